@@ -1,0 +1,35 @@
+"""The engines that fit models, and the choice between them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from glmmtools._text import nearest
+from glmmtools.engines import glmm_rs, statsmodels
+from glmmtools.engines.base import Estimate, Problem, TermEstimate
+
+__all__ = ["ENGINES", "Estimate", "Problem", "TermEstimate", "choose"]
+
+ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (glmm_rs, statsmodels)}
+
+
+def choose(problem: Problem, name: str = "auto") -> ModuleType:
+    """Return the engine of that name, or the first that covers the problem.
+
+    Raises
+    ------
+    ValueError
+        If there is no such engine, or none covers the problem; the message says why.
+    """
+    if name != "auto" and name not in ENGINES:
+        raise ValueError(
+            f"unknown engine {name!r}{nearest(name, ENGINES)}. Valid engines: auto, {', '.join(ENGINES)}"
+        )
+    candidates = ENGINES.values() if name == "auto" else [ENGINES[name]]
+    reasons = []
+    for engine in candidates:
+        reason = engine.why_not(problem)
+        if reason is None:
+            return engine
+        reasons.append(reason)
+    raise ValueError(f"no engine can fit this model: {'; '.join(reasons)}")

@@ -1,0 +1,147 @@
+"""Models without random effects, through statsmodels."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy import optimize
+
+from glmmtools.engines.base import Estimate, Problem
+from glmmtools.engines.glmm_rs import separation_messages
+from glmmtools.messages import ConvergenceWarning, GlmmWarning
+
+__all__ = ["fit", "why_not"]
+
+NAME = "statsmodels"
+_FAMILIES = ("normal", "binomial", "poisson", "gamma", "negative_binomial")
+
+
+def why_not(problem: Problem) -> str | None:
+    """Say why this engine cannot fit the problem; None if it can."""
+    if problem.design.random:
+        return "the statsmodels engine fits models without random terms"
+    if problem.family.name not in _FAMILIES:
+        return f"the statsmodels engine has no {problem.family.name} family"
+    if problem.family.name == "negative_binomial" and problem.link.name != "log":
+        return "the statsmodels engine fits the negative binomial with the log link only"
+    if problem.family.name == "normal" and problem.link.name != "identity":
+        return "the statsmodels engine fits the normal with the identity link only"
+    if problem.design.weights is not None and problem.family.name != "normal":
+        return f"the statsmodels engine takes no weights for {problem.family.name}"
+    return None
+
+
+def fit(problem: Problem) -> Estimate:
+    """Fit by least squares (normal) or maximum likelihood."""
+    if problem.family.name == "normal":
+        return _least_squares(problem)
+    if problem.family.name == "negative_binomial":
+        return _negative_binomial(problem)
+    return _glm(problem)
+
+
+def _least_squares(problem: Problem) -> Estimate:
+    import statsmodels.api as sm
+
+    design = problem.design
+    weights = np.ones(design.n) if design.weights is None else design.weights
+    result = sm.WLS(design.y - design.offset, design.X, weights=weights).fit()
+    llf = result.llf
+    if problem.reml:
+        n, p = design.X.shape
+        information = np.linalg.slogdet(design.X.T @ (design.X * weights[:, None]))[1]
+        llf = -0.5 * (
+            (n - p) * (np.log(2 * np.pi * result.scale) + 1) - np.log(weights).sum() + information
+        )
+    return _estimate(
+        problem, result.params, result.cov_params(), {"phi": float(result.scale)}, float(llf),
+        method="REML" if problem.reml else "OLS", df=float(result.df_resid),
+    )  # fmt: skip
+
+
+def _glm(problem: Problem) -> Estimate:
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import (
+        DomainWarning,
+        PerfectSeparationWarning,
+    )
+
+    design = problem.design
+    links = {
+        "logit": sm.families.links.Logit, "probit": sm.families.links.Probit,
+        "cloglog": sm.families.links.CLogLog, "log": sm.families.links.Log,
+        "identity": sm.families.links.Identity, "inverse": sm.families.links.InversePower,
+    }  # fmt: skip
+    families = {
+        "binomial": sm.families.Binomial,
+        "poisson": sm.families.Poisson,
+        "gamma": sm.families.Gamma,
+    }
+    with warnings.catch_warnings():
+        # the identity link of a bounded mean and separation are reported in our own words
+        warnings.simplefilter("ignore", DomainWarning)
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        family = families[problem.family.name](links[problem.link.name]())
+        y = design.y
+        if problem.family.takes_trials:
+            y = np.column_stack([design.y, design.trials - design.y])
+        result = sm.GLM(y, design.X, family=family, offset=design.offset).fit(maxiter=100, tol=1e-12)
+    eta = design.X @ result.params + design.offset
+    mu = problem.family.clipped_mean(eta, problem.link)
+    cov, shape = np.asarray(result.normalized_cov_params), {}
+    if problem.family.name == "gamma":
+        shape["phi"] = _ml_phi(problem, mu)
+        cov = cov * shape["phi"]
+    llf = problem.family.log_density(design.y, mu, **shape, **problem.trials).sum()
+    return _estimate(
+        problem, result.params, cov, shape, float(llf), converged=bool(result.converged)
+    )
+
+
+def _ml_phi(problem: Problem, mu) -> float:
+    """The maximum-likelihood dispersion at given means."""
+
+    def score(log_phi):
+        return problem.family.shape_derivatives(problem.design.y, mu, phi=np.exp(log_phi))["phi"][
+            0
+        ].sum()
+
+    return float(np.exp(optimize.brentq(score, -30, 10, xtol=1e-12)))
+
+
+def _negative_binomial(problem: Problem) -> Estimate:
+    from statsmodels.discrete.discrete_model import NegativeBinomial
+
+    design = problem.design
+    with warnings.catch_warnings():
+        # convergence is read from the result and reported in our own words
+        warnings.simplefilter("ignore")
+        model = NegativeBinomial(design.y, design.X, offset=design.offset, loglike_method="nb2")
+        result = model.fit(disp=0, maxiter=200, gtol=1e-8)
+    p = design.X.shape[1]
+    return _estimate(
+        problem, result.params[:p], np.asarray(result.cov_params())[:p, :p],
+        {"phi": float(result.params[p])}, float(result.llf),
+        converged=bool(result.mle_retvals["converged"]),
+    )  # fmt: skip
+
+
+def _estimate(
+    problem, beta, cov, shape, llf, *, method="ML", df=np.inf, converged=True
+) -> Estimate:
+    beta, cov = np.asarray(beta, float), np.asarray(cov, float)
+    messages: list[GlmmWarning] = list(separation_messages(problem, beta, np.sqrt(np.diag(cov))))
+    if not converged:
+        messages.append(
+            ConvergenceWarning(
+                "The search for the estimates did not converge. Rescale covariates, or look for "
+                "separation."
+            )
+        )
+    return Estimate(
+        beta=beta, cov_beta=cov, df=np.full(len(beta), df), shape=shape, terms=(), llf=llf,
+        n_params=len(beta) + len(problem.family.shape), converged=converged, singular=(),
+        messages=tuple(messages), engine=NAME, method=method,
+    )  # fmt: skip

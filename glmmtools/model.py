@@ -1,0 +1,516 @@
+"""`fit` and `FittedModel`: everything a user asks of one fitted model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools import engines, messages, report
+from glmmtools.families import Family, family
+from glmmtools.formula import Design, build_design
+from glmmtools.links import Link
+
+__all__ = ["FittedModel", "fit"]
+
+Array = np.ndarray
+_QUADRATURE_NODES = 41
+_SLIPS = {
+    "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
+    "gamma": "Zeros or differences? Gamma needs positive values; family='normal' allows any",
+    "lognormal": "Zeros or differences? A log-normal needs positive values",
+    "poisson": "A rate? Model the count, with offset(log(exposure))",
+    "negative_binomial": "A rate? Model the count, with offset(log(exposure))",
+    "nbinom1": "A rate? Model the count, with offset(log(exposure))",
+    "binomial": "Successes out of a total? Use prop(successes, trials)",
+    "betabinomial": "Successes out of a total? Use prop(successes, trials)",
+}
+
+
+def fit(
+    formula: str,
+    data: Any,
+    family: str | Family = "normal",
+    *,
+    link: str | Link | None = None,
+    offset: Any = None,
+    weights: Any = None,
+    reml: bool = False,
+    nagq: int = 1,
+    engine: str = "auto",
+) -> FittedModel:
+    """Fit a generalized linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        ``response ~ fixed part + (columns | group)``, as in lme4. The response is a column or an
+        expression; for successes out of trials ``prop(successes, trials)`` or
+        ``cbind(successes, failures)``. ``offset(...)`` in the formula is added to the linear
+        predictor.
+    data : DataFrame or dict
+        One row an observation. Rows with a missing value in a column that is used are dropped and
+        counted in the summary.
+    family : str or Family
+        Distribution of the response given the random effects, see :func:`glmmtools.family`.
+    link : str or Link, optional
+        Default: the family's default link.
+    offset : str or array_like, optional
+        A column or one value a row, on the scale of the linear predictor.
+    weights : str or array_like, optional
+        For binomial families the trials of a proportion; for the normal family the prior weights w
+        in Var(y | u) = phi / w; otherwise each row's log-likelihood is multiplied by its weight.
+    reml : bool
+        Restricted maximum likelihood (normal family only).
+    nagq : int
+        Nodes of the adaptive Gauss-Hermite quadrature; 1 is the Laplace approximation.
+    engine : {"auto", "glmm", "statsmodels"}
+        "auto" takes the first engine that covers the model.
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    ValueError
+        For wrong input; the message names the column, the value and its row, and the likely slip.
+
+    Warns
+    -----
+    ConvergenceWarning, SingularFitWarning, SeparationWarning
+        Also kept in ``model.messages``.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> m.params.round(2)
+    Intercept     -1.40
+    period[T.2]   -0.99
+    period[T.3]   -1.13
+    period[T.4]   -1.58
+    Name: estimate, dtype: float64
+    """
+    problem = _problem(formula, data, family, link, offset, weights, reml, nagq)
+    chosen = engines.choose(problem, engine)
+    model = FittedModel(problem, chosen.fit(problem))
+    messages.issue(model.messages)
+    return model
+
+
+def _problem(formula, data, name, link, offset, weights, reml, nagq) -> engines.Problem:
+    distribution = family(name)
+    chosen_link = distribution.check_link(link)
+    if reml and distribution.name != "normal":
+        raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
+    if not (isinstance(nagq, (int, np.integer)) and nagq >= 1):
+        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
+    if nagq > 1 and distribution.name == "normal":
+        raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
+    design = build_design(
+        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights
+    )
+    _check_support(distribution, design)
+    _check_groups(distribution, design)
+    return engines.Problem(design, distribution, chosen_link, bool(reml), int(nagq))
+
+
+def _check_support(distribution: Family, design: Design) -> None:
+    bad = distribution.outside_support(design.y, design.trials)
+    if bad.any():
+        row = bad.argmax()
+        raise ValueError(
+            f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
+            f"{design.response.label} = {design.y[row]:g}. {_SLIPS.get(distribution.name, '')}".strip()
+        )
+    share = design.y if design.trials is None else design.y / design.trials
+    if np.all(share == share[0]):
+        raise ValueError(
+            f"every value of the response {design.response.label!r} is {share[0]:g}, so there is "
+            "nothing to model"
+        )
+
+
+def _check_groups(distribution: Family, design: Design) -> None:
+    """A variance between groups of one row each cannot be told from the residual variance."""
+    single_trials = distribution.takes_trials and np.all(design.trials == 1)
+    if not (distribution.name in ("normal", "t", "lognormal") or single_trials):
+        return
+    for term in design.random:
+        effects = len(term.levels) * len(term.names)
+        if term.structure == "unstructured" and effects >= design.n:
+            raise ValueError(
+                f"the random term {term.label} has {effects} random effects for {design.n} rows; "
+                f"they cannot be told from the residual variation. Does {term.group!r} name groups, "
+                "or single rows?"
+            )
+
+
+class FittedModel:
+    """One fitted model. Names follow statsmodels where it has one.
+
+    Made by :func:`fit`. Printing it, or leaving it as the last line of a notebook cell, shows the
+    summary. Every table is a DataFrame.
+    """
+
+    def __init__(self, problem: engines.Problem, estimate: engines.Estimate):
+        self._problem = problem
+        self._estimate = estimate
+
+    # -- what was fitted, and how it went
+
+    @property
+    def formula(self) -> str:
+        return self._problem.design.formula.text
+
+    @property
+    def family(self) -> Family:
+        return self._problem.family
+
+    @property
+    def link(self) -> Link:
+        return self._problem.link
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that computed the fit."""
+        return self._estimate.engine
+
+    @property
+    def method(self) -> str:
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; ``OLS`` for least squares."""
+        return self._estimate.method
+
+    @property
+    def converged(self) -> bool:
+        return self._estimate.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether a variance is estimated at zero, or a correlation at -1 or 1."""
+        return bool(self._estimate.singular)
+
+    @property
+    def messages(self) -> tuple[messages.GlmmWarning, ...]:
+        """What happened during the fit, as instances of the warning classes."""
+        return self._estimate.messages
+
+    @property
+    def nobs(self) -> int:
+        return self._problem.design.n
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows of the data left out because a value was missing."""
+        return self._problem.design.n_dropped
+
+    @property
+    def n_groups(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return {term.group: len(term.levels) for term in self._problem.design.random}
+
+    # -- fixed effects
+
+    @cached_property
+    def params(self) -> pd.Series:
+        """Fixed effects on the scale of the linear predictor."""
+        return self._by_name(self._estimate.beta, "estimate")
+
+    @cached_property
+    def bse(self) -> pd.Series:
+        """Standard errors of the fixed effects."""
+        with np.errstate(invalid="ignore"):
+            return self._by_name(np.sqrt(np.diag(self._estimate.cov_beta)), "std_error")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of the Wald tests that a coefficient is zero."""
+        return self.tidy()["p_value"]
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance matrix of the fixed effects."""
+        names = list(self._problem.design.names)
+        return pd.DataFrame(self._estimate.cov_beta, index=names, columns=names)
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Wald intervals of the fixed effects: columns ``conf_low`` and ``conf_high``.
+
+        With finite degrees of freedom (normal family) the quantile is Student's t.
+
+        Raises
+        ------
+        ValueError
+            If `level` is not strictly between 0 and 1.
+        """
+        half = _t_quantile(level, self._estimate.df) * self.bse
+        return pd.DataFrame({"conf_low": self.params - half, "conf_high": self.params + half})
+
+    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+        """Return the fixed effects as one table.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by coefficient; columns ``estimate, std_error, df, statistic, p_value, conf_low,
+            conf_high``. ``df`` is infinite for z tests.
+        """
+        df = self._estimate.df
+        statistic = self.params / self.bse
+        table = pd.DataFrame({"estimate": self.params, "std_error": self.bse})
+        table["df"], table["statistic"] = df, statistic
+        table["p_value"] = _two_sided_p(statistic.to_numpy(), df)
+        return table.join(self.conf_int(level)).rename_axis("term")
+
+    def _by_name(self, values: Array, name: str) -> pd.Series:
+        return pd.Series(values, index=list(self._problem.design.names), name=name)
+
+    # -- the fit as a whole
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the REML criterion for a REML fit."""
+        return self._estimate.llf
+
+    @property
+    def df_model(self) -> int:
+        """Number of estimated parameters, variance components and dispersion included."""
+        return self._estimate.n_params
+
+    @property
+    def df_resid(self) -> int:
+        return self.nobs - self.df_model
+
+    @property
+    def aic(self) -> float:
+        return 2 * self.df_model - 2 * self.llf
+
+    @property
+    def bic(self) -> float:
+        return np.log(self.nobs) * self.df_model - 2 * self.llf
+
+    def glance(self) -> pd.DataFrame:
+        """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence."""
+        return pd.DataFrame(
+            [
+                {
+                    "family": self.family.name, "link": self.link.name, "method": self.method,
+                    "engine": self.engine, "nobs": self.nobs, "df_model": self.df_model,
+                    "df_resid": self.df_resid, "llf": self.llf, "aic": self.aic, "bic": self.bic,
+                    "converged": self.converged, "singular": self.singular,
+                }
+            ]
+        )  # fmt: skip
+
+    # -- variance components and random effects
+
+    @cached_property
+    def variance_components(self) -> pd.DataFrame:
+        """Variances of the random effects, and the residual variance of a normal model.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
+            term of the group (``corr2`` with the second, and so on).
+        """
+        rows = []
+        for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True):
+            sd = np.sqrt(np.diag(estimate.covariance))
+            for i, name in enumerate(term.names):
+                row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
+                row["corr"] = np.nan
+                for j in range(i):
+                    product = sd[i] * sd[j]
+                    key = "corr" if j == 0 else f"corr{j + 1}"
+                    row[key] = estimate.covariance[i, j] / product if product > 0 else np.nan
+                rows.append(row)
+        if self.family.name == "normal":
+            phi = self._estimate.shape["phi"]
+            rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
+        return pd.DataFrame(rows, columns=_component_columns(rows))
+
+    def random_covariance(self, group: str) -> pd.DataFrame:
+        """Return G for one level of a grouping factor: the covariance matrix of its random effects."""
+        found = [
+            pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
+            for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True)
+            if term.group == group
+        ]
+        if not found:
+            raise ValueError(
+                f"there is no grouping factor {group!r}; the model has {', '.join(self.n_groups) or 'none'}"
+            )
+        joined = pd.concat(found).fillna(0.0)
+        return joined.loc[:, joined.index]
+
+    @property
+    def dispersion(self) -> pd.Series:
+        """The dispersion parameters by name; for a normal model also the residual sd."""
+        values = dict(self._estimate.shape)
+        if self.family.name == "normal":
+            values = {"residual sd": np.sqrt(values["phi"]), **values}
+        return pd.Series(values, name="dispersion", dtype=float)
+
+    @cached_property
+    def random_effects(self) -> pd.DataFrame:
+        """Conditional modes of the random effects with their conditional standard deviations.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group, level, term, estimate, std_error``, one row a random effect.
+        """
+        parts = [
+            pd.DataFrame(
+                {
+                    "group": term.group,
+                    "level": np.repeat(term.levels, len(term.names)),
+                    "term": np.tile(np.array(term.names, object), len(term.levels)),
+                    "estimate": estimate.modes.ravel(),
+                    "std_error": estimate.mode_sd.ravel(),
+                }
+            )
+            for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True)
+        ]
+        columns = ["group", "level", "term", "estimate", "std_error"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    # -- fitted values, residuals, predictions
+
+    @cached_property
+    def linear_predictor(self) -> pd.Series:
+        """Fitted ``eta``: fixed part, offset and conditional modes."""
+        design = self._problem.design
+        eta = design.X @ self._estimate.beta + design.offset
+        return self._by_row(eta + self._random_part(design.random), "eta")
+
+    @cached_property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted conditional means ``mu``; probabilities for the binomial families."""
+        return self._by_row(self.link.inverse(self.linear_predictor), "fitted")
+
+    def resid(self, kind: str = "response") -> pd.Series:
+        """Residuals from the fitted conditional means.
+
+        Parameters
+        ----------
+        kind : {"response", "pearson"}
+            Observed minus fitted (proportions for binomial families), or that divided by the
+            standard deviation that the model gives the observation.
+        """
+        design, mu = self._problem.design, self.fittedvalues.to_numpy()
+        trials = 1 if design.trials is None else design.trials
+        if kind == "response":
+            return self._by_row(design.y / trials - mu, "resid")
+        if kind == "pearson":
+            variance = self.family.variance(mu, **self._estimate.shape, **self._problem.trials)
+            if design.weights is not None:
+                variance = variance / design.weights
+            return self._by_row((design.y - trials * mu) / np.sqrt(variance), "resid")
+        raise ValueError(f"unknown kind of residual {kind!r}. Valid kinds: response, pearson")
+
+    def predict(
+        self, newdata: Any = None, scale: str = "response", level: str = "conditional"
+    ) -> pd.Series:
+        """Predicted means.
+
+        Parameters
+        ----------
+        newdata : DataFrame, optional
+            Rows to predict; default the data of the fit. A level that the fit has not seen gets
+            random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
+            given as ``offset=`` is not carried over.
+        scale : {"response", "link"}
+        level : {"conditional", "population", "marginal"}
+            With the random effects at their modes, at zero, or averaged over their distribution.
+
+        Returns
+        -------
+        Series
+            One value a row of `newdata`, with its index.
+        """
+        _one_of("scale", scale, ("response", "link"))
+        _one_of("level", level, ("conditional", "population", "marginal"))
+        if level == "marginal" and scale == "link":
+            raise ValueError("level='marginal' averages means: it is on the response scale only")
+        design = self._problem.design
+        if newdata is None:
+            X, offset, random, index = design.X, design.offset, design.random, design.frame.index
+        else:
+            X, offset = design.fixed_on(newdata)
+            random = design.random_on(newdata) if level != "population" else ()
+            index = getattr(newdata, "index", None)
+        eta = X @ self._estimate.beta + offset
+        if level == "conditional":
+            eta = eta + self._random_part(random)
+        if level == "marginal":
+            return pd.Series(self._averaged(eta, random), index=index, name="predicted")
+        values = eta if scale == "link" else self.link.inverse(eta)
+        return pd.Series(values, index=index, name="predicted")
+
+    def _random_part(self, random) -> Array:
+        total = np.zeros(1)
+        for term, estimate in zip(random, self._estimate.terms, strict=False):
+            modes = np.vstack([estimate.modes, np.zeros(len(term.names))])  # code -1: a new level
+            total = total + np.einsum("nq,nq->n", term.Z, modes[term.codes])
+        return total
+
+    def _averaged(self, eta: Array, random) -> Array:
+        """Means averaged over the normal distribution of the random part of eta (quadrature)."""
+        variance = np.zeros(len(eta))
+        for term, estimate in zip(random, self._estimate.terms, strict=True):
+            variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+        grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
+        return self.link.inverse(grid) @ (weights / weights.sum())
+
+    def _by_row(self, values, name: str) -> pd.Series:
+        return pd.Series(np.asarray(values), index=self._problem.design.frame.index, name=name)
+
+    # -- report
+
+    def equation(self) -> report.Equation:
+        """Return the model as a hierarchy in LaTeX: data model, process model, parameter model."""
+        return report.equation(self._problem.design, self.family, self.link)
+
+    def summary(self) -> None:
+        """Print the summary."""
+        print(report.summary_text(self))
+
+    def __repr__(self) -> str:
+        return report.summary_text(self)
+
+    def _repr_html_(self) -> str:
+        return report.summary_html(self)
+
+
+def _component_columns(rows: list[dict]) -> list[str]:
+    columns = ["group", "term", "variance", "sd", "corr"]
+    return columns + sorted({key for row in rows for key in row} - set(columns))
+
+
+def _one_of(argument: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ValueError(f"{argument} must be one of {', '.join(valid)}; got {value!r}")
+
+
+def _t_quantile(level: float, df: Array) -> Array:
+    if not 0 < level < 1:
+        hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
+        raise ValueError(f"level must lie strictly between 0 and 1; got {level:g}{hint}")
+    probability = 0.5 + level / 2
+    return np.where(
+        np.isinf(df), special.ndtri(probability), special.stdtrit(np.minimum(df, 1e10), probability)
+    )
+
+
+def _two_sided_p(statistic: Array, df: Array) -> Array:
+    size = np.abs(statistic)
+    return 2 * np.where(
+        np.isinf(df), special.ndtr(-size), special.stdtr(np.minimum(df, 1e10), -size)
+    )

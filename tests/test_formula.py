@@ -1,0 +1,134 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from glmmtools.formula import build_design, parse_formula, variables_in
+
+
+@pytest.fixture
+def trial():
+    return pd.DataFrame(
+        {
+            "y": np.arange(8.0),
+            "x": [1.0, 2, 4, 8, 1, 3, 5, 7],
+            "trt": list("abcabcab"),
+            "block": ["I", "I", "I", "I", "II", "II", "II", "II"],
+            "plot": [1, 1, 2, 2, 1, 1, 2, 2],
+            "soil type": [3.0, 1, 4, 1, 5, 9, 2, 6],
+        }
+    )
+
+
+def design(formula, data, **options):
+    return build_design(formula, data, takes_trials=False, **options)
+
+
+def test_treatment_coding_names_and_orders_columns_as_formulaic_does(trial):
+    built = design("y ~ trt * x", trial)
+    assert built.names == ("Intercept", "trt[T.b]", "trt[T.c]", "x", "trt[T.b]:x", "trt[T.c]:x")
+    np.testing.assert_array_equal(built.X[:, 3], trial["x"])
+    assert built.terms["trt"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("formula", "groups"),
+    [
+        ("y ~ x + (1 | block)", ["block"]),
+        ("y ~ x + (1 | block/plot)", ["block", "block:plot"]),
+        ("y ~ (1|block) + x + (1|plot)", ["block", "plot"]),
+        ("y ~ x + (1 | block:plot)", ["block:plot"]),
+        ("y ~ (x | block/plot/trt)", ["block", "block:plot", "block:plot:trt"]),
+    ],
+)
+def test_grouping_factors_nest_and_cross(formula, groups):
+    assert [spec.group for spec in parse_formula(formula).random] == groups
+
+
+@pytest.mark.parametrize(
+    ("term", "structure"),
+    [
+        ("(x | g)", "unstructured"),
+        ("(x || g)", "independent"),
+        ("ar1(week | g)", "ar1"),
+        ("cs(week | g)", "cs"),
+    ],
+)
+def test_the_covariance_structure_is_read_from_the_term(term, structure):
+    (spec,) = parse_formula(f"y ~ 1 + {term}").random
+    assert spec.structure == structure
+
+
+def test_nested_codes_number_the_combinations_that_occur(trial):
+    block, plot = design("y ~ 1 + (1 | block/plot)", trial).random
+    np.testing.assert_array_equal(block.codes, [0, 0, 0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(plot.codes, [0, 0, 1, 1, 2, 2, 3, 3])
+    assert list(plot.levels) == ["I:1", "I:2", "II:1", "II:2"]
+
+
+def test_slopes_have_an_intercept_unless_it_is_removed(trial):
+    assert design("y ~ x + (x | block)", trial).random[0].names == ("Intercept", "x")
+    assert design("y ~ x + (0 + x | block)", trial).random[0].names == ("x",)
+    assert design("y ~ x + (trt | block)", trial).random[0].names == (
+        "Intercept",
+        "trt[T.b]",
+        "trt[T.c]",
+    )
+
+
+@pytest.mark.parametrize("formula", ["y ~ 0 + trt + (1|block)", "y ~ trt - 1 + (1|block)"])
+def test_the_intercept_can_be_removed(formula, trial):
+    assert design(formula, trial).names == ("trt[a]", "trt[b]", "trt[c]")
+
+
+def test_offsets_add_up_and_may_be_expressions(trial):
+    built = design("y ~ trt + offset(log(x))", trial, offset="soil type")
+    np.testing.assert_allclose(built.offset, np.log(trial["x"]) + trial["soil type"])
+    assert "offset" not in " ".join(built.names)
+
+
+@pytest.mark.parametrize(
+    "term", ["np.log(x)", "I(x ** 2)", "poly(x, 2)", "bs(x, df=4)", "C(plot)", "`soil type`"]
+)
+def test_transformations_are_formulaics(term, trial):
+    assert design(f"y ~ {term}", trial).X.shape[0] == 8
+
+
+def test_variables_are_found_inside_calls_and_backticks():
+    found = variables_in("poly(x, degree=2) + np.log(z) * `a b` + C(t, contr.treatment('q'))")
+    assert found == ["x", "z", "a b", "t"]
+
+
+def test_new_data_get_the_same_columns_as_the_data_of_the_fit(trial):
+    built = design("y ~ trt + poly(x, 2) + (1 | block/plot)", trial)
+    X, _ = built.fixed_on(trial.iloc[3:5])
+    np.testing.assert_allclose(X, built.X[3:5])
+    new = trial.iloc[:2].assign(block=["I", "III"])
+    assert [term.codes.tolist() for term in built.random_on(new)] == [[0, -1], [0, -1]]
+
+
+def test_rows_with_missing_values_are_dropped_and_counted(trial):
+    trial.loc[2, "x"] = np.nan
+    trial.loc[5, "block"] = None
+    trial.loc[0, "trt"] = None
+    built = design("y ~ x + (1 | block)", trial)
+    assert built.n == 6 and built.n_dropped == 2
+    assert 2 not in built.frame.index
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda frame: frame.assign(x=frame["x"].astype("Int64"), y=frame["y"].astype("Float64")),
+        lambda frame: frame.assign(trt=frame["trt"].astype("category")),
+        lambda frame: frame.astype({"trt": "string", "block": "string"}),
+        lambda frame: frame.to_dict("list"),
+        lambda frame: frame.set_index("soil type", drop=False),
+    ],
+    ids=["nullable", "category", "string", "dict", "other index"],
+)
+def test_every_usual_kind_of_table_gives_the_same_design(trial, convert):
+    formula = "y ~ x + trt + (1 | block)"
+    plain, other = design(formula, trial), design(formula, convert(trial))
+    np.testing.assert_array_equal(plain.X, other.X)
+    np.testing.assert_array_equal(plain.random[0].codes, other.random[0].codes)
+    assert plain.names == other.names
