@@ -60,7 +60,9 @@ def load_data(name: str = "?") -> pd.DataFrame:
         column, _, levels = part.partition("=")
         if frame[column].dtype != object and not pd.api.types.is_string_dtype(frame[column]):
             frame[column] = frame[column].map("{:g}".format, na_action="ignore")
-            order = levels.split(",") if levels else sorted(frame[column].dropna().unique(), key=float)
+            order = (
+                levels.split(",") if levels else sorted(frame[column].dropna().unique(), key=float)
+            )
         else:
             order = levels.split(",") if levels else sorted(frame[column].dropna().unique())
         frame[column] = pd.Categorical(frame[column], categories=order)

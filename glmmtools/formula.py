@@ -1,292 +1,30 @@
 """From a formula and a data frame to the numbers a model needs, and the same for new data.
 
-The fixed part and the columns of random slopes are built by `formulaic`; the grammar of random terms
-(``(x | g)``, ``(x || g)``, ``(1 | a/b)``, ``ar1(time | g)``, ``cs(time | g)``) is ours.
-
-    y ~ x * z + (1 | g) + offset(log(area))
+The fixed part and the columns of random slopes are built by `formulaic`; what a random term means
+is said here and in `grammar`.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import formulaic
 import numpy as np
 import pandas as pd
 from formulaic.errors import DataMismatchWarning, FormulaicError
 
-from glmmtools._text import listed, nearest, plural
+from glmmtools._text import listed, plural
+from glmmtools.columns import CONTEXT, check_finite, evaluate, first_line, numeric, select, to_frame
+from glmmtools.grammar import ParsedFormula, RandomSpec, parse_formula, variables_in
+from glmmtools.response import Response, is_pair, read_response
 
-__all__ = ["Design", "ParsedFormula", "RandomTerm", "parse_formula", "to_frame"]
+__all__ = ["Design", "RandomTerm", "build_design"]
 
 Array = np.ndarray
-_CONTEXT = {"np": np}
-_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
-_RANDOM_FUNCTIONS = ("ar1", "cs")
-
-
-# ------------------------------------------------------------------------------ the grammar
-
-
-@dataclass(frozen=True)
-class RandomSpec:
-    """One random term as written: its columns, its grouping factor, its covariance structure."""
-
-    columns: str
-    groups: tuple[str, ...]
-    structure: str
-
-    @property
-    def group(self) -> str:
-        return ":".join(self.groups)
-
-    @property
-    def label(self) -> str:
-        function = self.structure if self.structure in _RANDOM_FUNCTIONS else ""
-        bar = "||" if self.structure == "independent" else "|"
-        return f"{function}({self.columns} {bar} {self.group})"
-
-
-@dataclass(frozen=True)
-class ParsedFormula:
-    """A formula taken apart into response, fixed part, random terms and offsets."""
-
-    text: str
-    response: str
-    fixed: str
-    random: tuple[RandomSpec, ...]
-    offsets: tuple[str, ...]
-
-
-def parse_formula(text: str) -> ParsedFormula:
-    """Take an lme4-style formula apart.
-
-    Raises
-    ------
-    ValueError
-        If there is no ``~`` or no response, or a ``|`` stands outside parentheses.
-
-    Examples
-    --------
-    >>> parsed = parse_formula("y ~ x + (1 | block/plot)")
-    >>> parsed.fixed, [each.group for each in parsed.random]
-    ('x', ['block', 'block:plot'])
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {text!r}")
-    sides = [part for part, _ in _split(text, "~")]
-    if len(sides) != 2 or not sides[0]:
-        raise ValueError(
-            f"the formula {text!r} needs a response, one ~ and a right side, "
-            "such as 'y ~ x + (1 | g)'"
-        )
-    fixed, random, offsets = [], [], []
-    for piece, sign in _split(sides[1], "+-"):
-        if not piece:
-            continue
-        bars = _random_inside(piece, text)
-        if bars is not None:
-            if sign == "-":
-                raise ValueError(f"a random term cannot be subtracted: '- {piece}' in {text!r}")
-            random.extend(bars)
-        elif (inner := _call(piece, "offset")) is not None:
-            offsets.append(inner)
-        else:
-            fixed.append(f"{sign} {piece}" if fixed or sign == "-" else piece)
-    return ParsedFormula(
-        text.strip(), sides[0], " ".join(fixed) or "1", tuple(random), tuple(offsets)
-    )
-
-
-def _split(text: str, separators: str) -> list[tuple[str, str]]:
-    """Split at separators outside brackets and quotes; each part with the separator before it."""
-    parts, depth, quote, start, before = [], 0, "", 0, "+"
-    for position, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in _QUOTES:
-            quote = character
-        elif character in _OPENING:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-            if depth < 0:
-                raise ValueError(f"the formula {text!r} closes a bracket that was not opened")
-        elif character in separators and depth == 0:
-            parts.append((text[start:position].strip(), before))
-            start, before = position + 1, character
-    if depth or quote:
-        raise ValueError(f"a bracket or a quote in the formula {text!r} is not closed")
-    parts.append((text[start:].strip(), before))
-    return parts
-
-
-def _call(piece: str, function: str) -> str | None:
-    """The argument text of ``function(...)`` if the piece is exactly that call."""
-    match = re.fullmatch(rf"{function}\s*\((.*)\)", piece, flags=re.DOTALL)
-    return match.group(1).strip() if match and _is_balanced(match.group(1)) else None
-
-
-def _is_balanced(text: str) -> bool:
-    try:
-        _split(text, "")
-    except ValueError:
-        return False
-    return True
-
-
-def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
-    """The random terms that a piece of the right side stands for; None for a fixed term."""
-    if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
-        return None
-    for function in (*_RANDOM_FUNCTIONS, ""):
-        inner = _call(piece, function)
-        if inner is None:
-            continue
-        bars = [part for part, _ in _split(inner, "|")]
-        double = len(bars) == 3 and not bars[1]
-        if (len(bars) == 2 or double) and bars[0] and bars[-1]:
-            structure = function or ("independent" if double else "unstructured")
-            return [
-                RandomSpec(bars[0], groups, structure) for groups in _expand_groups(bars[-1], text)
-            ]
-    raise ValueError(
-        f"the | in {piece!r} is misplaced. A random term stands in its own parentheses, added with "
-        "+ : 'y ~ x + (1 | g)' for intercepts, '(x | g)' for slopes"
-    )
-
-
-def _expand_groups(text: str, formula: str) -> list[tuple[str, ...]]:
-    """``a/b`` is ``a`` and ``a:b`` (nested); ``a:b`` is one factor."""
-    nested: list[tuple[str, ...]] = []
-    for part, _ in _split(text, "/"):
-        names = tuple(_unquote(name) for name, _ in _split(part, ":"))
-        if any(not re.fullmatch(r"[^\W\d]\w*", name) and f"`{name}`" not in text for name in names):
-            raise ValueError(
-                f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b or an "
-                "interaction a:b"
-            )
-        nested.append((nested[-1] if nested else ()) + names)
-    return nested
-
-
-def _unquote(name: str) -> str:
-    return name[1:-1] if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
-
-
-_NAME = re.compile(r"`([^`]+)`|'[^']*'|\"[^\"]*\"|(?<![\w.])([^\W\d]\w*)\b(?!\s*[.(]|\s*=[^=])")
-
-
-def variables_in(expression: str) -> list[str]:
-    """Names of columns that an expression reads.
-
-    >>> variables_in("poly(x, 2) + `my column`:C(trt, contr.treatment('a')) + np.log(z)")
-    ['x', 'my column', 'trt', 'z']
-    """
-    found = (match.group(1) or match.group(2) for match in _NAME.finditer(expression))
-    return list(dict.fromkeys(name for name in found if name not in (None, "True", "False", "None")))
-
-
-# ------------------------------------------------------------------------------ the data
-
-
-def to_frame(data: Any) -> pd.DataFrame:
-    """Return `data` as a pandas DataFrame: pandas, polars or other frames, a dict of columns.
-
-    Raises
-    ------
-    TypeError
-        If `data` is not a table.
-    ValueError
-        If it has no rows or two columns of one name.
-    """
-    if isinstance(data, pd.DataFrame):
-        frame = data
-    elif isinstance(data, Mapping):
-        frame = pd.DataFrame(dict(data))
-    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        frame = pd.DataFrame({name: list(data[name]) for name in data.columns})
-    else:
-        raise TypeError(f"data must be a data frame or a dict of columns; got {type(data).__name__}")
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise ValueError(f"two columns are called {repeated[0]!r}; rename one of them")
-    if frame.empty:
-        raise ValueError("data has no rows")
-    return frame
-
-
-def _columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return the named columns, nullable numbers as floats, or say which column does not exist."""
-    for name in names:
-        if name not in frame.columns:
-            raise ValueError(
-                f"there is no column {name!r}{nearest(name, frame.columns)}. "
-                f"Columns: {listed(frame.columns, 12)}"
-            )
-    chosen = frame[names].copy(deep=False)
-    for name in names:
-        column = chosen[name]
-        if isinstance(column.dtype, pd.BooleanDtype) or (
-            pd.api.types.is_extension_array_dtype(column.dtype)
-            and pd.api.types.is_numeric_dtype(column.dtype)
-        ):
-            chosen[name] = column.to_numpy(float, na_value=np.nan)
-        elif isinstance(column.dtype, pd.StringDtype):
-            chosen[name] = column.astype(object)
-    return chosen
-
-
-def _check_finite(frame: pd.DataFrame) -> None:
-    for name in frame.select_dtypes("number"):
-        infinite = np.isinf(frame[name].to_numpy(float))
-        if infinite.any():
-            raise ValueError(
-                f"column {name!r} holds an infinite value in row {frame.index[infinite.argmax()]}"
-            )
-
-
-def _evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
-    """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
-    try:
-        parsed = formulaic.Formula(expression if intercept else f"0 + ({expression})")
-        # log(0) and its like are reported below by row and term, not by a NumPy warning
-        with np.errstate(divide="ignore", invalid="ignore"):
-            matrix = parsed.get_model_matrix(
-                frame, context=_CONTEXT, output="numpy", na_action="ignore"
-            )
-    except (FormulaicError, SyntaxError) as error:
-        raise ValueError(f"cannot read {expression!r}: {_first_line(error)}") from error
-    return np.asarray(matrix, float), matrix.model_spec
-
-
-def _first_line(error: Exception) -> str:
-    text = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def _numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
-    """Evaluate an expression that must give one number for each row."""
-    name = _unquote(expression)
-    if name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            value = frame[name].iloc[0]
-            raise ValueError(f"the {what} {name!r} must be numbers; it holds values such as {value!r}")
-        return frame[name].to_numpy(float)
-    matrix, _ = _evaluate(expression, frame, intercept=False)
-    if matrix.shape[1] != 1:
-        raise ValueError(f"the {what} {expression!r} must be one column of numbers")
-    bad = ~np.isfinite(matrix[:, 0])
-    if bad.any():
-        raise ValueError(
-            f"the {what} {expression!r} is not a finite number in row {frame.index[bad.argmax()]}"
-        )
-    return matrix[:, 0]
 
 
 # ------------------------------------------------------------------------------ random terms
@@ -337,7 +75,7 @@ class _RandomRecipe:
         keys = _group_keys(frame, self.spec.groups)
         codes = np.array([self.index.get(key, -1) for key in keys], dtype=np.intp)
         if term.structure == "ar1":
-            time, Z = _numeric(self.spec.columns, frame, "time"), np.ones((len(frame), 1))
+            time, Z = numeric(self.spec.columns, frame, "time"), np.ones((len(frame), 1))
         else:
             time, Z = None, _apply(self.model_spec, frame)
         return replace(term, Z=Z, codes=codes, time=time)
@@ -359,7 +97,9 @@ def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, l
     for labels in reversed(uniques):
         labels_of.append(np.asarray(labels, dtype=object)[present % len(labels)])
         present = present // len(labels)
-    keys = labels_of[0].tolist() if len(groups) == 1 else list(zip(*reversed(labels_of), strict=True))
+    keys = (
+        labels_of[0].tolist() if len(groups) == 1 else list(zip(*reversed(labels_of), strict=True))
+    )
     return compact.astype(np.intp), keys
 
 
@@ -375,12 +115,12 @@ def _random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _Ra
     )
     time, model_spec = None, None
     if spec.structure == "ar1":
-        time = _numeric(spec.columns, frame, "time")
+        time = numeric(spec.columns, frame, "time")
         _check_times(time, codes, labels, spec)
         names, Z = (spec.columns,), np.ones((len(frame), 1))
     else:
         columns = f"0 + C({spec.columns})" if spec.structure == "cs" else spec.columns
-        Z, model_spec = _evaluate(columns, frame)
+        Z, model_spec = evaluate(columns, frame)
         names = tuple(model_spec.column_names)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
@@ -401,111 +141,6 @@ def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> 
             f"ar1({spec.columns} | {spec.group}) needs whole-number times, because the correlation "
             f"is rho to the power of the time between two rows; got {time[time % 1 != 0][0]:g}"
         )
-
-
-# ------------------------------------------------------------------------------ the response
-
-
-@dataclass(frozen=True, eq=False)
-class Response:
-    """The response: values (successes for a binomial family), trials, what a success is."""
-
-    label: str
-    y: Array
-    trials: Array | None = None
-    success: str | None = None
-
-
-_PAIR = re.compile(r"\s*(prop|cbind)\s*\((.*)\)\s*", flags=re.DOTALL)
-
-
-def _response(text: str, frame: pd.DataFrame, takes_trials: bool, trials: Array | None) -> Response:
-    pair = _PAIR.fullmatch(text)
-    if pair:
-        parts = [part for part, _ in _split(pair.group(2), ",")]
-        if len(parts) != 2:
-            raise ValueError(f"{pair.group(1)}() takes two columns; got {text!r}")
-        if not takes_trials:
-            raise ValueError(
-                f"{text} is successes out of trials: use family='binomial' or 'betabinomial'"
-            )
-        first, second = (_numeric(part, frame, "count") for part in parts)
-        total = second if pair.group(1) == "prop" else first + second
-        _check_pair(parts, first, second, total, frame)
-        return Response(text, first, total)
-    name = _unquote(text)
-    if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
-        if not takes_trials:
-            raise ValueError(
-                f"the response {name!r} must be numbers; it holds values such as "
-                f"{frame[name].iloc[0]!r}"
-            )
-        return _two_level_response(name, frame[name])
-    y = _numeric(text, frame, "response")
-    if not takes_trials:
-        return Response(text, y)
-    return _proportion_response(text, y, trials, frame)
-
-
-def _check_pair(parts, first, second, total, frame) -> None:
-    too_many = first > total
-    if too_many.any():
-        row = too_many.argmax()
-        raise ValueError(
-            f"row {frame.index[row]} has more successes than trials: {parts[0]} = {first[row]:g}, "
-            f"{parts[1]} = {second[row]:g}. Is the order prop(successes, trials)?"
-        )
-    if (total <= 0).any():
-        row = (total <= 0).argmax()
-        raise ValueError(
-            f"row {frame.index[row]} has {total[row]:g} trials; drop rows without trials"
-        )
-
-
-def _two_level_response(name: str, column: pd.Series) -> Response:
-    codes, levels = pd.factorize(column, sort=True)
-    if len(levels) != 2:
-        raise ValueError(
-            f"the response {name!r} has {plural(len(levels), 'level')} ({listed(levels)}); "
-            "a 0/1 response needs two"
-        )
-    return Response(name, codes.astype(float), np.ones(len(codes)), str(levels[1]))
-
-
-def _proportion_response(text: str, y: Array, trials: Array | None, frame) -> Response:
-    if trials is not None:
-        outside = (y < 0) | (y > 1)
-        if outside.any():
-            row = outside.argmax()
-            raise ValueError(
-                f"with weights= as trials the response {text!r} is the proportion of successes; "
-                f"row {frame.index[row]} has {y[row]:g}"
-            )
-        successes = y * trials
-        broken = np.abs(successes - np.round(successes)) > 1e-6 * np.maximum(1, trials)
-        if broken.any():
-            row = broken.argmax()
-            raise ValueError(
-                f"row {frame.index[row]}: {y[row]:g} of {trials[row]:g} trials is "
-                f"{successes[row]:.6g} successes, not a whole number. A proportion that is not "
-                "from counts? Use family='beta'"
-            )
-        return Response(text, np.round(successes), trials)
-    between = (y > 0) & (y < 1)
-    if between.any() and y.min() >= 0 and y.max() <= 1:
-        row = between.argmax()
-        raise ValueError(
-            f"the response {text!r} is a proportion ({y[row]:g} in row {frame.index[row]}) and the "
-            "number of trials is not known. Use prop(successes, trials), or weights= with the "
-            "trials, or family='beta' when it is not from counts"
-        )
-    if y.min() >= 0 and y.max() > 1:
-        row = (y > 1).argmax()
-        raise ValueError(
-            f"row {frame.index[row]} has {text} = {y[row]:g}, but a binomial response without "
-            "trials is 0 or 1. Counts out of a total? Use prop(successes, trials)"
-        )
-    return Response(text, y, np.ones(len(y)))
 
 
 # ------------------------------------------------------------------------------ the design
@@ -571,7 +206,7 @@ class Design:
         """
         frame = self._new_frame(data, self.formula.fixed, *self.formula.offsets)
         offset = sum(
-            (_numeric(each, frame, "offset") for each in self.formula.offsets), np.zeros(len(frame))
+            (numeric(each, frame, "offset") for each in self.formula.offsets), np.zeros(len(frame))
         )
         return _apply(self.model_spec, frame), offset
 
@@ -579,7 +214,9 @@ class Design:
         """Return the random terms on new data, with code -1 for new levels."""
         specs = [recipe.spec for recipe in self.recipes]
         groups = [name for spec in specs for name in spec.groups]
-        frame = self._new_frame(data, *(spec.columns for spec in specs), *(f"`{g}`" for g in groups))
+        frame = self._new_frame(
+            data, *(spec.columns for spec in specs), *(f"`{g}`" for g in groups)
+        )
         return tuple(
             recipe(frame, term) for recipe, term in zip(self.recipes, self.random, strict=True)
         )
@@ -587,7 +224,7 @@ class Design:
     def _new_frame(self, data: Any, *expressions: str) -> pd.DataFrame:
         names = list(dict.fromkeys(name for each in expressions for name in variables_in(each)))
         whole = to_frame(data)
-        frame = _columns(whole, names) if names else whole
+        frame = select(whole, names) if names else whole
         if names and frame.isna().to_numpy().any():
             name = frame.columns[frame.isna().any()][0]
             raise ValueError(f"the new data has a missing value in column {name!r}")
@@ -598,11 +235,11 @@ def _apply(model_spec, frame: pd.DataFrame) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
-            return np.asarray(model_spec.get_model_matrix(frame, context=_CONTEXT), float)
+            return np.asarray(model_spec.get_model_matrix(frame, context=CONTEXT), float)
         except (DataMismatchWarning, FormulaicError) as error:
             new = re.search(r"\{(.*)\}", str(error))
             what = f"a factor level that the model has not seen: {new.group(1)}" if new else ""
-            raise ValueError(f"the new data has {what or _first_line(error)}") from error
+            raise ValueError(f"the new data has {what or first_line(error)}") from error
 
 
 def build_design(
@@ -641,12 +278,14 @@ def build_design(
     expressions += [each.columns for each in parsed.random]
     names = [name for each in expressions for name in variables_in(each)]
     names += [name for each in parsed.random for name in each.groups]
-    frame = _columns(whole, list(dict.fromkeys(names)))
+    frame = select(whole, list(dict.fromkeys(names)))
     extra = {}
     for role, given in (("offset", offset), ("weights", weights)):
         if given is not None:
             extra[role] = _per_row(given, role, whole)
-    complete = ~frame.isna().any(axis=1).to_numpy() if len(frame.columns) else np.ones(len(whole), bool)
+    complete = (
+        ~frame.isna().any(axis=1).to_numpy() if len(frame.columns) else np.ones(len(whole), bool)
+    )
     for values in extra.values():
         complete &= ~np.isnan(values)
     n_dropped = int((~complete).sum())
@@ -656,17 +295,19 @@ def build_design(
     extra = {role: values[complete] for role, values in extra.items()}
     if n_dropped and on_drop is not None:
         on_drop(n_dropped)
-    _check_finite(frame)
+    check_finite(frame)
 
     prior = _checked_weights(extra.get("weights"), frame)
-    response = _response(parsed.response, frame, takes_trials, prior if takes_trials else None)
-    if takes_trials and prior is not None and _PAIR.fullmatch(parsed.response):
-        raise ValueError("give the trials once: in prop(successes, trials) or in weights=, not both")
-    X, model_spec = _evaluate(parsed.fixed, frame)
+    response = read_response(parsed.response, frame, takes_trials, prior if takes_trials else None)
+    if takes_trials and prior is not None and is_pair(parsed.response):
+        raise ValueError(
+            "give the trials once: in prop(successes, trials) or in weights=, not both"
+        )
+    X, model_spec = evaluate(parsed.fixed, frame)
     _check_finite_matrix(X, model_spec.column_names, frame)
     total_offset = extra.get("offset", np.zeros(len(frame)))
     for each in parsed.offsets:
-        total_offset = total_offset + _numeric(each, frame, "offset")
+        total_offset = total_offset + numeric(each, frame, "offset")
     built = [_random_term(spec, frame) for spec in parsed.random]
     design = Design(
         parsed, response, X, tuple(model_spec.column_names),
@@ -680,7 +321,7 @@ def build_design(
 
 def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
     if isinstance(given, str):
-        return _columns(frame, [given])[given].to_numpy(float)
+        return select(frame, [given])[given].to_numpy(float)
     if isinstance(given, pd.Series) and given.index.equals(frame.index):
         given = given.to_numpy(float, na_value=np.nan)
     values = np.asarray(given, float)
@@ -721,9 +362,7 @@ def _check_rank(design: Design) -> None:
         return
     R = np.linalg.qr(X / np.where(scale > 0, scale, 1), mode="r")
     redundant = [
-        name
-        for name, pivot in zip(design.names, np.abs(np.diag(R)), strict=True)
-        if pivot < 1e-10
+        name for name, pivot in zip(design.names, np.abs(np.diag(R)), strict=True) if pivot < 1e-10
     ]
     if redundant:
         raise ValueError(

@@ -338,7 +338,9 @@ class FittedModel:
         """Return G for one level of a grouping factor: the covariance matrix of its random effects."""
         found = [
             pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
-            for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True)
+            for term, estimate in zip(
+                self._problem.design.random, self._estimate.terms, strict=True
+            )
             if term.group == group
         ]
         if not found:
@@ -375,7 +377,9 @@ class FittedModel:
                     "std_error": estimate.mode_sd.ravel(),
                 }
             )
-            for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True)
+            for term, estimate in zip(
+                self._problem.design.random, self._estimate.terms, strict=True
+            )
         ]
         columns = ["group", "level", "term", "estimate", "std_error"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -109,7 +109,11 @@ def _data_line(model: FittedModel) -> str:
 
 
 def _scale_name(model: FittedModel) -> str:
-    names = {"logit": "on the log-odds scale", "log": "on the log scale", "identity": "in units of y"}
+    names = {
+        "logit": "on the log-odds scale",
+        "log": "on the log scale",
+        "identity": "in units of y",
+    }
     return names.get(model.link.name, f"on the {model.link.name} scale")
 
 
@@ -119,7 +123,9 @@ def _components_table(model: FittedModel) -> pd.DataFrame:
     for column in table.columns[2:]:
         if column.startswith("corr"):
             if table[column].notna().any():
-                shown[column] = [fixed(value, 3) if value == value else "" for value in table[column]]
+                shown[column] = [
+                    fixed(value, 3) if value == value else "" for value in table[column]
+                ]
         else:
             shown[column] = [number(value) for value in table[column]]
     shown["group"] = shown["group"].where(shown["group"] != shown["group"].shift(), "")
@@ -251,7 +257,9 @@ def _covariate(name: str) -> str:
     for part in name.split(":"):
         match = re.fullmatch(r"(.*)\[(?:T\.)?(.*)\]", part)
         factors.append(
-            rf"[{_text(match.group(1))}_i = {_text(match.group(2))}]" if match else _text(part) + "_i"
+            rf"[{_text(match.group(1))}_i = {_text(match.group(2))}]"
+            if match
+            else _text(part) + "_i"
         )
     return r"\,".join(factors)
 

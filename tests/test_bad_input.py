@@ -39,8 +39,14 @@ CASES = {
     "unknown column inside a function": (("y ~ np.log(z1)",), "no column 'z1'"),
     "unknown group": (("y ~ x + (1 | blok)",), r"no column 'blok' \(did you mean 'block'\?\)"),
     "unknown family": (("y ~ x", TRIAL, "gama"), r"unknown family 'gama' \(did you mean 'gamma'"),
-    "unknown engine": (("y ~ x", TRIAL, "normal", {"engine": "lme4"}), "unknown engine 'lme4'.*auto"),
-    "unknown link": (("dead ~ x", TRIAL, "poisson", {"link": "lg"}), "unknown link 'lg'.*identity, log"),
+    "unknown engine": (
+        ("y ~ x", TRIAL, "normal", {"engine": "lme4"}),
+        "unknown engine 'lme4'.*auto",
+    ),
+    "unknown link": (
+        ("dead ~ x", TRIAL, "poisson", {"link": "lg"}),
+        "unknown link 'lg'.*identity, log",
+    ),
     "link of another family": (
         ("dead ~ x", TRIAL, "poisson", {"link": "logit"}),
         "poisson does not go with the logit link",
@@ -86,7 +92,10 @@ CASES = {
     "text response": (("trt ~ x",), "the response 'trt' must be numbers.*'a'"),
     "constant response": (("seen ~ x + (1 | block)",), "every value of the response 'seen' is 4"),
     "one-level group": (("y ~ x + (1 | site)",), r"'site' has one level only \('one'\)"),
-    "a group of single rows": (("y ~ x + (1 | row)",), "12 random effects for 12 rows.*single rows"),
+    "a group of single rows": (
+        ("y ~ x + (1 | row)",),
+        "12 random effects for 12 rows.*single rows",
+    ),
     "empty data": (("y ~ x", TRIAL.iloc[:0]), "data has no rows"),
     "all rows missing": (("y ~ x", TRIAL.assign(x=np.nan)), "every row has a missing value"),
     "infinite value": (("y ~ x", changed("x", 4, np.inf)), "'x' holds an infinite value in row 4"),

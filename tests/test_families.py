@@ -110,7 +110,16 @@ def test_extreme_parameters_give_finite_densities(name, mu, phi):
 @FAMILIES
 def test_the_card_states_what_a_learner_needs(family):
     text = str(family.card())
-    for row in ("notation", "support", "E(y)", "Var(y)", "default link", "typical", "SciPy", "in R"):
+    for row in (
+        "notation",
+        "support",
+        "E(y)",
+        "Var(y)",
+        "default link",
+        "typical",
+        "SciPy",
+        "in R",
+    ):
         assert row in text
     assert family.links[0] in text
     assert "<table>" in family._repr_html_()
@@ -118,7 +127,12 @@ def test_the_card_states_what_a_learner_needs(family):
 
 @pytest.mark.parametrize(
     ("alias", "name"),
-    [("gaussian", "normal"), ("nbinom2", "negative_binomial"), ("student", "t"), ("Gamma", "gamma")],
+    [
+        ("gaussian", "normal"),
+        ("nbinom2", "negative_binomial"),
+        ("student", "t"),
+        ("Gamma", "gamma"),
+    ],
 )
 def test_rs_names_work(alias, name):
     assert gt.family(alias) is gt.FAMILIES[name]
@@ -130,5 +144,7 @@ def test_an_unknown_family_names_the_valid_ones():
 
 
 def test_a_link_that_does_not_go_with_the_family_is_refused_with_the_valid_ones():
-    with pytest.raises(ValueError, match="poisson does not go with the logit link.*Valid links: log"):
+    with pytest.raises(
+        ValueError, match="poisson does not go with the logit link.*Valid links: log"
+    ):
         gt.family("poisson").check_link("logit")

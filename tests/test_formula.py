@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glmmtools.formula import build_design, parse_formula, variables_in
+from glmmtools.formula import build_design
+from glmmtools.grammar import parse_formula, variables_in
 
 
 @pytest.fixture

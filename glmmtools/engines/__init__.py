@@ -23,7 +23,8 @@ def choose(problem: Problem, name: str = "auto") -> ModuleType:
     """
     if name != "auto" and name not in ENGINES:
         raise ValueError(
-            f"unknown engine {name!r}{nearest(name, ENGINES)}. Valid engines: auto, {', '.join(ENGINES)}"
+            f"unknown engine {name!r}{nearest(name, ENGINES)}. "
+            f"Valid engines: auto, {', '.join(ENGINES)}"
         )
     candidates = ENGINES.values() if name == "auto" else [ENGINES[name]]
     reasons = []

@@ -11,12 +11,12 @@ import pandas as pd
 
 from glmmtools.engines.base import Estimate, Problem, TermEstimate
 from glmmtools.engines.conditional import conditional_sds
+from glmmtools.engines.separation import separation_messages
 from glmmtools.formula import Design, RandomTerm
 from glmmtools.messages import (
     ConvergenceWarning,
     DataWarning,
     GlmmWarning,
-    SeparationWarning,
     SingularFitWarning,
 )
 
@@ -127,15 +127,15 @@ def _estimate(result, problem: Problem) -> Estimate:
     if "phi" in problem.family.shape:
         inverted = problem.family.name == "negative_binomial"
         shape["phi"] = 1 / result.dispersion if inverted else result.dispersion
-    covariances = [_unpack(vech) for vech in result.varcorr]
-    if result.converged and len(result.ranef_blocks):
-        modes = [np.asarray(block["values"], float) for block in result.ranef_blocks]
+    sizes = [(len(term.levels), len(term.names)) for term in design.random]
+    if result.converged:
+        covariances = [_unpack(vech) for vech in result.varcorr]
+        modes = [_in_code_order(block) for block in result.ranef_blocks]
         eta = problem.link(np.clip(result.fitted, *_inside(problem)))
         sds = conditional_sds(problem, eta, shape, covariances)
     else:
-        modes = sds = [
-            np.full((len(term.levels), len(term.names)), np.nan) for term in design.random
-        ]
+        covariances = [np.full((q, q), np.nan) for _, q in sizes]
+        modes = sds = [np.full(size, np.nan) for size in sizes]
     singular = _singular_terms(result, design)
     method = "REML" if result.reml else "ML" if problem.family.name == "normal" else "Laplace"
     if result.nagq > 1:
@@ -156,6 +156,11 @@ def _estimate(result, problem: Problem) -> Estimate:
         engine=NAME,
         method=method,
     )
+
+
+def _in_code_order(block: dict) -> np.ndarray:
+    """Modes by our codes; the kernel lists the levels of a nested factor parent by parent."""
+    return np.asarray(block["values"], float)[np.argsort([int(level) for level in block["levels"]])]
 
 
 def _inside(problem: Problem) -> tuple[float, float]:
@@ -216,7 +221,9 @@ def _messages(result, problem: Problem, singular: tuple[str, ...]) -> tuple[Glmm
     if singular:
         found.append(singular_message(singular))
     if not result.converged:
-        what = next((text for kind, text in _STOPPED.items() if kind in kinds), _STOPPED["fit_failed"])
+        what = next(
+            (text for kind, text in _STOPPED.items() if kind in kinds), _STOPPED["fit_failed"]
+        )
         found.append(
             ConvergenceWarning(
                 f"{what} Do not use these estimates: rescale covariates, simplify the random part, "
@@ -224,7 +231,7 @@ def _messages(result, problem: Problem, singular: tuple[str, ...]) -> tuple[Glmm
             )
         )
     found += [category(text) for kind, (category, text) in _NOTED.items() if kind in kinds]
-    found += separation_messages(problem, result.beta, result.se)
+    found += separation_messages(problem, result.beta, result.converged)
     return tuple(found)
 
 
@@ -233,20 +240,3 @@ def singular_message(singular: tuple[str, ...]) -> SingularFitWarning:
         f"A variance is estimated at zero, or a correlation at -1 or 1, in {', '.join(singular)}. "
         "The data hold too little information on that term: simplify it, or say so in the report."
     )
-
-
-def separation_messages(problem: Problem, beta, se) -> list[SeparationWarning]:
-    """A coefficient that runs away on a bounded mean, with a standard error to match."""
-    if not problem.family.takes_trials:
-        return []
-    scale = np.abs(problem.design.X).max(axis=0)
-    with np.errstate(invalid="ignore"):
-        runaway = (np.abs(beta) * scale > 10) & (np.asarray(se) * scale > 10)
-    return [
-        SeparationWarning(
-            f"The estimate of {name!r} runs to infinity: it separates successes from failures. "
-            "Merge or drop the level, or report the raw proportions."
-        )
-        for name, away in zip(problem.design.names, runaway, strict=True)
-        if away
-    ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy import optimize
 
 from glmmtools.engines.base import Estimate, Problem
-from glmmtools.engines.glmm_rs import separation_messages
+from glmmtools.engines.separation import separation_messages
 from glmmtools.messages import ConvergenceWarning, GlmmWarning
 
 __all__ = ["fit", "why_not"]
@@ -87,7 +86,9 @@ def _glm(problem: Problem) -> Estimate:
         y = design.y
         if problem.family.takes_trials:
             y = np.column_stack([design.y, design.trials - design.y])
-        result = sm.GLM(y, design.X, family=family, offset=design.offset).fit(maxiter=100, tol=1e-12)
+        result = sm.GLM(y, design.X, family=family, offset=design.offset).fit(
+            maxiter=100, tol=1e-12
+        )
     eta = design.X @ result.params + design.offset
     mu = problem.family.clipped_mean(eta, problem.link)
     cov, shape = np.asarray(result.normalized_cov_params), {}
@@ -102,6 +103,8 @@ def _glm(problem: Problem) -> Estimate:
 
 def _ml_phi(problem: Problem, mu) -> float:
     """The maximum-likelihood dispersion at given means."""
+
+    from scipy import optimize
 
     def score(log_phi):
         return problem.family.shape_derivatives(problem.design.y, mu, phi=np.exp(log_phi))["phi"][
@@ -132,7 +135,7 @@ def _estimate(
     problem, beta, cov, shape, llf, *, method="ML", df=np.inf, converged=True
 ) -> Estimate:
     beta, cov = np.asarray(beta, float), np.asarray(cov, float)
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, np.sqrt(np.diag(cov))))
+    messages: list[GlmmWarning] = list(separation_messages(problem, beta, converged))
     if not converged:
         messages.append(
             ConvergenceWarning(

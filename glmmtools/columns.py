@@ -1,0 +1,118 @@
+"""Columns of numbers from a data frame: looked up, evaluated, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import formulaic
+import numpy as np
+import pandas as pd
+from formulaic.errors import FormulaicError
+
+from glmmtools._text import listed, nearest
+from glmmtools.grammar import unquoted
+
+__all__ = ["check_finite", "evaluate", "first_line", "numeric", "select", "to_frame"]
+
+Array = np.ndarray
+CONTEXT = {"np": np}
+
+
+def to_frame(data: Any) -> pd.DataFrame:
+    """Return `data` as a pandas DataFrame: pandas, polars or other frames, a dict of columns.
+
+    Raises
+    ------
+    TypeError
+        If `data` is not a table.
+    ValueError
+        If it has no rows or two columns of one name.
+    """
+    if isinstance(data, pd.DataFrame):
+        frame = data
+    elif isinstance(data, Mapping):
+        frame = pd.DataFrame(dict(data))
+    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
+        frame = pd.DataFrame({name: list(data[name]) for name in data.columns})
+    else:
+        raise TypeError(
+            f"data must be a data frame or a dict of columns; got {type(data).__name__}"
+        )
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"two columns are called {repeated[0]!r}; rename one of them")
+    if frame.empty:
+        raise ValueError("data has no rows")
+    return frame
+
+
+def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the named columns, nullable numbers as floats, or say which column does not exist."""
+    for name in names:
+        if name not in frame.columns:
+            raise ValueError(
+                f"there is no column {name!r}{nearest(name, frame.columns)}. "
+                f"Columns: {listed(frame.columns, 12)}"
+            )
+    chosen = frame[names].copy(deep=False)
+    for name in names:
+        column = chosen[name]
+        if isinstance(column.dtype, pd.BooleanDtype) or (
+            pd.api.types.is_extension_array_dtype(column.dtype)
+            and pd.api.types.is_numeric_dtype(column.dtype)
+        ):
+            chosen[name] = column.to_numpy(float, na_value=np.nan)
+        elif isinstance(column.dtype, pd.StringDtype):
+            chosen[name] = column.astype(object)
+    return chosen
+
+
+def check_finite(frame: pd.DataFrame) -> None:
+    for name in frame.select_dtypes("number"):
+        infinite = np.isinf(frame[name].to_numpy(float))
+        if infinite.any():
+            raise ValueError(
+                f"column {name!r} holds an infinite value in row {frame.index[infinite.argmax()]}"
+            )
+
+
+def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
+    """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
+    try:
+        parsed = formulaic.Formula(expression if intercept else f"0 + ({expression})")
+        # log(0) and its like are reported below by row and term, not by a NumPy warning
+        with np.errstate(divide="ignore", invalid="ignore"):
+            matrix = parsed.get_model_matrix(
+                frame, context=CONTEXT, output="numpy", na_action="ignore"
+            )
+    except (FormulaicError, SyntaxError) as error:
+        raise ValueError(f"cannot read {expression!r}: {first_line(error)}") from error
+    return np.asarray(matrix, float), matrix.model_spec
+
+
+def first_line(error: Exception) -> str:
+    text = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
+    """Evaluate an expression that must give one number for each row."""
+    name = unquoted(expression)
+    if name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            value = frame[name].iloc[0]
+            raise ValueError(
+                f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
+            )
+        return frame[name].to_numpy(float)
+    matrix, _ = evaluate(expression, frame, intercept=False)
+    if matrix.shape[1] != 1:
+        raise ValueError(f"the {what} {expression!r} must be one column of numbers")
+    bad = ~np.isfinite(matrix[:, 0])
+    if bad.any():
+        raise ValueError(
+            f"the {what} {expression!r} is not a finite number in row {frame.index[bad.argmax()]}"
+        )
+    return matrix[:, 0]

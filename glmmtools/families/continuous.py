@@ -1,0 +1,273 @@
+"""The continuous families: normal, t, gamma, beta, log-normal."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from glmmtools.families.base import Family
+
+LOG_TWO_PI = np.log(2 * np.pi)
+
+
+class Normal(Family):
+    name, aliases, notation = "normal", ("gaussian",), r"\mathrm{N}(\mu, \sigma^2)"
+    notation_text = "y ~ N(μ, σ²), φ = σ²"
+    discrete, support, mean_interval = False, "−∞ < y < ∞", (-np.inf, np.inf)
+    shape, links = ("phi",), ("identity", "log", "inverse")
+    variance_text = "φ (constant)"
+    typical = "yield, weight, temperature"
+    scipy_text = "scipy.stats.norm(loc=μ, scale=√φ)"
+    r_text = "gaussian(); sigma() = √φ"
+
+    def outside_support(self, y, trials=None):
+        return ~np.isfinite(y)
+
+    def variance(self, mu, phi=1.0):
+        return np.ones_like(np.asarray(mu, float)) * phi
+
+    def log_density(self, y, mu, phi=1.0):
+        return -0.5 * (LOG_TWO_PI + np.log(phi) + (y - mu) ** 2 / phi)
+
+    def mu_derivatives(self, y, mu, phi=1.0):
+        residual = y - mu
+        return residual / phi, -np.ones_like(residual) / phi, np.zeros_like(residual)
+
+    def shape_derivatives(self, y, mu, phi=1.0):
+        residual = y - mu
+        return {
+            "phi": (
+                0.5 * (residual**2 / phi - 1),
+                -residual / phi,
+                np.ones_like(residual) / phi,
+            )
+        }
+
+    def distribution(self, mu, phi=1.0):
+        from scipy import stats
+
+        return stats.norm(loc=mu, scale=np.sqrt(phi))
+
+    def sample(self, mu, rng, phi=1.0):
+        return rng.normal(mu, np.sqrt(phi))
+
+
+class StudentT(Family):
+    name, aliases, notation = "t", ("student", "t_family"), r"t_{\nu}(\mu, \phi)"
+    notation_text = "y ~ t(μ, φ, ν): (y − μ)/√φ has Student's t with ν degrees of freedom"
+    discrete, support, mean_interval = False, "−∞ < y < ∞", (-np.inf, np.inf)
+    shape, links = ("phi", "df"), ("identity", "log", "inverse")
+    variance_text = "φ ν/(ν − 2) for ν > 2"
+    mean_text = "μ for ν > 1"
+    typical = "a measurement with outliers"
+    scipy_text = "scipy.stats.t(df=ν, loc=μ, scale=√φ)"
+    r_text = "glmmTMB::t_family(); sigma() = √φ"
+
+    def outside_support(self, y, trials=None):
+        return ~np.isfinite(y)
+
+    def variance(self, mu, phi=1.0, df=8.0):
+        phi, df = np.asarray(phi, float), np.asarray(df, float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.where(df > 2, df / (df - 2), np.where(df > 1, np.inf, np.nan))
+        return np.ones_like(np.asarray(mu, float)) * phi * factor
+
+    def log_density(self, y, mu, phi=1.0, df=8.0):
+        return (
+            special.gammaln((df + 1) / 2)
+            - special.gammaln(df / 2)
+            - 0.5 * np.log(df * np.pi * phi)
+            - (df + 1) / 2 * np.log1p((y - mu) ** 2 / (df * phi))
+        )
+
+    def mu_derivatives(self, y, mu, phi=1.0, df=8.0):
+        residual, scale = y - mu, df * phi
+        square = residual**2
+        total = scale + square
+        return (
+            (df + 1) * residual / total,
+            (df + 1) * (square - scale) / total**2,
+            2 * (df + 1) * residual * (square - 3 * scale) / total**3,
+        )
+
+    def shape_derivatives(self, y, mu, phi=1.0, df=8.0):
+        residual, scale = y - mu, df * phi
+        square = residual**2
+        total = scale + square
+        common = (df + 1) * scale * (scale - 3 * square) / total**3
+        by_df = (
+            0.5 * (special.digamma((df + 1) / 2) - special.digamma(df / 2))
+            - 0.5 / df
+            - 0.5 * np.log1p(square / scale)
+            + 0.5 * (df + 1) * square / (df * total)
+        )
+        return {
+            "phi": (
+                0.5 * ((df + 1) * square / total - 1),
+                -(df + 1) * residual * scale / total**2,
+                common,
+            ),
+            "df": (
+                df * by_df,
+                df * residual / total - (df + 1) * residual * scale / total**2,
+                df * (square - scale) / total**2 + common,
+            ),
+        }
+
+    def distribution(self, mu, phi=1.0, df=8.0):
+        from scipy import stats
+
+        return stats.t(df=df, loc=mu, scale=np.sqrt(phi))
+
+    def sample(self, mu, rng, phi=1.0, df=8.0):
+        mu = np.asarray(mu, float)
+        return mu + np.sqrt(phi) * rng.standard_t(df, np.broadcast(mu, phi, df).shape)
+
+
+class Gamma(Family):
+    name, aliases, notation = "gamma", ("Gamma",), r"\mathrm{Gamma}(\mu, \phi)"
+    notation_text = "y ~ Gamma(μ, φ)"
+    discrete, support, mean_interval = False, "y > 0", (0.0, np.inf)
+    shape, links = ("phi",), ("log", "inverse", "identity")
+    variance_text = "φ μ² (constant coefficient of variation √φ)"
+    typical = "time, concentration, cost, biomass"
+    scipy_text = "scipy.stats.gamma(a=1/φ, scale=φμ)"
+    r_text = 'Gamma(link="log"); glmmTMB sigma() = √φ'
+
+    def outside_support(self, y, trials=None):
+        return ~(np.isfinite(y) & (y > 0))
+
+    def variance(self, mu, phi=1.0):
+        return phi * np.asarray(mu, float) ** 2
+
+    def log_density(self, y, mu, phi=1.0):
+        k = 1 / np.asarray(phi, float)
+        ratio = y / mu
+        return k * np.log(k * ratio) - special.gammaln(k) - np.log(y) - k * ratio
+
+    def mu_derivatives(self, y, mu, phi=1.0):
+        k, ratio = 1 / np.asarray(phi, float), y / mu
+        return (
+            k * (ratio - 1) / mu,
+            k * (1 - 2 * ratio) / mu**2,
+            k * (6 * ratio - 2) / mu**3,
+        )
+
+    def shape_derivatives(self, y, mu, phi=1.0):
+        k = 1 / np.asarray(phi, float)
+        ratio = y / mu
+        d1, d2, _ = self.mu_derivatives(y, mu, phi)
+        return {"phi": (-k * (np.log(k * ratio) + 1 - special.digamma(k) - ratio), -d1, -d2)}
+
+    def distribution(self, mu, phi=1.0):
+        from scipy import stats
+
+        return stats.gamma(a=1 / np.asarray(phi, float), scale=phi * np.asarray(mu, float))
+
+    def sample(self, mu, rng, phi=1.0):
+        return rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float))
+
+
+class Beta(Family):
+    name, aliases, notation = "beta", ("beta_family",), r"\mathrm{Beta}(\mu, \phi)"
+    notation_text = "y ~ Beta(μ, φ)"
+    discrete, support, mean_interval = False, "0 < y < 1", (0.0, 1.0)
+    shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
+    variance_text = "μ(1 − μ)/(1 + φ) (a larger φ means a smaller variance)"
+    typical = "a proportion that is not a count out of a total: cover, yield fraction"
+    scipy_text = "scipy.stats.beta(a=μφ, b=(1 − μ)φ)"
+    r_text = "glmmTMB::beta_family(); sigma() = φ"
+
+    def outside_support(self, y, trials=None):
+        return ~((y > 0) & (y < 1))
+
+    def variance(self, mu, phi=1.0):
+        mu = np.asarray(mu, float)
+        return mu * (1 - mu) / (1 + phi)
+
+    def log_density(self, y, mu, phi=1.0):
+        a, b = mu * phi, (1 - mu) * phi
+        return special.xlogy(a - 1, y) + special.xlog1py(b - 1, -y) - special.betaln(a, b)
+
+    def mu_derivatives(self, y, mu, phi=1.0):
+        a, b = mu * phi, (1 - mu) * phi
+        return (
+            phi * (special.logit(y) - special.digamma(a) + special.digamma(b)),
+            -(phi**2) * (special.polygamma(1, a) + special.polygamma(1, b)),
+            -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)),
+        )
+
+    def shape_derivatives(self, y, mu, phi=1.0):
+        a, b = mu * phi, (1 - mu) * phi
+        digamma_a, digamma_b = special.digamma(a), special.digamma(b)
+        trigamma_a, trigamma_b = special.polygamma(1, a), special.polygamma(1, b)
+        value = (
+            special.digamma(phi)
+            + mu * (np.log(y) - digamma_a)
+            + (1 - mu) * (np.log1p(-y) - digamma_b)
+        )
+        first = special.logit(y) - digamma_a + digamma_b - a * trigamma_a + b * trigamma_b
+        second = -2 * phi * (trigamma_a + trigamma_b) - phi**2 * (
+            mu * special.polygamma(2, a) + (1 - mu) * special.polygamma(2, b)
+        )
+        return {"phi": (phi * value, phi * first, phi * second)}
+
+    def distribution(self, mu, phi=1.0):
+        from scipy import stats
+
+        mu = np.asarray(mu, float)
+        return stats.beta(mu * phi, (1 - mu) * phi)
+
+    def sample(self, mu, rng, phi=1.0):
+        mu = np.asarray(mu, float)
+        # a draw that rounds to 0 or 1 would be outside the support of the density
+        return np.clip(rng.beta(mu * phi, (1 - mu) * phi), 1e-300, 1 - 2**-53)
+
+
+class LogNormal(Family):
+    name, notation = "lognormal", r"\mathrm{LogNormal}(\mu, \phi)"
+    notation_text = "log(y) ~ N(log μ − φ/2, φ)"
+    discrete, support, mean_interval = False, "y > 0", (0.0, np.inf)
+    shape, links = ("phi",), ("log", "identity")
+    variance_text = "μ²(exp(φ) − 1)"
+    typical = "a positive response whose logarithm is normal"
+    scipy_text = "scipy.stats.lognorm(s=√φ, scale=μ exp(−φ/2))"
+    r_text = "a normal model of log(y), its intercept raised by φ/2"
+
+    def outside_support(self, y, trials=None):
+        return ~(np.isfinite(y) & (y > 0))
+
+    def variance(self, mu, phi=1.0):
+        return np.asarray(mu, float) ** 2 * np.expm1(phi)
+
+    def log_density(self, y, mu, phi=1.0):
+        residual = np.log(y) - np.log(mu) + phi / 2
+        return -np.log(y) - 0.5 * (LOG_TWO_PI + np.log(phi) + residual**2 / phi)
+
+    def mu_derivatives(self, y, mu, phi=1.0):
+        residual = np.log(y) - np.log(mu) + phi / 2
+        return (
+            residual / (phi * mu),
+            -(1 + residual) / (phi * mu**2),
+            (3 + 2 * residual) / (phi * mu**3),
+        )
+
+    def shape_derivatives(self, y, mu, phi=1.0):
+        residual = np.log(y) - np.log(mu) + phi / 2
+        return {
+            "phi": (
+                0.5 * (residual**2 / phi - residual - 1),
+                (0.5 - residual / phi) / mu,
+                (1 / phi - 0.5 + residual / phi) / mu**2,
+            )
+        }
+
+    def distribution(self, mu, phi=1.0):
+        from scipy import stats
+
+        return stats.lognorm(
+            s=np.sqrt(phi), scale=np.asarray(mu, float) * np.exp(-np.asarray(phi) / 2)
+        )
+
+    def sample(self, mu, rng, phi=1.0):
+        return rng.lognormal(np.log(mu) - np.asarray(phi) / 2, np.sqrt(phi))
