@@ -8,6 +8,7 @@ True
 """
 
 from glmmtools.datasets import load_data
+from glmmtools.exercises import check
 from glmmtools.families import FAMILIES, Family, family
 from glmmtools.links import LINKS, Link, link
 from glmmtools.messages import (
@@ -19,6 +20,7 @@ from glmmtools.messages import (
     printed_warnings,
 )
 from glmmtools.model import FittedModel, fit
+from glmmtools.preflight import preflight
 
 __all__ = [
     "FAMILIES",
@@ -31,9 +33,11 @@ __all__ = [
     "Link",
     "SeparationWarning",
     "SingularFitWarning",
+    "check",
     "family",
     "fit",
     "link",
     "load_data",
+    "preflight",
     "printed_warnings",
 ]

@@ -22,7 +22,7 @@ from glmmtools.columns import CONTEXT, check_finite, evaluate, first_line, numer
 from glmmtools.grammar import ParsedFormula, RandomSpec, parse_formula, variables_in
 from glmmtools.response import Response, is_pair, read_response
 
-__all__ = ["Design", "RandomTerm", "build_design"]
+__all__ = ["Design", "FixedPart", "RandomTerm", "build_design", "one_sided"]
 
 Array = np.ndarray
 
@@ -144,6 +144,33 @@ def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> 
 
 
 # ------------------------------------------------------------------------------ the design
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPart:
+    """A one-sided formula on the rows of a design: of the dispersion, or of extra zeros."""
+
+    text: str
+    X: Array
+    names: tuple[str, ...]
+    model_spec: Any = field(repr=False)
+
+    def on(self, data: Any) -> Array:
+        """The columns on new data."""
+        return _apply(self.model_spec, select(to_frame(data), variables_in(self.text)))
+
+
+def one_sided(text: str, frame: pd.DataFrame, argument: str) -> FixedPart:
+    """Build the columns of a formula such as ``"~ treatment"``."""
+    if not isinstance(text, str) or not text.strip().startswith("~"):
+        raise ValueError(f"{argument} is a formula with nothing left of ~ , as '~ x'; got {text!r}")
+    inner = text.strip()[1:].strip()
+    if "|" in inner:
+        raise ValueError(f"{argument} has no random terms; got {text!r}")
+    X, model_spec = evaluate(inner, select(frame, variables_in(inner)))
+    _check_finite_matrix(X, model_spec.column_names, frame)
+    _check_rank(X, model_spec.column_names)
+    return FixedPart(inner, X, tuple(model_spec.column_names), model_spec)
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +342,7 @@ def build_design(
         total_offset, None if takes_trials else prior, tuple(term for term, _ in built),
         frame, n_dropped, model_spec, tuple(recipe for _, recipe in built),
     )  # fmt: skip
-    _check_rank(design)
+    _check_rank(design.X, design.names)
     return design
 
 
@@ -350,9 +377,8 @@ def _check_finite_matrix(X: Array, names, frame: pd.DataFrame) -> None:
         )
 
 
-def _check_rank(design: Design) -> None:
+def _check_rank(X: Array, names) -> None:
     """Name the columns of X that are combinations of the columns before them."""
-    X = design.X
     if X.shape[1] > X.shape[0]:
         raise ValueError(
             f"the model has {plural(X.shape[1], 'coefficient')} for {plural(X.shape[0], 'row')}"
@@ -362,7 +388,7 @@ def _check_rank(design: Design) -> None:
         return
     R = np.linalg.qr(X / np.where(scale > 0, scale, 1), mode="r")
     redundant = [
-        name for name, pivot in zip(design.names, np.abs(np.diag(R)), strict=True) if pivot < 1e-10
+        name for name, pivot in zip(names, np.abs(np.diag(R)), strict=True) if pivot < 1e-10
     ]
     if redundant:
         raise ValueError(

@@ -156,8 +156,8 @@ def _expand_groups(text: str, formula: str) -> list[tuple[str, ...]]:
         names = tuple(unquoted(name) for name, _ in split_outside(part, ":"))
         if any(not re.fullmatch(r"[^\W\d]\w*", name) and f"`{name}`" not in text for name in names):
             raise ValueError(
-                f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b or an "
-                "interaction a:b"
+                f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b "
+                "or an interaction a:b"
             )
         nested.append((nested[-1] if nested else ()) + names)
     return nested

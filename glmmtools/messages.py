@@ -41,6 +41,14 @@ class DataWarning(GlmmWarning):
     """The data can be fitted, but something about them deserves a look."""
 
 
+def singular_message(labels: tuple[str, ...]) -> SingularFitWarning:
+    """What to say of terms at the boundary."""
+    return SingularFitWarning(
+        f"A variance is estimated at zero, or a correlation at -1 or 1, in {', '.join(labels)}. "
+        "The data hold too little information on that term: simplify it, or say so in the report."
+    )
+
+
 def issue(messages: tuple[GlmmWarning, ...]) -> None:
     """Raise each message as a Python warning that points at the caller's own line."""
     level, frame = 1, sys._getframe()
@@ -54,7 +62,7 @@ def issue(messages: tuple[GlmmWarning, ...]) -> None:
 def printed_warnings() -> Iterator[None]:
     """Print the warnings of a block on standard output, in plain words.
 
-    Lessons use it where a warning is part of the lesson: the text is then the same on every machine.
+    Lessons use it where a warning is part of the lesson: the text is the same on every machine.
 
     Examples
     --------

@@ -124,9 +124,10 @@ def _check_support(distribution: Family, design: Design) -> None:
     bad = distribution.outside_support(design.y, design.trials)
     if bad.any():
         row = bad.argmax()
+        slip = _SLIPS.get(distribution.name, "")
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.label} = {design.y[row]:g}. {_SLIPS.get(distribution.name, '')}".strip()
+            f"{design.response.label} = {design.y[row]:g}. {slip}".strip()
         )
     share = design.y if design.trials is None else design.y / design.trials
     if np.all(share == share[0]):
@@ -146,8 +147,8 @@ def _check_groups(distribution: Family, design: Design) -> None:
         if term.structure == "unstructured" and effects >= design.n:
             raise ValueError(
                 f"the random term {term.label} has {effects} random effects for {design.n} rows; "
-                f"they cannot be told from the residual variation. Does {term.group!r} name groups, "
-                "or single rows?"
+                f"they cannot be told from the residual variation. Does {term.group!r} name "
+                "groups, or single rows?"
             )
 
 
@@ -183,7 +184,7 @@ class FittedModel:
 
     @property
     def method(self) -> str:
-        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; ``OLS`` for least squares."""
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``."""
         return self._estimate.method
 
     @property
@@ -335,7 +336,7 @@ class FittedModel:
         return pd.DataFrame(rows, columns=_component_columns(rows))
 
     def random_covariance(self, group: str) -> pd.DataFrame:
-        """Return G for one level of a grouping factor: the covariance matrix of its random effects."""
+        """Return G for one level of a grouping factor: the covariance of its random effects."""
         found = [
             pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
             for term, estimate in zip(
@@ -345,7 +346,8 @@ class FittedModel:
         ]
         if not found:
             raise ValueError(
-                f"there is no grouping factor {group!r}; the model has {', '.join(self.n_groups) or 'none'}"
+                f"there is no grouping factor {group!r}; "
+                f"the model has {', '.join(self.n_groups) or 'none'}"
             )
         joined = pd.concat(found).fillna(0.0)
         return joined.loc[:, joined.index]
@@ -374,11 +376,14 @@ class FittedModel:
                     "level": np.repeat(term.levels, len(term.names)),
                     "term": np.tile(np.array(term.names, object), len(term.levels)),
                     "estimate": estimate.modes.ravel(),
-                    "std_error": estimate.mode_sd.ravel(),
+                    "std_error": sd.ravel(),
                 }
             )
-            for term, estimate in zip(
-                self._problem.design.random, self._estimate.terms, strict=True
+            for term, estimate, sd in zip(
+                self._problem.design.random,
+                self._estimate.terms,
+                engines.laplace.conditional_sds(self._problem, self._estimate),
+                strict=True,
             )
         ]
         columns = ["group", "level", "term", "estimate", "std_error"]

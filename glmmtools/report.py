@@ -161,7 +161,7 @@ def fixed(value: float, decimals: int = _DECIMALS) -> str:
     >>> fixed(-0.00001, 2), fixed(float("nan")), fixed(float("inf"), 1)
     ('0.00', 'nan', 'inf')
     """
-    return f"{value:.{decimals}f}" if not round(value, decimals) == 0 else f"{0:.{decimals}f}"
+    return f"{value if round(value, decimals) != 0 else 0:.{decimals}f}"
 
 
 def number(value: float) -> str:

@@ -145,6 +145,6 @@ def test_an_unknown_family_names_the_valid_ones():
 
 def test_a_link_that_does_not_go_with_the_family_is_refused_with_the_valid_ones():
     with pytest.raises(
-        ValueError, match="poisson does not go with the logit link.*Valid links: log"
+        ValueError, match=r"poisson does not go with the logit link.*Valid links: log"
     ):
         gt.family("poisson").check_link("logit")

@@ -9,7 +9,7 @@ ETA = np.linspace(-6, 6, 41)
 @pytest.mark.parametrize("name", gt.LINKS)
 def test_inverse_undoes_the_link(name):
     link = gt.link(name)
-    low, high = link.mean_interval
+    _, high = link.mean_interval
     mu = np.linspace(0.01, 0.99, 50) if high == 1 else np.geomspace(0.01, 100, 50)
     np.testing.assert_allclose(link.inverse(link(mu)), mu, rtol=1e-12)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from glmmtools._text import nearest
-from glmmtools.engines import glmm_rs, statsmodels
+from glmmtools.engines import glmm_rs, laplace, statsmodels
 from glmmtools.engines.base import Estimate, Problem, TermEstimate
 
 __all__ = ["ENGINES", "Estimate", "Problem", "TermEstimate", "choose"]
 
-ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (glmm_rs, statsmodels)}
+ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (glmm_rs, statsmodels, laplace)}
 
 
 def choose(problem: Problem, name: str = "auto") -> ModuleType:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from glmmtools.families import Family
-from glmmtools.formula import Design
+from glmmtools.formula import Design, FixedPart
 from glmmtools.links import Link
 from glmmtools.messages import GlmmWarning
 
@@ -27,6 +26,8 @@ class Problem:
     link: Link
     reml: bool = False
     nagq: int = 1
+    dispersion: FixedPart | None = None
+    zero: FixedPart | None = None
 
     @cached_property
     def trials(self) -> dict[str, Array]:
@@ -43,14 +44,14 @@ class TermEstimate:
     covariance : ndarray, shape (q, q)
         Covariance of the random effects of one level.
     modes : ndarray, shape (levels, q)
-        Conditional modes of the random effects.
-    mode_sd : ndarray, shape (levels, q)
-        Conditional standard deviations given the parameters, as lme4's ``condVar``.
+        Conditional modes of the random effects; for ar1 one column a time, in order.
+    correlation : float or None
+        The correlation parameter of ar1 and cs terms.
     """
 
     covariance: Array
     modes: Array
-    mode_sd: Array
+    correlation: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,12 @@ class Estimate:
     beta, cov_beta, df : ndarray, shapes (p,), (p, p), (p,)
         Fixed effects, their covariance, and degrees of freedom of their t tests (inf: z).
     shape : dict of float
-        Shape parameters of the family, by name.
+        Shape parameters of the family that are one number, by name.
+    predictors : dict of ndarray
+        Coefficients of modelled parameters: of log ``phi`` (dispersion formula), and of the logit
+        of an extra ``zero`` (zero inflation).
+    predictor_se : dict of ndarray
+        Their standard errors.
     terms : tuple of TermEstimate
     llf : float
         Log-likelihood, or the REML criterion.
@@ -88,4 +94,5 @@ class Estimate:
     messages: tuple[GlmmWarning, ...]
     engine: str
     method: str
-    details: dict[str, Any] = field(default_factory=dict)
+    predictors: dict[str, Array] = field(default_factory=dict)
+    predictor_se: dict[str, Array] = field(default_factory=dict)

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.engines.base import Estimate, Problem, TermEstimate
-from glmmtools.engines.conditional import conditional_sds
 from glmmtools.engines.separation import separation_messages
 from glmmtools.formula import Design, RandomTerm
 from glmmtools.messages import (
     ConvergenceWarning,
     DataWarning,
     GlmmWarning,
-    SingularFitWarning,
+    singular_message,
 )
 
 __all__ = ["fit", "why_not"]
@@ -131,11 +130,9 @@ def _estimate(result, problem: Problem) -> Estimate:
     if result.converged:
         covariances = [_unpack(vech) for vech in result.varcorr]
         modes = [_in_code_order(block) for block in result.ranef_blocks]
-        eta = problem.link(np.clip(result.fitted, *_inside(problem)))
-        sds = conditional_sds(problem, eta, shape, covariances)
     else:
         covariances = [np.full((q, q), np.nan) for _, q in sizes]
-        modes = sds = [np.full(size, np.nan) for size in sizes]
+        modes = [np.full(size, np.nan) for size in sizes]
     singular = _singular_terms(result, design)
     method = "REML" if result.reml else "ML" if problem.family.name == "normal" else "Laplace"
     if result.nagq > 1:
@@ -145,9 +142,7 @@ def _estimate(result, problem: Problem) -> Estimate:
         cov_beta=np.asarray(result.vcov, float).reshape(len(result.beta), -1),
         df=np.where(np.isnan(result.coef_df), np.inf, result.coef_df),
         shape=shape,
-        terms=tuple(
-            TermEstimate(G, b, sd) for G, b, sd in zip(covariances, modes, sds, strict=True)
-        ),
+        terms=tuple(TermEstimate(G, b) for G, b in zip(covariances, modes, strict=True)),
         llf=float(result.loglik),
         n_params=int(result.df),
         converged=bool(result.converged),
@@ -161,12 +156,6 @@ def _estimate(result, problem: Problem) -> Estimate:
 def _in_code_order(block: dict) -> np.ndarray:
     """Modes by our codes; the kernel lists the levels of a nested factor parent by parent."""
     return np.asarray(block["values"], float)[np.argsort([int(level) for level in block["levels"]])]
-
-
-def _inside(problem: Problem) -> tuple[float, float]:
-    """Bounds that keep fitted means off the ends of their interval, where the link is infinite."""
-    low, high = problem.family.mean_interval
-    return (low if low == -np.inf else 1e-300, high if high == np.inf else 1 - 1e-15)
 
 
 def _unpack(vech) -> np.ndarray:
@@ -233,10 +222,3 @@ def _messages(result, problem: Problem, singular: tuple[str, ...]) -> tuple[Glmm
     found += [category(text) for kind, (category, text) in _NOTED.items() if kind in kinds]
     found += separation_messages(problem, result.beta, result.converged)
     return tuple(found)
-
-
-def singular_message(singular: tuple[str, ...]) -> SingularFitWarning:
-    return SingularFitWarning(
-        f"A variance is estimated at zero, or a correlation at -1 or 1, in {', '.join(singular)}. "
-        "The data hold too little information on that term: simplify it, or say so in the report."
-    )

@@ -1,0 +1,272 @@
+"""The covariance of one random term as a function of its parameters, through a square root.
+
+A structure turns parameters ``theta`` into ``Λ`` with ``G = Λ Λᵀ``: effects ``b = Λ u`` of spherical
+``u``. Variances of zero are ordinary points of this parametrisation (theta may take any sign; only
+``G`` has a meaning), so that a singular fit is an optimum like any other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from glmmtools.formula import RandomTerm
+
+__all__ = ["structure_of"]
+
+Array = np.ndarray
+
+
+class _Shared:
+    """A structure with the same q × q factor for every level."""
+
+    def __init__(self, term: RandomTerm):
+        self.q = len(term.names)
+        self.Z = term.Z
+
+    def rows(self, theta: Array) -> Array:
+        """Rows of ``Z Λ``, shape (n, q)."""
+        return self.Z @ self.factor(theta)
+
+    def gradient(self, theta: Array, F: Array) -> Array:
+        """Derivatives of ``sum(rows(theta) * F)`` in theta, for F of shape (n, q)."""
+        ZF = self.Z.T @ F
+        return np.array([np.sum(d * ZF) for d in self.factor_derivatives(theta)])
+
+    def effects(self, theta: Array, u: Array) -> Array:
+        """Random effects ``b = Λ u`` of all levels, shape (levels, q)."""
+        return u @ self.factor(theta).T
+
+    def effect_covariances(self, theta: Array, cov_u: Array) -> Array:
+        """``Λ cov Λᵀ`` for each level, shape (levels, q, q)."""
+        factor = self.factor(theta)
+        return factor @ cov_u @ factor.T
+
+    def covariance(self, theta: Array) -> Array:
+        """G for one level."""
+        factor = self.factor(theta)
+        return factor @ factor.T
+
+    def correlation(self, theta: Array) -> float | None:
+        return None
+
+
+class Unstructured(_Shared):
+    """Variances and all correlations: Λ lower triangular, theta its entries row by row.
+
+    The columns are made orthonormal first (``Z = Q R``), which changes nothing but the speed of the
+    search: an unstructured covariance of ``R b`` is one of ``b``.
+    """
+
+    def __init__(self, term: RandomTerm):
+        super().__init__(term)
+        R = np.linalg.qr(self.Z, mode="r") / np.sqrt(len(self.Z))
+        self.back = np.linalg.inv(R) if _well_conditioned(R) else np.eye(self.q)
+        self.Z = self.Z @ self.back
+        self._rows, self._columns = np.tril_indices(self.q)
+        self.n_params = len(self._rows)
+
+    def start(self, sd: float) -> Array:
+        return sd * (self._rows == self._columns)
+
+    def factor(self, theta: Array) -> Array:
+        factor = np.zeros((self.q, self.q))
+        factor[self._rows, self._columns] = theta
+        return factor
+
+    def factor_derivatives(self, theta: Array) -> list[Array]:
+        return [self.factor(unit) for unit in np.eye(self.n_params)]
+
+    def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
+        """The parameters that give this covariance."""
+        root = np.linalg.solve(self.back, _square_root(covariance))
+        lower = np.linalg.qr(root.T, mode="r").T
+        return (lower * np.where(np.diag(lower) < 0, -1, 1))[self._rows, self._columns]
+
+    def effects(self, theta, u):
+        return super().effects(theta, u) @ self.back.T
+
+    def effect_covariances(self, theta, cov_u):
+        return self.back @ super().effect_covariances(theta, cov_u) @ self.back.T
+
+    def covariance(self, theta):
+        return self.back @ super().covariance(theta) @ self.back.T
+
+    def is_singular(self, theta: Array) -> bool:
+        """Whether G has lost rank: a zero variance or a correlation of one."""
+        return _lost_rank(super().covariance(theta))
+
+
+class Independent(_Shared):
+    """A variance for each column, no correlations."""
+
+    def __init__(self, term: RandomTerm):
+        super().__init__(term)
+        self.scale = np.sqrt(np.mean(self.Z**2, axis=0))
+        self.scale[self.scale == 0] = 1.0
+        self.n_params = self.q
+
+    def start(self, sd: float) -> Array:
+        return np.full(self.q, sd)
+
+    def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
+        return np.sqrt(np.diag(covariance)) * self.scale
+
+    def factor(self, theta: Array) -> Array:
+        return np.diag(theta / self.scale)
+
+    def factor_derivatives(self, theta: Array) -> list[Array]:
+        return [np.diag(unit / self.scale) for unit in np.eye(self.q)]
+
+    def is_singular(self, theta: Array) -> bool:
+        return bool(np.any(np.abs(theta) < _ZERO_SD))
+
+
+class CompoundSymmetry(_Shared):
+    """One sd and one correlation between all columns: theta = (sd, logit of the correlation).
+
+    The correlation lies between -1/(q - 1) and 1. Λ is the symmetric root ``a I + c J``.
+    """
+
+    n_params = 2
+
+    def start(self, sd: float) -> Array:
+        return np.array([sd, 0.0])
+
+    def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
+        lowest = -1 / (self.q - 1)
+        return np.array(
+            [np.sqrt(covariance[0, 0]), special.logit((correlation - lowest) / (1 - lowest))]
+        )
+
+    def correlation(self, theta: Array) -> float:
+        lowest = -1 / (self.q - 1)
+        return float(lowest + (1 - lowest) * special.expit(theta[1]))
+
+    def factor(self, theta: Array) -> Array:
+        r = self.correlation(theta)
+        a, total = np.sqrt(1 - r), np.sqrt(1 + (self.q - 1) * r)
+        return theta[0] * (a * np.eye(self.q) + (total - a) / self.q)
+
+    def factor_derivatives(self, theta: Array) -> list[Array]:
+        r, lowest = self.correlation(theta), -1 / (self.q - 1)
+        slope = (1 - lowest) * special.expit(theta[1]) * special.expit(-theta[1])
+        da = -0.5 / np.sqrt(1 - r)
+        dtotal = 0.5 * (self.q - 1) / np.sqrt(1 + (self.q - 1) * r)
+        by_r = theta[0] * slope * (da * np.eye(self.q) + (dtotal - da) / self.q)
+        return [self.factor(np.array([1.0, theta[1]])), by_r]
+
+    def is_singular(self, theta: Array) -> bool:
+        return abs(theta[0]) < _ZERO_SD or not -12 < theta[1] < 12
+
+
+class FirstOrderAutoregressive:
+    """An AR(1) series for each level: corr(b_s, b_t) = rho^|s - t|, theta = (sd, atanh rho).
+
+    Each level has its own times, whole numbers with gaps or not. With ``d`` the step to the time
+    before, ``b_t = rho^d b_{t-d} + sd sqrt(1 - rho^{2d}) u_t``, hence
+    ``Λ_jk = sd rho^(t_j - t_k) sqrt(1 - rho^{2 d_k})`` for k ≤ j.
+    """
+
+    n_params = 2
+
+    def __init__(self, term: RandomTerm):
+        levels = len(term.levels)
+        order = np.lexsort((term.time, term.codes))
+        counts = np.bincount(term.codes, minlength=levels)
+        starts = np.cumsum(counts) - counts
+        self.codes = term.codes
+        self.position = np.empty(len(order), dtype=np.intp)
+        self.position[order] = np.arange(len(order)) - np.repeat(starts, counts)
+        self.q = int(counts.max())
+        times = np.full((levels, self.q), np.nan)
+        times[self.codes, self.position] = np.round(term.time)
+        lag = times[:, :, None] - times[:, None, :]
+        self.lag = np.where(lag >= 0, lag, np.nan)  # nan: above the diagonal, or past the last time
+        step = np.diff(times, axis=1, prepend=np.nan)
+        step[:, 0] = np.inf  # the first value of a series has the stationary variance
+        self.step = step[:, None, :]
+
+    def start(self, sd: float) -> Array:
+        return np.array([sd, 0.3])
+
+    def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
+        return np.array([np.sqrt(covariance[0, 0]), np.arctanh(correlation)])
+
+    def correlation(self, theta: Array) -> float:
+        return float(np.tanh(theta[1]))
+
+    def _unit_factor(self, rho: float) -> Array:
+        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
+        return np.nan_to_num(_power(rho, self.lag) * innovation)
+
+    def _unit_derivative(self, rho: float) -> Array:
+        finite = np.where(np.isinf(self.step), 0.0, self.step)
+        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
+        slope = -finite * _power(rho, 2 * finite - 1) * (finite > 0) / innovation
+        direct = self.lag * _power(rho, np.where(self.lag > 0, self.lag - 1, 0.0)) * innovation
+        return np.nan_to_num(direct) + np.nan_to_num(_power(rho, self.lag) * slope)
+
+    def rows(self, theta: Array) -> Array:
+        factor = theta[0] * self._unit_factor(self.correlation(theta))
+        return factor[self.codes, self.position]
+
+    def gradient(self, theta: Array, F: Array) -> Array:
+        rho = self.correlation(theta)
+        at = (self.codes, self.position)
+        by_sd = np.sum(self._unit_factor(rho)[at] * F)
+        by_rho = np.sum(theta[0] * self._unit_derivative(rho)[at] * F)
+        return np.array([by_sd, by_rho * (1 - rho**2)])
+
+    def effects(self, theta: Array, u: Array) -> Array:
+        factor = theta[0] * self._unit_factor(self.correlation(theta))
+        return np.einsum("lij,lj->li", factor, u)
+
+    def effect_covariances(self, theta: Array, cov_u: Array) -> Array:
+        factor = theta[0] * self._unit_factor(self.correlation(theta))
+        return factor @ cov_u @ factor.transpose(0, 2, 1)
+
+    def covariance(self, theta: Array) -> Array:
+        return np.array([[theta[0] ** 2]])
+
+    def is_singular(self, theta: Array) -> bool:
+        return abs(theta[0]) < _ZERO_SD or abs(self.correlation(theta)) > 1 - 1e-6
+
+
+_ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
+
+
+def _square_root(G: Array) -> Array:
+    """A matrix L with L Lᵀ = G, also for a singular G."""
+    values, vectors = np.linalg.eigh(G)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+def _lost_rank(G: Array) -> bool:
+    values = np.linalg.eigvalsh(G)
+    return bool(values[0] < max(_ZERO_SD**2, 1e-8 * values[-1]))
+
+
+def _well_conditioned(R: Array) -> bool:
+    diagonal = np.abs(np.diag(R))
+    return bool(diagonal.min() > 1e-8 * diagonal.max())
+
+
+def _power(rho: float, exponent: Array) -> Array:
+    """rho to a whole power, for rho of either sign; nan stays nan, infinity gives 0."""
+    odd = np.where(np.isfinite(exponent), exponent, 0) % 2 == 1
+    size = np.power(max(abs(rho), 1e-300), exponent)
+    return np.where(odd & (rho < 0), -size, size)
+
+
+_STRUCTURES = {
+    "unstructured": Unstructured,
+    "independent": Independent,
+    "cs": CompoundSymmetry,
+    "ar1": FirstOrderAutoregressive,
+}
+
+
+def structure_of(term: RandomTerm):
+    """The covariance structure of a random term, on the rows of the term."""
+    return _STRUCTURES[term.structure](term)

@@ -1,0 +1,317 @@
+"""The Laplace log-likelihood of a problem, with its exact gradient; `laplace` explains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from glmmtools.covariance import structure_of
+from glmmtools.engines.base import Estimate, Problem
+from glmmtools.engines.likelihood import ZERO, Likelihood
+from glmmtools.engines.modes import Effects, Solution, find_modes
+
+__all__ = ["Marginal"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A random term's structure, its slice of θ, and where its columns stand."""
+
+    structure: object
+    theta: slice
+    in_block: bool
+    columns: slice  # of the block (q) or of the row's border entries (k)
+    first: int  # of the border's effects; 0 in the block
+
+
+class Marginal:
+    """The Laplace log-likelihood of a problem as a function of one parameter vector.
+
+    The vector holds the fixed effects of the orthonormal columns (not under REML), θ of each term,
+    the coefficients of the log of each shape parameter, and those of the extra zeros' logit.
+    """
+
+    def __init__(self, problem: Problem):
+        design = problem.design
+        self.problem = problem
+        block_group = _largest_group(design.random)
+        order = _rows_by_block(design.random, block_group, design.n)
+        self.order = order
+        self.likelihood = Likelihood(problem, order)
+        self.X, self.to_user = _orthonormal(design.X[order])
+        self.p = self.X.shape[1]
+        self.n_fixed = 0 if problem.reml else self.p
+        self._place(block_group)
+        self._mode = (np.zeros((len(self.starts), self.q)), np.zeros(len(self.prior)))
+        self.names = self._layout()
+
+    def _place(self, block_group: str | None) -> None:
+        terms = [
+            replace(
+                t,
+                Z=t.Z[self.order],
+                codes=t.codes[self.order],
+                time=None if t.time is None else t.time[self.order],
+            )
+            for t in self.problem.design.random
+        ]
+        self.placed: list[_Placed] = []
+        self.q = start = first = 0
+        column, indices = 0, []
+        for term in terms:
+            structure = structure_of(term)
+            theta = slice(start, start + structure.n_params)
+            start = theta.stop
+            if term.group == block_group:
+                columns = slice(self.q, self.q + structure.q)
+                self.q = columns.stop
+                self.placed.append(_Placed(structure, theta, True, columns, 0))
+            else:
+                columns = slice(column, column + structure.q)
+                column = columns.stop
+                self.placed.append(_Placed(structure, theta, False, columns, first))
+                indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
+                first += len(term.levels) * structure.q
+        self.n_theta, self.terms = start, terms
+        self.prior = np.ones(first)
+        if self.problem.reml:
+            indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
+            self.prior = np.concatenate([self.prior, np.zeros(self.p)])
+        n = len(self.X)
+        self.index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+        block_codes = next((t.codes for t in terms if t.group == block_group), None)
+        if block_codes is None:
+            self.codes, self.starts = np.zeros(n, dtype=np.intp), np.zeros(0, dtype=np.intp)
+        else:
+            self.codes = block_codes
+            self.starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
+
+    def _layout(self) -> dict[str, slice]:
+        """Slices of the parameter vector by what they hold."""
+        layout, start = {"beta": slice(0, self.n_fixed)}, self.n_fixed
+        layout["theta"] = slice(start, start + self.n_theta)
+        start += self.n_theta
+        for name, matrix in self.likelihood.predictors.items():
+            layout[name] = slice(start, start + matrix.shape[1])
+            start += matrix.shape[1]
+        self.size = start
+        return layout
+
+    # -- the value and its gradient
+
+    def effects(self, theta: Array) -> Effects:
+        block = np.empty((len(self.X), self.q))
+        values = np.empty(self.index.shape)
+        for each in self.placed:
+            target = block if each.in_block else values
+            target[:, each.columns] = each.structure.rows(theta[each.theta])
+        if self.problem.reml:
+            values[:, values.shape[1] - self.p :] = self.X
+        return Effects(self.starts, self.codes, block, self.index, values, self.prior)
+
+    def parameters(self, vector: Array) -> dict[str, Array]:
+        names = self.likelihood.predictors
+        return self.likelihood.parameters({name: vector[self.names[name]] for name in names})
+
+    def solve(self, vector: Array) -> Solution | None:
+        """The conditional mode at these parameters, found from the last one."""
+        effects = self.effects(vector[self.names["theta"]])
+        fixed = self.likelihood.offset + (
+            0 if self.problem.reml else self.X @ vector[self.names["beta"]]
+        )
+        with np.errstate(all="ignore"):
+            solution = find_modes(
+                effects, fixed, self.likelihood, self.parameters(vector), self._mode
+            )
+            if solution is None and any(np.any(part) for part in self._mode):
+                cold = tuple(np.zeros_like(part) for part in self._mode)
+                solution = find_modes(
+                    effects, fixed, self.likelihood, self.parameters(vector), cold
+                )
+        if solution is not None:
+            self._mode = (solution.u, solution.border)
+        return solution
+
+    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+        """The log-likelihood (minus infinity where it cannot be computed) and its gradient."""
+        solution = self.solve(vector)
+        if solution is None:
+            return -np.inf, np.zeros(self.size)
+        return self.value(solution), self._gradient(vector, solution)
+
+    def value(self, solution: Solution) -> float:
+        integrated = self.p if self.problem.reml else 0
+        return (
+            solution.log_joint
+            - 0.5 * solution.arrow.logdet
+            + 0.5 * integrated * np.log(2 * np.pi)
+            + self.likelihood.llf_shift()
+            + self._reml_shift
+        )
+
+    @cached_property
+    def _reml_shift(self) -> float:
+        """REML depends on the coordinates of β: back from the orthonormal ones to the user's."""
+        if not self.problem.reml:
+            return 0.0
+        logdet = np.linalg.slogdet(self.to_user)[1]
+        return logdet + self.p * np.log(self.likelihood.scale)
+
+    def _gradient(self, vector: Array, solution: Solution) -> Array:
+        arrow, effects = solution.arrow, solution.arrow.effects
+        d1, d2, d3 = solution.derivatives
+        W = -d2
+        P_block, P_border = arrow.rows_solved()
+        h = (effects.block * P_block).sum(axis=1) + (effects.values * P_border).sum(axis=1)
+        t = d3 * h
+        s_block, s_border = arrow.solve(*effects.transposed_dot(t))
+        r = effects.dot(s_block, s_border)
+        q = d1 + 0.5 * (t - W * r)
+        gradient = np.zeros(self.size)
+        if not self.problem.reml:
+            gradient[self.names["beta"]] = self.X.T @ q
+        theta = vector[self.names["theta"]]
+        by_theta = gradient[self.names["theta"]]
+        for each in self.placed:
+            if each.in_block:
+                u, s, P = solution.u[self.codes], s_block[self.codes], P_block
+            else:
+                at = self.index[:, each.columns]
+                u, s, P = solution.border[at], s_border[at], P_border
+            if each.in_block:
+                u, s = u[:, each.columns], s[:, each.columns]
+            F = q[:, None] * u + (0.5 * d1)[:, None] * s - W[:, None] * P[:, each.columns]
+            by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
+        if self.likelihood.predictors:
+            others = self.likelihood.other_derivatives(solution.eta, self.parameters(vector))
+            for name, (e0, e1, e2) in others.items():
+                rows = e0 + 0.5 * (h * e2 + r * e1)
+                gradient[self.names[name]] = self.likelihood.predictors[name].T @ rows
+        return gradient
+
+    # -- between the user's parameters and the vector
+
+    def fixed_effects(self, vector: Array, solution: Solution) -> Array:
+        """β of the user's columns."""
+        inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
+        return self.to_user @ inner[: self.p] * self.likelihood.scale
+
+    def shape_shift(self, name: str) -> float:
+        """What the scaling of the response adds to the log of a shape parameter."""
+        return 2 * np.log(self.likelihood.scale) if name == "phi" else 0.0
+
+    def vector_of(self, estimate: Estimate) -> Array:
+        """The parameter vector of an estimate, of this engine or another."""
+        vector = np.zeros(self.size)
+        if self.n_fixed:
+            beta = np.linalg.solve(self.to_user, estimate.beta / self.likelihood.scale)
+            vector[self.names["beta"]] = beta
+        for each, term in zip(self.placed, estimate.terms, strict=True):
+            covariance = term.covariance / self.likelihood.scale**2
+            theta = each.structure.theta_of(covariance, term.correlation)
+            vector[self.names["theta"]][each.theta] = theta
+        for name, matrix in self.likelihood.predictors.items():
+            if name in estimate.predictors:
+                values = estimate.predictors[name]
+            else:
+                values = np.log([estimate.shape[name]])
+            shift = _constant_coefficients(matrix, self.shape_shift(name))
+            vector[self.names[name]] = values - shift
+        return vector
+
+    def modes(self, vector: Array, solution: Solution) -> list[Array]:
+        """Random effects b of each term on the user's scale, shape (levels, q)."""
+        found = []
+        for each, term in zip(self.placed, self.terms, strict=True):
+            if each.in_block:
+                u = solution.u[:, each.columns]
+            else:
+                size = len(term.levels) * each.structure.q
+                u = solution.border[each.first : each.first + size].reshape(len(term.levels), -1)
+            theta = vector[self.names["theta"]][each.theta]
+            found.append(each.structure.effects(theta, u) * self.likelihood.scale)
+        return found
+
+    def effect_sds(self, vector: Array, solution: Solution) -> list[Array]:
+        """Conditional standard deviations of b, given the parameters, of each term."""
+        arrow, found = solution.arrow, []
+        for each, term in zip(self.placed, self.terms, strict=True):
+            levels, q = len(term.levels), each.structure.q
+            if each.in_block:
+                cov_u = arrow.block_covariances()[:, each.columns, each.columns]
+            else:
+                part = slice(each.first, each.first + levels * q)
+                inverse = arrow.border_inverse[part, part].reshape(levels, q, levels, q)
+                cov_u = np.einsum("lilj->lij", inverse)
+            theta = vector[self.names["theta"]][each.theta]
+            covariance = each.structure.effect_covariances(theta, cov_u)
+            sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
+            found.append(sd * self.likelihood.scale)
+        return found
+
+    # -- starting values
+
+    def start(self, sd: float) -> Array:
+        """Fixed effects of a least-squares fit on the link scale, sd for the random effects."""
+        vector = np.zeros(self.size)
+        family, link = self.likelihood.family, self.likelihood.link
+        y = self.likelihood.y
+        if family.takes_trials:
+            guess = (y + 0.5) / (self.likelihood.trials["trials"] + 1)
+        elif family.mean_interval == (0.0, 1.0):
+            guess = np.clip(y, 0.01, 0.99)
+        elif family.mean_interval[0] == 0:
+            guess = np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
+        else:
+            guess = y if link.name == "identity" else np.maximum(y, 1e-2 * np.std(y))
+        working = link(guess) - self.likelihood.offset
+        beta = self.X.T @ working / len(y)  # the columns of X are orthogonal with norm √n
+        if self.n_fixed:
+            vector[self.names["beta"]] = beta
+        residual = working - self.X @ beta
+        spread = float(np.var(residual)) or 1.0
+        phi = {
+            "normal": spread, "t": spread * 0.75, "gamma": spread, "lognormal": spread,
+            "beta": 10.0, "betabinomial": 10.0, "negative_binomial": 0.5, "nbinom1": 1.0,
+        }  # fmt: skip
+        starts = {"phi": np.log(phi.get(family.name, 1.0)), "df": np.log(8.0), ZERO: -2.0}
+        if family.name in ("normal", "t") and link.name != "identity":
+            starts["phi"] = np.log(np.var(y - link.inverse(self.X @ beta)) + 1e-12)
+        for name, matrix in self.likelihood.predictors.items():
+            vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
+        base = np.sqrt(spread) if family.name in ("normal", "t") else 1.0
+        for each in self.placed:
+            part = vector[self.names["theta"]]
+            part[each.theta] = each.structure.start(sd * base)
+        return vector
+
+
+def _constant_coefficients(matrix: Array, value: float) -> Array:
+    return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
+
+
+def _largest_group(terms) -> str | None:
+    """The grouping factor with most effects: it becomes the blocks of the arrow."""
+    size: dict[str, int] = {}
+    for term in terms:
+        q = 1 if term.structure == "ar1" else len(term.names)
+        size[term.group] = max(size.get(term.group, 0), len(term.levels) * q)
+    return max(size, key=size.get) if size else None
+
+
+def _rows_by_block(terms, block_group: str | None, n: int) -> Array:
+    codes = next((term.codes for term in terms if term.group == block_group), np.zeros(n, int))
+    return np.argsort(codes, kind="stable")
+
+
+def _orthonormal(X: Array) -> tuple[Array, Array]:
+    """Columns with XᵀX = n I, and the matrix that takes their coefficients to the user's."""
+    n, p = X.shape
+    if p == 0:
+        return X, np.zeros((0, 0))
+    Q, R = np.linalg.qr(X)
+    return Q * np.sqrt(n), np.linalg.inv(R) * np.sqrt(n)

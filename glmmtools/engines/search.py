@@ -1,0 +1,186 @@
+"""The outer search: maximise a function of a few parameters from its value and exact gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Optimum", "maximise"]
+
+Array = np.ndarray
+Function = Callable[[Array], tuple[float, Array]]
+_MAX_ITERATIONS = 300
+_MAX_POLISH = 12
+_MAX_STEP = 3.0  # in units of the linear predictors
+_FLAT = 1e-7  # relative curvature below which a direction counts as flat
+_PREDICTED_GAIN = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where the search ended.
+
+    Attributes
+    ----------
+    point, gradient : ndarray
+    value : float
+    information : ndarray
+        Negative Hessian, differenced from the gradient.
+    covariance : ndarray
+        Its inverse over the directions that are not flat.
+    flat : ndarray, shape (k, d)
+        Unit vectors along which the function does not change.
+    converged : bool
+        Gradient zero and information positive definite, up to rounding and flat directions.
+    """
+
+    point: Array
+    value: float
+    gradient: Array
+    information: Array
+    covariance: Array
+    flat: Array
+    converged: bool
+
+
+def maximise(function: Function, start: Array) -> Optimum | None:
+    """Quasi-Newton search, then Newton steps; None if the function has no value at `start`."""
+    point = np.array(start, float)
+    value, gradient = function(point)
+    if not np.isfinite(value):
+        return None
+    if len(point) == 0:
+        empty = np.zeros((0, 0))
+        return Optimum(point, value, gradient, empty, empty, empty, True)
+    inverse = _uphill_inverse(_information(function, point, gradient))
+    point, value, gradient, inverse = _quasi_newton(function, point, value, gradient, inverse)
+    return _polish(function, point, value, gradient, inverse)
+
+
+def _quasi_newton(function, point, value, gradient, inverse):
+    """BFGS with backtracking; the step is bounded, and points without a value are stepped back."""
+    for _ in range(_MAX_ITERATIONS):
+        direction = inverse @ gradient
+        gain = 0.5 * gradient @ direction
+        if gain < _PREDICTED_GAIN:
+            break
+        direction *= min(1.0, _MAX_STEP / np.abs(direction).max())
+        moved = _backtrack(function, point, value, gradient, direction)
+        if moved is None:
+            break
+        new_point, new_value, new_gradient = moved
+        inverse = _updated(inverse, new_point - point, gradient - new_gradient)
+        point, value, gradient = new_point, new_value, new_gradient
+    return point, value, gradient, inverse
+
+
+def _backtrack(function, point, value, gradient, direction):
+    slope, length = gradient @ direction, 1.0
+    for _ in range(25):
+        candidate = point + length * direction
+        new_value, new_gradient = function(candidate)
+        if new_value >= value + 1e-4 * length * slope - 1e-11 * abs(value):
+            return candidate, new_value, new_gradient
+        length *= 0.5 if np.isfinite(new_value) else 0.2
+    return None
+
+
+def _updated(inverse: Array, step: Array, fall: Array) -> Array:
+    """The BFGS update of the inverse; skipped where the curvature is not positive."""
+    product = step @ fall
+    if product <= 1e-10 * np.linalg.norm(step) * np.linalg.norm(fall):
+        return inverse
+    rotate = np.eye(len(step)) - np.outer(step, fall) / product
+    return rotate @ inverse @ rotate.T + np.outer(step, step) / product
+
+
+def _information(function: Function, point: Array, gradient: Array | None, se: Array | None = None):
+    """Negative Hessian from differences of the gradient: forward, or central where `se` is given."""
+    size = len(point)
+    information = np.empty((size, size))
+    for k in range(size):
+        h = 1e-5 if se is None else float(np.clip(1e-3 * se[k], 1e-7, 1e-3))
+        up, down = point.copy(), point.copy()
+        up[k] += h
+        down[k] -= h
+        above = function(up)[1]
+        below = gradient if se is None else function(down)[1]
+        information[k] = (below - above) / (h if se is None else 2 * h)
+    return (information + information.T) / 2
+
+
+def _scaled_spectrum(information: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues and -vectors after scaling to a unit diagonal, and the scale."""
+    diagonal = np.abs(np.diag(information))
+    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-6 * max(1.0, diagonal.max())))
+    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    return values, vectors, scale
+
+
+def _uphill_inverse(information: Array) -> Array:
+    """A positive definite inverse: eigenvalues by their size, small ones raised."""
+    if not np.all(np.isfinite(information)):
+        return np.eye(len(information)) * 1e-2
+    values, vectors, scale = _scaled_spectrum(information)
+    half = vectors * (1 / np.sqrt(np.maximum(np.abs(values), 1e-3)))
+    return (half @ half.T) * np.outer(scale, scale)
+
+
+def _polish(function, point, value, gradient, inverse) -> Optimum:
+    """Newton steps with central differences, until the predicted gain is rounding."""
+    converged, escapes = False, 0
+    for _ in range(_MAX_POLISH):
+        se = np.sqrt(np.abs(np.diag(inverse)))
+        information = _information(function, point, None, se)
+        if not np.all(np.isfinite(information)):
+            break
+        values, vectors, scale = _scaled_spectrum(information)
+        inverse, flat = _inverse_off_flat(values, vectors, scale)
+        direction = inverse @ gradient
+        gain = 0.5 * gradient @ direction
+        saddle = values[0] < -1e-4
+        if saddle and escapes < 3:
+            escapes += 1
+            start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
+            if start is not None:
+                uphill = _uphill_inverse(information)
+                point, value, gradient, inverse = _quasi_newton(function, *start, uphill)
+                continue
+        if abs(gain) < 1e-13 * (1 + abs(value)) and not saddle:
+            converged = True
+            break
+        direction *= min(1.0, _MAX_STEP / max(np.abs(direction).max(), 1e-300))
+        moved = _backtrack(function, point, value, gradient, direction)
+        if moved is None or moved[1] < value - 1e-10 * (1 + abs(value)):
+            converged = abs(gain) < 1e-8 * (1 + abs(value)) and not saddle
+            break
+        point, value, gradient = moved
+    else:
+        converged = abs(gain) < 1e-8 * (1 + abs(value)) and not saddle
+    if not np.all(np.isfinite(information)):
+        information = np.full((len(point), len(point)), np.nan)
+        return Optimum(
+            point, value, gradient, information, information, np.zeros((0, len(point))), False
+        )
+    return Optimum(point, value, gradient, information, inverse, flat, bool(converged))
+
+
+def _inverse_off_flat(values: Array, vectors: Array, scale: Array) -> tuple[Array, Array]:
+    """The inverse over directions with curvature, and the unit vectors of those without."""
+    curved = np.abs(values) > _FLAT
+    part = vectors[:, curved] / np.sqrt(np.abs(values[curved]))
+    inverse = (part @ part.T) * np.outer(scale, scale)
+    flat = (vectors[:, ~curved] * scale[:, None]).T
+    return inverse, flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
+
+
+def _leave_saddle(function, point, value, direction):
+    direction = direction / np.abs(direction).max()
+    for length in (0.3, -0.3, 0.05, -0.05):
+        candidate = point + length * direction
+        new_value, new_gradient = function(candidate)
+        if new_value > value:
+            return candidate, new_value, new_gradient
+    return None

@@ -1,0 +1,221 @@
+"""The notebooks keep the rules of tests/notebook_hygiene.py, and the gate can fail."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from glmmtools.exercises import exercises_of, lessons
+from tests import notebook_hygiene as hygiene
+from tests.notebook_hygiene import EVERY_NOTEBOOK, LESSON, SOLUTION, Notebook
+from tools.execute_notebooks import difference, normalise, to_text
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+
+PAIRS = [
+    *[(path, check) for path in LESSONS for check in [*EVERY_NOTEBOOK, *LESSON]],
+    *[(path, check) for path in SOLUTIONS for check in [*EVERY_NOTEBOOK, *SOLUTION]],
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "check"),
+    PAIRS,
+    ids=[f"{check.__name__}-{path.relative_to(ROOT / 'notebooks')}" for path, check in PAIRS],
+)
+def test_notebook_keeps_the_rule(path, check):
+    assert list(check(Notebook.read(path))) == []
+
+
+def test_every_lesson_has_one_solution_notebook_with_the_same_exercises():
+    assert LESSONS, "there are no lessons"
+    assert [path.name for path in SOLUTIONS] == [path.name for path in LESSONS]
+    for lesson, solution in zip(LESSONS, SOLUTIONS, strict=True):
+        problems = hygiene.same_exercises(Notebook.read(lesson), Notebook.read(solution))
+        assert list(problems) == []
+
+
+def test_every_exercise_of_the_package_is_asked_in_a_lesson_and_no_other():
+    asked = [name for path in LESSONS for name in hygiene.exercises(Notebook.read(path))]
+    known = [each.id for number in lessons() for each in exercises_of(number)]
+    assert sorted(asked) == sorted(known)
+
+
+# ---- the rules can fail --------------------------------------------------------------------------
+
+HEADER = """# 05 · Fit a model
+
+*50 min*
+
+**What you will do.** Fit. **What you will learn.** How. **What you need.** Data."""
+ENDING = """## Key points
+One.
+## Where this leaves you
+Here.
+## Further reading
+Somebody (2020), [doi.org/10.1/1](https://doi.org/10.1/1)."""
+
+
+def code(source: str, *outputs, **metadata):
+    return new_code_cell(source, outputs=list(outputs), metadata=metadata)
+
+
+def stream(text: str, name: str = "stdout"):
+    return new_output("stream", name=name, text=text)
+
+
+def shown(**data):
+    return new_output("display_data", data={k.replace("_", "/", 1): v for k, v in data.items()})
+
+
+def notebook(cells, reply: str) -> nbformat.NotebookNode:
+    """A notebook that keeps every rule: the cells between a header and three exercises."""
+    cells = [new_markdown_cell(HEADER), *cells]
+    for i in (1, 2, 3):
+        cells.append(new_markdown_cell(f"### Exercise 05.{i} ★"))
+        cells.append(code(f'answer = ...\ngt.check("05.{i}", answer)', stream(reply)))
+    cells.append(new_markdown_cell(ENDING))
+    count = 0
+    for cell in cells:
+        if cell.cell_type == "code":
+            cell.execution_count = count = count + 1
+    return normalise(new_notebook(cells=cells), "05-fit.ipynb")
+
+
+def lesson(*cells):
+    return notebook(cells, "05: not answered yet.\n")
+
+
+def solution(*cells):
+    return notebook(cells, "✓ Right.\n")
+
+
+def read(nb) -> Notebook:
+    return Notebook("05-fit.ipynb", to_text(nb), nb.cells)
+
+
+def edited(nb, i: int, **changes):
+    nb.cells[i].update(changes)
+    return nb
+
+
+def without(nb, i: int):
+    del nb.cells[i]
+    return nb
+
+
+BROKEN = [
+    (hygiene.every_code_cell_ran, edited(lesson(), 2, execution_count=None)),
+    (hygiene.every_code_cell_ran, edited(lesson(), 2, execution_count=7)),
+    (hygiene.stored_as_the_writer_stores, edited(edited(lesson(), 2, id="05-a"), 4, id="05-a")),
+    (hygiene.stored_as_the_writer_stores, edited(lesson(), 2, id="8d2c4f6e")),
+    (hygiene.stored_as_the_writer_stores, edited(lesson(), 2, metadata={"scrolled": True})),
+    (hygiene.nothing_on_stderr, lesson(code("x", stream("Warning: x\n", "stderr")))),
+    (hygiene.no_error_outputs, lesson(code("x", new_output("error", ename="E", evalue="")))),
+    (
+        hygiene.no_widgets,
+        lesson(code("x", shown(**{"application_vnd.jupyter.widget-view+json": {}}))),
+    ),
+    (hygiene.nothing_escapes_nbval, lesson(code("# NBVAL_IGNORE_OUTPUT\nx"))),
+    (hygiene.nothing_escapes_nbval, lesson(code("x", tags=["nbval-ignore-output"]))),
+    (hygiene.no_trailing_semicolon, lesson(code("plot(x);"))),
+    (hygiene.no_trailing_semicolon, lesson(code("plot(x);  # no text"))),
+    (hygiene.no_absolute_path, lesson(code('read("/home/me/x.csv")'))),
+    (hygiene.no_absolute_path, lesson(code("x", stream(r"in C:\Users\me")))),
+    (hygiene.no_absolute_path, lesson(code("x", shown(text_html="<p>/tmp/x.csv</p>")))),
+    (hygiene.no_memory_address, lesson(code("x", stream("<Thing object at 0x7f0123>")))),
+    (hygiene.no_shell_and_no_network, lesson(code("!ls"))),
+    (hygiene.no_shell_and_no_network, lesson(code("%pip install x"))),
+    (hygiene.no_shell_and_no_network, lesson(code('read("https://example.org/x.csv")'))),
+    (hygiene.figures_have_alternative_text, lesson(code("plot()", shown(image_png="iVBO")))),
+    (hygiene.figures_have_alternative_text, lesson(new_markdown_cell("![](figures/a.png)"))),
+    (hygiene.header_is_complete, without(lesson(), 0)),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("05", "06"))),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("50 min", ""))),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("need", "want"))),
+    (hygiene.ending_is_complete, without(lesson(), -1)),
+    (hygiene.ending_is_complete, edited(lesson(), -1, source=ENDING.replace("doi", "x"))),
+    (hygiene.code_cells_are_short, lesson(code("x = 1\n" * 13))),
+    (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
+    (hygiene.exercises_wait_for_an_answer, solution()),
+    (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
+    (hygiene.answers_are_right, lesson()),
+]
+
+
+def test_a_good_notebook_passes_every_check():
+    figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
+    for check in [*EVERY_NOTEBOOK, *LESSON]:
+        assert list(check(read(lesson(figure)))) == []
+    for check in [*EVERY_NOTEBOOK, *SOLUTION]:
+        assert list(check(read(solution(figure)))) == []
+    assert list(hygiene.same_exercises(read(lesson()), read(solution()))) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "nb"), BROKEN, ids=[f"{check.__name__}-{i}" for i, (check, _) in enumerate(BROKEN)]
+)
+def test_a_broken_notebook_is_found_by_its_check(check, nb):
+    assert list(check(read(nb))) != []
+
+
+def test_every_check_is_proven_able_to_fail():
+    assert {check for check, _ in BROKEN} == {*EVERY_NOTEBOOK, *LESSON, *SOLUTION}
+
+
+def test_an_exercise_without_solution_is_found():
+    assert list(hygiene.same_exercises(read(lesson()), read(without(solution(), 2)))) != []
+
+
+# ---- nbval and the writer can fail ---------------------------------------------------------------
+
+
+def nbval(path: Path) -> subprocess.CompletedProcess:
+    """Run nbval on one notebook exactly as `make test` does."""
+    command = [sys.executable, "-m", "pytest", "-c", "tests/nbval.ini", "--rootdir=.", str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_nbval_passes_a_lesson_and_finds_a_wrong_output_planted_in_it(tmp_path):
+    copy = tmp_path / LESSONS[0].name
+    copy.write_bytes(LESSONS[0].read_bytes())
+    untouched = nbval(copy)
+    assert untouched.returncode == 0, untouched.stdout
+
+    nb = nbformat.read(copy, as_version=4)
+    texts = [output for cell in nb.cells for output in cell.get("outputs", []) if "text" in output]
+    texts[-1].text = texts[-1].text.replace("not answered", "answered")
+    nbformat.write(nb, copy)
+    planted = nbval(copy)
+    assert planted.returncode == 1, planted.stdout
+    assert "Cell outputs differ" in planted.stdout
+    assert "1 failed" in planted.stdout
+
+
+def test_the_writer_tells_texts_from_pictures():
+    def nb(text, picture):
+        return lesson(code("plot()", stream(text), shown(image_png=picture)))
+
+    assert difference(to_text(nb("a", "iVBO")), nb("a", "iVBO")) == (0, "same")
+    assert difference(to_text(nb("a", "iVBO")), nb("b", "iVBO"))[0] == 1
+    assert difference(to_text(nb("a", "iVBO")), nb("a", "iVBP"))[0] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11) or platform.system() != "Linux",
+    reason="stored outputs are made on Python 3.11 and Linux; nbval compares them elsewhere",
+)
+def test_stored_outputs_are_what_the_writer_makes():
+    command = [sys.executable, "tools/execute_notebooks.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    # 2: only pictures differ, as they may with another processor's arithmetic.
+    assert done.returncode in (0, 2), done.stderr
