@@ -1,8 +1,8 @@
 """The covariance of one random term as a function of its parameters, through a square root.
 
-A structure turns parameters ``theta`` into ``Λ`` with ``G = Λ Λᵀ``: effects ``b = Λ u`` of spherical
-``u``. Variances of zero are ordinary points of this parametrisation (theta may take any sign; only
-``G`` has a meaning), so that a singular fit is an optimum like any other.
+A structure turns parameters ``theta`` into ``Λ`` with ``G = Λ Λᵀ``: effects ``b = Λ u`` of
+spherical ``u``. Variances of zero are ordinary points of this parametrisation (theta may take any
+sign; only ``G`` has a meaning), so that a singular fit is an optimum like any other.
 """
 
 from __future__ import annotations
@@ -171,16 +171,9 @@ class FirstOrderAutoregressive:
     n_params = 2
 
     def __init__(self, term: RandomTerm):
-        levels = len(term.levels)
-        order = np.lexsort((term.time, term.codes))
-        counts = np.bincount(term.codes, minlength=levels)
-        starts = np.cumsum(counts) - counts
         self.codes = term.codes
-        self.position = np.empty(len(order), dtype=np.intp)
-        self.position[order] = np.arange(len(order)) - np.repeat(starts, counts)
-        self.q = int(counts.max())
-        times = np.full((levels, self.q), np.nan)
-        times[self.codes, self.position] = np.round(term.time)
+        self.position, times = term.series
+        self.q = times.shape[1]
         lag = times[:, :, None] - times[:, None, :]
         self.lag = np.where(lag >= 0, lag, np.nan)  # nan: above the diagonal, or past the last time
         step = np.diff(times, axis=1, prepend=np.nan)

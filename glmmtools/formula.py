@@ -49,8 +49,10 @@ class RandomTerm:
     levels : ndarray of object
         Labels of the levels.
     structure : {"unstructured", "independent", "ar1", "cs"}
-    time : ndarray, shape (n,), or None
-        Times of an ar1 term.
+    time, places : ndarray, shape (n,), or None
+        Times of an ar1 term, and the place of each in the series of its level.
+    column_name : str
+        What stands left of the bar, for a term of time.
     """
 
     label: str
@@ -61,6 +63,23 @@ class RandomTerm:
     levels: Array
     structure: str
     time: Array | None = None
+    column_name: str = ""
+    places: Array | None = None
+
+    @cached_property
+    def series(self) -> tuple[Array, Array]:
+        """For ar1: place of each row in its level's series, and the times, shape (levels, q).
+
+        Places count the times of a level in order; a shorter series ends in nan.
+        """
+        levels = len(self.levels)
+        order = np.lexsort((self.time, self.codes))
+        counts = np.bincount(self.codes, minlength=levels)
+        place = np.empty(len(order), dtype=np.intp)
+        place[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        times = np.full((levels, int(counts.max())), np.nan)
+        times[self.codes, place] = np.round(self.time)
+        return place, times
 
 
 @dataclass(frozen=True)
@@ -78,7 +97,8 @@ class _RandomRecipe:
             time, Z = numeric(self.spec.columns, frame, "time"), np.ones((len(frame), 1))
         else:
             time, Z = None, _apply(self.model_spec, frame)
-        return replace(term, Z=Z, codes=codes, time=time)
+        places = None if time is None else _places(term, codes, time)
+        return replace(term, Z=Z, codes=codes, time=time, places=places)
 
 
 def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
@@ -117,15 +137,33 @@ def _random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _Ra
     if spec.structure == "ar1":
         time = numeric(spec.columns, frame, "time")
         _check_times(time, codes, labels, spec)
-        names, Z = (spec.columns,), np.ones((len(frame), 1))
+        names, Z = (spec.columns_name,), np.ones((len(frame), 1))
     else:
         columns = f"0 + C({spec.columns})" if spec.structure == "cs" else spec.columns
         Z, model_spec = evaluate(columns, frame)
         names = tuple(model_spec.column_names)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
-    term = RandomTerm(spec.label, spec.group, names, Z, codes, labels, spec.structure, time)
+    term = RandomTerm(
+        spec.label, spec.group, names, Z, codes, labels, spec.structure, time, spec.columns_name
+    )
+    if time is not None:
+        term = replace(term, places=term.series[0])
     return term, _RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})
+
+
+def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
+    """Places of new rows in the series of the fit."""
+    known = term.series[1][codes]
+    same = known == np.round(time)[:, None]
+    unknown = (codes >= 0) & ~same.any(axis=1)
+    if unknown.any():
+        row = unknown.argmax()
+        raise ValueError(
+            f"{term.group} {term.levels[codes[row]]!r} has no {term.column_name} = {time[row]:g} "
+            "in the data of the fit; predict with level='population'"
+        )
+    return same.argmax(axis=1)
 
 
 def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> None:

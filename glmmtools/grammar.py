@@ -34,6 +34,10 @@ class RandomSpec:
         return ":".join(self.groups)
 
     @property
+    def columns_name(self) -> str:
+        return unquoted(self.columns)
+
+    @property
     def label(self) -> str:
         function = self.structure if self.structure in RANDOM_FUNCTIONS else ""
         bar = "||" if self.structure == "independent" else "|"

@@ -11,7 +11,7 @@ from scipy import special
 
 from glmmtools import engines, messages, report
 from glmmtools.families import Family, family
-from glmmtools.formula import Design, build_design
+from glmmtools.formula import Design, build_design, one_sided
 from glmmtools.links import Link
 
 __all__ = ["FittedModel", "fit"]
@@ -38,6 +38,8 @@ def fit(
     link: str | Link | None = None,
     offset: Any = None,
     weights: Any = None,
+    dispersion_formula: str | None = None,
+    zero_inflation: str | None = None,
     reml: bool = False,
     nagq: int = 1,
     engine: str = "auto",
@@ -63,11 +65,16 @@ def fit(
     weights : str or array_like, optional
         For binomial families the trials of a proportion; for the normal family the prior weights w
         in Var(y | u) = phi / w; otherwise each row's log-likelihood is multiplied by its weight.
+    dispersion_formula : str, optional
+        ``"~ x"``: the logarithm of the dispersion phi is linear in x.
+    zero_inflation : str, optional
+        ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
+        in x.
     reml : bool
         Restricted maximum likelihood (normal family only).
     nagq : int
         Nodes of the adaptive Gauss-Hermite quadrature; 1 is the Laplace approximation.
-    engine : {"auto", "glmm", "statsmodels"}
+    engine : {"auto", "glmm", "statsmodels", "laplace"}
         "auto" takes the first engine that covers the model.
 
     Returns
@@ -96,14 +103,18 @@ def fit(
     period[T.4]   -1.58
     Name: estimate, dtype: float64
     """
-    problem = _problem(formula, data, family, link, offset, weights, reml, nagq)
+    problem = _problem(
+        formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
+    )
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))
     messages.issue(model.messages)
     return model
 
 
-def _problem(formula, data, name, link, offset, weights, reml, nagq) -> engines.Problem:
+def _problem(
+    formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
+) -> engines.Problem:
     distribution = family(name)
     chosen_link = distribution.check_link(link)
     if reml and distribution.name != "normal":
@@ -113,11 +124,27 @@ def _problem(formula, data, name, link, offset, weights, reml, nagq) -> engines.
     if nagq > 1 and distribution.name == "normal":
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     design = build_design(
-        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights
-    )
+        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
+        also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
+    )  # fmt: skip
     _check_support(distribution, design)
     _check_groups(distribution, design)
-    return engines.Problem(design, distribution, chosen_link, bool(reml), int(nagq))
+    dispersion = zero = None
+    if dispersion_formula is not None:
+        if "phi" not in distribution.shape:
+            raise ValueError(
+                f"{distribution.name} has no dispersion for dispersion_formula to model"
+            )
+        dispersion = one_sided(dispersion_formula, design.frame, "dispersion_formula")
+    if zero_inflation is not None:
+        if not distribution.counts:
+            raise ValueError(
+                f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
+            )
+        zero = one_sided(zero_inflation, design.frame, "zero_inflation")
+    return engines.Problem(
+        design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero
+    )
 
 
 def _check_support(distribution: Family, design: Design) -> None:
@@ -317,11 +344,15 @@ class FittedModel:
         -------
         DataFrame
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
-            term of the group (``corr2`` with the second, and so on).
+            term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
         """
         rows = []
-        for term, estimate in zip(self._problem.design.random, self._estimate.terms, strict=True):
+        for term, estimate in self._random_terms():
             sd = np.sqrt(np.diag(estimate.covariance))
+            if estimate.correlation is not None:
+                row = {"group": term.group, "term": term.column_name, "variance": sd[0] ** 2}
+                rows.append({**row, "sd": sd[0], "corr": estimate.correlation})
+                continue
             for i, name in enumerate(term.names):
                 row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
                 row["corr"] = np.nan
@@ -330,7 +361,7 @@ class FittedModel:
                     key = "corr" if j == 0 else f"corr{j + 1}"
                     row[key] = estimate.covariance[i, j] / product if product > 0 else np.nan
                 rows.append(row)
-        if self.family.name == "normal":
+        if self.family.name == "normal" and "phi" in self._estimate.shape:
             phi = self._estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
         return pd.DataFrame(rows, columns=_component_columns(rows))
@@ -339,9 +370,7 @@ class FittedModel:
         """Return G for one level of a grouping factor: the covariance of its random effects."""
         found = [
             pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
-            for term, estimate in zip(
-                self._problem.design.random, self._estimate.terms, strict=True
-            )
+            for term, estimate in self._random_terms()
             if term.group == group
         ]
         if not found:
@@ -354,10 +383,26 @@ class FittedModel:
 
     @property
     def dispersion(self) -> pd.Series:
-        """The dispersion parameters by name; for a normal model also the residual sd."""
-        values = dict(self._estimate.shape)
-        if self.family.name == "normal":
+        """The dispersion parameters by name; for a normal model also the residual sd.
+
+        Of a dispersion formula or zero inflation: the coefficients, as ``log phi: x`` and
+        ``logit zero: x``; one extra-zero probability is given as ``zero``.
+        """
+        values = {**self.family.fixed, **self._estimate.shape}
+        if self.family.name == "normal" and "phi" in values:
             values = {"residual sd": np.sqrt(values["phi"]), **values}
+        for name, part in (("phi", self._problem.dispersion), ("zero", self._problem.zero)):
+            if part is None:
+                continue
+            coefficients = self._estimate.predictors[name]
+            if name == "zero" and part.names == ("Intercept",):
+                values["zero"] = special.expit(coefficients[0])
+                continue
+            link_name = "log phi" if name == "phi" else "logit zero"
+            values |= {
+                f"{link_name}: {each}": value
+                for each, value in zip(part.names, coefficients, strict=True)
+            }
         return pd.Series(values, name="dispersion", dtype=float)
 
     @cached_property
@@ -367,27 +412,49 @@ class FittedModel:
         Returns
         -------
         DataFrame
-            Columns ``group, level, term, estimate, std_error``, one row a random effect.
+            Columns ``group, level, term, estimate, std_error``, one row a random effect. The
+            standard deviations are given the parameters, as lme4's ``condVar``.
         """
-        parts = [
-            pd.DataFrame(
+        columns = ["group", "level", "term", "estimate", "std_error"]
+        sds = engines.laplace.conditional_sds(self._problem, self._estimate)
+        parts = []
+        for (term, estimate), sd in zip(self._random_terms(), sds, strict=True):
+            names = np.tile(np.array(term.names, object), (len(term.levels), 1))
+            if term.structure == "ar1":
+                name, times = term.names[0], term.series[1]
+                labels = [[f"{name}[{time:g}]" for time in row] for row in times]
+                names = np.where(np.isnan(times), None, np.array(labels, object))
+            effects = pd.DataFrame(
                 {
                     "group": term.group,
-                    "level": np.repeat(term.levels, len(term.names)),
-                    "term": np.tile(np.array(term.names, object), len(term.levels)),
+                    "level": np.repeat(term.levels, names.shape[1]),
+                    "term": names.ravel(),
                     "estimate": estimate.modes.ravel(),
                     "std_error": sd.ravel(),
                 }
             )
-            for term, estimate, sd in zip(
-                self._problem.design.random,
-                self._estimate.terms,
-                engines.laplace.conditional_sds(self._problem, self._estimate),
-                strict=True,
-            )
-        ]
-        columns = ["group", "level", "term", "estimate", "std_error"]
+            parts.append(effects[effects["term"].notna()])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    def _random_terms(self):
+        return list(zip(self._problem.design.random, self._estimate.terms, strict=True))
+
+    def _shape(self, newdata: Any = None) -> dict[str, Any]:
+        """Shape parameters of each row: numbers, or arrays where they are modelled."""
+        values = dict(self._estimate.shape)
+        if self._problem.dispersion is not None:
+            part = self._problem.dispersion
+            X = part.X if newdata is None else part.on(newdata)
+            values["phi"] = np.exp(X @ self._estimate.predictors["phi"])
+        return values
+
+    def _extra_zeros(self, newdata: Any = None) -> Any:
+        """Probability of an extra zero in each row; 0 without zero inflation."""
+        part = self._problem.zero
+        if part is None:
+            return 0.0
+        X = part.X if newdata is None else part.on(newdata)
+        return special.expit(X @ self._estimate.predictors["zero"])
 
     # -- fitted values, residuals, predictions
 
@@ -400,8 +467,12 @@ class FittedModel:
 
     @cached_property
     def fittedvalues(self) -> pd.Series:
-        """Fitted conditional means ``mu``; probabilities for the binomial families."""
-        return self._by_row(self.link.inverse(self.linear_predictor), "fitted")
+        """Fitted conditional means; probabilities for the binomial families.
+
+        With zero inflation the mean of the response is ``(1 - p) mu``.
+        """
+        mu = self.link.inverse(self.linear_predictor)
+        return self._by_row((1 - self._extra_zeros()) * mu, "fitted")
 
     def resid(self, kind: str = "response") -> pd.Series:
         """Residuals from the fitted conditional means.
@@ -417,7 +488,10 @@ class FittedModel:
         if kind == "response":
             return self._by_row(design.y / trials - mu, "resid")
         if kind == "pearson":
-            variance = self.family.variance(mu, **self._estimate.shape, **self._problem.trials)
+            p = self._extra_zeros()
+            inner = mu / (1 - p)  # the mean of the counts that are not extra zeros
+            variance = self.family.variance(inner, **self._shape(), **self._problem.trials)
+            variance = (1 - p) * (variance + p * inner**2)
             if design.weights is not None:
                 variance = variance / design.weights
             return self._by_row((design.y - trials * mu) / np.sqrt(variance), "resid")
@@ -458,15 +532,21 @@ class FittedModel:
         if level == "conditional":
             eta = eta + self._random_part(random)
         if level == "marginal":
-            return pd.Series(self._averaged(eta, random), index=index, name="predicted")
-        values = eta if scale == "link" else self.link.inverse(eta)
+            values = self._averaged(eta, random)
+        else:
+            values = eta if scale == "link" else self.link.inverse(eta)
+        if scale == "response":
+            values = (1 - self._extra_zeros(newdata)) * values
         return pd.Series(values, index=index, name="predicted")
 
     def _random_part(self, random) -> Array:
         total = np.zeros(1)
         for term, estimate in zip(random, self._estimate.terms, strict=False):
-            modes = np.vstack([estimate.modes, np.zeros(len(term.names))])  # code -1: a new level
-            total = total + np.einsum("nq,nq->n", term.Z, modes[term.codes])
+            modes = np.vstack([estimate.modes, np.zeros(estimate.modes.shape[1])])  # -1: new level
+            if term.structure == "ar1":
+                total = total + modes[term.codes, term.places]
+            else:
+                total = total + np.einsum("nq,nq->n", term.Z, modes[term.codes])
         return total
 
     def _averaged(self, eta: Array, random) -> Array:

@@ -1,7 +1,7 @@
 """`preflight`: is this machine ready for the course, and if not, which line mends it?
 
-Each check yields one `Finding`. On a healthy machine the printed lines are the same everywhere: they
-name no version and no place.
+Each check yields its findings. On a healthy machine the printed lines are the same everywhere:
+they name no version and no place.
 """
 
 from __future__ import annotations
@@ -153,11 +153,11 @@ def _drawing() -> Iterator[Finding]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    figure.subplots().set_title(GREEK)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        figure = Figure()
+        FigureCanvasAgg(figure)
+        figure.subplots().set_title(GREEK)
         figure.canvas.draw()
     if any("missing from" in str(each.message) for each in caught):
         mend = 'import matplotlib; matplotlib.rcParams["font.family"] = "DejaVu Sans"'

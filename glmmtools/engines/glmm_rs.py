@@ -41,6 +41,8 @@ def why_not(problem: Problem) -> str | None:
         return f"the glmm engine has no {link.name} link for {family.name}"
     if not design.random:
         return "the model has no random term"
+    if problem.dispersion is not None or problem.zero is not None:
+        return "the glmm engine models neither dispersion nor extra zeros"
     if design.weights is not None and family.name not in ("normal", "poisson"):
         return f"the glmm engine takes no weights for {family.name}"
     if problem.nagq > 1:

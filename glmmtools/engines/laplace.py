@@ -17,8 +17,8 @@ with independent standard normal ``u``, so that ``eta = X β + offset + Z Λ u``
 
 The inverse of that joint Hessian over all parameters gives the standard errors. A variance of zero
 is an ordinary point (θ enters through Λ and may have any sign), so singular fits are optima like
-others. REML integrates β out the same way: it joins u, without a prior. Inside, the columns of X are
-orthonormal and a normal response has unit spread; results are on the user's scale.
+others. REML integrates β out the same way: it joins u, without a prior. Inside, the columns of X
+are orthonormal and a normal response has unit spread; results are on the user's scale.
 
 For ``nagq > 1`` and one random term the integral of each group is a sum over Gauss-Hermite nodes
 placed at the mode and scaled by H (Pinheiro & Bates 1995, eq. 2.5); that sum is differentiated
@@ -43,7 +43,7 @@ __all__ = ["conditional_sds", "fit", "why_not"]
 
 Array = np.ndarray
 NAME = "laplace"
-_START_SDS = (0.5, 0.1, 1.5)
+_START_FACTORS = (1.0, 0.2, 3.0)
 
 
 def why_not(problem: Problem) -> str | None:
@@ -59,8 +59,8 @@ def fit(problem: Problem) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood."""
     marginal = Marginal(problem)
     best: Optimum | None = None
-    for sd in _START_SDS:
-        found = maximise(marginal.value_and_gradient, marginal.start(sd))
+    for factor in _START_FACTORS:
+        found = maximise(marginal.value_and_gradient, marginal.start(factor))
         if found is not None and (best is None or found.value > best.value + 1e-8):
             best = found
         if (best is not None and best.converged) or not problem.design.random:
@@ -132,14 +132,20 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
 def _method(problem: Problem) -> str:
     if problem.reml:
         return "REML"
-    exact = problem.family.name == "normal" and problem.link.name == "identity"
-    return "ML" if exact or not problem.design.random else "Laplace"
+    return "ML" if _is_linear(problem) or not problem.design.random else "Laplace"
+
+
+def _is_linear(problem: Problem) -> bool:
+    return problem.family.name == "normal" and problem.link.name == "identity"
 
 
 def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
+    """Covariance of β: given the variances for linear mixed models, as lme4; else joint."""
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
         inner = solution.arrow.border_inverse[-p:, -p:]
+    elif _is_linear(marginal.problem):
+        inner = np.linalg.inv(optimum.information[:p, :p])
     else:
         inner = optimum.covariance[:p, :p]
     return marginal.to_user @ inner @ marginal.to_user.T * scale**2
@@ -189,8 +195,8 @@ def _shape_messages(problem, marginal, optimum, shape) -> list[GlmmWarning]:
         return []
     return [
         DataWarning(
-            f"The {name} of {problem.family.name} is estimated at its limit, where it is {simpler}. "
-            f"The data show no need for it: fit {simpler} family."
+            f"The {name} of {problem.family.name} is estimated at its limit, where the family is "
+            f"{simpler}. The data show no need for it: fit {simpler} family."
         )
     ]
 

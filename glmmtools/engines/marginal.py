@@ -255,39 +255,55 @@ class Marginal:
 
     # -- starting values
 
-    def start(self, sd: float) -> Array:
-        """Fixed effects of a least-squares fit on the link scale, sd for the random effects."""
+    def start(self, factor: float) -> Array:
+        """Least squares on the link scale; variances from the scatter within and between groups.
+
+        `factor` multiplies the standard deviations of the random effects.
+        """
         vector = np.zeros(self.size)
         family, link = self.likelihood.family, self.likelihood.link
-        y = self.likelihood.y
-        if family.takes_trials:
-            guess = (y + 0.5) / (self.likelihood.trials["trials"] + 1)
-        elif family.mean_interval == (0.0, 1.0):
-            guess = np.clip(y, 0.01, 0.99)
-        elif family.mean_interval[0] == 0:
-            guess = np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
-        else:
-            guess = y if link.name == "identity" else np.maximum(y, 1e-2 * np.std(y))
-        working = link(guess) - self.likelihood.offset
-        beta = self.X.T @ working / len(y)  # the columns of X are orthogonal with norm √n
+        working = link(self._guessed_means()) - self.likelihood.offset
+        beta = self.X.T @ working / len(working)  # the columns of X are orthogonal with norm √n
         if self.n_fixed:
             vector[self.names["beta"]] = beta
-        residual = working - self.X @ beta
-        spread = float(np.var(residual)) or 1.0
+        within, between = self._scatter(working - self.X @ beta)
+        if link.name != "identity" and family.name in ("normal", "t"):
+            within = max(np.var(self.likelihood.y - link.inverse(self.X @ beta)), 1e-12)
         phi = {
-            "normal": spread, "t": spread * 0.75, "gamma": spread, "lognormal": spread,
+            "normal": within, "t": 0.75 * within, "gamma": within, "lognormal": within,
             "beta": 10.0, "betabinomial": 10.0, "negative_binomial": 0.5, "nbinom1": 1.0,
         }  # fmt: skip
         starts = {"phi": np.log(phi.get(family.name, 1.0)), "df": np.log(8.0), ZERO: -2.0}
-        if family.name in ("normal", "t") and link.name != "identity":
-            starts["phi"] = np.log(np.var(y - link.inverse(self.X @ beta)) + 1e-12)
         for name, matrix in self.likelihood.predictors.items():
             vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
-        base = np.sqrt(spread) if family.name in ("normal", "t") else 1.0
+        theta = vector[self.names["theta"]]
         for each in self.placed:
-            part = vector[self.names["theta"]]
-            part[each.theta] = each.structure.start(sd * base)
+            theta[each.theta] = each.structure.start(factor * np.sqrt(between))
         return vector
+
+    def _guessed_means(self) -> Array:
+        """Means near the observations and inside the interval of means."""
+        family, y = self.likelihood.family, self.likelihood.y
+        if family.takes_trials:
+            return (y + 0.5) / (self.likelihood.trials["trials"] + 1)
+        if family.mean_interval == (0.0, 1.0):
+            return np.clip(y, 0.01, 0.99)
+        if family.mean_interval[0] == 0:
+            return np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
+        if self.likelihood.link.name == "identity":
+            return y
+        return np.maximum(y, 1e-2 * np.std(y))
+
+    def _scatter(self, residual: Array) -> tuple[float, float]:
+        """Variance of residuals within and between the blocks, neither near zero."""
+        total = float(np.var(residual)) or 1.0
+        if not len(self.starts):
+            return total, total
+        size = np.diff(self.starts, append=len(residual))
+        mean = np.add.reduceat(residual, self.starts) / size
+        within = float(np.mean((residual - mean[self.codes]) ** 2))
+        between = float(np.var(mean))
+        return max(within, 1e-3 * total), max(between, 0.05 * total)
 
 
 def _constant_coefficients(matrix: Array, value: float) -> Array:

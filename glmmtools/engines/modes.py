@@ -1,10 +1,10 @@
 """The conditional modes of spherical random effects, and the linear algebra around them.
 
 The joint log-density of data and random effects is ``sum(log-density) - |u|²/2`` with
-``eta = fixed + A u`` and ``A = Z Λ``. Its negative Hessian ``H = AᵀWA + I`` is an arrow: one grouping
-factor (that with most effects) gives a block for each of its levels, all handled at once as stacked
-small matrices; the *rest* (other factors, and for REML the fixed effects, which then have no prior)
-is a dense border, eliminated last. Nothing of the size rows × groups is ever formed.
+``eta = fixed + A u`` and ``A = Z Λ``. Its negative Hessian ``H = AᵀWA + I`` is an arrow: one
+grouping factor (that with most effects) gives a block for each of its levels, all handled at once
+as stacked small matrices; the rest (other factors, and for REML the fixed effects, which then have
+no prior) is a dense border, eliminated last. Nothing of the size rows × groups is ever formed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import sparse
 __all__ = ["Arrow", "Effects", "Solution", "find_modes"]
 
 Array = np.ndarray
-_MAX_STEPS = 200
+_MAX_STEPS = 60
 _MAX_HALVINGS = 30
 
 

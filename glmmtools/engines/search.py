@@ -13,7 +13,7 @@ Array = np.ndarray
 Function = Callable[[Array], tuple[float, Array]]
 _MAX_ITERATIONS = 300
 _MAX_POLISH = 12
-_MAX_STEP = 3.0  # in units of the linear predictors
+_MAX_STEP = 1.0  # in units of the linear predictors
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _PREDICTED_GAIN = 1e-9
 
@@ -97,7 +97,7 @@ def _updated(inverse: Array, step: Array, fall: Array) -> Array:
 
 
 def _information(function: Function, point: Array, gradient: Array | None, se: Array | None = None):
-    """Negative Hessian from differences of the gradient: forward, or central where `se` is given."""
+    """Negative Hessian, differenced from the gradient: forward, or central where `se` is given."""
     size = len(point)
     information = np.empty((size, size))
     for k in range(size):

@@ -15,14 +15,13 @@ from glmmtools.messages import SeparationWarning
 
 __all__ = ["separation_messages"]
 
-_COUNTS = ("poisson", "negative_binomial", "nbinom1")
 _RUNAWAY = 8.0  # on the log or log-odds scale: odds of 3000 to 1
 
 
 def separation_messages(problem: Problem, beta, converged: bool) -> list[SeparationWarning]:
     """Name the separated columns; looked for only where an estimate is suspiciously large."""
     design = problem.design
-    if not (problem.family.takes_trials or problem.family.name in _COUNTS) or not design.X.size:
+    if not (problem.family.takes_trials or problem.family.counts) or not design.X.size:
         return []
     reach = np.abs(np.asarray(beta) * np.abs(design.X).max(axis=0))
     if converged and not np.any(reach > _RUNAWAY):

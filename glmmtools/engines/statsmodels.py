@@ -20,6 +20,8 @@ def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
     if problem.design.random:
         return "the statsmodels engine fits models without random terms"
+    if problem.dispersion is not None or problem.zero is not None:
+        return "the statsmodels engine models neither dispersion nor extra zeros"
     if problem.family.name not in _FAMILIES:
         return f"the statsmodels engine has no {problem.family.name} family"
     if problem.family.name == "negative_binomial" and problem.link.name != "log":

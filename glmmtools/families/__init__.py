@@ -38,7 +38,7 @@ FAMILIES: dict[str, Family] = {
 _BY_ANY_NAME = {alias: each for each in FAMILIES.values() for alias in (each.name, *each.aliases)}
 
 
-def family(name: str | Family) -> Family:
+def family(name: str | Family, *, df: float | None = None) -> Family:
     """Look up a response distribution by name; R's names work too.
 
     Parameters
@@ -46,6 +46,8 @@ def family(name: str | Family) -> Family:
     name : str or Family
         ``normal, t, gamma, beta, binomial, poisson, negative_binomial, nbinom1, betabinomial,
         lognormal`` or an alias such as ``gaussian`` and ``nbinom2``.
+    df : float, optional
+        Degrees of freedom of t, given instead of estimated.
 
     Returns
     -------
@@ -62,6 +64,10 @@ def family(name: str | Family) -> Family:
     >>> family("nbinom2").name
     'negative_binomial'
     """
+    if df is not None:
+        if family(name).name != "t":
+            raise ValueError(f"df is for the t family; {family(name).name} has none")
+        return StudentT(df)
     if isinstance(name, Family):
         return name
     if isinstance(name, str) and name in _BY_ANY_NAME:

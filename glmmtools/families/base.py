@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -43,8 +45,10 @@ class Family:
     ----------------
     name, aliases : the names that :func:`glmmtools.fit` accepts.
     notation : the LaTeX of "y is distributed as".
-    shape : names of the parameters beyond ``mu`` (``"phi"``; for t also ``"df"``).
+    shape : names of the estimated parameters beyond ``mu`` (``"phi"``; for t also ``"df"``).
+    fixed : values of those that are given instead of estimated.
     takes_trials : whether the density depends on a known number of trials.
+    counts : whether it is a distribution of counts without an upper limit.
     mean_interval : open interval of ``mu`` (a probability for the binomial families).
     links : allowed links, the default first.
     """
@@ -55,8 +59,10 @@ class Family:
     discrete: ClassVar[bool]
     support: ClassVar[str]
     mean_interval: ClassVar[tuple[float, float]]
-    shape: ClassVar[tuple[str, ...]] = ()
+    shape: tuple[str, ...] = ()
+    fixed: Mapping[str, float] = MappingProxyType({})
     takes_trials: ClassVar[bool] = False
+    counts: ClassVar[bool] = False
     links: ClassVar[tuple[str, ...]]
     mean_text: ClassVar[str] = "μ"
     variance_text: ClassVar[str]

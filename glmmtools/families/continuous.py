@@ -63,16 +63,26 @@ class StudentT(Family):
     scipy_text = "scipy.stats.t(df=ν, loc=μ, scale=√φ)"
     r_text = "glmmTMB::t_family(); sigma() = √φ"
 
+    def __init__(self, df: float | None = None):
+        if df is not None:
+            if not df > 0:
+                raise ValueError(f"the degrees of freedom of t must be above 0; got {df!r}")
+            self.shape, self.fixed = ("phi",), {"df": float(df)}
+
+    def _df(self, df):
+        return self.fixed.get("df", 8.0) if df is None else df
+
     def outside_support(self, y, trials=None):
         return ~np.isfinite(y)
 
-    def variance(self, mu, phi=1.0, df=8.0):
-        phi, df = np.asarray(phi, float), np.asarray(df, float)
+    def variance(self, mu, phi=1.0, df=None):
+        phi, df = np.asarray(phi, float), np.asarray(self._df(df), float)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.where(df > 2, df / (df - 2), np.where(df > 1, np.inf, np.nan))
         return np.ones_like(np.asarray(mu, float)) * phi * factor
 
-    def log_density(self, y, mu, phi=1.0, df=8.0):
+    def log_density(self, y, mu, phi=1.0, df=None):
+        df = self._df(df)
         return (
             special.gammaln((df + 1) / 2)
             - special.gammaln(df / 2)
@@ -80,7 +90,8 @@ class StudentT(Family):
             - (df + 1) / 2 * np.log1p((y - mu) ** 2 / (df * phi))
         )
 
-    def mu_derivatives(self, y, mu, phi=1.0, df=8.0):
+    def mu_derivatives(self, y, mu, phi=1.0, df=None):
+        df = self._df(df)
         residual, scale = y - mu, df * phi
         square = residual**2
         total = scale + square
@@ -90,7 +101,8 @@ class StudentT(Family):
             2 * (df + 1) * residual * (square - 3 * scale) / total**3,
         )
 
-    def shape_derivatives(self, y, mu, phi=1.0, df=8.0):
+    def shape_derivatives(self, y, mu, phi=1.0, df=None):
+        df = self._df(df)
         residual, scale = y - mu, df * phi
         square = residual**2
         total = scale + square
@@ -101,7 +113,7 @@ class StudentT(Family):
             - 0.5 * np.log1p(square / scale)
             + 0.5 * (df + 1) * square / (df * total)
         )
-        return {
+        found = {
             "phi": (
                 0.5 * ((df + 1) * square / total - 1),
                 -(df + 1) * residual * scale / total**2,
@@ -113,14 +125,15 @@ class StudentT(Family):
                 df * (square - scale) / total**2 + common,
             ),
         }
+        return {name: found[name] for name in self.shape}
 
-    def distribution(self, mu, phi=1.0, df=8.0):
+    def distribution(self, mu, phi=1.0, df=None):
         from scipy import stats
 
-        return stats.t(df=df, loc=mu, scale=np.sqrt(phi))
+        return stats.t(df=self._df(df), loc=mu, scale=np.sqrt(phi))
 
-    def sample(self, mu, rng, phi=1.0, df=8.0):
-        mu = np.asarray(mu, float)
+    def sample(self, mu, rng, phi=1.0, df=None):
+        mu, df = np.asarray(mu, float), self._df(df)
         return mu + np.sqrt(phi) * rng.standard_t(df, np.broadcast(mu, phi, df).shape)
 
 

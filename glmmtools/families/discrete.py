@@ -159,6 +159,7 @@ def _log_choose(n, k):
 class _Count(Family):
     """What the families for counts without an upper limit share."""
 
+    counts = True
     discrete, support, mean_interval = True, "y = 0, 1, 2, …", (0.0, np.inf)
     links = ("log", "identity")
 

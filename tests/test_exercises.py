@@ -1,0 +1,215 @@
+"""`check` knows the right answers, the usual slips and nonsense, and answers each in one line."""
+
+import ast
+import json
+import math
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from glmmtools.exercises import Choice, Number, check, exercises_of, lessons
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = json.loads((ROOT / "tests" / "reference" / "models.json").read_text(encoding="utf-8"))
+MODELS = {each["id"]: each for each in REFERENCE}
+
+ALL = [exercise for lesson in lessons() for exercise in exercises_of(lesson)]
+NUMBERS = [each for each in ALL if isinstance(each, Number)]
+CHOICES = [each for each in ALL if isinstance(each, Choice)]
+SLIPS = [(each, i) for each in NUMBERS for i in range(len(each.slips))]
+
+NONSENSE = [
+    "0.5", "", "...", "many", None, True, np.True_, math.nan, math.inf, -math.inf, 10**400, 1 + 2j,
+    [], [0.5, 0.5], [[1], [1, 2]], {}, {"a": 1}, {1, 2}, len, object(), pd.NA, pd.NaT, b"0.5",
+    np.array(["a"]), np.zeros(3), pd.Series(dtype=float), pd.DataFrame({"a": [1, 2]}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def reply(capsys):
+    """Check an answer, and return the one line that was printed."""
+
+    def ask(id, *answer):
+        assert check(id, *answer) is None
+        printed, errors = capsys.readouterr()
+        assert errors == ""
+        assert printed.endswith("\n")
+        assert printed.count("\n") == 1
+        return printed.rstrip("\n")
+
+    return ask
+
+
+def named(exercises):
+    return pytest.mark.parametrize("exercise", exercises, ids=[each.id for each in exercises])
+
+
+# ---- every exercise ------------------------------------------------------------------------------
+
+
+@named(ALL)
+def test_the_right_answer_is_praised_with_its_reason(exercise, reply):
+    answer = exercise.solution() if isinstance(exercise, Number) else exercise.right
+    reason = exercise.because if isinstance(exercise, Number) else exercise.replies[answer]
+    assert reply(exercise.id, answer).startswith("✓ Right: ")
+    assert reply(exercise.id, answer).endswith(reason)
+
+
+@named(ALL)
+def test_an_exercise_without_answer_says_so(exercise, reply):
+    for answer in ([], [...], ["..."], [""]):
+        assert "not answered yet" in reply(exercise.id, *answer)
+
+
+@named(ALL)
+def test_nonsense_gets_a_sentence_and_no_error(exercise, reply):
+    for answer in NONSENSE:
+        text = reply(exercise.id, answer)
+        assert text.startswith(f"✗ The answer to {exercise.id} is ") or "not answered yet" in text
+
+
+@named(NUMBERS)
+def test_the_right_answer_may_be_rounded_as_asked_and_come_in_any_numeric_type(exercise, reply):
+    right = float(exercise.solution())
+    rounded = round(right, exercise.decimals)
+    for answer in (rounded, np.float64(right), np.array([right]), pd.Series([right])):
+        assert reply(exercise.id, answer).startswith("✓ ")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "i"), SLIPS, ids=[f"{each.id}-{each.slips[i][1][:32]}" for each, i in SLIPS]
+)
+def test_a_usual_slip_gets_its_own_hint(exercise, i, reply):
+    value, hint = exercise.slips[i]
+    assert reply(exercise.id, value()) == f"✗ Not yet. {hint}"
+
+
+@named(NUMBERS)
+def test_any_other_number_gets_the_general_hint(exercise, reply):
+    assert reply(exercise.id, -12345.6) == f"✗ Not yet. {exercise.hint}"
+
+
+@named(NUMBERS)
+def test_a_numeric_exercise_knows_two_slips_and_no_hint_gives_the_answer_away(exercise):
+    assert len(exercise.slips) >= 2
+    answer = f"{exercise.solution():.{exercise.decimals}f}"
+    assert not any(
+        answer in text for text in [exercise.hint, *(hint for _, hint in exercise.slips)]
+    )
+
+
+@named(CHOICES)
+def test_every_letter_of_a_choice_has_its_reason(exercise, reply):
+    assert list(exercise.replies) == list("abcdefgh"[: len(exercise.replies)])
+    assert len(set(exercise.replies.values())) == len(exercise.replies) >= 3
+    for letter, reason in exercise.replies.items():
+        sign = "✓ Right: " if letter == exercise.right else "✗ Not "
+        for written in (letter, f" {letter.upper()} ", f"({letter})"):
+            assert reply(exercise.id, written) == f"{sign}{letter}. {reason}"
+    assert reply(exercise.id, "z").startswith("✗ The answer to")
+
+
+def test_ids_are_numbered_in_order_within_their_lesson():
+    for lesson in lessons():
+        ids = [each.id for each in exercises_of(lesson)]
+        assert ids == [f"{lesson:02d}.{i}" for i in range(1, len(ids) + 1)]
+
+
+# ---- the machinery -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "id", ["05.99", "98.1", "", "five", 5.1, 5, None, ["05.1"], ..., np.zeros(99)]
+)
+def test_an_unknown_exercise_is_met_with_those_that_exist(id, reply):
+    text = reply(id, 1)
+    assert text.startswith("✗ ")
+    assert "05" in text
+
+
+def test_the_zero_in_front_of_an_id_may_be_left_out(reply):
+    assert reply("5.1") == reply("05.1")
+
+
+def test_nothing_is_computed_before_there_is_an_answer_to_compare():
+    def solution():
+        raise AssertionError("computed too early")
+
+    exercise = Number("99.1", solution=solution, decimals=1, because="", hint="")
+    assert exercise.judge("text")[0] is False
+    with pytest.raises(AssertionError, match="too early"):
+        exercise.judge(1.0)
+
+
+def test_an_answer_that_was_rounded_on_the_way_is_called_almost_right():
+    exercise = Number("99.1", solution=lambda: 0.5, decimals=2, because="So.", hint="Think.")
+    assert exercise.judge(0.51) == (True, "Right: 0.50. So.")
+    assert exercise.judge(0.54)[1].startswith("Almost: ")
+    assert exercise.judge(0.6) == (False, "Not yet. Think.")
+
+
+def test_a_slip_that_is_a_hundred_times_larger_may_be_rounded_more_coarsely():
+    percent = [(lambda: 51.89, "Percent.")]
+    exercise = Number(
+        "99.1", solution=lambda: 0.5189, decimals=3, because="", hint="", slips=percent
+    )
+    assert exercise.judge(51.8) == (False, "Not yet. Percent.") == exercise.judge(51.9)
+
+
+def test_whole_numbers_are_compared_exactly():
+    exercise = Number("99.1", solution=lambda: 56, decimals=0, because="Yes.", hint="No.")
+    assert exercise.judge(56) == (True, "Right: 56. Yes.")
+    assert exercise.judge(55)[0] is False
+
+
+# ---- against R -----------------------------------------------------------------------------------
+
+
+def estimates(model_id):
+    coefficients = MODELS[model_id]["coefficients"]
+    return dict(zip(coefficients["names"], coefficients["estimate"], strict=True))
+
+
+def test_the_answers_of_lesson_05_follow_from_rs_estimates():
+    seeds, herds = estimates("seeds_binomial"), estimates("herds_binomial")
+    sd = MODELS["herds_binomial"]["variance_components"][0]["sd"][0]
+    expected = {
+        "05.1": expit(sum(seeds.values())),
+        "05.2": np.exp(seeds["extract[T.cucumber]"] + seeds["variety[T.Oa73]:extract[T.cucumber]"]),
+        "05.3": expit(herds["Intercept"] + 1.96 * sd),
+    }
+    found = {each.id: each.solution() for each in exercises_of(5) if isinstance(each, Number)}
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def literals(cell_id, notebook):
+    """Values of the names that a notebook cell assigns literals to."""
+    cells = nbformat.read(ROOT / "notebooks" / notebook, as_version=4).cells
+    source = next(cell.source for cell in cells if cell.id == cell_id)
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign):
+            target = ast.unparse(node.targets[0]).strip("()")
+            try:
+                found[target] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+def test_the_numbers_of_glmmtmb_that_lesson_05_shows_are_those_of_the_reference():
+    shown, reference = literals("05-reference", "05-fit-a-glmm.ipynb"), MODELS["seeds_binomial"]
+    coefficients = reference["coefficients"]
+    pairs = zip(coefficients["estimate"], coefficients["se"], strict=True)
+    rounded = [tuple(round(value, 4) for value in pair) for pair in pairs]
+    assert shown["glmmtmb"] == dict(zip(coefficients["names"], rounded, strict=True))
+    sd = reference["variance_components"][0]["sd"][0]
+    assert shown["glmmtmb_sd, glmmtmb_loglik"] == (round(sd, 4), round(reference["llf"], 4))
+    assert reference["source"] == "glmmTMB 1.1.5"
+    lme4 = reference["checks"]["lme4"]
+    assert lme4["source"] == "lme4 1.1.31"
+    assert lme4["llf_at_its_optimum"] == pytest.approx(reference["llf"], abs=1e-6)

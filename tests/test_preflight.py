@@ -1,0 +1,132 @@
+"""`preflight` says the same on every healthy machine, and names what is wrong on another."""
+
+import importlib
+import re
+from importlib import metadata
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from glmmtools import datasets
+
+# the name glmmtools.preflight belongs to the function
+preflight = importlib.import_module("glmmtools.preflight")
+
+HEALTHY = """\
+✓ Python is new enough
+✓ every package is installed in a version that fits
+✓ engine glmm gives the known fit
+✓ engine statsmodels gives the known fit
+✓ the data sets are there
+✓ Matplotlib draws, Greek letters too
+Everything is ready.
+"""
+
+
+@pytest.fixture
+def lines(capsys):
+    """Run the preflight; return the lines it printed."""
+
+    def run():
+        assert preflight.preflight() is None
+        printed, errors = capsys.readouterr()
+        assert errors == ""
+        return printed.splitlines()
+
+    return run
+
+
+def only_fault(lines):
+    """The one line with a fault; the others are well, and the last line counts it."""
+    faults = [line for line in lines if line.startswith("✗")]
+    assert len(faults) == 1, lines
+    assert re.search(r" — run: \S+", faults[0])
+    assert lines[-1] == "Not ready yet: mend the lines with ✗ (1)."
+    return faults[0]
+
+
+def test_a_healthy_machine_prints_these_lines_and_no_others(lines):
+    assert "\n".join(lines()) + "\n" == HEALTHY
+
+
+def test_an_old_python_is_named(lines, monkeypatch):
+    monkeypatch.setattr(preflight.sys, "version_info", (3, 10, 4))
+    fault = only_fault(lines())
+    assert "Python 3.10.4 is too old" in fault
+    assert ">=3.11" in fault
+
+
+def test_a_package_in_a_wrong_version_is_named_with_the_line_that_mends_it(lines, monkeypatch):
+    found = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0" if name == "scipy" else found(name))
+    fault = only_fault(lines())
+    assert "scipy 1.0 is installed, the course needs >=" in fault
+    assert 'pip install "scipy>=' in fault
+
+
+def test_a_missing_package_is_named(lines, monkeypatch):
+    found = metadata.version
+
+    def version(name):
+        if name == "seaborn":
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    fault = only_fault(lines())
+    assert "seaborn is not installed" in fault
+    assert 'pip install "seaborn' in fault
+
+
+def test_inside_a_notebook_the_line_is_a_magic(monkeypatch):
+    monkeypatch.delitem(preflight.sys.modules, "ipykernel", raising=False)
+    assert preflight._install("x>=1") == 'python -m pip install "x>=1"'
+    monkeypatch.setitem(preflight.sys.modules, "ipykernel", object())
+    assert preflight._install("x>=1").startswith('%pip install "x>=1"')
+
+
+def test_optional_packages_are_not_asked_for(lines, monkeypatch):
+    monkeypatch.setattr(metadata, "requires", lambda name: ["no-such-package>=1; extra == 'test'"])
+    assert "\n".join(lines()) + "\n" == HEALTHY
+
+
+def test_an_engine_that_gives_another_fit_is_named(lines, monkeypatch):
+    formula, known = preflight.KNOWN_LOGLIK["glmm"]
+    monkeypatch.setitem(preflight.KNOWN_LOGLIK, "glmm", (formula, known + 0.01))
+    fault = only_fault(lines())
+    assert fault.startswith("✗ engine glmm gives a log-likelihood of -16.8383, known is -16.8283")
+
+
+def test_a_missing_data_file_is_named(lines, monkeypatch):
+    load = datasets.load_data
+
+    def load_data(name):
+        if name == "oats":
+            raise FileNotFoundError("oats.csv")
+        return load(name)
+
+    monkeypatch.setattr(datasets, "load_data", load_data)
+    assert only_fault(lines()) == "✗ data: oats is missing — run: git checkout -- data"
+
+
+def test_a_data_file_that_lost_rows_is_named(lines, monkeypatch):
+    load = datasets.load_data
+    short = pd.DataFrame({"a": [1]})
+    monkeypatch.setattr(datasets, "load_data", lambda name: short if name == "oats" else load(name))
+    assert "oats has lost rows" in only_fault(lines())
+
+
+def test_a_font_without_greek_letters_is_named(lines, monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "font.family", ["cmr10"])
+    assert "lacks Greek letters" in only_fault(lines())
+
+
+def test_whatever_else_is_broken_becomes_one_line_and_the_other_checks_go_on(lines, monkeypatch):
+    def broken():
+        raise RuntimeError("something\nin two lines")
+
+    monkeypatch.setattr(datasets, "data_index", broken)
+    fault = only_fault(lines())
+    assert fault == "✗ data: RuntimeError: something in two lines — run: make clean lab"
+    assert "✓ Matplotlib draws, Greek letters too" in lines()
