@@ -50,6 +50,9 @@ class _Shared:
     def correlation(self, theta: Array) -> float | None:
         return None
 
+    def snapped(self, theta: Array) -> Array:
+        return np.where(np.abs(theta) < _ZERO_SD, 0.0, theta)
+
 
 class Unstructured(_Shared):
     """Variances and all correlations: Λ lower triangular, theta its entries row by row.
@@ -92,6 +95,13 @@ class Unstructured(_Shared):
     def covariance(self, theta):
         return self.back @ super().covariance(theta) @ self.back.T
 
+    def snapped(self, theta: Array) -> Array:
+        """Theta with what is zero up to the precision of the search set to zero."""
+        factor = self.factor(theta)
+        factor[np.linalg.norm(factor, axis=1) < _ZERO_SD] = 0.0
+        factor[np.abs(factor) < 1e-5 * np.abs(factor).max()] = 0.0
+        return factor[self._rows, self._columns]
+
     def is_singular(self, theta: Array) -> bool:
         """Whether G has lost rank: a zero variance or a correlation of one."""
         return _lost_rank(super().covariance(theta))
@@ -129,6 +139,9 @@ class CompoundSymmetry(_Shared):
     """
 
     n_params = 2
+
+    def snapped(self, theta: Array) -> Array:
+        return _zero_sd_snapped(theta)
 
     def start(self, sd: float) -> Array:
         return np.array([sd, 0.0])
@@ -183,6 +196,9 @@ class FirstOrderAutoregressive:
     def start(self, sd: float) -> Array:
         return np.array([sd, 0.3])
 
+    def snapped(self, theta: Array) -> Array:
+        return _zero_sd_snapped(theta)
+
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         return np.array([np.sqrt(covariance[0, 0]), np.arctanh(correlation)])
 
@@ -227,6 +243,10 @@ class FirstOrderAutoregressive:
 
 
 _ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
+
+
+def _zero_sd_snapped(theta: Array) -> Array:
+    return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])
 
 
 def _square_root(G: Array) -> Array:

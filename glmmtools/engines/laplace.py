@@ -86,7 +86,7 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
 
 
 def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimate:
-    vector = optimum.point
+    vector = marginal.snapped(optimum.point)
     solution = marginal.solve(vector)
     beta = marginal.fixed_effects(vector, solution)
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)

@@ -75,10 +75,12 @@ class Likelihood:
             value = np.where(self.is_zero, inflated, value) - np.logaddexp(0, logit)
         return value if self.weights is None else value * self.weights
 
-    def eta_derivatives(self, eta: Array, parameters: dict[str, Array]) -> tuple:
-        """First three derivatives of the log-density of each row in eta."""
+    def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
+        """First three derivatives of the log-density of each row in eta; two for ``order=2``."""
         shape, logit = self._split(parameters)
-        d1, d2, d3 = self.family.eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
+        d1, d2, d3 = self.family.eta_derivatives(
+            self.y, eta, self.link, order=order, **shape, **self.trials
+        )
         if logit is not None:
             w, v, s = self._zero_weights(eta, shape, logit)
             d1, d2, d3 = (

@@ -10,7 +10,7 @@ import numpy as np
 from glmmtools.covariance import structure_of
 from glmmtools.engines.base import Estimate, Problem
 from glmmtools.engines.likelihood import ZERO, Likelihood
-from glmmtools.engines.modes import Effects, Solution, find_modes
+from glmmtools.engines.modes import Effects, Pattern, Solution, find_modes
 
 __all__ = ["Marginal"]
 
@@ -46,7 +46,8 @@ class Marginal:
         self.p = self.X.shape[1]
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
-        self._mode = (np.zeros((len(self.starts), self.q)), np.zeros(len(self.prior)))
+        pattern = self.pattern
+        self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
 
     def _place(self, block_group: str | None) -> None:
@@ -77,18 +78,19 @@ class Marginal:
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
-        self.prior = np.ones(first)
+        prior = np.ones(first)
         if self.problem.reml:
             indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
-            self.prior = np.concatenate([self.prior, np.zeros(self.p)])
+            prior = np.concatenate([prior, np.zeros(self.p)])
         n = len(self.X)
-        self.index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        block_codes = next((t.codes for t in terms if t.group == block_group), None)
-        if block_codes is None:
-            self.codes, self.starts = np.zeros(n, dtype=np.intp), np.zeros(0, dtype=np.intp)
+        index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+        codes = next((t.codes for t in terms if t.group == block_group), None)
+        starts = np.zeros(0, dtype=np.intp)
+        if codes is None:
+            codes = np.zeros(n, dtype=np.intp)
         else:
-            self.codes = block_codes
-            self.starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
+            starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        self.pattern = Pattern(starts, codes, index, prior)
 
     def _layout(self) -> dict[str, slice]:
         """Slices of the parameter vector by what they hold."""
@@ -105,13 +107,13 @@ class Marginal:
 
     def effects(self, theta: Array) -> Effects:
         block = np.empty((len(self.X), self.q))
-        values = np.empty(self.index.shape)
+        values = np.empty(self.pattern.index.shape)
         for each in self.placed:
             target = block if each.in_block else values
             target[:, each.columns] = each.structure.rows(theta[each.theta])
         if self.problem.reml:
             values[:, values.shape[1] - self.p :] = self.X
-        return Effects(self.starts, self.codes, block, self.index, values, self.prior)
+        return Effects(self.pattern, block, values)
 
     def parameters(self, vector: Array) -> dict[str, Array]:
         names = self.likelihood.predictors
@@ -163,7 +165,8 @@ class Marginal:
 
     def _gradient(self, vector: Array, solution: Solution) -> Array:
         arrow, effects = solution.arrow, solution.arrow.effects
-        d1, d2, d3 = solution.derivatives
+        parameters = self.parameters(vector)
+        d1, d2, d3 = self.likelihood.eta_derivatives(solution.eta, parameters)
         W = -d2
         P_block, P_border = arrow.rows_solved()
         h = (effects.block * P_block).sum(axis=1) + (effects.values * P_border).sum(axis=1)
@@ -175,19 +178,19 @@ class Marginal:
         if not self.problem.reml:
             gradient[self.names["beta"]] = self.X.T @ q
         theta = vector[self.names["theta"]]
-        by_theta = gradient[self.names["theta"]]
+        by_theta, codes = gradient[self.names["theta"]], self.pattern.codes
         for each in self.placed:
             if each.in_block:
-                u, s, P = solution.u[self.codes], s_block[self.codes], P_block
+                u, s, P = solution.u[codes], s_block[codes], P_block
             else:
-                at = self.index[:, each.columns]
+                at = self.pattern.index[:, each.columns]
                 u, s, P = solution.border[at], s_border[at], P_border
             if each.in_block:
                 u, s = u[:, each.columns], s[:, each.columns]
             F = q[:, None] * u + (0.5 * d1)[:, None] * s - W[:, None] * P[:, each.columns]
             by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
         if self.likelihood.predictors:
-            others = self.likelihood.other_derivatives(solution.eta, self.parameters(vector))
+            others = self.likelihood.other_derivatives(solution.eta, parameters)
             for name, (e0, e1, e2) in others.items():
                 rows = e0 + 0.5 * (h * e2 + r * e1)
                 gradient[self.names[name]] = self.likelihood.predictors[name].T @ rows
@@ -221,6 +224,14 @@ class Marginal:
                 values = np.log([estimate.shape[name]])
             shift = _constant_coefficients(matrix, self.shape_shift(name))
             vector[self.names[name]] = values - shift
+        return vector
+
+    def snapped(self, vector: Array) -> Array:
+        """The vector with standard deviations that are zero up to rounding set to zero."""
+        vector = vector.copy()
+        theta = vector[self.names["theta"]]
+        for each in self.placed:
+            theta[each.theta] = each.structure.snapped(theta[each.theta])
         return vector
 
     def modes(self, vector: Array, solution: Solution) -> list[Array]:
@@ -297,11 +308,11 @@ class Marginal:
     def _scatter(self, residual: Array) -> tuple[float, float]:
         """Variance of residuals within and between the blocks, neither near zero."""
         total = float(np.var(residual)) or 1.0
-        if not len(self.starts):
+        starts = self.pattern.starts
+        if not len(starts):
             return total, total
-        size = np.diff(self.starts, append=len(residual))
-        mean = np.add.reduceat(residual, self.starts) / size
-        within = float(np.mean((residual - mean[self.codes]) ** 2))
+        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=len(residual))
+        within = float(np.mean((residual - mean[self.pattern.codes]) ** 2))
         between = float(np.var(mean))
         return max(within, 1e-3 * total), max(between, 0.05 * total)
 

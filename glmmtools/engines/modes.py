@@ -10,11 +10,11 @@ no prior) is a dense border, eliminated last. Nothing of the size rows × groups
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy import sparse
 
-__all__ = ["Arrow", "Effects", "Solution", "find_modes"]
+__all__ = ["Arrow", "Effects", "Pattern", "Solution", "find_modes"]
 
 Array = np.ndarray
 _MAX_STEPS = 60
@@ -22,8 +22,8 @@ _MAX_HALVINGS = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
-    """The rows of ``A`` at one value of the parameters; rows are sorted by block.
+class Pattern:
+    """Where the entries of ``A`` stand; the same for all parameters. Rows are sorted by block.
 
     Attributes
     ----------
@@ -31,46 +31,102 @@ class Effects:
         First row of each block; empty when there are no random effects.
     codes : ndarray of int, shape (n,)
         Block of each row.
-    block : ndarray, shape (n, q)
-        Part of A in the columns of the row's own block.
-    index, values : ndarray, shape (n, k)
-        Columns and values of the nonzero entries of the row in the border.
+    index : ndarray of int, shape (n, k)
+        Columns of the nonzero entries of the row in the border.
     prior : ndarray, shape (m,)
         Prior precision of the border's effects: 1, or 0 for the fixed effects of REML.
     """
 
     starts: Array
     codes: Array
-    block: Array
     index: Array
-    values: Array
     prior: Array
+
+    @cached_property
+    def corner(self) -> Array:
+        """Flat places in the (m, m) corner of the products of a row's border entries."""
+        m = len(self.prior)
+        return (self.index[:, :, None] * m + self.index[:, None, :]).ravel()
+
+    @cached_property
+    def side(self) -> Array:
+        """Flat places in the (levels, m) side of a row's border entries."""
+        return (self.codes[:, None] * len(self.prior) + self.index).ravel()
+
+    @cached_property
+    def padded(self) -> Array | None:
+        """Rows of each block side by side, shape (levels, longest), n for none; None if uneven."""
+        n = len(self.codes)
+        sizes = np.diff(self.starts, append=n)
+        if len(sizes) * sizes.max() > 3 * n:
+            return None
+        place = np.arange(sizes.max())
+        rows = self.starts[:, None] + place
+        return np.where(place < sizes[:, None], rows, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """The rows of ``A`` at one value of the parameters.
+
+    Attributes
+    ----------
+    pattern : Pattern
+    block : ndarray, shape (n, q)
+        Part of A in the columns of the row's own block.
+    values : ndarray, shape (n, k)
+        Nonzero entries of the row in the border.
+    """
+
+    pattern: Pattern
+    block: Array
+    values: Array
 
     @property
     def has_border(self) -> bool:
-        return len(self.prior) > 0
+        return len(self.pattern.prior) > 0
+
+    @property
+    def has_blocks(self) -> bool:
+        return len(self.pattern.starts) > 0
 
     def dot(self, u: Array, border: Array) -> Array:
         """``A u`` for block effects u of shape (levels, q) and border effects of shape (m,)."""
-        total = np.zeros(len(self.codes))
-        if len(self.starts):
-            total += _rowsum(self.block, u[self.codes])
+        total = np.zeros(len(self.block))
+        if self.has_blocks:
+            total += _rowsum(self.block, u[self.pattern.codes])
         if self.has_border:
-            total += _rowsum(self.values, border[self.index])
+            total += _rowsum(self.values, border[self.pattern.index])
         return total
 
     def transposed_dot(self, rows: Array) -> tuple[Array, Array]:
         """``Aᵀ rows`` as its block part (levels, q) and its border part (m,)."""
         border = np.bincount(
-            self.index.ravel(), (self.values * rows[:, None]).ravel(), minlength=len(self.prior)
+            self.pattern.index.ravel(),
+            (self.values * rows[:, None]).ravel(),
+            minlength=len(self.pattern.prior),
         )
         return self.by_block(self.block * rows[:, None]), border
 
     def by_block(self, rows: Array) -> Array:
         """Sums over the rows of each block."""
-        if not len(self.starts):
+        if not self.has_blocks:
             return np.zeros((0, *rows.shape[1:]))
-        return np.add.reduceat(rows, self.starts, axis=0)
+        return np.add.reduceat(rows, self.pattern.starts, axis=0)
+
+    def block_products(self, WA: Array) -> Array:
+        """``AᵀWA`` within each block, shape (levels, q, q)."""
+        q = self.block.shape[1]
+        if q > 2 and self.has_blocks and self.pattern.padded is not None:
+            rows = self.pattern.padded
+            left = np.vstack([WA, np.zeros(q)])[rows]
+            right = np.vstack([self.block, np.zeros(q)])[rows]
+            return left.transpose(0, 2, 1) @ right
+        H = np.empty((len(self.pattern.starts), q, q))
+        for i in range(q):
+            for j in range(i + 1):
+                H[:, i, j] = H[:, j, i] = self.by_block(WA[:, i] * self.block[:, j])
+        return H
 
 
 def _rowsum(a: Array, b: Array) -> Array:
@@ -84,31 +140,27 @@ class Arrow:
 
     def __init__(self, effects: Effects, W: Array):
         self.effects = effects
-        q = effects.block.shape[1]
         WA = effects.block * W[:, None]
-        H = np.empty((len(effects.starts), q, q))
-        for i in range(q):
-            for j in range(i + 1):
-                H[:, i, j] = H[:, j, i] = effects.by_block(WA[:, i] * effects.block[:, j])
-        self.H = H + np.eye(q)
+        self.H = effects.block_products(WA) + np.eye(effects.block.shape[1])
         self.inverse, self.logdet = _inverses(self.H)
         if effects.has_border:
             self._eliminate(W, WA)
 
     def _eliminate(self, W: Array, WA: Array) -> None:
-        effects = self.effects
-        n, k, m = len(W), effects.index.shape[1], len(effects.prior)
-        pointer = np.arange(0, n * k + 1, k)
-        B = sparse.csr_array((effects.values.ravel(), effects.index.ravel(), pointer), shape=(n, m))
-        corner = (B.T @ (B * W[:, None])).toarray() + np.diag(effects.prior)
-        q, levels = WA.shape[1], len(effects.starts)
-        member = sparse.csr_array((np.ones(n), effects.codes, np.arange(n + 1)), (n, levels))
-        self.C = np.stack(
-            [(member.T @ (B * WA[:, j : j + 1])).toarray() for j in range(q)], axis=1
-        ) if levels else np.zeros((0, q, m))  # fmt: skip
-        self.K = self.inverse @ self.C
-        flat = (levels * q, m)
-        S = corner - self.C.reshape(flat).T @ self.K.reshape(flat)
+        values, pattern = self.effects.values, self.effects.pattern
+        m, q, levels = len(pattern.prior), WA.shape[1], len(pattern.starts)
+        products = (W[:, None] * values)[:, :, None] * values[:, None, :]
+        corner = np.bincount(pattern.corner, products.ravel(), minlength=m * m).reshape(m, m)
+        S = corner + np.diag(pattern.prior)
+        if levels:
+            self.C = np.empty((levels, q, m))
+            for j in range(q):
+                side = np.bincount(pattern.side, (WA[:, j : j + 1] * values).ravel(), levels * m)
+                self.C[:, j] = side.reshape(levels, m)
+            self.K = self.inverse @ self.C if q > 1 else self.inverse * self.C
+            S -= self.C.reshape(-1, m).T @ self.K.reshape(-1, m)
+        else:
+            self.K = np.zeros((0, q, m))
         factor = np.linalg.cholesky((S + S.T) / 2)
         self.logdet += 2 * np.log(np.diag(factor)).sum()
         half = np.linalg.inv(factor)
@@ -118,7 +170,7 @@ class Arrow:
         """``H⁻¹`` times a vector given by its two parts."""
         if not self.effects.has_border:
             return _apply(self.inverse, block), border
-        x = self.border_inverse @ (border - np.einsum("lqm,lq->m", self.K, block))
+        x = self.border_inverse @ (border - self.K.reshape(-1, len(border)).T @ block.ravel())
         return _apply(self.inverse, block) - self.K @ x, x
 
     def block_covariances(self) -> Array:
@@ -129,8 +181,8 @@ class Arrow:
 
     def rows_solved(self) -> tuple[Array, Array]:
         """``H⁻¹ a`` for each row a of A, at the columns where a is not zero: (n, q) and (n, k)."""
-        effects, codes = self.effects, self.effects.codes
-        if not len(effects.starts):
+        effects, codes = self.effects, self.effects.pattern.codes
+        if not effects.has_blocks:
             block = np.zeros_like(effects.block)
         elif effects.block.shape[1] == 1:
             block = self.block_covariances()[codes, 0] * effects.block
@@ -138,10 +190,10 @@ class Arrow:
             block = np.einsum("nij,nj->ni", self.block_covariances()[codes], effects.block)
         if not effects.has_border:
             return block, np.zeros_like(effects.values)
-        index = effects.index
+        index = effects.pattern.index
         corner = self.border_inverse[index[:, :, None], index[:, None, :]]
         border = np.einsum("nij,nj->ni", corner, effects.values)
-        if len(effects.starts):
+        if effects.has_blocks:
             cross = -(self.K @ self.border_inverse)
             cross = np.moveaxis(cross, 1, 2)[codes[:, None], index]  # (n, k, q)
             block = block + np.einsum("nkq,nk->nq", cross, effects.values)
@@ -176,13 +228,13 @@ class Solution:
     border: Array
     eta: Array
     density: Array
-    derivatives: tuple[Array, Array, Array]
+    derivatives: tuple[Array, Array]
     arrow: Arrow
 
     @property
     def log_joint(self) -> float:
         """Log joint density at the mode, without the constant of the prior."""
-        prior = self.arrow.effects.prior
+        prior = self.arrow.effects.pattern.prior
         return float(
             self.density.sum() - 0.5 * np.sum(self.u**2) - 0.5 * np.sum(prior * self.border**2)
         )
@@ -204,29 +256,26 @@ def find_modes(effects: Effects, fixed: Array, likelihood, parameters, start) ->
         if not np.all(np.isfinite(density)):
             return None
     for _ in range(_MAX_STEPS):
-        derivatives = likelihood.eta_derivatives(eta, parameters)
+        derivatives = likelihood.eta_derivatives(eta, parameters, order=2)
         arrow, observed = _positive_definite(effects, -derivatives[1])
         if arrow is None:
             return None
         g_block, g_border = effects.transposed_dot(derivatives[0])
-        g_block, g_border = g_block - u, g_border - effects.prior * border
+        g_block, g_border = g_block - u, g_border - effects.pattern.prior * border
         step, border_step = arrow.solve(g_block, g_border)
         decrement = np.sum(g_block * step) + np.sum(g_border * border_step)
         if not np.isfinite(decrement):
             return None
         if decrement < 1e-18 * (1 + len(fixed)) and observed:
-            return Solution(u, border, eta, density, derivatives, arrow)
+            return Solution(u, border, eta, density, derivatives[:2], arrow)
         moved = _damped(
             effects, fixed, likelihood, parameters, (u, border, eta, density), (step, border_step)
         )
         if moved is None:
             # no uphill step is left above rounding: this is the mode, as far as doubles resolve
             small = decrement < 1e-8 * (1 + np.abs(density).sum())
-            return (
-                Solution(u, border, eta, density, derivatives, arrow)
-                if observed and small
-                else None
-            )
+            at_mode = Solution(u, border, eta, density, derivatives[:2], arrow)
+            return at_mode if observed and small else None
         u, border, eta, density = moved
     return None
 
@@ -247,8 +296,8 @@ def _positive_definite(effects: Effects, W: Array) -> tuple[Arrow | None, bool]:
 def _damped(effects, fixed, likelihood, parameters, state, step):
     """Take the step, halved until the joint density does not fall; None where it cannot rise."""
     u, border, eta, density = state
-    by_block = not effects.has_border and len(effects.starts) > 0
-    prior = effects.prior
+    by_block = not effects.has_border and effects.has_blocks
+    prior = effects.pattern.prior
 
     def objective(density, u, border):
         if by_block:

@@ -138,9 +138,9 @@ class Number(Exercise):
             return True, f"Right: {right:.{self.decimals}f}. {self.because}"
         for wrong, hint in self.slips:
             slip = float(wrong())
-            # an answer 100 times too large was rounded 100 times more coarsely
+            # a value 100 times too large, such as a percentage, is rounded 100 times more coarsely
             coarser = max(1.0, abs(slip) / max(abs(right), self.tolerance))
-            if abs(value - slip) <= self.tolerance * coarser:
+            if abs(value - slip) <= max(self.tolerance * coarser, 0.01 * abs(slip)):
                 return False, f"Not yet. {hint}"
         if abs(value - right) <= 5 * self.tolerance:
             return False, "Almost: carry more decimals on the way, and round only at the end."

@@ -164,8 +164,8 @@ EXERCISES = (
         replies={
             "a": "The 100 is not a number of trials: nobody drew 100 pieces of leaf that were each "
             "eaten or not, and 1000 would do as well and give smaller standard errors.",
-            "b": "weights=100 says the same as prop(percent, 100): a hundred trials that were "
-            "never made. It runs without an error only because the percentages are whole.",
+            "b": "This says the same as prop(percent, 100): a hundred trials that nobody made. It "
+            "runs without an error only because the percentages are whole.",
             "c": "An area is measured, not counted, so no number of trials exists. The beta "
             "distribution has a dispersion φ that is estimated from the leaves.",
             "d": "0/1 throws away how much was eaten, and the answer depends on where you cut.",

@@ -100,8 +100,11 @@ class Family:
         """Return the log-density (log-probability) of `y`; arrays broadcast."""
         raise NotImplementedError
 
-    def mu_derivatives(self, y, mu, **shape) -> tuple[Array, Array, Array]:
-        """Return the first three derivatives of the log-density with respect to ``mu``."""
+    def mu_derivatives(self, y, mu, *, order: int = 3, **shape) -> tuple[Array, Array, Array]:
+        """Return the first three derivatives of the log-density with respect to ``mu``.
+
+        With ``order=2`` the third may be left at zero, where it is costly.
+        """
         raise NotImplementedError
 
     def shape_derivatives(self, y, mu, **shape) -> dict[str, tuple[Array, Array, Array]]:
@@ -125,9 +128,13 @@ class Family:
     def quantile(self, probability, mu, **shape):
         return self.distribution(mu, **shape).ppf(probability)
 
-    def eta_derivatives(self, y, eta, link: Link, **shape) -> tuple[Array, Array, Array]:
-        """First three derivatives of the log-density with respect to the linear predictor."""
-        return _chain(self.mu_derivatives(y, self.clipped_mean(eta, link), **shape), eta, link)
+    def eta_derivatives(self, y, eta, link: Link, *, order: int = 3, **shape):
+        """First three derivatives of the log-density with respect to the linear predictor.
+
+        With ``order=2`` the third is not to be used.
+        """
+        by_mu = self.mu_derivatives(y, self.clipped_mean(eta, link), order=order, **shape)
+        return _chain(by_mu, eta, link)
 
     def shape_eta_derivatives(self, y, eta, link: Link, **shape) -> dict[str, tuple]:
         """As `shape_derivatives`, with derivatives in eta in place of mu."""

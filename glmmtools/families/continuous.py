@@ -29,7 +29,7 @@ class Normal(Family):
     def log_density(self, y, mu, phi=1.0):
         return -0.5 * (LOG_TWO_PI + np.log(phi) + (y - mu) ** 2 / phi)
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         residual = y - mu
         return residual / phi, -np.ones_like(residual) / phi, np.zeros_like(residual)
 
@@ -90,7 +90,7 @@ class StudentT(Family):
             - (df + 1) / 2 * np.log1p((y - mu) ** 2 / (df * phi))
         )
 
-    def mu_derivatives(self, y, mu, phi=1.0, df=None):
+    def mu_derivatives(self, y, mu, phi=1.0, df=None, order=3):
         df = self._df(df)
         residual, scale = y - mu, df * phi
         square = residual**2
@@ -158,7 +158,7 @@ class Gamma(Family):
         ratio = y / mu
         return k * np.log(k * ratio) - special.gammaln(k) - np.log(y) - k * ratio
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         k, ratio = 1 / np.asarray(phi, float), y / mu
         return (
             k * (ratio - 1) / mu,
@@ -202,12 +202,12 @@ class Beta(Family):
         a, b = mu * phi, (1 - mu) * phi
         return special.xlogy(a - 1, y) + special.xlog1py(b - 1, -y) - special.betaln(a, b)
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         a, b = mu * phi, (1 - mu) * phi
         return (
             phi * (special.logit(y) - special.digamma(a) + special.digamma(b)),
             -(phi**2) * (special.polygamma(1, a) + special.polygamma(1, b)),
-            -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)),
+            -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)) if order > 2 else 0.0,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -257,7 +257,7 @@ class LogNormal(Family):
         residual = np.log(y) - np.log(mu) + phi / 2
         return -np.log(y) - 0.5 * (LOG_TWO_PI + np.log(phi) + residual**2 / phi)
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         residual = np.log(y) - np.log(mu) + phi / 2
         return (
             residual / (phi * mu),

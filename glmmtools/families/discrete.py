@@ -80,7 +80,7 @@ class Binomial(_Successes):
             + special.xlog1py(trials - y, -np.asarray(mu))
         )
 
-    def mu_derivatives(self, y, mu, trials=1):
+    def mu_derivatives(self, y, mu, trials=1, order=3):
         failures, rest = trials - y, 1 - mu
         return (
             y / mu - failures / rest,
@@ -88,9 +88,9 @@ class Binomial(_Successes):
             2 * y / mu**3 - 2 * failures / rest**3,
         )
 
-    def eta_derivatives(self, y, eta, link, trials=1):
+    def eta_derivatives(self, y, eta, link, trials=1, order=3):
         if link.name != "logit":
-            return super().eta_derivatives(y, eta, link, trials=trials)
+            return super().eta_derivatives(y, eta, link, order=order, trials=trials)
         mu, slope, third = link.inverse(eta), *link.derivatives(eta)[:2]
         return y - trials * mu, -trials * slope, -trials * third
 
@@ -130,8 +130,9 @@ class BetaBinomial(_Successes):
             _polygamma_step(order, (1 - mu) * phi, trials - y),
         )
 
-    def mu_derivatives(self, y, mu, phi=1.0, trials=1):
-        (a0, b0), (a1, b1), (a2, b2) = (self._steps(k, y, mu, phi, trials) for k in range(3))
+    def mu_derivatives(self, y, mu, phi=1.0, trials=1, order=3):
+        (a0, b0), (a1, b1) = (self._steps(k, y, mu, phi, trials) for k in range(2))
+        a2, b2 = self._steps(2, y, mu, phi, trials) if order > 2 else (0.0, 0.0)
         return phi * (a0 - b0), phi**2 * (a1 + b1), phi**3 * (a2 - b2)
 
     def shape_derivatives(self, y, mu, phi=1.0, trials=1):
@@ -181,13 +182,13 @@ class Poisson(_Count):
     def log_density(self, y, mu):
         return special.xlogy(y, mu) - mu - special.gammaln(np.asarray(y, float) + 1)
 
-    def mu_derivatives(self, y, mu):
+    def mu_derivatives(self, y, mu, order=3):
         ratio = y / mu
         return ratio - 1, -ratio / mu, 2 * ratio / mu**2
 
-    def eta_derivatives(self, y, eta, link):
+    def eta_derivatives(self, y, eta, link, order=3):
         if link.name != "log":
-            return super().eta_derivatives(y, eta, link)
+            return super().eta_derivatives(y, eta, link, order=order)
         mu = link.inverse(eta)
         return y - mu, -mu, -mu
 
@@ -221,7 +222,7 @@ class NegativeBinomial(_Count):
             - k * np.log1p(ratio) + special.xlogy(y, ratio / (1 + ratio))
         )  # fmt: skip
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         # (y + k)/(k + mu) with k = 1/phi, written so that phi -> 0 is the Poisson
         share = (1 + phi * y) / (1 + phi * mu)
         rate = phi / (1 + phi * mu)
@@ -274,12 +275,12 @@ class NegativeBinomial1(_Count):
             - size * np.log1p(phi) + special.xlogy(y, phi / (1 + phi))
         )  # fmt: skip
 
-    def mu_derivatives(self, y, mu, phi=1.0):
+    def mu_derivatives(self, y, mu, phi=1.0, order=3):
         size = mu / phi
         return (
             (_polygamma_step(0, size, y) - np.log1p(phi)) / phi,
             _polygamma_step(1, size, y) / phi**2,
-            _polygamma_step(2, size, y) / phi**3,
+            _polygamma_step(2, size, y) / phi**3 if order > 2 else 0.0,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
