@@ -10,6 +10,7 @@ True
 from glmmtools.datasets import load_data
 from glmmtools.exercises import check
 from glmmtools.families import FAMILIES, Family, family
+from glmmtools.inference import cross_check
 from glmmtools.links import LINKS, Link, link
 from glmmtools.messages import (
     ConvergenceWarning,
@@ -34,6 +35,7 @@ __all__ = [
     "SeparationWarning",
     "SingularFitWarning",
     "check",
+    "cross_check",
     "family",
     "fit",
     "link",

@@ -7,6 +7,8 @@ sign; only ``G`` has a meaning), so that a singular fit is an optimum like any o
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from scipy import special
 
@@ -17,12 +19,27 @@ __all__ = ["structure_of"]
 Array = np.ndarray
 
 
-class _Shared:
+class _Structure:
+    """What all structures share."""
+
+    def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
+        """Draw random effects b of all levels, shape (levels, q)."""
+        u = rng.standard_normal((self.levels, self.q))
+        return self.effects(self.theta_of(covariance, correlation), u)
+
+
+class _Shared(_Structure):
     """A structure with the same q × q factor for every level."""
 
     def __init__(self, term: RandomTerm):
-        self.q = len(term.names)
+        self.q, self.levels = len(term.names), len(term.levels)
         self.Z = term.Z
+
+    def on(self, term: RandomTerm):
+        """The same structure for other rows of its term."""
+        other = copy.copy(self)
+        other.Z = term.Z
+        return other
 
     def rows(self, theta: Array) -> Array:
         """Rows of ``Z Λ``, shape (n, q)."""
@@ -68,6 +85,11 @@ class Unstructured(_Shared):
         self.Z = self.Z @ self.back
         self._rows, self._columns = np.tril_indices(self.q)
         self.n_params = len(self._rows)
+
+    def on(self, term):
+        other = super().on(term)
+        other.Z = term.Z @ self.back
+        return other
 
     def start(self, sd: float) -> Array:
         return sd * (self._rows == self._columns)
@@ -173,7 +195,7 @@ class CompoundSymmetry(_Shared):
         return abs(theta[0]) < _ZERO_SD or not -12 < theta[1] < 12
 
 
-class FirstOrderAutoregressive:
+class FirstOrderAutoregressive(_Structure):
     """An AR(1) series for each level: corr(b_s, b_t) = rho^|s - t|, theta = (sd, atanh rho).
 
     Each level has its own times, whole numbers with gaps or not. With ``d`` the step to the time
@@ -186,12 +208,18 @@ class FirstOrderAutoregressive:
     def __init__(self, term: RandomTerm):
         self.codes = term.codes
         self.position, times = term.series
+        self.levels = len(term.levels)
         self.q = times.shape[1]
         lag = times[:, :, None] - times[:, None, :]
         self.lag = np.where(lag >= 0, lag, np.nan)  # nan: above the diagonal, or past the last time
         step = np.diff(times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
         self.step = step[:, None, :]
+
+    def on(self, term: RandomTerm):
+        other = copy.copy(self)
+        other.codes, other.position = term.codes, term.places
+        return other
 
     def start(self, sd: float) -> Array:
         return np.array([sd, 0.3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,25 +10,17 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools import engines, messages, report
-from glmmtools.families import Family, family
-from glmmtools.formula import Design, build_design, one_sided
+from glmmtools import engines, inference, messages, report
+from glmmtools.covariance import structure_of
+from glmmtools.engines import joint
+from glmmtools.families import Family
 from glmmtools.links import Link
+from glmmtools.problem import build_problem, check_support
 
 __all__ = ["FittedModel", "fit"]
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
-_SLIPS = {
-    "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
-    "gamma": "Zeros or differences? Gamma needs positive values; family='normal' allows any",
-    "lognormal": "Zeros or differences? A log-normal needs positive values",
-    "poisson": "A rate? Model the count, with offset(log(exposure))",
-    "negative_binomial": "A rate? Model the count, with offset(log(exposure))",
-    "nbinom1": "A rate? Model the count, with offset(log(exposure))",
-    "binomial": "Successes out of a total? Use prop(successes, trials)",
-    "betabinomial": "Successes out of a total? Use prop(successes, trials)",
-}
 
 
 def fit(
@@ -103,80 +96,13 @@ def fit(
     period[T.4]   -1.58
     Name: estimate, dtype: float64
     """
-    problem = _problem(
+    problem = build_problem(
         formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
     )
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))
     messages.issue(model.messages)
     return model
-
-
-def _problem(
-    formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
-) -> engines.Problem:
-    distribution = family(name)
-    chosen_link = distribution.check_link(link)
-    if reml and distribution.name != "normal":
-        raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
-    if not (isinstance(nagq, (int, np.integer)) and nagq >= 1):
-        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
-    if nagq > 1 and distribution.name == "normal":
-        raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
-    design = build_design(
-        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
-        also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
-    )  # fmt: skip
-    _check_support(distribution, design)
-    _check_groups(distribution, design)
-    dispersion = zero = None
-    if dispersion_formula is not None:
-        if "phi" not in distribution.shape:
-            raise ValueError(
-                f"{distribution.name} has no dispersion for dispersion_formula to model"
-            )
-        dispersion = one_sided(dispersion_formula, design.frame, "dispersion_formula")
-    if zero_inflation is not None:
-        if not distribution.counts:
-            raise ValueError(
-                f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
-            )
-        zero = one_sided(zero_inflation, design.frame, "zero_inflation")
-    return engines.Problem(
-        design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero
-    )
-
-
-def _check_support(distribution: Family, design: Design) -> None:
-    bad = distribution.outside_support(design.y, design.trials)
-    if bad.any():
-        row = bad.argmax()
-        slip = _SLIPS.get(distribution.name, "")
-        raise ValueError(
-            f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.label} = {design.y[row]:g}. {slip}".strip()
-        )
-    share = design.y if design.trials is None else design.y / design.trials
-    if np.all(share == share[0]):
-        raise ValueError(
-            f"every value of the response {design.response.label!r} is {share[0]:g}, so there is "
-            "nothing to model"
-        )
-
-
-def _check_groups(distribution: Family, design: Design) -> None:
-    """A variance between groups of one row each cannot be told from the residual variance."""
-    single_trials = distribution.takes_trials and np.all(design.trials == 1)
-    if not (distribution.name in ("normal", "t", "lognormal") or single_trials):
-        return
-    for term in design.random:
-        effects = len(term.levels) * len(term.names)
-        if term.structure == "unstructured" and effects >= design.n:
-            raise ValueError(
-                f"the random term {term.label} has {effects} random effects for {design.n} rows; "
-                f"they cannot be told from the residual variation. Does {term.group!r} name "
-                "groups, or single rows?"
-            )
 
 
 class FittedModel:
@@ -265,17 +191,27 @@ class FittedModel:
         names = list(self._problem.design.names)
         return pd.DataFrame(self._estimate.cov_beta, index=names, columns=names)
 
-    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
-        """Wald intervals of the fixed effects: columns ``conf_low`` and ``conf_high``.
+    def conf_int(self, level: float = 0.95, method: str = "wald") -> pd.DataFrame:
+        """Confidence intervals.
 
-        With finite degrees of freedom (normal family) the quantile is Student's t.
+        Parameters
+        ----------
+        level : float
+            Strictly between 0 and 1.
+        method : {"wald", "profile"}
+            Wald intervals of the fixed effects (Student's t where the degrees of freedom are
+            finite), or profile-likelihood intervals of all parameters, variances included.
 
-        Raises
-        ------
-        ValueError
-            If `level` is not strictly between 0 and 1.
+        Returns
+        -------
+        DataFrame
+            Columns ``conf_low`` and ``conf_high``; by profile also ``estimate``.
         """
-        half = _t_quantile(level, self._estimate.df) * self.bse
+        _one_of("method", method, ("wald", "profile"))
+        quantile = _t_quantile(level, self._estimate.df)
+        if method == "profile":
+            return inference.profile_intervals(self, level)
+        half = quantile * self.bse
         return pd.DataFrame({"conf_low": self.params - half, "conf_high": self.params + half})
 
     def tidy(self, level: float = 0.95) -> pd.DataFrame:
@@ -462,8 +398,9 @@ class FittedModel:
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
         design = self._problem.design
-        eta = design.X @ self._estimate.beta + design.offset
-        return self._by_row(eta + self._random_part(design.random), "eta")
+        modes = [term.modes for term in self._estimate.terms]
+        eta = joint.linear_predictor(design.X, design.random, self._estimate.beta, modes)
+        return self._by_row(eta + design.offset, "eta")
 
     @cached_property
     def fittedvalues(self) -> pd.Series:
@@ -498,9 +435,13 @@ class FittedModel:
         raise ValueError(f"unknown kind of residual {kind!r}. Valid kinds: response, pearson")
 
     def predict(
-        self, newdata: Any = None, scale: str = "response", level: str = "conditional"
-    ) -> pd.Series:
-        """Predicted means.
+        self,
+        newdata: Any = None,
+        scale: str = "response",
+        level: str = "conditional",
+        interval: float | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Predicted means, with standard errors and intervals where asked.
 
         Parameters
         ----------
@@ -511,11 +452,16 @@ class FittedModel:
         scale : {"response", "link"}
         level : {"conditional", "population", "marginal"}
             With the random effects at their modes, at zero, or averaged over their distribution.
+        interval : float, optional
+            Confidence level of an interval for the predicted mean. Conditional standard errors hold
+            the uncertainty of all parameters and of the random effects; for a new level, its whole
+            variance. Limits are computed on the link scale.
 
         Returns
         -------
-        Series
-            One value a row of `newdata`, with its index.
+        Series or DataFrame
+            One row a row of `newdata`, with its index: the mean, or with `interval` the columns
+            ``estimate, std_error, conf_low, conf_high``.
         """
         _one_of("scale", scale, ("response", "link"))
         _one_of("level", level, ("conditional", "population", "marginal"))
@@ -528,9 +474,12 @@ class FittedModel:
             X, offset = design.fixed_on(newdata)
             random = design.random_on(newdata) if level != "population" else ()
             index = getattr(newdata, "index", None)
-        eta = X @ self._estimate.beta + offset
-        if level == "conditional":
-            eta = eta + self._random_part(random)
+        random = () if level == "population" else random
+        modes = [term.modes for term in self._estimate.terms] if level == "conditional" else []
+        used = random if level == "conditional" else ()
+        eta = joint.linear_predictor(X, used, self._estimate.beta, modes) + offset
+        if interval is not None:
+            return self._intervals(eta, X, used, scale, level, interval, index)
         if level == "marginal":
             values = self._averaged(eta, random)
         else:
@@ -539,15 +488,28 @@ class FittedModel:
             values = (1 - self._extra_zeros(newdata)) * values
         return pd.Series(values, index=index, name="predicted")
 
-    def _random_part(self, random) -> Array:
-        total = np.zeros(1)
-        for term, estimate in zip(random, self._estimate.terms, strict=False):
-            modes = np.vstack([estimate.modes, np.zeros(estimate.modes.shape[1])])  # -1: new level
-            if term.structure == "ar1":
-                total = total + modes[term.codes, term.places]
-            else:
-                total = total + np.einsum("nq,nq->n", term.Z, modes[term.codes])
-        return total
+    def _intervals(self, eta, X, random, scale, level, interval, index) -> pd.DataFrame:
+        if level == "marginal":
+            raise ValueError("intervals are for level='conditional' or 'population'")
+        if scale == "response" and self._problem.zero is not None:
+            raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
+        if level == "conditional" and random:
+            sd = self._joint.predictor_sds(X, random)
+        else:
+            sd = np.sqrt(np.einsum("ni,ij,nj->n", X, self._estimate.cov_beta, X))
+        half = _t_quantile(interval, np.inf) * sd
+        table = pd.DataFrame({"estimate": eta, "std_error": sd}, index=index)
+        table["conf_low"], table["conf_high"] = eta - half, eta + half
+        if scale == "response":
+            table["std_error"] *= np.abs(self.link.derivatives(eta)[0])
+            limits = self.link.inverse(table[["conf_low", "conf_high"]].to_numpy())
+            table["estimate"] = self.link.inverse(eta)
+            table["conf_low"], table["conf_high"] = limits.min(axis=1), limits.max(axis=1)
+        return table
+
+    @cached_property
+    def _joint(self) -> joint.Joint:
+        return joint.Joint(self._problem, self._estimate)
 
     def _averaged(self, eta: Array, random) -> Array:
         """Means averaged over the normal distribution of the random part of eta (quadrature)."""
@@ -560,6 +522,63 @@ class FittedModel:
 
     def _by_row(self, values, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=self._problem.design.frame.index, name=name)
+
+    # -- new responses
+
+    def simulate(self, n: int = 1, seed: int = 0, conditional: bool = False) -> Array:
+        """Draw responses from the fitted model.
+
+        Parameters
+        ----------
+        n : int
+            Number of data sets.
+        seed : int
+        conditional : bool
+            Keep the random effects at their modes; otherwise draw new ones for each data set.
+
+        Returns
+        -------
+        ndarray, shape (n, nobs)
+            Responses; numbers of successes for binomial families.
+        """
+        rng = np.random.default_rng(seed)
+        design, shape = self._problem.design, self._shape()
+        if design.weights is not None and self.family.name == "normal":
+            shape["phi"] = shape["phi"] / design.weights
+        drawn = np.empty((n, self.nobs))
+        for k in range(n):
+            eta = self.linear_predictor.to_numpy()
+            if not conditional:
+                effects = [
+                    structure_of(term).draw(estimate.covariance, estimate.correlation, rng)
+                    for term, estimate in self._random_terms()
+                ]
+                beta = self._estimate.beta
+                eta = joint.linear_predictor(design.X, design.random, beta, effects) + design.offset
+            mu = self.family.clipped_mean(eta, self.link)
+            drawn[k] = self.family.sample(mu, rng, **shape, **self._problem.trials)
+            if self._problem.zero is not None:
+                drawn[k, rng.random(self.nobs) < self._extra_zeros()] = 0
+        return drawn
+
+    def refit(self, y: Any) -> FittedModel:
+        """Fit the same model to another response on the same rows.
+
+        Parameters
+        ----------
+        y : array_like, shape (nobs,)
+            As `simulate` returns them: numbers of successes for binomial families.
+        """
+        y = np.asarray(y, float)
+        if y.shape != (self.nobs,):
+            raise ValueError(f"refit needs {self.nobs} values, one a row; got shape {y.shape}")
+        design = self._problem.design
+        design = replace(design, response=replace(design.response, y=y))
+        check_support(self.family, design)
+        problem = replace(self._problem, design=design)
+        model = FittedModel(problem, engines.ENGINES[self.engine].fit(problem))
+        messages.issue(model.messages)
+        return model
 
     # -- report
 

@@ -143,7 +143,7 @@ class Marginal:
         solution = self.solve(vector)
         if solution is None:
             return -np.inf, np.zeros(self.size)
-        return self.value(solution), self._gradient(vector, solution)
+        return self.value(solution), self.gradient(vector, solution)
 
     def value(self, solution: Solution) -> float:
         integrated = self.p if self.problem.reml else 0
@@ -163,12 +163,12 @@ class Marginal:
         logdet = np.linalg.slogdet(self.to_user)[1]
         return logdet + self.p * np.log(self.likelihood.scale)
 
-    def _gradient(self, vector: Array, solution: Solution) -> Array:
+    def gradient(self, vector: Array, solution: Solution) -> Array:
         arrow, effects = solution.arrow, solution.arrow.effects
         parameters = self.parameters(vector)
         d1, d2, d3 = self.likelihood.eta_derivatives(solution.eta, parameters)
         W = -d2
-        P_block, P_border = arrow.rows_solved()
+        P_block, P_border = arrow.rows_solved(effects)
         h = (effects.block * P_block).sum(axis=1) + (effects.values * P_border).sum(axis=1)
         t = d3 * h
         s_block, s_border = arrow.solve(*effects.transposed_dot(t))
@@ -225,6 +225,41 @@ class Marginal:
             shift = _constant_coefficients(matrix, self.shape_shift(name))
             vector[self.names[name]] = values - shift
         return vector
+
+    def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
+        """Var(eta | parameters) of new rows, on the user's scale.
+
+        For REML the fixed effects are among the random ones, so that their uncertainty is in it;
+        levels that the fit has not seen add the variance of their random effects.
+        """
+        n = len(X)
+        block, columns, indices = np.zeros((n, self.q)), [], []
+        codes, unseen = np.zeros(n, dtype=np.intp), np.zeros(n)
+        theta = vector[self.names["theta"]]
+        for each, term in zip(self.placed, terms, strict=True):
+            structure, known = each.structure.on(term), (term.codes >= 0)[:, None]
+            rows = structure.rows(theta[each.theta]) * known
+            G = structure.covariance(theta[each.theta])
+            Z = term.Z if G.shape[0] == term.Z.shape[1] else np.ones((n, 1))
+            unseen += np.einsum("ni,ij,nj->n", Z, G, Z) * ~known[:, 0]
+            place = np.maximum(term.codes, 0)
+            if each.in_block:
+                block[:, each.columns] = rows
+                codes = place
+            else:
+                columns.append(rows)
+                indices.append(each.first + place[:, None] * structure.q + np.arange(structure.q))
+        if self.problem.reml:
+            columns.append(X @ self.to_user)
+            start = len(self.pattern.prior) - self.p
+            indices.append(np.broadcast_to(start + np.arange(self.p), X.shape))
+        values = np.hstack(columns) if columns else np.zeros((n, 0))
+        index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+        pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
+        effects = Effects(pattern, block, values)
+        P_block, P_border = solution.arrow.rows_solved(effects)
+        known_part = (block * P_block).sum(axis=1) + (values * P_border).sum(axis=1)
+        return (known_part + unseen) * self.likelihood.scale**2
 
     def snapped(self, vector: Array) -> Array:
         """The vector with standard deviations that are zero up to rounding set to zero."""

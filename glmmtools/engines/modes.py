@@ -179,9 +179,9 @@ class Arrow:
             return self.inverse
         return self.inverse + self.K @ self.border_inverse @ self.K.transpose(0, 2, 1)
 
-    def rows_solved(self) -> tuple[Array, Array]:
-        """``H⁻¹ a`` for each row a of A, at the columns where a is not zero: (n, q) and (n, k)."""
-        effects, codes = self.effects, self.effects.pattern.codes
+    def rows_solved(self, effects: Effects) -> tuple[Array, Array]:
+        """``H⁻¹ a`` for each row a, at the columns where a is not zero: (n, q) and (n, k)."""
+        codes = effects.pattern.codes
         if not effects.has_blocks:
             block = np.zeros_like(effects.block)
         elif effects.block.shape[1] == 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Optimum", "maximise"]
+__all__ = ["Optimum", "covariance_of", "information_at", "maximise"]
 
 Array = np.ndarray
 Function = Callable[[Array], tuple[float, Array]]
@@ -111,6 +111,11 @@ def _information(function: Function, point: Array, gradient: Array | None, se: A
     return (information + information.T) / 2
 
 
+def information_at(function: Function, point: Array) -> Array:
+    """Negative Hessian at a point, by central differences of the gradient."""
+    return _information(function, point, None, np.full(len(point), 0.1))
+
+
 def _scaled_spectrum(information: Array) -> tuple[Array, Array, Array]:
     """Eigenvalues and -vectors after scaling to a unit diagonal, and the scale."""
     diagonal = np.abs(np.diag(information))
@@ -174,6 +179,11 @@ def _inverse_off_flat(values: Array, vectors: Array, scale: Array) -> tuple[Arra
     inverse = (part @ part.T) * np.outer(scale, scale)
     flat = (vectors[:, ~curved] * scale[:, None]).T
     return inverse, flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
+
+
+def covariance_of(information: Array) -> Array:
+    """Inverse of an information matrix over the directions that are not flat."""
+    return _inverse_off_flat(*_scaled_spectrum(information))[0]
 
 
 def _leave_saddle(function, point, value, direction):

@@ -18,7 +18,7 @@ EXERCISES = (
         slips=[
             (
                 lambda: _herds()["herd"].nunique() * _herds()["period"].nunique(),
-                "That is herds times periods, the rows that were planned. Count those that are there.",
+                "That is herds times periods: the rows planned. Count those that are there.",
             ),
             (lambda: _herds().shape[1], "That is the number of columns; the rows are asked for."),
             (lambda: _herds().size, "That is rows times columns: every cell of the table."),

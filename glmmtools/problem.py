@@ -1,0 +1,95 @@
+"""From the arguments of a call of `fit` to a `Problem`; do the data suit the family?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glmmtools.engines.base import Problem
+from glmmtools.families import Family
+from glmmtools.families import family as look_up
+from glmmtools.formula import Design, build_design, one_sided
+
+__all__ = ["build_problem", "check_support"]
+
+_SLIPS = {
+    "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
+    "gamma": "Zeros or differences? Gamma needs positive values; family='normal' allows any",
+    "lognormal": "Zeros or differences? A log-normal needs positive values",
+    "poisson": "A rate? Model the count, with offset(log(exposure))",
+    "negative_binomial": "A rate? Model the count, with offset(log(exposure))",
+    "nbinom1": "A rate? Model the count, with offset(log(exposure))",
+    "binomial": "Successes out of a total? Use prop(successes, trials)",
+    "betabinomial": "Successes out of a total? Use prop(successes, trials)",
+}
+
+
+def build_problem(
+    formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
+) -> Problem:
+    """Build the problem of one call of `fit`.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit together, or the data do not fit the family.
+    """
+    distribution = look_up(name)
+    chosen_link = distribution.check_link(link)
+    if reml and distribution.name != "normal":
+        raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
+    if not (isinstance(nagq, (int, np.integer)) and nagq >= 1):
+        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
+    if nagq > 1 and distribution.name == "normal":
+        raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
+    design = build_design(
+        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
+        also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
+    )  # fmt: skip
+    check_support(distribution, design)
+    _check_groups(distribution, design)
+    dispersion = zero = None
+    if dispersion_formula is not None:
+        if "phi" not in distribution.shape:
+            raise ValueError(
+                f"{distribution.name} has no dispersion for dispersion_formula to model"
+            )
+        dispersion = one_sided(dispersion_formula, design.frame, "dispersion_formula")
+    if zero_inflation is not None:
+        if not distribution.counts:
+            raise ValueError(
+                f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
+            )
+        zero = one_sided(zero_inflation, design.frame, "zero_inflation")
+    return Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
+
+
+def check_support(distribution: Family, design: Design) -> None:
+    bad = distribution.outside_support(design.y, design.trials)
+    if bad.any():
+        row = bad.argmax()
+        slip = _SLIPS.get(distribution.name, "")
+        raise ValueError(
+            f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
+            f"{design.response.label} = {design.y[row]:g}. {slip}".strip()
+        )
+    share = design.y if design.trials is None else design.y / design.trials
+    if np.all(share == share[0]):
+        raise ValueError(
+            f"every value of the response {design.response.label!r} is {share[0]:g}, so there is "
+            "nothing to model"
+        )
+
+
+def _check_groups(distribution: Family, design: Design) -> None:
+    """A variance between groups of one row each cannot be told from the residual variance."""
+    single_trials = distribution.takes_trials and np.all(design.trials == 1)
+    if not (distribution.name in ("normal", "t", "lognormal") or single_trials):
+        return
+    for term in design.random:
+        effects = len(term.levels) * len(term.names)
+        if term.structure == "unstructured" and effects >= design.n:
+            raise ValueError(
+                f"the random term {term.label} has {effects} random effects for {design.n} rows; "
+                f"they cannot be told from the residual variation. Does {term.group!r} name "
+                "groups, or single rows?"
+            )
