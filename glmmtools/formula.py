@@ -142,6 +142,8 @@ def _random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _Ra
         columns = f"0 + C({spec.columns})" if spec.structure == "cs" else spec.columns
         Z, model_spec = evaluate(columns, frame)
         names = tuple(model_spec.column_names)
+        if spec.structure == "cs":
+            names = tuple(name.replace(f"C({spec.columns})", spec.columns_name) for name in names)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
     term = RandomTerm(

@@ -157,7 +157,7 @@ def test_a_slip_that_is_a_hundred_times_larger_may_be_rounded_more_coarsely():
     exercise = Number(
         "99.1", solution=lambda: 0.5189, decimals=3, because="", hint="", slips=percent
     )
-    assert exercise.judge(51.8) == (False, "Not yet. Percent.") == exercise.judge(51.9)
+    assert exercise.judge(51.8) == (False, "Not yet. Percent.") == exercise.judge(52)
 
 
 def test_whole_numbers_are_compared_exactly():

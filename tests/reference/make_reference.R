@@ -720,7 +720,6 @@ fit_lognormal <- function(m, d) {
   normal <- m
   normal$family <- "normal"
   normal$link <- "identity"
-  normal$keep_vcov <- TRUE
   f <- as.formula(m$r)
   y <- eval(f[[2]][[2]], d) # the argument of log()
   stopifnot(identical(f[[2]][[1]], as.name("log")))
@@ -1038,10 +1037,12 @@ for (m in todo) {
               r$checks$joint_density_ours_minus_tmb %||% NA, proc.time()[["elapsed"]] - t0))
   if (length(only)) str(r)
 }
-if (length(failed)) cat("FAILED:", failed, "\n")
+if (length(failed)) {
+  cat("FAILED, nothing written:", failed, "\n")
+  quit(status = 1)
+}
 if (!length(only)) {
-  json <- jsonlite::toJSON(unname(results), auto_unbox = TRUE, digits = I(17), pretty = 1, null = "null", na = "null")
+  json <- jsonlite::toJSON(unname(results), auto_unbox = TRUE, digits = I(15), pretty = 1, null = "null", na = "null")
   writeLines(json, file.path(HERE, "models.json"))
   cat(length(results), "models\n")
 }
-if (length(failed)) quit(status = 1)
