@@ -90,9 +90,11 @@ class _RandomRecipe:
     model_spec: Any
     index: dict[Any, int]
 
-    def __call__(self, frame: pd.DataFrame, term: RandomTerm) -> RandomTerm:
-        keys = _group_keys(frame, self.spec.groups)
-        codes = np.array([self.index.get(key, -1) for key in keys], dtype=np.intp)
+    def __call__(self, frame: pd.DataFrame, term: RandomTerm, with_codes: bool) -> RandomTerm:
+        codes = np.full(len(frame), -1, dtype=np.intp)
+        if with_codes:
+            keys = _group_keys(frame, self.spec.groups)
+            codes = np.array([self.index.get(key, -1) for key in keys], dtype=np.intp)
         if term.structure == "ar1":
             time, Z = numeric(self.spec.columns, frame, "time"), np.ones((len(frame), 1))
         else:
@@ -277,15 +279,19 @@ class Design:
         )
         return _apply(self.model_spec, frame), offset
 
-    def random_on(self, data: Any) -> tuple[RandomTerm, ...]:
-        """Return the random terms on new data, with code -1 for new levels."""
+    def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
+        """Return the random terms on new data, with code -1 for new levels.
+
+        Without codes every level counts as new, and the grouping factors need no columns.
+        """
         specs = [recipe.spec for recipe in self.recipes]
-        groups = [name for spec in specs for name in spec.groups]
+        groups = [name for spec in specs for name in spec.groups] if with_codes else []
         frame = self._new_frame(
             data, *(spec.columns for spec in specs), *(f"`{g}`" for g in groups)
         )
         return tuple(
-            recipe(frame, term) for recipe, term in zip(self.recipes, self.random, strict=True)
+            recipe(frame, term, with_codes)
+            for recipe, term in zip(self.recipes, self.random, strict=True)
         )
 
     def _new_frame(self, data: Any, *expressions: str) -> pd.DataFrame:

@@ -41,11 +41,14 @@ class DataWarning(GlmmWarning):
     """The data can be fitted, but something about them deserves a look."""
 
 
-def singular_message(labels: tuple[str, ...]) -> SingularFitWarning:
-    """What to say of terms at the boundary."""
+def singular_message(labels: tuple[str, ...], single: bool) -> SingularFitWarning:
+    """What to say of terms at the boundary; `single`: each has one variance, no correlation."""
+    what = "The variance is estimated at zero" if single else (
+        "A variance is estimated at zero, or a correlation at -1 or 1,"
+    )  # fmt: skip
     return SingularFitWarning(
-        f"A variance is estimated at zero, or a correlation at -1 or 1, in {', '.join(labels)}. "
-        "The data hold too little information on that term: simplify it, or say so in the report."
+        f"{what} in {', '.join(labels)}. The data hold too little information on that term: "
+        "simplify it, or say so in the report."
     )
 
 

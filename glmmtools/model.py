@@ -472,9 +472,10 @@ class FittedModel:
             X, offset, random, index = design.X, design.offset, design.random, design.frame.index
         else:
             X, offset = design.fixed_on(newdata)
-            random = design.random_on(newdata) if level != "population" else ()
+            random = ()
+            if level != "population":
+                random = design.random_on(newdata, with_codes=level == "conditional")
             index = getattr(newdata, "index", None)
-        random = () if level == "population" else random
         modes = [term.modes for term in self._estimate.terms] if level == "conditional" else []
         used = random if level == "conditional" else ()
         eta = joint.linear_predictor(X, used, self._estimate.beta, modes) + offset

@@ -21,6 +21,7 @@ __all__ = ["Equation", "equation", "summary_html", "summary_text"]
 
 _DECIMALS = 4
 _LONGEST_SUM = 8
+_TERMS_A_LINE = 3
 
 
 # ------------------------------------------------------------------------------ the summary
@@ -248,7 +249,8 @@ def _linear_predictor(design: Design) -> str:
             parts.append(rf"{symbol}_{{{mark}{_text(term.group)}[i]}}{column}")
     if design.has_offset:
         parts.append(r"\text{offset}_i")
-    return " + ".join(parts)
+    lines = [" + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)]
+    return r" \\ &\quad + ".join(lines)
 
 
 def _covariate(name: str) -> str:

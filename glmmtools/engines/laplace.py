@@ -94,7 +94,12 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     messages: list[GlmmWarning] = list(separation_messages(problem, beta, optimum.converged))
     converged = optimum.converged and not messages
     if singular:
-        messages.append(singular_message(singular))
+        sizes = [
+            each.structure.n_params
+            for each, term in zip(marginal.placed, marginal.terms, strict=True)
+            if term.label in singular
+        ]
+        messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += _shape_messages(problem, marginal, optimum, shape)
     if _moves_fixed_effects(marginal, optimum) and converged:
         converged = False

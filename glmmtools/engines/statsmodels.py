@@ -138,7 +138,8 @@ def _estimate(
 ) -> Estimate:
     beta, cov = np.asarray(beta, float), np.asarray(cov, float)
     messages: list[GlmmWarning] = list(separation_messages(problem, beta, converged))
-    if not converged:
+    converged = converged and not messages
+    if not converged and not messages:
         messages.append(
             ConvergenceWarning(
                 "The search for the estimates did not converge. Rescale covariates, or look for "

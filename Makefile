@@ -1,0 +1,92 @@
+# Every command of the course. The two that matter are `make lab` and `make test`.
+
+# The interpreter that makes .venv; empty means the first suitable one (see tools/find_python.sh).
+PYTHON :=
+# More options for a command, as in `make lab ARGS=--no-browser` or `make test-slow ARGS=-x`.
+ARGS :=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+# The stamp of a finished set-up holds the folder's name: a .venv does not survive a move or a copy.
+READY := $(VENV)/.ready
+ifneq "$(shell test -x $(PY) && cat $(READY) 2>/dev/null)" "$(CURDIR)"
+NEW_VENV := yes
+.PHONY: $(READY)
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab test test-slow notebooks check-notebooks lint format lock environment figures \
+        benchmarks references clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+# ---- for everybody -------------------------------------------------------------------------------
+
+# With the third option the kernels encrypt; without it each one prints a warning.
+lab: $(READY) ## Set up if needed, open JupyterLab on the first lesson (ARGS=--no-browser: no browser)
+	$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
+		--ServerKernelManager.transport_encryption=auto \
+		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+
+test: $(READY) ## Set up if needed, run the unit tests and then every notebook under nbval
+	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
+
+test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
+	$(PY) -m pytest -m slow $(ARGS)
+
+clean: ## Remove .venv and everything else that can be made again
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# ---- for contributors ----------------------------------------------------------------------------
+
+notebooks: $(READY) ## Run the notebooks and store their outputs (ARGS=notebooks/05-*.ipynb: only these)
+	$(PY) tools/execute_notebooks.py $(ARGS)
+
+check-notebooks: $(READY) ## Run the notebooks and compare with the stored outputs, pictures too
+	$(PY) tools/execute_notebooks.py --check $(ARGS)
+
+lint: $(READY) ## Check the style of code and notebooks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(READY) ## Put code and notebooks into the style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+environment: $(READY) ## Write environment.yml from pyproject.toml
+	$(PY) tools/make_environment.py
+
+figures: $(READY) ## Draw the pictures in figures/ again
+	$(PY) figures/make_figures.py
+
+benchmarks: $(READY) ## Measure what benchmarks/README.md reports
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+references: ## Make the reference results again (needs R with lme4 and glmmTMB)
+	Rscript tests/reference/make_reference.R
+
+lock: ## Write requirements.lock from pyproject.toml (needs uv)
+	sh tools/lock.sh
+
+# ---- the set-up ----------------------------------------------------------------------------------
+
+# A lock with hashes cannot hold the package itself, hence the second installation, which takes
+# nothing from the network. Drawing the list of fonts now keeps a message out of the first lesson.
+$(READY): requirements.lock pyproject.toml tools/jupyterlab-overrides.json
+ifdef NEW_VENV
+	@python=$$(sh tools/find_python.sh $(if $(PYTHON),"$(PYTHON)")) || exit 1; \
+	echo "Setting up .venv with $$("$$python" --version): a minute or two, once."; \
+	"$$python" -m venv --clear $(VENV)
+endif
+	@$(PIP) --require-hashes --only-binary :all: --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@cp tools/jupyterlab-overrides.json $(VENV)/share/jupyter/lab/settings/overrides.json
+	@$(PY) -c "import matplotlib.font_manager"
+	@printf '%s' "$(CURDIR)" > $(READY)

@@ -1,0 +1,41 @@
+"""What every test runs under. nbval runs load this file too, by tests/nbval.ini."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tools.execute_notebooks import set_environment
+
+# Before NumPy is imported and before a kernel starts, both of which inherit it. The backend of
+# Matplotlib is not set here: kernels would inherit it, and store no figure.
+set_environment()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_windows():
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+def pytest_configure(config):
+    """Let nbval run a cell as front ends do, with history: otherwise `;` and `Out[n]` fail."""
+    if not config.pluginmanager.hasplugin("nbval"):
+        return
+    from nbval.kernel import RunningKernel
+
+    def execute_cell_input(self, cell_input, allow_stdin=None):
+        return self.kc.execute(
+            cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+        )
+
+    RunningKernel.execute_cell_input = execute_cell_input
