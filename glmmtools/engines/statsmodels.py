@@ -13,7 +13,7 @@ from glmmtools.messages import ConvergenceWarning, GlmmWarning
 __all__ = ["fit", "why_not"]
 
 NAME = "statsmodels"
-_FAMILIES = ("normal", "binomial", "poisson", "gamma", "negative_binomial")
+_FAMILIES = ("normal", "binomial", "poisson", "gamma")
 
 
 def why_not(problem: Problem) -> str | None:
@@ -24,8 +24,6 @@ def why_not(problem: Problem) -> str | None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
     if problem.family.name not in _FAMILIES:
         return f"the statsmodels engine has no {problem.family.name} family"
-    if problem.family.name == "negative_binomial" and problem.link.name != "log":
-        return "the statsmodels engine fits the negative binomial with the log link only"
     if problem.family.name == "normal" and problem.link.name != "identity":
         return "the statsmodels engine fits the normal with the identity link only"
     if problem.design.weights is not None and problem.family.name != "normal":
@@ -37,8 +35,6 @@ def fit(problem: Problem) -> Estimate:
     """Fit by least squares (normal) or maximum likelihood."""
     if problem.family.name == "normal":
         return _least_squares(problem)
-    if problem.family.name == "negative_binomial":
-        return _negative_binomial(problem)
     return _glm(problem)
 
 
@@ -114,23 +110,6 @@ def _ml_phi(problem: Problem, mu) -> float:
         ].sum()
 
     return float(np.exp(optimize.brentq(score, -30, 10, xtol=1e-12)))
-
-
-def _negative_binomial(problem: Problem) -> Estimate:
-    from statsmodels.discrete.discrete_model import NegativeBinomial
-
-    design = problem.design
-    with warnings.catch_warnings():
-        # convergence is read from the result and reported in our own words
-        warnings.simplefilter("ignore")
-        model = NegativeBinomial(design.y, design.X, offset=design.offset, loglike_method="nb2")
-        result = model.fit(disp=0, maxiter=200, gtol=1e-8)
-    p = design.X.shape[1]
-    return _estimate(
-        problem, result.params[:p], np.asarray(result.cov_params())[:p, :p],
-        {"phi": float(result.params[p])}, float(result.llf),
-        converged=bool(result.mle_retvals["converged"]),
-    )  # fmt: skip
 
 
 def _estimate(
