@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools import engines, inference, messages, report
-from glmmtools.covariance import structure_of
+from glmmtools import engines, inference, messages, prediction, report
+from glmmtools._text import one_of
 from glmmtools.engines import joint
+from glmmtools.engines.satterthwaite import Satterthwaite
 from glmmtools.families import Family
 from glmmtools.links import Link
 from glmmtools.problem import build_problem, check_support
+from glmmtools.wald import t_quantile, two_sided_p
 
 __all__ = ["FittedModel", "fit"]
 
 Array = np.ndarray
-_QUADRATURE_NODES = 41
 
 
 def fit(
@@ -207,8 +208,8 @@ class FittedModel:
         DataFrame
             Columns ``conf_low`` and ``conf_high``; by profile also ``estimate``.
         """
-        _one_of("method", method, ("wald", "profile"))
-        quantile = _t_quantile(level, self._estimate.df)
+        one_of("method", method, ("wald", "profile"))
+        quantile = t_quantile(level, self._estimate.df)
         if method == "profile":
             return inference.profile_intervals(self, level)
         half = quantile * self.bse
@@ -227,8 +228,30 @@ class FittedModel:
         statistic = self.params / self.bse
         table = pd.DataFrame({"estimate": self.params, "std_error": self.bse})
         table["df"], table["statistic"] = df, statistic
-        table["p_value"] = _two_sided_p(statistic.to_numpy(), df)
+        table["p_value"] = two_sided_p(statistic.to_numpy(), df)
         return table.join(self.conf_int(level)).rename_axis("term")
+
+    def contrast_df(self, contrasts: Array) -> Array:
+        """Degrees of freedom of tests of linear combinations of the fixed effects.
+
+        Satterthwaite's for linear mixed models, the residual ones for least squares, infinite (z)
+        for all others.
+
+        Parameters
+        ----------
+        contrasts : array_like, shape (m, p)
+            Coefficients on the fixed effects, one combination a row.
+        """
+        contrasts = np.atleast_2d(np.asarray(contrasts, float))
+        finite = np.isfinite(self._estimate.df)
+        if finite.any() and self._problem.design.random:
+            return self._satterthwaite.df(contrasts)
+        df = self._estimate.df[0] if finite.any() else np.inf
+        return np.full(len(contrasts), df)
+
+    @cached_property
+    def _satterthwaite(self) -> Satterthwaite:
+        return Satterthwaite.of(self._problem, self._estimate)
 
     def _by_name(self, values: Array, name: str) -> pd.Series:
         return pd.Series(values, index=list(self._problem.design.names), name=name)
@@ -434,133 +457,14 @@ class FittedModel:
             return self._by_row((design.y - trials * mu) / np.sqrt(variance), "resid")
         raise ValueError(f"unknown kind of residual {kind!r}. Valid kinds: response, pearson")
 
-    def predict(
-        self,
-        newdata: Any = None,
-        scale: str = "response",
-        level: str = "conditional",
-        interval: float | None = None,
-    ) -> pd.Series | pd.DataFrame:
-        """Predicted means, with standard errors and intervals where asked.
-
-        Parameters
-        ----------
-        newdata : DataFrame, optional
-            Rows to predict; default the data of the fit. A level that the fit has not seen gets
-            random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
-            given as ``offset=`` is not carried over.
-        scale : {"response", "link"}
-        level : {"conditional", "population", "marginal"}
-            With the random effects at their modes, at zero, or averaged over their distribution.
-        interval : float, optional
-            Confidence level of an interval for the predicted mean. Conditional standard errors hold
-            the uncertainty of all parameters and of the random effects; for a new level, its whole
-            variance. Limits are computed on the link scale.
-
-        Returns
-        -------
-        Series or DataFrame
-            One row a row of `newdata`, with its index: the mean, or with `interval` the columns
-            ``estimate, std_error, conf_low, conf_high``.
-        """
-        _one_of("scale", scale, ("response", "link"))
-        _one_of("level", level, ("conditional", "population", "marginal"))
-        if level == "marginal" and scale == "link":
-            raise ValueError("level='marginal' averages means: it is on the response scale only")
-        design = self._problem.design
-        if newdata is None:
-            X, offset, random, index = design.X, design.offset, design.random, design.frame.index
-        else:
-            X, offset = design.fixed_on(newdata)
-            random = ()
-            if level != "population":
-                random = design.random_on(newdata, with_codes=level == "conditional")
-            index = getattr(newdata, "index", None)
-        modes = [term.modes for term in self._estimate.terms] if level == "conditional" else []
-        used = random if level == "conditional" else ()
-        eta = joint.linear_predictor(X, used, self._estimate.beta, modes) + offset
-        if interval is not None:
-            return self._intervals(eta, X, used, scale, level, interval, index)
-        if level == "marginal":
-            values = self._averaged(eta, random)
-        else:
-            values = eta if scale == "link" else self.link.inverse(eta)
-        if scale == "response":
-            values = (1 - self._extra_zeros(newdata)) * values
-        return pd.Series(values, index=index, name="predicted")
-
-    def _intervals(self, eta, X, random, scale, level, interval, index) -> pd.DataFrame:
-        if level == "marginal":
-            raise ValueError("intervals are for level='conditional' or 'population'")
-        if scale == "response" and self._problem.zero is not None:
-            raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
-        if level == "conditional" and random:
-            sd = self._joint.predictor_sds(X, random)
-        else:
-            sd = np.sqrt(np.einsum("ni,ij,nj->n", X, self._estimate.cov_beta, X))
-        half = _t_quantile(interval, np.inf) * sd
-        table = pd.DataFrame({"estimate": eta, "std_error": sd}, index=index)
-        table["conf_low"], table["conf_high"] = eta - half, eta + half
-        if scale == "response":
-            table["std_error"] *= np.abs(self.link.derivatives(eta)[0])
-            limits = self.link.inverse(table[["conf_low", "conf_high"]].to_numpy())
-            table["estimate"] = self.link.inverse(eta)
-            table["conf_low"], table["conf_high"] = limits.min(axis=1), limits.max(axis=1)
-        return table
-
-    @cached_property
-    def _joint(self) -> joint.Joint:
-        return joint.Joint(self._problem, self._estimate)
-
-    def _averaged(self, eta: Array, random) -> Array:
-        """Means averaged over the normal distribution of the random part of eta (quadrature)."""
-        variance = np.zeros(len(eta))
-        for term, estimate in zip(random, self._estimate.terms, strict=True):
-            variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
-        grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
-        return self.link.inverse(grid) @ (weights / weights.sum())
-
     def _by_row(self, values, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=self._problem.design.frame.index, name=name)
 
-    # -- new responses
+    # -- predictions and new responses
 
-    def simulate(self, n: int = 1, seed: int = 0, conditional: bool = False) -> Array:
-        """Draw responses from the fitted model.
-
-        Parameters
-        ----------
-        n : int
-            Number of data sets.
-        seed : int
-        conditional : bool
-            Keep the random effects at their modes; otherwise draw new ones for each data set.
-
-        Returns
-        -------
-        ndarray, shape (n, nobs)
-            Responses; numbers of successes for binomial families.
-        """
-        rng = np.random.default_rng(seed)
-        design, shape = self._problem.design, self._shape()
-        if design.weights is not None and self.family.name == "normal":
-            shape["phi"] = shape["phi"] / design.weights
-        drawn = np.empty((n, self.nobs))
-        for k in range(n):
-            eta = self.linear_predictor.to_numpy()
-            if not conditional:
-                effects = [
-                    structure_of(term).draw(estimate.covariance, estimate.correlation, rng)
-                    for term, estimate in self._random_terms()
-                ]
-                beta = self._estimate.beta
-                eta = joint.linear_predictor(design.X, design.random, beta, effects) + design.offset
-            mu = self.family.clipped_mean(eta, self.link)
-            drawn[k] = self.family.sample(mu, rng, **shape, **self._problem.trials)
-            if self._problem.zero is not None:
-                drawn[k, rng.random(self.nobs) < self._extra_zeros()] = 0
-        return drawn
+    predict = prediction.predict
+    simulate = prediction.simulate
+    _joint = cached_property(prediction.joint_likelihood)
 
     def refit(self, y: Any) -> FittedModel:
         """Fit the same model to another response on the same rows.
@@ -601,25 +505,3 @@ class FittedModel:
 def _component_columns(rows: list[dict]) -> list[str]:
     columns = ["group", "term", "variance", "sd", "corr"]
     return columns + sorted({key for row in rows for key in row} - set(columns))
-
-
-def _one_of(argument: str, value: str, valid: tuple[str, ...]) -> None:
-    if value not in valid:
-        raise ValueError(f"{argument} must be one of {', '.join(valid)}; got {value!r}")
-
-
-def _t_quantile(level: float, df: Array) -> Array:
-    if not 0 < level < 1:
-        hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
-        raise ValueError(f"level must lie strictly between 0 and 1; got {level:g}{hint}")
-    probability = 0.5 + level / 2
-    return np.where(
-        np.isinf(df), special.ndtri(probability), special.stdtrit(np.minimum(df, 1e10), probability)
-    )
-
-
-def _two_sided_p(statistic: Array, df: Array) -> Array:
-    size = np.abs(statistic)
-    return 2 * np.where(
-        np.isinf(df), special.ndtr(-size), special.stdtr(np.minimum(df, 1e10), -size)
-    )

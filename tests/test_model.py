@@ -243,3 +243,13 @@ def test_column_names_with_spaces_stand_in_backticks():
     model = gt.fit("reaction ~ `days awake` + (`days awake` | `the subject`)", data)
     assert model.n_groups == {"the subject": 18}
     assert "days awake" in model.params.index
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("engine", ["glmm", "laplace"])
+def test_degrees_of_freedom_of_contrasts_agree_with_those_of_coefficients(engine, reml):
+    formula = "yield ~ nitro * variety + (1 | block/variety)"
+    model = gt.fit(formula, gt.load_data("oats"), reml=reml, engine=engine)
+    by_default = gt.fit(formula, gt.load_data("oats"), reml=reml, engine="glmm").tidy()["df"]
+    np.testing.assert_allclose(model.tidy()["df"], by_default, rtol=1e-4)
+    np.testing.assert_allclose(model.contrast_df(np.eye(6)), by_default, rtol=1e-4)

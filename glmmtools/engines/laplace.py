@@ -35,7 +35,7 @@ from glmmtools.engines.base import Estimate, Problem, TermEstimate
 from glmmtools.engines.likelihood import ZERO
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.quadrature import QuadratureMarginal, why_no_quadrature
-from glmmtools.engines.satterthwaite import satterthwaite_df
+from glmmtools.engines.satterthwaite import Satterthwaite
 from glmmtools.engines.search import Optimum, maximise
 from glmmtools.engines.separation import separation_messages
 from glmmtools.messages import ConvergenceWarning, DataWarning, GlmmWarning, singular_message
@@ -165,7 +165,8 @@ def _df(marginal: Marginal, optimum: Optimum) -> Array:
     if not (_is_linear(problem) and problem.design.random and optimum.converged and marginal.p):
         return np.full(marginal.p, np.inf)
     tau = slice(marginal.n_fixed, None)
-    return satterthwaite_df(marginal, optimum.point[tau], optimum.covariance[tau, tau])
+    fitted = Satterthwaite(marginal, optimum.point[tau], optimum.covariance[tau, tau])
+    return fitted.df(np.eye(marginal.p))
 
 
 def _other_parameters(marginal: Marginal, optimum: Optimum):

@@ -1,8 +1,8 @@
-"""Satterthwaite's degrees of freedom for the coefficients of a linear mixed model.
+"""Satterthwaite's degrees of freedom for contrasts of a linear mixed model.
 
-The variance ``v`` of an estimate is a function of the variance parameters τ; with g its gradient
-and A the covariance of their estimates, ``df = 2 v² / gᵀ A g`` (Giesbrecht & Burns 1985, Biometrics
-41:477; Kuznetsova et al. 2017, J. Stat. Softw. 82(13)).
+The variance ``v = lᵀCl`` of an estimated contrast l is a function of the variance parameters τ; with
+g its gradient and A the covariance of their estimates, ``df = 2 v² / gᵀ A g`` (Giesbrecht & Burns
+1985, Biometrics 41:477; Kuznetsova et al. 2017, J. Stat. Softw. 82(13)).
 """
 
 from __future__ import annotations
@@ -11,37 +11,64 @@ from dataclasses import replace
 
 import numpy as np
 
+from glmmtools.engines.base import Estimate, Problem
 from glmmtools.engines.marginal import Marginal
+from glmmtools.engines.search import covariance_of, information_at
 
-__all__ = ["satterthwaite_df"]
+__all__ = ["Satterthwaite"]
 
 Array = np.ndarray
 _STEP = 1e-4
+_MOST = 1e10  # where the variance of an estimate is known without error
 
 
-def satterthwaite_df(marginal: Marginal, tau: Array, cov_tau: Array) -> Array:
-    """Degrees of freedom of each coefficient.
+class Satterthwaite:
+    """Degrees of freedom of contrasts, from the fit of a normal model with identity link.
 
-    Parameters
+    Attributes
     ----------
-    marginal : Marginal
-        Of a normal model with identity link, by maximum or restricted maximum likelihood.
-    tau, cov_tau : ndarray, shapes (k,) and (k, k)
-        The variance parameters (θ and the log of phi) at the estimates, and their covariance.
-
-    Returns
-    -------
-    ndarray, shape (p,)
-        At most 1e10, where the variance of the estimate is known without error.
+    covariance : ndarray, shape (p, p)
+        Covariance C of the fixed effects at the estimates of the variance parameters.
+    slopes : ndarray, shape (k, p, p)
+        Derivatives of C in the variance parameters.
+    cov_tau : ndarray, shape (k, k)
+        Covariance of the estimates of the variance parameters.
     """
-    restricted = Marginal(replace(marginal.problem, reml=True))
 
-    def variances(at: Array) -> Array:
-        inner = restricted.solve(at).arrow.border_inverse[-marginal.p :, -marginal.p :]
-        return np.einsum("ij,jk,ik->i", marginal.to_user, inner, marginal.to_user)
+    def __init__(self, marginal: Marginal, tau: Array, cov_tau: Array):
+        restricted = Marginal(replace(marginal.problem, reml=True))
+        to_user, p, scale = marginal.to_user, marginal.p, marginal.likelihood.scale
 
-    v = variances(tau)
-    steps = np.eye(len(tau)) * _STEP
-    slopes = np.array([(variances(tau + s) - variances(tau - s)) / (2 * _STEP) for s in steps])
-    uncertainty = np.einsum("ki,kl,li->i", slopes, cov_tau, slopes)
-    return 2 * v**2 / np.maximum(uncertainty, 2e-10 * v**2)
+        def covariance(at: Array) -> Array:
+            inner = restricted.solve(at).arrow.border_inverse[-p:, -p:]
+            return to_user @ inner @ to_user.T * scale**2
+
+        steps = np.eye(len(tau)) * _STEP
+        self.covariance = covariance(tau)
+        self.slopes = np.array(
+            [(covariance(tau + s) - covariance(tau - s)) / (2 * _STEP) for s in steps]
+        )
+        self.cov_tau = cov_tau
+
+    @classmethod
+    def of(cls, problem: Problem, estimate: Estimate) -> Satterthwaite:
+        """From the estimate of any engine."""
+        marginal = Marginal(problem)
+        vector = marginal.vector_of(estimate)
+        cov = covariance_of(information_at(marginal.value_and_gradient, vector))
+        tau = slice(marginal.n_fixed, None)
+        return cls(marginal, vector[tau], cov[tau, tau])
+
+    def df(self, contrasts: Array) -> Array:
+        """Degrees of freedom of each contrast.
+
+        Parameters
+        ----------
+        contrasts : ndarray, shape (m, p)
+            Coefficients on the fixed effects, one contrast a row.
+        """
+        contrasts = np.atleast_2d(contrasts)
+        v = np.einsum("mi,ij,mj->m", contrasts, self.covariance, contrasts)
+        g = np.einsum("mi,kij,mj->km", contrasts, self.slopes, contrasts)
+        uncertainty = np.einsum("km,kl,lm->m", g, self.cov_tau, g)
+        return 2 * v**2 / np.maximum(uncertainty, 2 * v**2 / _MOST)

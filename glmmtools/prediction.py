@@ -1,0 +1,149 @@
+"""What a fitted model says of rows, old and new: predicted means, and responses drawn from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools._text import one_of
+from glmmtools.covariance import structure_of
+from glmmtools.engines import joint
+from glmmtools.wald import t_quantile
+
+if TYPE_CHECKING:
+    from glmmtools.model import FittedModel
+
+__all__ = ["joint_likelihood", "predict", "simulate"]
+
+Array = np.ndarray
+_QUADRATURE_NODES = 41
+
+
+def predict(
+    model: FittedModel,
+    newdata: Any = None,
+    scale: str = "response",
+    level: str = "conditional",
+    interval: float | None = None,
+) -> pd.Series | pd.DataFrame:
+    """Predicted means, with standard errors and intervals where asked.
+
+    Parameters
+    ----------
+    newdata : DataFrame, optional
+        Rows to predict; default the data of the fit. A level that the fit has not seen gets
+        random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
+        given as ``offset=`` is not carried over.
+    scale : {"response", "link"}
+    level : {"conditional", "population", "marginal"}
+        With the random effects at their modes, at zero, or averaged over their distribution.
+    interval : float, optional
+        Confidence level of an interval for the predicted mean. Conditional standard errors hold
+        the uncertainty of all parameters and of the random effects; for a new level, its whole
+        variance. Limits are computed on the link scale.
+
+    Returns
+    -------
+    Series or DataFrame
+        One row a row of `newdata`, with its index: the mean, or with `interval` the columns
+        ``estimate, std_error, conf_low, conf_high``.
+    """
+    one_of("scale", scale, ("response", "link"))
+    one_of("level", level, ("conditional", "population", "marginal"))
+    if level == "marginal" and scale == "link":
+        raise ValueError("level='marginal' averages means: it is on the response scale only")
+    design = model._problem.design
+    if newdata is None:
+        X, offset, random, index = design.X, design.offset, design.random, design.frame.index
+    else:
+        X, offset = design.fixed_on(newdata)
+        random = ()
+        if level != "population":
+            random = design.random_on(newdata, with_codes=level == "conditional")
+        index = getattr(newdata, "index", None)
+    modes = [term.modes for term in model._estimate.terms] if level == "conditional" else []
+    used = random if level == "conditional" else ()
+    eta = joint.linear_predictor(X, used, model._estimate.beta, modes) + offset
+    if interval is not None:
+        return _intervals(model, eta, X, used, scale, level, interval, index)
+    if level == "marginal":
+        values = _averaged(model, eta, random)
+    else:
+        values = eta if scale == "link" else model.link.inverse(eta)
+    if scale == "response":
+        values = (1 - model._extra_zeros(newdata)) * values
+    return pd.Series(values, index=index, name="predicted")
+
+
+def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataFrame:
+    if level == "marginal":
+        raise ValueError("intervals are for level='conditional' or 'population'")
+    if scale == "response" and model._problem.zero is not None:
+        raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
+    if level == "conditional" and random:
+        sd = model._joint.predictor_sds(X, random)
+    else:
+        sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model._estimate.cov_beta, X))
+    half = t_quantile(interval, np.inf) * sd
+    table = pd.DataFrame({"estimate": eta, "std_error": sd}, index=index)
+    table["conf_low"], table["conf_high"] = eta - half, eta + half
+    if scale == "response":
+        table["std_error"] *= np.abs(model.link.derivatives(eta)[0])
+        limits = model.link.inverse(table[["conf_low", "conf_high"]].to_numpy())
+        table["estimate"] = model.link.inverse(eta)
+        table["conf_low"], table["conf_high"] = limits.min(axis=1), limits.max(axis=1)
+    return table
+
+
+def joint_likelihood(model: FittedModel) -> joint.Joint:
+    """The likelihood around the estimates, for standard errors of predictions."""
+    return joint.Joint(model._problem, model._estimate)
+
+
+def _averaged(model, eta: Array, random) -> Array:
+    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
+    variance = np.zeros(len(eta))
+    for term, estimate in zip(random, model._estimate.terms, strict=True):
+        variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
+    return model.link.inverse(grid) @ (weights / weights.sum())
+
+
+def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = False) -> Array:
+    """Draw responses from the fitted model.
+
+    Parameters
+    ----------
+    n : int
+        Number of data sets.
+    seed : int
+    conditional : bool
+        Keep the random effects at their modes; otherwise draw new ones for each data set.
+
+    Returns
+    -------
+    ndarray, shape (n, nobs)
+        Responses; numbers of successes for binomial families.
+    """
+    rng = np.random.default_rng(seed)
+    design, shape = model._problem.design, model._shape()
+    if design.weights is not None and model.family.name == "normal":
+        shape["phi"] = shape["phi"] / design.weights
+    drawn = np.empty((n, model.nobs))
+    for k in range(n):
+        eta = model.linear_predictor.to_numpy()
+        if not conditional:
+            effects = [
+                structure_of(term).draw(estimate.covariance, estimate.correlation, rng)
+                for term, estimate in model._random_terms()
+            ]
+            beta = model._estimate.beta
+            eta = joint.linear_predictor(design.X, design.random, beta, effects) + design.offset
+        mu = model.family.clipped_mean(eta, model.link)
+        drawn[k] = model.family.sample(mu, rng, **shape, **model._problem.trials)
+        if model._problem.zero is not None:
+            drawn[k, rng.random(model.nobs) < model._extra_zeros()] = 0
+    return drawn
