@@ -71,6 +71,10 @@ def fit(problem: Problem) -> Estimate:
     return _estimate(problem, marginal, best)
 
 
+def _rank(optimum: Optimum) -> tuple[bool, float]:
+    return optimum.converged, optimum.value
+
+
 def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
     """Conditional standard deviations of the random effects, given the parameters, by term.
 

@@ -1,8 +1,8 @@
 """Satterthwaite's degrees of freedom for contrasts of a linear mixed model.
 
-The variance ``v = lᵀCl`` of an estimated contrast l is a function of the variance parameters τ; with
-g its gradient and A the covariance of their estimates, ``df = 2 v² / gᵀ A g`` (Giesbrecht & Burns
-1985, Biometrics 41:477; Kuznetsova et al. 2017, J. Stat. Softw. 82(13)).
+The variance ``v = lᵀCl`` of an estimated contrast l is a function of the variance parameters τ;
+with g its gradient and A the covariance of their estimates, ``df = 2 v² / gᵀ A g`` (Giesbrecht &
+Burns 1985, Biometrics 41:477; Kuznetsova et al. 2017, J. Stat. Softw. 82(13)).
 """
 
 from __future__ import annotations
