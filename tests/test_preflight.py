@@ -17,6 +17,7 @@ HEALTHY = """\
 ✓ Python is new enough
 ✓ every package is installed in a version that fits
 ✓ engine glmm gives the known fit
+✓ engine laplace gives the known fit
 ✓ engine statsmodels gives the known fit
 ✓ the data sets are there
 ✓ Matplotlib draws, Greek letters too
@@ -48,6 +49,13 @@ def only_fault(lines):
 
 def test_a_healthy_machine_prints_these_lines_and_no_others(lines):
     assert "\n".join(lines()) + "\n" == HEALTHY
+
+
+def test_a_machine_without_a_build_of_the_default_engine_is_well(lines, monkeypatch):
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    monkeypatch.setattr(preflight.metadata, "requires", lambda name: ["numpy"])
+    assert "✓ engine glmm has no build for this machine; engine laplace replaces it" in lines()
+    assert lines()[-1] == "Everything is ready."
 
 
 def test_an_old_python_is_named(lines, monkeypatch):
