@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator
 
@@ -19,6 +20,9 @@ __all__ = [
     "SingularFitWarning",
     "printed_warnings",
 ]
+
+
+_WIDTH = 88  # of a cell's output in JupyterLab with the sidebar open
 
 
 class GlmmWarning(UserWarning):
@@ -77,4 +81,4 @@ def printed_warnings() -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for each in caught:
-        print(f"{each.category.__name__}: {each.message}")
+        print(textwrap.fill(f"{each.category.__name__}: {each.message}", _WIDTH))

@@ -157,11 +157,13 @@ def _decimals(std_errors: pd.Series) -> int:
 
 
 def fixed(value: float, decimals: int = _DECIMALS) -> str:
-    """A number with fixed decimals and no negative zero.
+    """A number with fixed decimals and no negative zero; a dash for what could not be computed.
 
     >>> fixed(-0.00001, 2), fixed(float("nan")), fixed(float("inf"), 1)
-    ('0.00', 'nan', 'inf')
+    ('0.00', '–', 'inf')
     """
+    if np.isnan(value):
+        return "–"
     return f"{value if round(value, decimals) != 0 else 0:.{decimals}f}"
 
 
@@ -182,7 +184,7 @@ def p_text(value: float) -> str:
     >>> p_text(0.03217), p_text(1e-9)
     ('0.0322', '<0.0001')
     """
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+    return "<0.0001" if value < 0.0001 else fixed(value)
 
 
 # ------------------------------------------------------------------------------ the equation
@@ -250,7 +252,7 @@ def _linear_predictor(design: Design) -> str:
     if design.has_offset:
         parts.append(r"\text{offset}_i")
     lines = [" + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)]
-    return r" \\ &\quad + ".join(lines)
+    return r" \\ &\quad {}+ ".join(lines)
 
 
 def _covariate(name: str) -> str:

@@ -126,3 +126,10 @@ def test_nbval_runs_without_a_rule_that_hides_differences():
     options = config["pytest"]["addopts"].split()
     assert "--nbval" in options
     assert not [option for option in options if "sanitize" in option or "lax" in option]
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_code_and_notebooks_are_in_the_style(command):
+    ruff = [sys.executable, "-m", "ruff", *command, "."]
+    found = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout

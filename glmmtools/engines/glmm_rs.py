@@ -139,20 +139,28 @@ def _estimate(result, problem: Problem) -> Estimate:
     method = "REML" if result.reml else "ML" if problem.family.name == "normal" else "Laplace"
     if result.nagq > 1:
         method = f"AGQ({result.nagq})"
+    found_none = np.isnan(result.loglik)  # its last step is no estimate
     return Estimate(
-        beta=np.asarray(result.beta, float),
+        beta=np.full(len(result.beta), np.nan) if found_none else np.asarray(result.beta, float),
         cov_beta=np.asarray(result.vcov, float).reshape(len(result.beta), -1),
         df=np.where(np.isnan(result.coef_df), np.inf, result.coef_df),
         shape=shape,
         terms=tuple(TermEstimate(G, b) for G, b in zip(covariances, modes, strict=True)),
         llf=float(result.loglik),
-        n_params=int(result.df),
+        n_params=_number_of_parameters(problem),
         converged=bool(result.converged),
         singular=singular,
         messages=_messages(result, problem, singular),
         engine=NAME,
         method=method,
     )
+
+
+def _number_of_parameters(problem: Problem) -> int:
+    """Fixed effects, variances and correlations, shape parameters."""
+    sizes = [len(term.names) for term in problem.design.random]
+    variances = sum(q * (q + 1) // 2 for q in sizes)
+    return len(problem.design.names) + variances + len(problem.family.shape)
 
 
 def _in_code_order(block: dict) -> np.ndarray:

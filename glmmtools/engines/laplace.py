@@ -38,13 +38,20 @@ from glmmtools.engines.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engines.satterthwaite import Satterthwaite
 from glmmtools.engines.search import Optimum, maximise
 from glmmtools.engines.separation import separation_messages
-from glmmtools.messages import ConvergenceWarning, DataWarning, GlmmWarning, singular_message
+from glmmtools.messages import (
+    ConvergenceWarning,
+    DataWarning,
+    GlmmWarning,
+    SeparationWarning,
+    singular_message,
+)
 
 __all__ = ["conditional_sds", "fit", "why_not"]
 
 Array = np.ndarray
 NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
+_FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
 def why_not(problem: Problem) -> str | None:
@@ -59,12 +66,16 @@ def why_not(problem: Problem) -> str | None:
 def fit(problem: Problem) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood."""
     marginal = QuadratureMarginal(problem) if problem.nagq > 1 else Marginal(problem)
+    several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
         found = maximise(marginal.value_and_gradient, marginal.start(factor))
-        if found is not None and (best is None or found.value > best.value + 1e-8):
+        # A maximum goes before a higher point that is none: where the log-density is not concave
+        # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
+        if found is not None and (best is None or _rank(found) > _rank(best)):
             best = found
-        if (best is not None and best.converged) or not problem.design.random:
+        done = best is not None and best.converged and not several
+        if done or not problem.design.random:
             break
     if best is None:
         return _failed(problem)
@@ -93,6 +104,8 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
 def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimate:
     vector = marginal.snapped(optimum.point)
     solution = marginal.solve(vector)
+    if solution is None:
+        return _failed(problem)
     beta = marginal.fixed_effects(vector, solution)
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
@@ -110,7 +123,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
-    if not converged and not messages:
+    if not converged and not any(isinstance(each, SeparationWarning) for each in messages):
         messages.append(_not_converged())
     theta = vector[marginal.names["theta"]]
     scale = marginal.likelihood.scale
@@ -248,6 +261,6 @@ def _failed(problem: Problem) -> Estimate:
             )
             for t in design.random
         ),
-        llf=np.nan, n_params=0, converged=False, singular=(), messages=(_not_converged(),),
+        llf=np.nan, n_params=Marginal(problem).size, converged=False, singular=(), messages=(_not_converged(),),
         engine=NAME, method=_method(problem),
     )  # fmt: skip

@@ -98,7 +98,8 @@ EXERCISES = (
             ),
             (
                 lambda: np.exp(_seeds_model().params[INTERACTION]),
-                "That is a ratio of two odds ratios, Oa73's to Oa75's. Add the two before exp.",
+                "That is a ratio of two odds ratios, Oa73's to Oa75's. Add the cucumber "
+                "coefficient before exp.",
             ),
             (
                 lambda: np.exp(-_cucumber_in_oa73()),
@@ -167,7 +168,7 @@ EXERCISES = (
             "b": "This says the same as prop(percent, 100): a hundred trials that nobody made. It "
             "runs without an error only because the percentages are whole.",
             "c": "An area is measured, not counted, so no number of trials exists. The beta "
-            "distribution has a dispersion φ that is estimated from the leaves.",
+            "distribution has a dispersion φ that is estimated from the plants.",
             "d": "0/1 throws away how much was eaten, and the answer depends on where you cut.",
         },
     ),
