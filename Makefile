@@ -68,8 +68,10 @@ figures: $(READY) ## Draw the pictures in figures/ again
 benchmarks: $(READY) ## Measure what benchmarks/README.md reports
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
 
-references: ## Make the reference results again (needs R with lme4 and glmmTMB)
+references: ## Make the reference results again (needs R and the packages in tests/reference/README.md)
 	Rscript tests/reference/make_reference.R
+	Rscript tests/reference/make_means_reference.R
+	Rscript tests/reference/make_inference_reference.R
 
 lock: ## Write requirements.lock from pyproject.toml (needs uv)
 	sh tools/lock.sh

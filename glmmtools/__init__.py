@@ -7,10 +7,14 @@
 True
 """
 
+from glmmtools import designs
+from glmmtools.bootstrap import bootstrap_lrt
 from glmmtools.datasets import load_data
+from glmmtools.describe import describe_design
 from glmmtools.exercises import check
+from glmmtools.explore import explore
 from glmmtools.families import FAMILIES, Family, family
-from glmmtools.inference import cross_check
+from glmmtools.inference import compare, cross_check
 from glmmtools.links import LINKS, Link, link
 from glmmtools.messages import (
     ConvergenceWarning,
@@ -21,7 +25,15 @@ from glmmtools.messages import (
     printed_warnings,
 )
 from glmmtools.model import FittedModel, fit
+from glmmtools.model_table import table
+from glmmtools.plots.designs import plot_covariance, plot_design
+from glmmtools.plots.distributions import plot_distribution, plot_mean_variance, plot_support
+from glmmtools.plots.hierarchy import plot_hierarchy
+from glmmtools.plots.links import plot_link, plot_link_effect
 from glmmtools.preflight import preflight
+from glmmtools.simulation import covariance, simulate
+from glmmtools.suggest import suggest_family
+from glmmtools.truth import recovery
 
 __all__ = [
     "FAMILIES",
@@ -34,12 +46,30 @@ __all__ = [
     "Link",
     "SeparationWarning",
     "SingularFitWarning",
+    "bootstrap_lrt",
     "check",
+    "compare",
+    "covariance",
     "cross_check",
+    "describe_design",
+    "designs",
+    "explore",
     "family",
     "fit",
     "link",
     "load_data",
+    "plot_covariance",
+    "plot_design",
+    "plot_distribution",
+    "plot_hierarchy",
+    "plot_link",
+    "plot_link_effect",
+    "plot_mean_variance",
+    "plot_support",
     "preflight",
     "printed_warnings",
+    "recovery",
+    "simulate",
+    "suggest_family",
+    "table",
 ]

@@ -49,4 +49,4 @@ def one_of(argument: str, value: object, valid: tuple[str, ...]) -> None:
     ValueError: scale must be one of response, link; got 'log'
     """
     if value not in valid:
-        raise ValueError(f"{argument} must be one of {', '.join(valid)}; got {value!r}")
+        raise ValueError(f"{argument} must be one of {', '.join(map(str, valid))}; got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from formulaic.errors import FormulaicError
 
 from glmmtools._text import listed, nearest
-from glmmtools.grammar import unquoted
+from glmmtools.grammar import unquoted, variables_in
 
 __all__ = ["check_finite", "evaluate", "first_line", "numeric", "select", "to_frame"]
 
@@ -88,7 +89,14 @@ def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
                 frame, context=CONTEXT, output="numpy", na_action="ignore"
             )
     except (FormulaicError, SyntaxError) as error:
-        raise ValueError(f"cannot read {expression!r}: {first_line(error)}") from error
+        reserved = [name for name in variables_in(expression) if keyword.iskeyword(name)]
+        why = (
+            f"{reserved[0]!r} is a word of Python, which cannot stand inside a function; "
+            "rename the column"
+            if reserved
+            else first_line(error)
+        )
+        raise ValueError(f"cannot read {expression!r}: {why}") from error
     return np.asarray(matrix, float), matrix.model_spec
 
 

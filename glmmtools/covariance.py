@@ -8,13 +8,14 @@ sign; only ``G`` has a meaning), so that a singular fit is an optimum like any o
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
 
 from glmmtools.formula import RandomTerm
 
-__all__ = ["structure_of"]
+__all__ = ["marginal_covariance", "structure_of"]
 
 Array = np.ndarray
 
@@ -311,3 +312,35 @@ _STRUCTURES = {
 def structure_of(term: RandomTerm):
     """The covariance structure of a random term, on the rows of the term."""
     return _STRUCTURES[term.structure](term)
+
+
+def marginal_covariance(
+    terms: Sequence[RandomTerm],
+    covariances: Sequence[Array],
+    correlations: Sequence[float | None],
+    rows: Array | slice = slice(None),
+) -> Array:
+    """``Z G Zᵀ``: what the random effects give to the covariance of the linear predictor.
+
+    Parameters
+    ----------
+    terms : sequence of RandomTerm
+        At least one.
+    covariances : sequence of ndarray, shape (q, q)
+        Covariance of the random effects of one level, one a term.
+    correlations : sequence of float or None
+        The correlation parameter of ar1 and cs terms.
+    rows : ndarray of int, or slice
+        The rows to use; default all.
+
+    Returns
+    -------
+    ndarray, shape (rows, rows)
+    """
+    total = 0.0
+    for term, G, correlation in zip(terms, covariances, correlations, strict=True):
+        structure = structure_of(term)
+        root = structure.rows(structure.theta_of(G, correlation))[rows]
+        codes = term.codes[rows]
+        total = total + (root @ root.T) * (codes[:, None] == codes)
+    return total

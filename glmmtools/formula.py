@@ -22,7 +22,7 @@ from glmmtools.columns import CONTEXT, check_finite, evaluate, first_line, numer
 from glmmtools.grammar import ParsedFormula, RandomSpec, parse_formula, variables_in
 from glmmtools.response import Response, is_pair, read_response
 
-__all__ = ["Design", "FixedPart", "RandomTerm", "build_design", "one_sided"]
+__all__ = ["Design", "FixedPart", "RandomTerm", "build_design", "one_sided", "random_term"]
 
 Array = np.ndarray
 
@@ -125,7 +125,7 @@ def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, l
     return compact.astype(np.intp), keys
 
 
-def _random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _RandomRecipe]:
+def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _RandomRecipe]:
     codes, keys = _group_codes(frame, spec.groups)
     if len(keys) < 2:
         raise ValueError(
@@ -381,7 +381,7 @@ def build_design(
     total_offset = extra.get("offset", np.zeros(len(frame)))
     for each in parsed.offsets:
         total_offset = total_offset + numeric(each, frame, "offset")
-    built = [_random_term(spec, frame) for spec in parsed.random]
+    built = [random_term(spec, frame) for spec in parsed.random]
     design = Design(
         parsed, response, X, tuple(model_spec.column_names),
         {str(term): list(columns) for term, columns in model_spec.term_indices.items()},

@@ -1,8 +1,8 @@
-"""Comparison of engines, and intervals by the profile of the likelihood."""
+"""Comparisons: of the engines on one model, and of models of one response."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +10,13 @@ import pandas as pd
 from scipy import special
 
 from glmmtools import engines
-from glmmtools.engines.marginal import Marginal
-from glmmtools.engines.search import covariance_of, information_at, maximise
+from glmmtools.bootstrap import bootstrap_lrt
+from glmmtools.nesting import Extension, check_comparable, extension
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["cross_check", "profile_intervals"]
+__all__ = ["compare", "cross_check"]
 
 Array = np.ndarray
 
@@ -60,159 +60,127 @@ def _numbers(model: FittedModel) -> pd.Series:
     return pd.Series(numbers)
 
 
-def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
-    """Profile-likelihood intervals of all parameters: coefficients, sds, correlations, shapes.
+def compare(
+    *models: FittedModel, bootstrap: int | None = None, seed: int = 0, n_jobs: int = 1
+) -> pd.DataFrame:
+    """Compare models of one response: AIC and BIC, and likelihood ratios where they are nested.
 
-    The limits are the values of a parameter at which twice the log-likelihood, maximised over all
-    other parameters, has fallen by the chi-square quantile. An sd whose likelihood at zero has not
-    fallen that far has the lower limit 0; a limit beyond all values that were tried is nan.
+    Parameters
+    ----------
+    *models : FittedModel
+        Two or more, in any order.
+    bootstrap : int, optional
+        Number of draws from the smaller model that give the p-values, instead of a chi-square:
+        see :func:`glmmtools.bootstrap_lrt`.
+    seed, n_jobs : int
+        Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        Columns ``estimate, conf_low, conf_high``.
+        From the fewest parameters to the most; columns ``formula, df_model, llf, aic, bic,
+        delta_aic`` and, for the likelihood ratio against the next smaller model that is a special
+        case, ``against`` (its row), ``statistic, df, p_value`` and ``reference``: the distribution
+        of the statistic when the smaller model is true. ``0.5 chi2(0) + 0.5 chi2(1)`` is that of
+        one variance more. With two or more the chi-square is too wide: a ``conservative`` p-value.
+
+    Raises
+    ------
+    ValueError
+        If the log-likelihoods cannot be compared: other rows, another response, REML with
+        different fixed parts, a fit that did not converge.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> sleep = gt.load_data("sleep")
+    >>> m0 = gt.fit("reaction ~ days + (1 | subject)", sleep)
+    >>> m1 = gt.fit("reaction ~ days + (days | subject)", sleep)
+    >>> table = compare(m0, m1)
+    >>> table[["df_model", "delta_aic", "statistic", "df", "reference"]].round(1)
+       df_model  delta_aic  statistic   df                  reference
+    1         4       38.1        NaN  NaN
+    2         6        0.0       42.1  2.0  0.5 chi2(1) + 0.5 chi2(2)
     """
-    problem = model._problem
-    if problem.reml:
-        raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
-    if problem.nagq > 1:
-        raise ValueError("profile intervals are for the Laplace approximation; fit with nagq=1")
-    if not model.converged:
-        raise ValueError("the fit did not converge, so that it has no profile")
-    profile = _Profile(Marginal(problem), model)
-    drop = special.chdtri(1, 1 - level) / 2
-    rows = {
-        name: profile.interval(function, drop, floor)
-        for name, (function, floor) in profile.quantities().items()
-    }
-    columns = ["estimate", "conf_low", "conf_high"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
-
-
-class _Profile:
-    """The likelihood around its maximum, in coordinates in which its Hessian is the identity."""
-
-    def __init__(self, marginal: Marginal, model: FittedModel):
-        self.marginal, self.model = marginal, model
-        optimum = maximise(marginal.value_and_gradient, marginal.vector_of(model._estimate))
-        self.best, self.top = optimum.point, optimum.value
-        information = information_at(marginal.value_and_gradient, self.best)
-        self.covariance = covariance_of(information)
-        values, vectors = np.linalg.eigh(self.covariance)
-        self.root = vectors * np.sqrt(np.maximum(values, 1e-12))
-
-    def quantities(self) -> dict[str, tuple[Callable[[Array], float], float]]:
-        """Each parameter as a function of the vector, with its lowest possible value."""
-        marginal, scale = self.marginal, self.marginal.likelihood.scale
-        found = {}
-        beta = marginal.names["beta"]
-        for j, name in enumerate(self.model.params.index):
-            row = marginal.to_user[j] * scale
-            found[name] = (lambda v, row=row: float(row @ v[beta]), -np.inf)
-        theta = marginal.names["theta"]
-        for each, term in zip(marginal.placed, marginal.terms, strict=True):
-            part, structure = each.theta, each.structure
-            q = len(structure.covariance(np.zeros(structure.n_params)))
-            shown = term.names if structure.correlation(np.ones(2)) is None else [term.column_name]
-            for i, name in enumerate(shown):
-                found[f"sd {term.group} {name}"] = (
-                    lambda v, p=part, s=structure, i=i: (
-                        scale * float(np.sqrt(s.covariance(v[theta][p])[i, i]))
-                    ),
-                    0.0,
-                )
-            if structure.correlation(np.ones(2)) is not None:
-                found[f"corr {term.group} {term.column_name}"] = (
-                    lambda v, p=part, s=structure: float(s.correlation(v[theta][p])),
-                    -1.0,
-                )
-            elif term.structure == "unstructured":
-                for i in range(q):
-                    for j in range(i):
-                        found[f"corr {term.group} {term.names[j]}, {term.names[i]}"] = (
-                            lambda v, p=part, s=structure, i=i, j=j: _correlation(
-                                s.covariance(v[theta][p]), i, j
-                            ),
-                            -1.0,
-                        )
-        for name in self.model._estimate.shape:
-            shift = marginal.shape_shift(name)
-            at = marginal.names[name].start
-            found[name] = (lambda v, at=at, shift=shift: float(np.exp(v[at] + shift)), 0.0)
-        return found
-
-    def interval(self, quantity, drop: float, floor: float) -> tuple[float, float, float]:
-        estimate = quantity(self.best)
-        step = self._wald_step(quantity) * np.sqrt(2 * drop)
-        low = self._limit(quantity, estimate, -step, drop, floor)
-        high = self._limit(quantity, estimate, step, drop, floor)
-        return estimate, low, high
-
-    def _gradient_of(self, quantity, vector: Array) -> Array:
-        h = 1e-6
-        units = np.eye(len(vector)) * h
-        return np.array([(quantity(vector + u) - quantity(vector - u)) / (2 * h) for u in units])
-
-    def _wald_step(self, quantity) -> float:
-        slope = self._gradient_of(quantity, self.best)
-        step = float(np.sqrt(slope @ self.covariance @ slope))
-        return step if np.isfinite(step) and step > 0 else 0.1 * (abs(quantity(self.best)) + 1e-3)
-
-    def _limit(self, quantity, estimate, step, drop, floor) -> float:
-        """The value on one side at which the profile has fallen by `drop`."""
-        from scipy.optimize import brentq
-
-        start = {"z": np.zeros(len(self.best))}
-
-        def beyond(value):
-            fall, start["z"] = self._fall(quantity, value, start["z"])
-            return fall - drop
-
-        inner, outer, side = estimate, estimate + step, np.sign(step)
-        ceiling = 1.0 if floor == -1.0 else np.inf
-        for _ in range(12):
-            bounded = float(np.clip(outer, floor, ceiling))
-            if bounded != outer:
-                edge = bounded - side * 1e-4 * abs(bounded - estimate)
-                if beyond(edge) < 0:
-                    return bounded
-                outer = edge
-                break
-            if beyond(outer) >= 0:
-                break
-            inner, outer = outer, outer + step
-        else:
-            return np.nan
-        if inner == estimate:
-            return float(
-                brentq(lambda x: -drop if x == estimate else beyond(x), inner, outer, rtol=1e-6)
+    if len(models) < 2:
+        raise ValueError(f"compare needs two models or more; got {len(models)}")
+    for model in models:
+        if not hasattr(model, "llf"):
+            raise ValueError(
+                f"compare takes fitted models, one by one: compare(m0, m1); got {model!r:.60}"
             )
-        return float(brentq(beyond, inner, outer, rtol=1e-6))
+    check_comparable(models)
+    ordered = sorted(models, key=lambda model: model.df_model)
+    lowest = min(model.aic for model in models)
+    rows = []
+    for k, model in enumerate(ordered):
+        row = {
+            "formula": _label(model, models), "df_model": model.df_model, "llf": model.llf,
+            "aic": model.aic, "bic": model.bic, "delta_aic": model.aic - lowest,
+        }  # fmt: skip
+        for j in reversed(range(k)):
+            added = extension(ordered[j], model)
+            if added is not None and ordered[j].df_model < model.df_model:
+                row["against"] = str(j + 1)
+                row |= _ratio_test(ordered[j], model, added, bootstrap, seed, n_jobs)
+                break
+        rows.append(row)
+    columns = [
+        "formula", "df_model", "llf", "aic", "bic", "delta_aic",
+        "against", "statistic", "df", "p_value", "reference",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1))
+    return table.fillna({"against": "", "reference": ""})
 
-    def _fall(self, quantity, value: float, start: Array) -> tuple[float, Array]:
-        """How much lower the likelihood is with the quantity at `value`, all else at its best."""
-        from scipy.optimize import minimize
 
-        def objective(z):
-            height, gradient = self.marginal.value_and_gradient(self.best + self.root @ z)
-            if not np.isfinite(height):
-                return 1e6, np.zeros_like(z)
-            return self.top - height, -self.root.T @ gradient
+def _label(model: FittedModel, models: Sequence[FittedModel]) -> str:
+    """The formula, and what else differs between the models."""
+    parts = [model.formula]
+    if len({each.family.name for each in models}) > 1:
+        parts.append(model.family.name)
+    if len({each.link.name for each in models}) > 1:
+        parts.append(f"{model.link.name} link")
+    for argument, part in (
+        ("dispersion", model._problem.dispersion),
+        ("zero inflation", model._problem.zero),
+    ):
+        if part is not None:
+            parts.append(f"{argument} ~ {part.text}")
+    return "; ".join(parts)
 
-        scale = self._wald_step(quantity)
-        constraint = {
-            "type": "eq",
-            "fun": lambda z: (quantity(self.best + self.root @ z) - value) / scale,
-            "jac": lambda z: (
-                self.root.T @ self._gradient_of(quantity, self.best + self.root @ z) / scale
-            ),
+
+def _ratio_test(smaller, larger, added: Extension, bootstrap, seed: int, n_jobs: int) -> dict:
+    statistic = 2 * (larger.llf - smaller.llf)
+    df = larger.df_model - smaller.df_model
+    test = {"statistic": max(statistic, 0.0), "df": df, "p_value": np.nan}
+    if statistic < -1e-3:
+        return {
+            **test,
+            "reference": "none: the larger model fits worse, so its search stopped early",
         }
-        found = minimize(
-            objective, start, jac=True, method="SLSQP", constraints=[constraint],
-            options={"ftol": 1e-9, "maxiter": 60},
-        )  # fmt: skip
-        return float(found.fun), found.x
+    if bootstrap is not None:
+        found = bootstrap_lrt(smaller, larger, bootstrap, seed, n_jobs)
+        failed = f", {found['n_failed']:.0f} failed" if found["n_failed"] else ""
+        reference = f"bootstrap (n = {found['n']:.0f}{failed})"
+        return {**test, "p_value": found["p_value"], "reference": reference}
+    statistic = test["statistic"]
+    if added.serial:
+        return {**test, "reference": "unknown: a correlation without a value; use bootstrap=999"}
+    if added.boundaries == 1:
+        p_value = 0.5 * (_upper_tail(df - 1, statistic) + _upper_tail(df, statistic))
+        reference = f"0.5 chi2({df - 1}) + 0.5 chi2({df})"
+    else:
+        p_value = _upper_tail(df, statistic)
+        reference = f"chi2({df})" + (
+            f", conservative: {added.boundaries} variances; use bootstrap=999"
+            if added.boundaries
+            else ""
+        )
+    return {**test, "p_value": p_value, "reference": reference}
 
 
-def _correlation(G: Array, i: int, j: int) -> float:
-    return float(G[i, j] / np.sqrt(max(G[i, i] * G[j, j], 1e-300)))
+def _upper_tail(df: int, statistic: float) -> float:
+    """Chi-square probability of at least this value; chi2(0) is always 0."""
+    if df == 0:
+        return float(statistic < 1e-6)  # two searches that meet differ by rounding
+    return float(special.chdtrc(df, statistic))

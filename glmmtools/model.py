@@ -10,12 +10,26 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools import engines, inference, messages, prediction, report
+from glmmtools import (
+    anova,
+    bootstrap,
+    engines,
+    groups,
+    means,
+    messages,
+    prediction,
+    profile,
+    report,
+    residuals,
+    write_up,
+)
 from glmmtools._text import one_of
 from glmmtools.engines import joint
 from glmmtools.engines.satterthwaite import Satterthwaite
 from glmmtools.families import Family
 from glmmtools.links import Link
+from glmmtools.plots import models as plots
+from glmmtools.plots import random_part
 from glmmtools.problem import build_problem, check_support
 from glmmtools.wald import t_quantile, two_sided_p
 
@@ -192,26 +206,33 @@ class FittedModel:
         names = list(self._problem.design.names)
         return pd.DataFrame(self._estimate.cov_beta, index=names, columns=names)
 
-    def conf_int(self, level: float = 0.95, method: str = "wald") -> pd.DataFrame:
+    def conf_int(self, level: float = 0.95, method: str = "wald", **options: Any) -> pd.DataFrame:
         """Confidence intervals.
 
         Parameters
         ----------
         level : float
             Strictly between 0 and 1.
-        method : {"wald", "profile"}
+        method : {"wald", "profile", "bootstrap"}
             Wald intervals of the fixed effects (Student's t where the degrees of freedom are
-            finite), or profile-likelihood intervals of all parameters, variances included.
+            finite); or, of all parameters, variances included, profile-likelihood intervals, or
+            percentiles of a parametric bootstrap.
+        **options
+            With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``.
 
         Returns
         -------
         DataFrame
-            Columns ``conf_low`` and ``conf_high``; by profile also ``estimate``.
+            Columns ``conf_low`` and ``conf_high``; by profile or bootstrap also ``estimate``.
         """
-        one_of("method", method, ("wald", "profile"))
+        one_of("method", method, ("wald", "profile", "bootstrap"))
+        if options and method != "bootstrap":
+            raise ValueError(f"{', '.join(options)}: options of method='bootstrap', not {method!r}")
         quantile = t_quantile(level, self._estimate.df)
         if method == "profile":
-            return inference.profile_intervals(self, level)
+            return profile.profile_intervals(self, level)
+        if method == "bootstrap":
+            return self.bootstrap(**options).conf_int(level)
         half = quantile * self.bse
         return pd.DataFrame({"conf_low": self.params - half, "conf_high": self.params + half})
 
@@ -464,6 +485,18 @@ class FittedModel:
 
     predict = prediction.predict
     simulate = prediction.simulate
+    simulated_residuals = residuals.simulated_residuals
+    anova = anova.anova
+    bootstrap = bootstrap.bootstrap
+    means = means.means
+    covariance = groups.covariance
+    pooling = groups.pooling
+    plot_effects = plots.plot_effects
+    plot_random_effects = random_part.plot_random_effects
+    plot_shrinkage = random_part.plot_shrinkage
+    plot_covariance = random_part.plot_covariance
+    plot_fit = plots.plot_fit
+    report = write_up.report
     _joint = cached_property(prediction.joint_likelihood)
 
     def refit(self, y: Any) -> FittedModel:

@@ -132,18 +132,26 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
     design, shape = model._problem.design, model._shape()
     if design.weights is not None and model.family.name == "normal":
         shape["phi"] = shape["phi"] / design.weights
+    if conditional or not design.random:
+        eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
+    else:
+        eta = _drawn_predictors(model, n, rng)
+    mu = model.family.clipped_mean(eta, model.link)
+    drawn = np.asarray(model.family.sample(mu, rng, **shape, **model._problem.trials), float)
+    if model._problem.zero is not None:
+        drawn[rng.random(drawn.shape) < model._extra_zeros()] = 0
+    return drawn
+
+
+def _drawn_predictors(model, n: int, rng) -> Array:
+    """Linear predictors with new random effects for each data set, shape (n, nobs)."""
+    design = model._problem.design
+    terms = [(structure_of(term), estimate) for term, estimate in model._random_terms()]
     drawn = np.empty((n, model.nobs))
     for k in range(n):
-        eta = model.linear_predictor.to_numpy()
-        if not conditional:
-            effects = [
-                structure_of(term).draw(estimate.covariance, estimate.correlation, rng)
-                for term, estimate in model._random_terms()
-            ]
-            beta = model._estimate.beta
-            eta = joint.linear_predictor(design.X, design.random, beta, effects) + design.offset
-        mu = model.family.clipped_mean(eta, model.link)
-        drawn[k] = model.family.sample(mu, rng, **shape, **model._problem.trials)
-        if model._problem.zero is not None:
-            drawn[k, rng.random(model.nobs) < model._extra_zeros()] = 0
-    return drawn
+        effects = [
+            structure.draw(estimate.covariance, estimate.correlation, rng)
+            for structure, estimate in terms
+        ]
+        drawn[k] = joint.linear_predictor(design.X, design.random, model._estimate.beta, effects)
+    return drawn + design.offset

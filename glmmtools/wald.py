@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-__all__ = ["t_quantile", "two_sided_p"]
+__all__ = ["check_level", "t_quantile", "two_sided_p"]
 
 Array = np.ndarray
 
 
-def t_quantile(level: float, df: Array) -> Array:
+def check_level(level: float) -> None:
     if not 0 < level < 1:
         hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
         raise ValueError(f"level must lie strictly between 0 and 1; got {level:g}{hint}")
+
+
+def t_quantile(level: float, df: Array) -> Array:
+    check_level(level)
     probability = 0.5 + level / 2
     return np.where(
         np.isinf(df), special.ndtri(probability), special.stdtrit(np.minimum(df, 1e10), probability)

@@ -100,6 +100,10 @@ CASES = {
     "all rows missing": (("y ~ x", TRIAL.assign(x=np.nan)), "every row has a missing value"),
     "infinite value": (("y ~ x", changed("x", 4, np.inf)), "'x' holds an infinite value in row 4"),
     "log of zero": (("y ~ log(x)",), r"'log\(x\)' is not a finite number in row 0"),
+    "word of Python inside a function": (
+        ("log(yield) ~ x", TRIAL.assign(**{"yield": 2.0})),
+        "'yield' is a word of Python.*rename the column",
+    ),
     "no tilde": (("y + x",), "needs a response, one ~"),
     "no response": (("~ x",), "needs a response"),
     "bar outside parentheses": (("y ~ x + 1 | block",), r"misplaced.*\(1 \| g\)"),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
+from tests import exact
 
 RNG_SEED = 20
 
@@ -77,11 +78,11 @@ def test_derivatives_in_eta_and_shape_agree_with_differences(family, link):
     above, below = at(step), at(-step)
     for order in range(3):
         close(at()[order + 1], above[order], below[order])
-    for name, exact in family.shape_eta_derivatives(y, eta, link, **shape).items():
+    for name, derivatives in family.shape_eta_derivatives(y, eta, link, **shape).items():
         above = at(**{name: shape[name] * np.exp(step)})
         below = at(**{name: shape[name] * np.exp(-step)})
         for order in range(3):
-            close(exact[order], above[order], below[order])
+            close(derivatives[order], above[order], below[order])
 
 
 @pytest.mark.parametrize("phi", [1e-12, 1e-6, 1e6])
@@ -95,16 +96,59 @@ def test_negative_binomials_tend_to_the_poisson_without_losing_digits(phi):
             np.testing.assert_allclose(values, poisson, rtol=max(1e3 * phi, 1e-10))
 
 
-@pytest.mark.parametrize("mu", [1e-12, 1e-3, 1.0, 1e3, 1e12])
-@pytest.mark.parametrize("phi", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("name", ["normal", "gamma", "poisson", "negative_binomial", "nbinom1"])
-def test_extreme_parameters_give_finite_densities(name, mu, phi):
-    family = gt.family(name)
-    shape = {"phi": phi} if family.shape else {}
-    y = np.array([1.0, 2.0, 1e6])
-    eta = np.full(3, np.log(mu))
-    assert np.all(np.isfinite(family.log_density(y, mu, **shape)))
-    assert np.all(np.isfinite(family.eta_derivatives(y, eta, gt.link("log"), **shape)))
+EXTREMES = (1e-12, 0.7, 1e12)
+
+
+def extreme_cases(family):
+    """Responses with means and dispersions from 1e-12 to 1e12 (probabilities up to 1 - 1e-12)."""
+    bounded = family.mean_interval[1] == 1
+    for mu in (1e-12, 0.3, 1 - 1e-12) if bounded else EXTREMES:
+        if family.takes_trials:
+            responses = [0, 1, 13, 20]
+        elif family.counts:
+            responses = [0, 7, 1e6, round(mu * 1.001)]
+        elif bounded:
+            responses = [1e-12, 0.2, 1 - 1e-12, mu * 1.01 if mu < 0.5 else mu - 1e-13]
+        else:
+            responses = [3e-12, mu * 1.01, 1e11]
+        for phi in EXTREMES if "phi" in family.shape else [None]:
+            # not 1e12: there y - mu may be sqrt(df phi), where the second derivative of t is zero
+            for df in (4.0, 3e12) if "df" in family.shape else [None]:
+                shape = {"phi": phi, "df": df, "trials": 20 if family.takes_trials else None}
+                shape = {name: value for name, value in shape.items() if value is not None}
+                yield from ((y, mu, shape) for y in responses)
+
+
+def assert_exact(found, truth, noise, scale=0):
+    """Equal to 1e-10 relative to the truth or to `scale`."""
+    found = exact.D(float(np.ravel(found)[0]))
+    assert abs(found - truth) <= max(noise, exact.D("1e-10") * max(abs(truth), scale))
+
+
+@FAMILIES
+def test_densities_and_derivatives_are_exact_at_extreme_parameters(family):
+    """To 1e-10 relative; a derivative in a shape also relative to what it is the derivative of."""
+    for y, mu, shape in extreme_cases(family):
+        at = np.array([float(y)])
+        truth = exact.by_mu(family.name, y, mu, shape)
+        noise = [exact.NOISE / abs(exact.D(mu)) ** order for order in range(4)]
+        found = (family.log_density(at, mu, **shape), *family.mu_derivatives(at, mu, **shape))
+        assert_exact(found[0], truth[0], noise[0], scale=1)
+        for order in (1, 2, 3):
+            assert_exact(found[order], truth[order], noise[order])
+        for name, values in family.shape_derivatives(at, mu, **shape).items():
+            by_shape = exact.by_log_shape(family.name, y, mu, shape, name)
+            assert_exact(values[0], by_shape[0], noise[0], scale=1)
+            for order in (1, 2):
+                assert_exact(values[order], by_shape[order], noise[order], abs(truth[order]))
+
+
+@FAMILIES
+def test_draws_at_extreme_parameters_stay_in_the_support(family):
+    rng = np.random.default_rng(3)
+    for _, mu, shape in extreme_cases(family):
+        y = np.asarray(family.sample(np.full(50, mu), rng, **shape), float)
+        assert not family.outside_support(y, np.full(50, 20.0)).any()
 
 
 @FAMILIES

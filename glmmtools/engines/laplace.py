@@ -93,9 +93,11 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
     """
     from dataclasses import replace
 
-    marginal = Marginal(replace(problem, reml=False, nagq=1))
-    vector = marginal.vector_of(estimate)
-    solution = marginal.solve(vector)
+    solution = None
+    if np.isfinite(estimate.llf):
+        marginal = Marginal(replace(problem, reml=False, nagq=1))
+        vector = marginal.vector_of(estimate)
+        solution = marginal.solve(vector)
     if solution is None:
         return [np.full(term.modes.shape, np.nan) for term in estimate.terms]
     return marginal.effect_sds(vector, solution)
@@ -249,18 +251,25 @@ def _not_converged() -> ConvergenceWarning:
 
 
 def _failed(problem: Problem) -> Estimate:
-    design = problem.design
-    p = len(design.names)
+    """No numbers, where the likelihood could not even be computed."""
+    marginal, p = Marginal(problem), len(problem.design.names)
+    unknown = {
+        name: np.full(part.X.shape[1], np.nan)
+        for name, part in (("phi", problem.dispersion), (ZERO, problem.zero))
+        if part is not None
+    }
     return Estimate(
         beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
-        shape={name: np.nan for name in problem.family.shape},
+        shape={name: np.nan for name in problem.family.shape if name not in unknown},
         terms=tuple(
             TermEstimate(
-                np.full((len(t.names), len(t.names)), np.nan),
-                np.full((len(t.levels), len(t.names)), np.nan),
+                np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
+                np.full((each.structure.levels, each.structure.q), np.nan),
+                np.nan if term.structure in ("ar1", "cs") else None,
             )
-            for t in design.random
+            for each, term in zip(marginal.placed, marginal.terms, strict=True)
         ),
-        llf=np.nan, n_params=Marginal(problem).size, converged=False, singular=(), messages=(_not_converged(),),
-        engine=NAME, method=_method(problem),
+        llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
+        singular=(), messages=(_not_converged(),), engine=NAME, method=_method(problem),
+        predictors=unknown, predictor_se=unknown,
     )  # fmt: skip

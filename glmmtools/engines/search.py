@@ -15,6 +15,7 @@ _MAX_ITERATIONS = 300
 _MAX_POLISH = 12
 _MAX_STEP = 1.0  # in units of the linear predictors
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
+_LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
 _PREDICTED_GAIN = 1e-9
 
 
@@ -146,6 +147,7 @@ def _polish(function, point, value, gradient, inverse) -> Optimum:
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
         saddle = values[0] < -1e-4
+        level = bool(np.all(np.abs(flat @ gradient) < _LEVEL))
         if saddle and escapes < 3:
             escapes += 1
             start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
@@ -154,16 +156,16 @@ def _polish(function, point, value, gradient, inverse) -> Optimum:
                 point, value, gradient, inverse = _quasi_newton(function, *start, uphill)
                 continue
         if abs(gain) < 1e-13 * (1 + abs(value)) and not saddle:
-            converged = True
+            converged = level
             break
         direction *= min(1.0, _MAX_STEP / max(np.abs(direction).max(), 1e-300))
         moved = _backtrack(function, point, value, gradient, direction)
         if moved is None or moved[1] < value - 1e-10 * (1 + abs(value)):
-            converged = abs(gain) < 1e-8 * (1 + abs(value)) and not saddle
+            converged = abs(gain) < 1e-8 * (1 + abs(value)) and level and not saddle
             break
         point, value, gradient = moved
     else:
-        converged = abs(gain) < 1e-8 * (1 + abs(value)) and not saddle
+        converged = abs(gain) < 1e-8 * (1 + abs(value)) and level and not saddle
     if not np.all(np.isfinite(information)):
         information = np.full((len(point), len(point)), np.nan)
         return Optimum(

@@ -6,8 +6,20 @@ import numpy as np
 from scipy import special
 
 from glmmtools.families.base import Family
+from glmmtools.families.special import (
+    log_excess,
+    log_less_digamma,
+    log_ratio,
+    log_rising_excess,
+    stirling_error,
+)
 
 LOG_TWO_PI = np.log(2 * np.pi)
+
+
+def _inside(draws, highest=1e300):
+    """Draws that round to a bound, moved inside the support of the density."""
+    return np.clip(draws, 1e-300, highest)
 
 
 class Normal(Family):
@@ -84,9 +96,8 @@ class StudentT(Family):
     def log_density(self, y, mu, phi=1.0, df=None):
         df = self._df(df)
         return (
-            special.gammaln((df + 1) / 2)
-            - special.gammaln(df / 2)
-            - 0.5 * np.log(df * np.pi * phi)
+            log_rising_excess(np.asarray(df, float) / 2, 0.5)
+            - 0.5 * (LOG_TWO_PI + np.log(phi))
             - (df + 1) / 2 * np.log1p((y - mu) ** 2 / (df * phi))
         )
 
@@ -106,23 +117,17 @@ class StudentT(Family):
         residual, scale = y - mu, df * phi
         square = residual**2
         total = scale + square
-        common = (df + 1) * scale * (scale - 3 * square) / total**3
-        by_df = (
-            0.5 * (special.digamma((df + 1) / 2) - special.digamma(df / 2))
-            - 0.5 / df
-            - 0.5 * np.log1p(square / scale)
-            + 0.5 * (df + 1) * square / (df * total)
-        )
+        part = square / total
         found = {
             "phi": (
-                0.5 * ((df + 1) * square / total - 1),
+                0.5 * (df * (square - phi) / total),
                 -(df + 1) * residual * scale / total**2,
-                common,
+                (df + 1) * scale * (scale - 3 * square) / total**3,
             ),
             "df": (
-                df * by_df,
-                df * residual / total - (df + 1) * residual * scale / total**2,
-                df * (square - scale) / total**2 + common,
+                0.5 * (_half_step(df) + df * log_excess(scale / total, -part) + part),
+                df * residual * (square - phi) / total**2,
+                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / total**3,
             ),
         }
         return {name: found[name] for name in self.shape}
@@ -135,6 +140,14 @@ class StudentT(Family):
     def sample(self, mu, rng, phi=1.0, df=None):
         mu, df = np.asarray(mu, float), self._df(df)
         return mu + np.sqrt(phi) * rng.standard_t(df, np.broadcast(mu, phi, df).shape)
+
+
+def _half_step(df):
+    """``df (ψ((df + 1)/2) - ψ(df/2)) - 1``, about 1/(2 df)."""
+    x = np.asarray(df, float) / 2
+    return 2 * x * (
+        log_excess(1 + 0.5 / x, 0.5 / x) + log_less_digamma(x) - log_less_digamma(x + 0.5)
+    )  # fmt: skip
 
 
 class Gamma(Family):
@@ -155,22 +168,26 @@ class Gamma(Family):
 
     def log_density(self, y, mu, phi=1.0):
         k = 1 / np.asarray(phi, float)
-        ratio = y / mu
-        return k * np.log(k * ratio) - special.gammaln(k) - np.log(y) - k * ratio
+        return (
+            k * log_excess(y / mu, (y - mu) / mu)
+            + 0.5 * (np.log(k) - LOG_TWO_PI)
+            - stirling_error(k)
+            - np.log(y)
+        )
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
         k, ratio = 1 / np.asarray(phi, float), y / mu
         return (
-            k * (ratio - 1) / mu,
+            k * (y - mu) / mu / mu,
             k * (1 - 2 * ratio) / mu**2,
             k * (6 * ratio - 2) / mu**3,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         k = 1 / np.asarray(phi, float)
-        ratio = y / mu
         d1, d2, _ = self.mu_derivatives(y, mu, phi)
-        return {"phi": (-k * (np.log(k * ratio) + 1 - special.digamma(k) - ratio), -d1, -d2)}
+        by_k = log_less_digamma(k) + log_excess(y / mu, (y - mu) / mu)
+        return {"phi": (-k * by_k, -d1, -d2)}
 
     def distribution(self, mu, phi=1.0):
         from scipy import stats
@@ -178,7 +195,7 @@ class Gamma(Family):
         return stats.gamma(a=1 / np.asarray(phi, float), scale=phi * np.asarray(mu, float))
 
     def sample(self, mu, rng, phi=1.0):
-        return rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float))
+        return _inside(rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float)))
 
 
 class Beta(Family):
@@ -200,26 +217,34 @@ class Beta(Family):
 
     def log_density(self, y, mu, phi=1.0):
         a, b = mu * phi, (1 - mu) * phi
-        return special.xlogy(a - 1, y) + special.xlog1py(b - 1, -y) - special.betaln(a, b)
+        return (
+            a * log_excess(y / mu, (y - mu) / mu)
+            + b * log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu))
+            + stirling_error(phi) - stirling_error(a) - stirling_error(b)
+            + 0.5 * (np.log(a) + np.log1p(-mu) - LOG_TWO_PI)
+            - np.log(y) - np.log1p(-y)
+        )  # fmt: skip
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
         a, b = mu * phi, (1 - mu) * phi
         return (
-            phi * (special.logit(y) - special.digamma(a) + special.digamma(b)),
+            phi * (_log_odds_ratio(y, mu) + log_less_digamma(a) - log_less_digamma(b)),
             -(phi**2) * (special.polygamma(1, a) + special.polygamma(1, b)),
             -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)) if order > 2 else 0.0,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         a, b = mu * phi, (1 - mu) * phi
-        digamma_a, digamma_b = special.digamma(a), special.digamma(b)
+        less_a, less_b = log_less_digamma(a), log_less_digamma(b)
         trigamma_a, trigamma_b = special.polygamma(1, a), special.polygamma(1, b)
         value = (
-            special.digamma(phi)
-            + mu * (np.log(y) - digamma_a)
-            + (1 - mu) * (np.log1p(-y) - digamma_b)
+            mu * (less_a + log_excess(y / mu, (y - mu) / mu))
+            + (1 - mu) * (less_b + log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu)))
+            - log_less_digamma(phi)
         )
-        first = special.logit(y) - digamma_a + digamma_b - a * trigamma_a + b * trigamma_b
+        first = (
+            _log_odds_ratio(y, mu) + less_a - less_b - (a * trigamma_a - 1) + (b * trigamma_b - 1)
+        )
         second = -2 * phi * (trigamma_a + trigamma_b) - phi**2 * (
             mu * special.polygamma(2, a) + (1 - mu) * special.polygamma(2, b)
         )
@@ -233,8 +258,12 @@ class Beta(Family):
 
     def sample(self, mu, rng, phi=1.0):
         mu = np.asarray(mu, float)
-        # a draw that rounds to 0 or 1 would be outside the support of the density
-        return np.clip(rng.beta(mu * phi, (1 - mu) * phi), 1e-300, 1 - 2**-53)
+        return _inside(rng.beta(mu * phi, (1 - mu) * phi), 1 - 2**-53)
+
+
+def _log_odds_ratio(y, mu):
+    """``logit(y) - logit(mu)``"""
+    return log_ratio(y * (1 - mu) / (mu * (1 - y)), (y - mu) / (mu * (1 - y)))
 
 
 class LogNormal(Family):
@@ -251,14 +280,15 @@ class LogNormal(Family):
         return ~(np.isfinite(y) & (y > 0))
 
     def variance(self, mu, phi=1.0):
-        return np.asarray(mu, float) ** 2 * np.expm1(phi)
+        with np.errstate(over="ignore"):
+            return np.asarray(mu, float) ** 2 * np.expm1(phi)
 
     def log_density(self, y, mu, phi=1.0):
-        residual = np.log(y) - np.log(mu) + phi / 2
+        residual = log_ratio(y / mu, (y - mu) / mu) + phi / 2
         return -np.log(y) - 0.5 * (LOG_TWO_PI + np.log(phi) + residual**2 / phi)
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        residual = np.log(y) - np.log(mu) + phi / 2
+        residual = log_ratio(y / mu, (y - mu) / mu) + phi / 2
         return (
             residual / (phi * mu),
             -(1 + residual) / (phi * mu**2),
@@ -266,7 +296,7 @@ class LogNormal(Family):
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
-        residual = np.log(y) - np.log(mu) + phi / 2
+        residual = log_ratio(y / mu, (y - mu) / mu) + phi / 2
         return {
             "phi": (
                 0.5 * (residual**2 / phi - residual - 1),
@@ -283,4 +313,4 @@ class LogNormal(Family):
         )
 
     def sample(self, mu, rng, phi=1.0):
-        return rng.lognormal(np.log(mu) - np.asarray(phi) / 2, np.sqrt(phi))
+        return _inside(rng.lognormal(np.log(mu) - np.asarray(phi) / 2, np.sqrt(phi)))

@@ -6,6 +6,16 @@ import numpy as np
 from scipy import special
 
 from glmmtools.families.base import Array, Family
+from glmmtools.families.special import (
+    log_excess,
+    log_less_digamma,
+    log_ratio,
+    log_rising_excess,
+    stirling_error,
+)
+
+LOG_TWO_PI = np.log(2 * np.pi)
+MOST = 1e18  # beyond, a count does not fit into an integer
 
 
 def _not_count(y: Array) -> Array:
@@ -39,12 +49,42 @@ def _polygamma_step(order: int, x, y):
     return np.where(x < 1e4, near, far)
 
 
-def _log_rising(x, y):
-    """``gammaln(x + y) - gammaln(x)`` for counts y, without cancellation at large x."""
-    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-    return np.where(
-        y == 0, 0.0, special.gammaln(np.maximum(y, 1)) - special.betaln(x, np.maximum(y, 1))
+def _log_binomial(y, trials, mu):
+    """Log-probability of `y` successes of independent trials."""
+    y, trials, mu = np.asarray(y, float), np.asarray(trials, float), np.asarray(mu, float)
+    failures = trials - y
+    ends = np.where(y == 0, special.xlog1py(trials, -mu), special.xlogy(trials, mu))
+    inside = (y > 0) & (failures > 0)
+    if not np.any(inside):  # single trials, the commonest data: nothing else is needed
+        return ends
+    some, others, excess = (
+        np.where(inside, y, 1.0),
+        np.where(inside, failures, 1.0),
+        y - trials * mu,
     )
+    inner = (
+        some * log_excess(trials * mu / some, -excess / some)
+        + others * log_excess(trials * (1 - mu) / others, excess / others)
+        + stirling_error(trials) - stirling_error(some) - stirling_error(others)
+        + 0.5 * (np.log(trials / (some * others)) - LOG_TWO_PI)
+    )  # fmt: skip
+    return np.where(inside, inner, ends)
+
+
+def _log_negative_binomial(y, mu, phi):
+    """Log-probability of a count with variance ``mu + phi mu²``."""
+    y, mu, phi = np.asarray(y, float), np.asarray(mu, float), np.asarray(phi, float)
+    size, some = 1 / phi, np.where(y > 0, y, 1.0)
+    shrink = 1 / (1 + phi * mu)
+    excess = (some - mu) * shrink
+    stretch = 1 + phi * some
+    positive = (
+        size * log_excess(stretch * shrink, phi * excess)
+        + some * log_excess(stretch * shrink * mu / some, -excess / some)
+        + stirling_error(size + some) - stirling_error(size) - stirling_error(some)
+        - 0.5 * (LOG_TWO_PI + np.log(some) + np.log1p(phi * some))
+    )  # fmt: skip
+    return np.where(y == 0, -size * np.log1p(phi * mu), positive)
 
 
 class _Successes(Family):
@@ -73,17 +113,12 @@ class Binomial(_Successes):
         return trials * mu * (1 - mu)
 
     def log_density(self, y, mu, trials=1):
-        y, trials = np.asarray(y, float), np.asarray(trials, float)
-        return (
-            _log_choose(trials, y)
-            + special.xlogy(y, mu)
-            + special.xlog1py(trials - y, -np.asarray(mu))
-        )
+        return _log_binomial(y, trials, mu)
 
     def mu_derivatives(self, y, mu, trials=1, order=3):
         failures, rest = trials - y, 1 - mu
         return (
-            y / mu - failures / rest,
+            (y * rest - failures * mu) / (mu * rest),
             -y / mu**2 - failures / rest**2,
             2 * y / mu**3 - 2 * failures / rest**3,
         )
@@ -118,11 +153,12 @@ class BetaBinomial(_Successes):
         return trials * mu * (1 - mu) * (phi + trials) / (phi + 1)
 
     def log_density(self, y, mu, phi=1.0, trials=1):
-        a, b, failures = mu * phi, (1 - mu) * phi, trials - y
-        return (
-            _log_choose(trials, y)
-            + _log_rising(a, y) + _log_rising(b, failures) - _log_rising(phi, trials)
-        )  # fmt: skip
+        # times the binomial, to which it tends as phi grows
+        return _log_binomial(y, trials, mu) + (
+            log_rising_excess(mu * phi, y)
+            + log_rising_excess((1 - mu) * phi, trials - y)
+            - log_rising_excess(phi, trials)
+        )
 
     def _steps(self, order, y, mu, phi, trials):
         return (
@@ -153,10 +189,6 @@ class BetaBinomial(_Successes):
         return rng.binomial(np.asarray(trials, int), rng.beta(mu * phi, (1 - mu) * phi))
 
 
-def _log_choose(n, k):
-    return -np.log1p(n) - special.betaln(n - k + 1, k + 1)
-
-
 class _Count(Family):
     """What the families for counts without an upper limit share."""
 
@@ -180,11 +212,18 @@ class Poisson(_Count):
         return np.asarray(mu, float) * 1.0
 
     def log_density(self, y, mu):
-        return special.xlogy(y, mu) - mu - special.gammaln(np.asarray(y, float) + 1)
+        y = np.asarray(y, float)
+        some = np.where(y > 0, y, 1.0)
+        positive = (
+            some * log_excess(mu / some, (mu - some) / some)
+            - stirling_error(some)
+            - 0.5 * (LOG_TWO_PI + np.log(some))
+        )
+        return np.where(y == 0, -mu, positive)
 
     def mu_derivatives(self, y, mu, order=3):
         ratio = y / mu
-        return ratio - 1, -ratio / mu, 2 * ratio / mu**2
+        return (y - mu) / mu, -ratio / mu, 2 * ratio / mu**2
 
     def eta_derivatives(self, y, eta, link, order=3):
         if link.name != "log":
@@ -216,27 +255,26 @@ class NegativeBinomial(_Count):
         return mu + phi * mu**2
 
     def log_density(self, y, mu, phi=1.0):
-        y, k, ratio = np.asarray(y, float), 1 / np.asarray(phi, float), np.asarray(phi) * mu
-        return (
-            _log_rising(k, y) - special.gammaln(y + 1)
-            - k * np.log1p(ratio) + special.xlogy(y, ratio / (1 + ratio))
-        )  # fmt: skip
+        return _log_negative_binomial(y, mu, phi)
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        # (y + k)/(k + mu) with k = 1/phi, written so that phi -> 0 is the Poisson
-        share = (1 + phi * y) / (1 + phi * mu)
-        rate = phi / (1 + phi * mu)
+        # k = 1/phi is nowhere alone, so that phi -> 0 is the Poisson
+        shrink, ratio, product = 1 / (1 + phi * mu), y / mu, phi * mu
         return (
-            y / mu - share,
-            -y / mu**2 + share * rate,
-            2 * y / mu**3 - 2 * share * rate**2,
+            (y - mu) / mu * shrink,
+            -(ratio / mu * (1 + 2 * product) - phi) * shrink**2,
+            2 * (ratio / mu**2 * (1 + 3 * product + 3 * product**2) - phi**2) * shrink**3,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         k = 1 / np.asarray(phi, float)
         shrink = 1 / (1 + phi * mu)
         excess = phi * (y - mu) * shrink**2
-        by_k = _polygamma_step(0, k, y) - np.log1p(phi * mu) + (mu - y) * phi * shrink
+        by_k = (
+            log_excess((1 + phi * y) * shrink, phi * (y - mu) * shrink)
+            + log_less_digamma(k)
+            - log_less_digamma(k + y)
+        )
         return {
             "phi": (
                 -k * by_k,
@@ -251,7 +289,8 @@ class NegativeBinomial(_Count):
         return stats.nbinom(1 / np.asarray(phi, float), 1 / (1 + phi * np.asarray(mu, float)))
 
     def sample(self, mu, rng, phi=1.0):
-        return rng.poisson(rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float)))
+        rate = rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float))
+        return rng.poisson(np.minimum(rate, MOST))
 
 
 class NegativeBinomial1(_Count):
@@ -268,27 +307,32 @@ class NegativeBinomial1(_Count):
         return np.asarray(mu, float) * (1 + phi)
 
     def log_density(self, y, mu, phi=1.0):
-        y, phi = np.asarray(y, float), np.asarray(phi, float)
+        return _log_negative_binomial(y, mu, phi / np.asarray(mu, float))
+
+    def _step(self, y, mu, phi):
+        """``(μ + φy)/(μ(1 + φ))``, that less 1, and a difference of digamma functions."""
         size = mu / phi
-        return (
-            _log_rising(size, y) - special.gammaln(y + 1)
-            - size * np.log1p(phi) + special.xlogy(y, phi / (1 + phi))
-        )  # fmt: skip
+        excess = phi / (1 + phi) * ((y - mu) / mu)
+        less = log_less_digamma(size) - log_less_digamma(size + y)
+        return (1 + phi * (y / mu)) / (1 + phi), excess, less
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
         size = mu / phi
+        ratio, difference, less = self._step(y, mu, phi)
+        first = log_ratio(ratio, difference) + less
         return (
-            (_polygamma_step(0, size, y) - np.log1p(phi)) / phi,
+            first / phi,
             _polygamma_step(1, size, y) / phi**2,
             _polygamma_step(2, size, y) / phi**3 if order > 2 else 0.0,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         size = mu / phi
+        ratio, difference, less = self._step(y, mu, phi)
         d1, d2, d3 = self.mu_derivatives(y, mu, phi)
         return {
             "phi": (
-                -mu * d1 + (y - mu) / (1 + phi),
+                -size * (log_excess(ratio, difference) + less),
                 -d1 - mu * d2 - 1 / (1 + phi),
                 -2 * d2 - size * phi * d3,
             )
@@ -300,4 +344,4 @@ class NegativeBinomial1(_Count):
         return stats.nbinom(np.asarray(mu, float) / phi, 1 / (1 + np.asarray(phi, float)))
 
     def sample(self, mu, rng, phi=1.0):
-        return rng.poisson(rng.gamma(np.asarray(mu, float) / phi, phi))
+        return rng.poisson(np.minimum(rng.gamma(np.asarray(mu, float) / phi, phi), MOST))

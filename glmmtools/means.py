@@ -1,0 +1,421 @@
+"""Marginal means of a fitted model, and contrasts between them.
+
+A mean is a linear combination of the coefficients, averaged over a reference grid: every
+combination of the levels of the model's factors, with its covariates held at one value
+(Searle, Speed & Milliken 1980, Am. Stat. 34:216).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools._text import listed, nearest, one_of
+from glmmtools.adjust import compact_letters
+from glmmtools.contrasts import (
+    LINK_SCALE,
+    Contrasts,
+    Estimates,
+    adjustment,
+    family_of,
+    methods_of,
+    shown,
+    takes_ratio,
+)
+from glmmtools.grammar import unquoted, variables_in
+from glmmtools.grid import Grid, label_of
+from glmmtools.response import is_pair
+from glmmtools.wald import t_quantile, two_sided_p
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from glmmtools.model import FittedModel
+
+__all__ = ["LetterTable", "MarginalMeans", "means"]
+
+Array = np.ndarray
+
+LETTER_NOTE = (
+    "Means that share a letter were not shown to differ, which is not evidence that they are "
+    "equal; letters show neither the size of a difference nor how surely it is known. Report the "
+    "contrasts with their intervals beside them."
+)
+
+
+def means(
+    model: FittedModel,
+    factors: str | Sequence[str],
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    weights: str = "equal",
+    scale: str = "response",
+    level: float = 0.95,
+    empty_cells: str = "refuse",
+    force: bool = False,
+) -> MarginalMeans:
+    """Estimated marginal means: one for each combination of levels of some factors.
+
+    Parameters
+    ----------
+    factors : str or sequence of str
+        Factors of the fixed part. A numeric column may stand here if `at` gives its values.
+    by : str or sequence of str, optional
+        Factors within whose levels the means are shown and compared.
+    at : mapping, optional
+        Values of covariates (default: their mean over the rows of the fit), or levels of factors to
+        keep. The mean is averaged over several values of a covariate that is neither in `factors`
+        nor in `by`.
+    weights : {"equal", "proportional", "cells"}
+        How to average over the other factors: each of their combinations alike; by the number of
+        rows it has in the data; or by the number of rows it has within each mean's own cell.
+    scale : {"response", "link"}
+        Means are averaged on the scale of the link, and with "response" transformed back.
+    level : float
+        Confidence level of the intervals, strictly between 0 and 1.
+    empty_cells : {"refuse", "additive"}
+        Two levels that no row has together: refuse a mean that needs them, or take what the model
+        predicts there by the additivity of their effects.
+    force : bool
+        Allow a model that did not converge.
+
+    Returns
+    -------
+    MarginalMeans
+
+    Raises
+    ------
+    ValueError
+        For an unknown factor or level, a numeric column without values, empty cells, or a model
+        that did not converge.
+
+    Warns
+    -----
+    DataWarning
+        If `at` lies outside the data, or means are left out because no row has their levels.
+
+    Notes
+    -----
+    Random effects are at 0. The offset of the formula is computed from the mean of its columns (or
+    `at`); one given as ``offset=`` is at its mean. Standard errors on the response scale are by the
+    delta method, limits are transformed back from the link scale. All this is as in R's emmeans,
+    but for a numeric covariate with two values: it is at its mean here, and a factor there.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> m.means("period").frame[["period", "estimate", "conf_low", "conf_high"]].round(3)
+      period  estimate  conf_low  conf_high
+    0      1     0.198     0.135      0.280
+    1      2     0.084     0.047      0.144
+    2      3     0.074     0.040      0.132
+    3      4     0.048     0.021      0.106
+    """
+    one_of("weights", weights, ("equal", "proportional", "cells"))
+    one_of("scale", scale, ("response", "link"))
+    one_of("empty_cells", empty_cells, ("refuse", "additive"))
+    if not model.converged and not force:
+        reason = str(model.messages[0]) if model.messages else "see model.messages"
+        raise ValueError(
+            f"the fit did not converge, so that its means are not estimates ({reason}) "
+            "Mend the model, or look at them all the same with force=True"
+        )
+    wanted, within = _names(factors, "factors"), _names(by, "by")
+    repeated = [name for name in wanted if name in within]
+    if repeated or not wanted:
+        raise ValueError(
+            f"{repeated[0]!r} is in factors and in by; leave it out of one of them"
+            if repeated
+            else "factors is empty; name at least one factor, such as m.means('treatment')"
+        )
+    grid = Grid.of(model, wanted, within, dict(at or {}))
+    additive = empty_cells == "additive"
+    return MarginalMeans(model, grid, wanted, within, weights, scale, level, additive)
+
+
+def _names(given: str | Sequence[str] | None, argument: str) -> tuple[str, ...]:
+    listed_up = isinstance(given, (list, tuple))
+    names = tuple(given) if listed_up else () if given is None else (given,)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"{argument} must be a column or a list of different columns; got {given}")
+    return names
+
+
+class LetterTable(pd.DataFrame):
+    """A table of means with a column ``letters``; `note` says what letters do not show."""
+
+    note = LETTER_NOTE
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        table = shown(pd.DataFrame(self)).to_html(index=False, border=0)
+        table = table.replace(' class="dataframe"', "")
+        return f"<div>{table}<p>{html.escape(self.note)}</p></div>"
+
+
+class MarginalMeans(Estimates):
+    """Marginal means of one fitted model, made by ``model.means(...)``.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The factors and ``estimate, std_error, df, conf_low, conf_high``.
+    L : ndarray, shape (means, coefficients)
+        Each mean on the link scale is a row of L times the coefficients, plus `offset`.
+    """
+
+    def __init__(
+        self,
+        model: FittedModel,
+        grid: Grid,
+        factors: tuple[str, ...],
+        by: tuple[str, ...],
+        weights: str,
+        scale: str,
+        level: float,
+        additive: bool,
+    ):
+        self.cells, L, offset = grid.averages(weights, additive)
+        super().__init__(model, L, offset)
+        self.grid, self.factors, self.by = grid, factors, by
+        self.weights, self.scale, self.level = weights, scale, level
+        self.frame = self._table()
+
+    def _table(self) -> pd.DataFrame:
+        eta, se, df = self._eta, self._se, self.model.contrast_df(self.L)
+        half = t_quantile(self.level, df) * se
+        values = {"estimate": eta, "std_error": se, "df": df}
+        values |= {"conf_low": eta - half, "conf_high": eta + half}
+        if self.scale == "response":
+            link = self.model.link
+            limits = np.sort(link.inverse(np.array([eta - half, eta + half])), axis=0)
+            values["estimate"] = link.inverse(eta)
+            values["std_error"] = np.abs(link.derivatives(eta)[0]) * se
+            values["conf_low"], values["conf_high"] = limits
+        return self.cells.assign(**values)
+
+    def tests(self, null: float = 0.0) -> pd.DataFrame:
+        """Test each mean against a value, given on the scale of the link.
+
+        Returns
+        -------
+        DataFrame
+            `frame` with ``statistic`` and ``p_value``.
+        """
+        df = self.frame["df"].to_numpy()
+        statistic = (self._eta - null) / self._se
+        return self.frame.assign(statistic=statistic, p_value=two_sided_p(statistic, df))
+
+    def contrasts(
+        self,
+        method: str | Mapping[str, Any] = "pairwise",
+        adjust: str | None = None,
+        ratio: bool | None = None,
+        by: str | Sequence[str] | None = None,
+        reference: Any = None,
+        level: float | None = None,
+        interaction: bool | str | Mapping[str, Any] = False,
+    ) -> Contrasts:
+        """Contrasts between the means.
+
+        Parameters
+        ----------
+        method : {"pairwise", "trt.vs.ctrl", "consecutive", "poly"} or dict
+            All pairs (first minus second), each minus the reference, each minus the one before,
+            orthogonal polynomials for equally spaced levels; or name to weights.
+        adjust : str, optional
+            One of "none", "tukey" (pairwise only), "sidak", "bonferroni", "holm", "fdr", "mvt", for
+            the number of contrasts within each combination of `by`. Default: "tukey" for pairwise,
+            "mvt" (Dunnett's) for trt.vs.ctrl and consecutive, "none" for all others.
+        ratio : bool, optional
+            Ratios (of odds with a logit link, of means with a log link) instead of differences on
+            the scale of the link. Default: where the means are on the response scale.
+        by : str or sequence of str, optional
+            Contrasts within levels of these factors; default those of the means; [] for none.
+        reference : optional
+            Level that trt.vs.ctrl compares with; default the first.
+        level : float, optional
+            Of the simultaneous intervals; default that of the means.
+        interaction : bool, str or mapping
+            Contrasts of contrasts: `method` applied to each factor; or one method for all factors,
+            or a mapping of factor to method.
+
+        Returns
+        -------
+        Contrasts
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> oats = gt.load_data("oats")
+        >>> m = gt.fit("yield ~ variety * nitro + (1 | block/variety)", oats, reml=True)
+        >>> found = m.means("variety").contrasts()
+        >>> found.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
+                       contrast  estimate  std_error    df  p_value
+        0  Golden Rain - Marvellous    -5.292      7.079  10.0    0.742
+        1     Golden Rain - Victory     6.875      7.079  10.0    0.610
+        2      Marvellous - Victory    12.167      7.079  10.0    0.246
+        """
+        ratio = takes_ratio(self, ratio)
+        within = self.by if by is None else _names(by, "by")
+        others = tuple(name for name in self.factors + self.by if name not in within)
+        for name in within:
+            if name not in self.factors + self.by:
+                raise ValueError(
+                    f"by={name!r} is not a factor of these means"
+                    f"{nearest(name, self.factors)}; they have {listed(self.factors + self.by)}"
+                )
+        if not others:
+            raise ValueError("by= holds every factor of the means, so that nothing is compared")
+        methods = methods_of(method, interaction, others)
+        adjust = adjustment(adjust, methods)
+        rows = [np.arange(len(self.cells))]
+        if within:
+            groups = self.cells.groupby(list(within), sort=False, observed=True)
+            rows = list(groups.indices.values())
+        sign = "/" if ratio else "-"
+        families = [family_of(self, each, within, methods, sign, reference) for each in rows]
+        if ratio and any(np.abs(each.weights.sum(axis=1)).max() > 1e-8 for each in families):
+            raise ValueError(
+                "weights of a contrast on the response scale must sum to 0, or it is not a "
+                "ratio; take means(..., scale='link') for other combinations"
+            )
+        level = self.level if level is None else level
+        return Contrasts(self, families, methods, adjust, ratio, within, level)
+
+    def letters(self, adjust: str = "tukey", alpha: float = 0.05) -> LetterTable:
+        """Compact letters: means that share one do not differ significantly.
+
+        Parameters
+        ----------
+        adjust : str
+            As for `contrasts`, within each combination of `by`.
+        alpha : float
+            Means differ if their adjusted p-value is below it.
+
+        Returns
+        -------
+        LetterTable
+            `frame` with a column ``letters``; "a" goes to the largest mean. Its `note` says what
+            letters do not show.
+        """
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must lie strictly between 0 and 1; got {alpha:g}")
+        contrasts = self.contrasts("pairwise", adjust)
+        letters = np.empty(len(self.cells), object)
+        p = contrasts.frame["p_value"].to_numpy()
+        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
+            differ = np.zeros((len(each.rows), len(each.rows)), bool)
+            for weights, value in zip(each.weights, p[part], strict=True):
+                i, j = np.flatnonzero(weights)
+                differ[i, j] = differ[j, i] = value < alpha
+            order = np.argsort(-self.frame["estimate"].to_numpy()[each.rows], kind="stable")
+            letters[each.rows] = compact_letters(differ, order)
+        return LetterTable(self.frame.assign(letters=letters))
+
+    def plot(self, ax: Axes | None = None, letters: bool = False) -> Axes:
+        """Draw the means with their intervals, one series for each combination beyond the first.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; default a new figure.
+        letters : bool
+            Write Tukey's letters beside the means.
+
+        Returns
+        -------
+        Axes
+        """
+        import matplotlib.pyplot as plt
+        import seaborn as sns
+
+        ax = plt.subplots()[1] if ax is None else ax
+        frame = self.letters() if letters else self.frame
+        first, *rest = self.factors + self.by
+        labels = list(dict.fromkeys(map(label_of, frame[first])))
+        groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
+        colours, markers = sns.color_palette("colorblind"), "osD^vPX*"
+        dodge = 0.8 / max(len(groups), 2)
+        for i, (key, part) in enumerate(groups):
+            shift = (i - (len(groups) - 1) / 2) * dodge
+            x = np.array([labels.index(label_of(each)) for each in part[first]]) + shift
+            y = part["estimate"].to_numpy()
+            bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
+            name = ", ".join(map(label_of, key)) or None
+            ax.errorbar(
+                x, y, bars, fmt=markers[i % len(markers)], color=colours[i % len(colours)],
+                capsize=3, label=name,
+            )  # fmt: skip
+            if letters:
+                for place, top, text in zip(x, part["conf_high"], part["letters"], strict=True):
+                    above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+                    ax.annotate(text, (place, top), **above)
+        ax.set_xticks(range(len(labels)), labels)
+        ax.set(xlabel=first, ylabel=f"{self._what()} ({self.level:.0%} interval)")
+        if rest:
+            ax.legend(title=", ".join(rest), loc="upper left", bbox_to_anchor=(1, 1))
+        return ax
+
+    def _what(self) -> str:
+        design, link = self.model._problem.design, self.model.link.name
+        text = design.formula.response
+        response = variables_in(text)[0] if is_pair(text) else unquoted(text)
+        if design.response.success is not None:
+            response = f"{response} = {design.response.success!r}"
+        if self.scale == "link" and link != "identity":
+            return f"{LINK_SCALE.get(link, link)} of the mean of {response}"
+        return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
+
+    def _title(self) -> str:
+        within = f" within {listed(self.by)}" if self.by else ""
+        return f"Marginal means for {' × '.join(self.factors)}{within}: {self._what()}"
+
+    def _notes(self) -> list[str]:
+        return [*self._scale_notes(), *self._grid_notes()]
+
+    def _grid_notes(self) -> list[str]:
+        notes = [*self.grid.description(self.weights), *self.grid.notes]
+        if self.model._problem.design.random:
+            notes.append("Random effects are at 0: a typical group, not an average over groups.")
+        if self.model._problem.zero is not None:
+            notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
+        if not self.model.converged:
+            notes.append("The fit did not converge: these numbers are not estimates.")
+        return notes
+
+    def _scale_notes(self) -> list[str]:
+        link = self.model.link.name
+        scale = LINK_SCALE.get(link, link)
+        notes = []
+        response = self.model._problem.design.formula.response
+        if "(" in response and not self.model.family.takes_trials:
+            notes.append(f"They stay on the scale of {response}, which the model was fitted to.")
+        if self.scale == "link" and scale:
+            notes.append(f"They are on the {scale} scale.")
+        elif scale:
+            notes.append(
+                f"Averaged on the {scale} scale and then transformed back: not the average of the "
+                "response over the rows."
+            )
+        return notes
+
+    def describe(self) -> str:
+        """Say in English what these means are, and what not to conclude from them."""
+        limits = (
+            f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
+            "still differ: compare means with .contrasts()."
+        )
+        return "\n".join([f"{self._title()}.", *self._notes(), limits])

@@ -1,0 +1,116 @@
+"""What every plot shares: colours, markers and line styles, new axes, labels.
+
+Nothing here changes matplotlib's global settings, and nothing calls ``plt.show()``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "BAND_ALPHA",
+    "DATA",
+    "HEAT",
+    "INK",
+    "REFERENCE",
+    "SERIES",
+    "Series",
+    "label_axes",
+    "legend_outside",
+    "new_axes",
+    "new_panels",
+    "reference_line",
+    "series",
+]
+
+
+class Series(NamedTuple):
+    """How one series of a plot looks: the colour, and two cues that do not need colour."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+
+# After Okabe and Ito (2008), darkened or lightened so that each step of lightness (CIE L*: 20, 47,
+# 71, 58, 33, 82) is at least 11: the order of the series survives a grey printer.
+SERIES = (
+    Series("#00315C", "o", "-"),  # navy
+    Series("#BE4A00", "s", "--"),  # vermilion
+    Series("#E69F00", "^", "-."),  # orange
+    Series("#009E73", "D", ":"),  # green
+    Series("#8A2A60", "v", (0, (5, 1, 1, 1, 1, 1))),  # purple
+    Series("#9AD4F0", "P", (0, (1, 1))),  # light blue
+)
+INK = "0.15"  # fitted values and anything that is the model's
+DATA = "0.5"  # observations behind the model
+REFERENCE = "0.6"  # lines at zero or one, identity lines
+BAND_ALPHA = 0.18
+HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-blind readers
+
+
+def series(number: int) -> Series:
+    """Colour, marker and line style of the `number`-th series, from 0.
+
+    Beyond six the colours repeat with other markers and line styles.
+
+    Examples
+    --------
+    >>> series(1).linestyle
+    '--'
+    >>> series(7).color == series(1).color, series(7).marker == series(1).marker
+    (True, False)
+    """
+    lap, position = divmod(number, len(SERIES))
+    cue = SERIES[(position + lap) % len(SERIES)]
+    return Series(SERIES[position].color, cue.marker, cue.linestyle)
+
+
+def new_axes(ax: Axes | None = None, figsize: tuple[float, float] = (6.0, 4.0)) -> Axes:
+    """Return `ax`, or the axes of a new figure of `figsize` inches where `ax` is None."""
+    return ax if ax is not None else new_panels(1, 1, figsize)[0, 0]
+
+
+def new_panels(
+    rows: int, columns: int, figsize: tuple[float, float] | None = None, **options: Any
+) -> np.ndarray:
+    """Axes of a new figure, shape (rows, columns); `options` go to ``plt.subplots``."""
+    import matplotlib.pyplot as plt
+
+    size = figsize or (4.0 * columns, 3.4 * rows)
+    _, axes = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", squeeze=False, **options
+    )
+    for each in axes.flat:
+        each.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def label_axes(
+    ax: Axes, x: str | None = None, y: str | None = None, title: str | None = None
+) -> Axes:
+    """Set the labels that are given; the title is left-aligned and of normal weight."""
+    if x is not None:
+        ax.set_xlabel(x)
+    if y is not None:
+        ax.set_ylabel(y)
+    if title is not None:
+        ax.set_title(title, loc="left", fontsize="medium")
+    return ax
+
+
+def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> None:
+    """Draw a thin line at `x` (vertical) or `y` (horizontal), behind everything else."""
+    if x is not None:
+        ax.axvline(x, color=REFERENCE, linewidth=1, zorder=0)
+    if y is not None:
+        ax.axhline(y, color=REFERENCE, linewidth=1, zorder=0)
+
+
+def legend_outside(ax: Axes, title: str | None = None) -> None:
+    """Put the legend right of the axes, where it hides no data."""
+    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)

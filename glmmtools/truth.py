@@ -1,0 +1,160 @@
+"""The truth of simulated data: what it holds, and whether a fit recovers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools._text import plural
+from glmmtools.formula import RandomTerm
+
+if TYPE_CHECKING:
+    from glmmtools.model import FittedModel
+
+__all__ = ["Truth", "component_values", "recovery", "tidy_effects"]
+
+Array = np.ndarray
+
+
+class Truth(dict):
+    """The parameters that made a simulated data set, in plain numbers, text, lists and dicts.
+
+    Copies of the data share it: it is not to be changed.
+    """
+
+    def __deepcopy__(self, memo) -> Truth:
+        # pandas copies attrs at every step; 1e5 random effects would make each step slow
+        return self
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self.items() if key != "random_effects"}
+        drawn = len(self["random_effects"]["value"])
+        return "\n".join(
+            [
+                *(f"{key}: {value}" for key, value in shown.items()),
+                f"random_effects: {plural(drawn, 'value')}",
+            ]
+        )
+
+
+def recovery(
+    model: FittedModel,
+    truth: Mapping[str, Any] | pd.DataFrame | None = None,
+    *,
+    level: float = 0.95,
+    profile: bool = False,
+) -> pd.DataFrame:
+    """Tabulate the true parameters of simulated data beside their estimates.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Fitted to data that :func:`simulate` made.
+    truth : dict or DataFrame, optional
+        The truth, or the frame that carries it; default that of the data of the fit.
+    level : float
+        Confidence level of the intervals.
+    profile : bool
+        Profile-likelihood intervals of all parameters (slower), in place of Wald intervals of the
+        fixed effects only.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``true, estimate, conf_low, conf_high, covered``; one row a parameter of the truth
+        or of the model, named as in ``model.conf_int(method="profile")``. What one of them does
+        not have is missing.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> layout = gt.designs.rcbd(["A", "B"], blocks=20, replicates=3)
+    >>> data = gt.simulate("y ~ treatment + (1 | block)", layout, coef=[5, 1], sd=1.0, phi=0.25)
+    >>> m = gt.fit("y ~ treatment + (1 | block)", data)
+    >>> gt.recovery(m)[["true", "estimate"]].round(1).loc["treatment[T.B]"].tolist()
+    [1.0, 1.0]
+    """
+    true = _parameters(_truth_of(model, truth))
+    random = model._random_terms()
+    estimates = model.params.to_dict() | component_values(
+        [term for term, _ in random],
+        [each.covariance for _, each in random],
+        [each.correlation for _, each in random],
+    )
+    unit = "phi" if model.family.name == "normal" else "residual sd"  # one of the two is enough
+    estimates |= model.dispersion.drop(unit, errors="ignore").to_dict()
+    intervals = model.conf_int(level, method="profile" if profile else "wald")
+    names = list(dict.fromkeys([*true, *estimates]))
+    order = {name: i for i, name in enumerate(estimates)}
+    names.sort(key=lambda name: order.get(name, len(order)))
+    table = pd.DataFrame(index=pd.Index(names, name="term"))
+    table["true"] = pd.Series(true, dtype=float)
+    table["estimate"] = pd.Series(estimates, dtype=float)
+    table[["conf_low", "conf_high"]] = intervals.reindex(names)[["conf_low", "conf_high"]]
+    inside = (table["conf_low"] <= table["true"]) & (table["true"] <= table["conf_high"])
+    known = table[["true", "conf_low", "conf_high"]].notna().all(axis=1)
+    table["covered"] = inside.astype("boolean").where(known)
+    return table
+
+
+def _truth_of(model: FittedModel, truth: Any) -> Mapping[str, Any]:
+    if truth is None:
+        truth = model._problem.design.frame
+    if isinstance(truth, pd.DataFrame):
+        truth = truth.attrs.get("truth")
+    if not isinstance(truth, Mapping) or "coefficients" not in truth:
+        raise ValueError(
+            "the data of the fit carry no truth. Were they made by gt.simulate? If a later step "
+            "lost it, give truth= the frame that gt.simulate returned"
+        )
+    return truth
+
+
+def _parameters(truth: Mapping[str, Any]) -> dict[str, float]:
+    single = {name: value for name, value in truth["dispersion"].items() if np.ndim(value) == 0}
+    if truth["family"] == "normal" and "phi" in single:
+        single = {"residual sd": float(np.sqrt(single["phi"]))}
+    return {**truth["coefficients"], **truth["components"], **single}
+
+
+def component_values(
+    terms: Sequence[RandomTerm], covariances: Sequence[Array], correlations: Sequence[float | None]
+) -> dict[str, float]:
+    """Standard deviations and correlations by name, as in the table of profile intervals."""
+    values: dict[str, float] = {}
+    for term, G, correlation in zip(terms, covariances, correlations, strict=True):
+        sd = np.sqrt(np.diag(G))
+        names = term.names if correlation is None else [term.column_name]
+        for name, each in zip(names, sd, strict=False):
+            values[f"sd {term.group} {name}"] = float(each)
+        if correlation is not None:
+            values[f"corr {term.group} {term.column_name}"] = float(correlation)
+        elif term.structure == "unstructured":
+            for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
+                product = sd[i] * sd[j]
+                values[f"corr {term.group} {names[j]}, {names[i]}"] = (
+                    float(G[i, j] / product) if product > 0 else np.nan
+                )
+    return values
+
+
+def tidy_effects(terms: Sequence[RandomTerm], effects: list[Array]) -> dict[str, list]:
+    """The columns ``group, level, term, value`` of a table with one row a random effect."""
+    table: dict[str, list] = {"group": [], "level": [], "term": [], "value": []}
+    for term, b in zip(terms, effects, strict=True):
+        exists, labels = np.ones(b.shape, bool), np.tile(np.array(term.names, object), (len(b), 1))
+        if term.structure == "ar1":
+            times = term.series[1]
+            exists = ~np.isnan(times)
+            labels = np.array(
+                [[f"{term.names[0]}[{time:g}]" for time in row] for row in times], object
+            )
+        levels = np.repeat(term.levels, exists.sum(axis=1))
+        table["group"] += [term.group] * len(levels)
+        table["level"] += levels.tolist()
+        table["term"] += labels[exists].tolist()
+        table["value"] += b[exists].tolist()
+    return table

@@ -1,0 +1,455 @@
+"""Tests of terms, comparisons of models, profile and bootstrap intervals: against R and theory."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import glmmtools as gt
+from glmmtools.bootstrap import parameters
+
+REFERENCE = json.loads((Path(__file__).parent / "reference" / "inference.json").read_text())
+ANOVA = {each["id"]: each for each in REFERENCE["anova"]}
+
+STATISTIC = 1e-8  # for R's own coefficients and covariance
+DEN_DF = 1e-4
+LIKELIHOOD_RATIO = 2e-5  # absolute: two log-likelihoods, each within 1e-5 of R's
+PROFILE = 1e-3
+
+
+@cache
+def data_of(name, thin=0):
+    data = gt.load_data(name)
+    return data[np.arange(len(data)) % thin != 0] if thin else data
+
+
+@cache
+def fitted(formula, name, family="normal", thin=0, reml=False):
+    return gt.fit(formula, data_of(name, thin), family, reml=reml)
+
+
+def of_reference(model_id):
+    """Our model, and the same one with R's coefficients and their covariance."""
+    r = ANOVA[model_id]
+    model = fitted(r["formula"], r["data"], r["family"], r["thin"], r["reml"])
+    beta, cov = np.array(r["beta"]), np.array(r["vcov"])
+    np.testing.assert_allclose(model.params, beta, atol=1e-3 * np.sqrt(np.diag(cov)).min())
+    estimate = replace(model._estimate, beta=beta, cov_beta=cov)
+    return gt.FittedModel(model._problem, estimate)
+
+
+def herds(rhs="period + (1 | herd)"):
+    return fitted(f"prop(incidence, size) ~ {rhs}", "herds", "binomial")
+
+
+def sleep(rhs, reml=False):
+    return fitted(f"reaction ~ {rhs}", "sleep", reml=reml)
+
+
+# ------------------------------------------------------------------------------ anova
+
+
+@pytest.mark.parametrize("type", [2, 3])
+@pytest.mark.parametrize("model_id", ANOVA)
+def test_wald_tables_are_those_of_car_and_lmertest(model_id, type):
+    table = of_reference(model_id).anova(type)
+    expected = pd.DataFrame(ANOVA[model_id][f"type{type}"]).T
+    assert list(table.index) == list(expected.index)
+    assert list(table["df"]) == list(expected["df"])
+    np.testing.assert_allclose(table["statistic"], expected["statistic"], rtol=STATISTIC)
+    is_f = "den_df" in expected
+    assert set(table["kind"]) == {"F" if is_f else "chisq"}
+    if is_f:
+        np.testing.assert_allclose(table["den_df"], expected["den_df"], rtol=DEN_DF)
+        exact = stats.f.sf(table["statistic"], table["df"], table["den_df"])
+        np.testing.assert_allclose(table["p_value"], exact, rtol=1e-8)
+    else:
+        np.testing.assert_allclose(table["p_value"], expected["p_value"], rtol=1e-7)
+
+
+def test_type_two_is_the_difference_of_two_hypotheses():
+    """W(term and its relatives) - W(relatives), with the covariance of the estimates."""
+    model = of_reference("arabidopsis")
+    beta, V = model.params.to_numpy(), model.cov_params().to_numpy()
+    columns = model._problem.design.terms
+
+    def wald(*terms):
+        at = [column for term in terms for column in columns[term]]
+        return beta[at] @ np.linalg.solve(V[np.ix_(at, at)], beta[at])
+
+    relatives = ["nutrient:clipping", "nutrient:status", "nutrient:clipping:status"]
+    expected = wald("nutrient", *relatives) - wald(*relatives)
+    assert model.anova().loc["nutrient", "statistic"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("test", ["wald", "lr"])
+def test_type_three_does_not_depend_on_the_coding(test):
+    d = data_of("seeds")
+    fits = [
+        gt.fit(f"prop(germinated, seeds) ~ {fixed} + (1 | plate)", d, "binomial")
+        for fixed in (
+            "variety * extract",
+            "C(variety, contr.treatment('Oa73')) * C(extract, contr.sum)",
+            "C(variety, contr.helmert) * extract",
+        )
+    ]
+    tables = [fit.anova(3, test) for fit in fits]
+    for table in tables[1:]:
+        np.testing.assert_allclose(table["statistic"], tables[0]["statistic"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "formula", "family", "thin"),
+    [
+        ("seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)", "binomial", 0),
+        ("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial", 0),
+        ("oats_thinned", "yield ~ variety * C(nitro) + (1 | block/variety)", "normal", 7),
+        ("sleep", "reaction ~ days + (days | subject)", "normal", 0),
+    ],
+)
+def test_likelihood_ratios_of_terms_are_those_of_refits_in_r(model_id, formula, family, thin):
+    table = fitted(formula, model_id.split("_")[0], family, thin).anova(test="lr")
+    expected = pd.DataFrame(REFERENCE["likelihood_ratio"][model_id]).T.loc[table.index]
+    np.testing.assert_allclose(table["statistic"], expected["statistic"], atol=LIKELIHOOD_RATIO)
+    assert list(table["df"]) == list(expected["df"])
+    assert set(table["kind"]) == {"chisq"}
+
+
+def test_the_likelihood_ratio_of_least_squares_is_that_of_the_sums_of_squares():
+    model = fitted("yield ~ variety * C(nitro)", "oats", thin=7)
+    smaller = fitted("yield ~ variety + C(nitro)", "oats", thin=7)
+    squares = [(m.resid() ** 2).sum() for m in (model, smaller)]
+    row = model.anova(test="lr").loc["variety:C(nitro)"]
+    assert row["statistic"] == pytest.approx(model.nobs * np.log(squares[1] / squares[0]))
+
+
+@pytest.mark.parametrize("type", [2, 3])
+def test_the_only_term_can_be_left_out(type):
+    """Without a column left: sums of squares about zero."""
+    model = fitted("yield ~ 0 + nitro", "oats")
+    y = data_of("oats")["yield"]
+    expected = 72 * np.log((y**2).sum() / (model.resid() ** 2).sum())
+    row = model.anova(type, test="lr").loc["nitro"]
+    assert row["statistic"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_test_of_one_coefficient_is_its_squared_t():
+    model = sleep("days + (days | subject)", reml=True)
+    row, days = model.anova().loc["days"], model.tidy().loc["days"]
+    assert row["statistic"] == pytest.approx(days["statistic"] ** 2)
+    assert row["p_value"] == pytest.approx(days["p_value"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: herds().anova(1), "type must be 2 or 3; got 1"),
+        (lambda: herds().anova(test="F"), "test must be one of wald, lr; got 'F'"),
+        (lambda: herds("1 + (1 | herd)").anova(), "no terms beside the intercept"),
+        (
+            lambda: sleep("days + (1 | subject)", reml=True).anova(test="lr"),
+            r"fit with reml=False, or use test='wald'",
+        ),
+        (
+            lambda: gt.fit(
+                "yield ~ variety * C(nitro)",
+                data_of("oats").query("variety != 'Victory' or nitro != 0.6"),
+            ),
+            r"drop empty combinations of factor levels",
+        ),
+    ],
+)
+def test_what_anova_cannot_test_is_refused_with_the_reason(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_a_fit_that_did_not_converge_is_not_tested():
+    data = data_of("herds").copy()
+    data.loc[data["period"] == "4", "incidence"] = 0
+    with pytest.warns(gt.SeparationWarning):
+        model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+    for ask in (model.anova, model.bootstrap, lambda: gt.compare(model, herds())):
+        with pytest.raises(ValueError, match="did not converge"):
+            ask()
+
+
+# ------------------------------------------------------------------------------ compare
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger", "name", "reference"),
+    [
+        ("(1 | subject)", "(days | subject)", "slope_and_correlation", (1, 2)),
+        ("(1 | subject)", "(days || subject)", "slope", (0, 1)),
+        ("(days || subject)", "(days | subject)", "correlation", (1,)),
+        ("(1 | subject) + (0 + days | subject)", "(days | subject)", "correlation", (1,)),
+    ],
+)
+def test_tests_of_variances_are_rs_ratios_against_mixtures(smaller, larger, name, reference):
+    table = gt.compare(sleep(f"days + {larger}"), sleep(f"days + {smaller}"))
+    expected = REFERENCE["likelihood_ratio"]["sleep_random"][name]
+    row = table.loc[2]
+    assert row["formula"] == f"reaction ~ days + {larger}" and row["against"] == "1"
+    assert row["statistic"] == pytest.approx(expected["statistic"], abs=LIKELIHOOD_RATIO)
+    assert row["df"] == expected["df"]
+    tails = [stats.chi2.sf(row["statistic"], df) if df else 0 for df in reference]
+    assert row["p_value"] == pytest.approx(np.mean(tails))
+    shown = [f"chi2({df})" for df in reference]
+    assert (
+        row["reference"] == " + ".join(f"0.5 {each}" for each in shown)
+        or [row["reference"]] == shown
+    )
+
+
+def test_a_fixed_effect_is_tested_as_in_r():
+    f = "seizures ~ {}log(base) + (1 | subject)"
+    m0, m1 = (fitted(f.format(x), "epilepsy", "negative_binomial") for x in ("", "treatment + "))
+    row = gt.compare(m0, m1).loc[2]
+    expected = REFERENCE["likelihood_ratio"]["epilepsy"]["treatment"]
+    assert row["statistic"] == pytest.approx(expected["statistic"], abs=LIKELIHOOD_RATIO)
+    assert row["p_value"] == pytest.approx(expected["p_value"], rel=1e-4)
+    assert row["reference"] == "chi2(1)"
+
+
+def test_each_model_is_tested_against_the_next_smaller_one_that_it_contains():
+    f = "seizures ~ {} + offset(log(base)) + (1 | subject)"
+    models = [
+        fitted(f.format("age"), "epilepsy", "poisson"),
+        fitted(f.format("treatment"), "epilepsy", "poisson"),
+        fitted(f.format("treatment"), "epilepsy", "negative_binomial"),
+        fitted(f.format("treatment"), "epilepsy", "nbinom1"),
+    ]
+    table = gt.compare(*models).set_index("formula")
+    row = table.loc["seizures ~ treatment + offset(log(base)) + (1 | subject); negative_binomial"]
+    tested = table.index[int(row["against"]) - 1]
+    assert tested == "seizures ~ treatment + offset(log(base)) + (1 | subject); poisson"
+    assert row["reference"] == "0.5 chi2(0) + 0.5 chi2(1)"
+    assert (table["against"] == "").sum() == 2  # same number of parameters: by AIC only
+    assert table["delta_aic"].min() == 0
+
+
+def test_two_variances_at_once_have_a_conservative_test_that_points_to_the_bootstrap():
+    row = gt.compare(sleep("days"), sleep("days + (days | subject)")).loc[2]
+    assert row["p_value"] == pytest.approx(stats.chi2.sf(row["statistic"], 3))
+    assert row["reference"] == "chi2(3), conservative: 2 variances; use bootstrap=999"
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (lambda: sleep("days + (1 | subject)", reml=True), "one is fitted by REML"),
+        (lambda: fitted("log(reaction) ~ days", "sleep"), r"family='lognormal' instead of log\(y"),
+        (lambda: gt.fit("reaction ~ days", data_of("sleep")[3:]), r"180 and 177.*dropna\(subset"),
+        (lambda: gt.fit("reaction ~ days", data_of("sleep")[::-1]), "rows in another order"),
+        (lambda: data_of("sleep"), r"takes fitted models, one by one"),
+    ],
+)
+def test_likelihoods_of_different_data_are_not_compared(other, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        gt.compare(sleep("days + (1 | subject)"), other())
+
+
+def test_reml_fits_are_compared_only_with_the_same_fixed_part():
+    one, other = (sleep(f"{x} + (1 | subject)", reml=True) for x in ("1", "days"))
+    with pytest.raises(ValueError, match="fit both with reml=False"):
+        gt.compare(one, other)
+    row = gt.compare(other, sleep("days + (days | subject)", reml=True)).loc[2]
+    assert row["reference"] == "0.5 chi2(1) + 0.5 chi2(2)"
+
+
+@pytest.mark.filterwarnings("ignore::glmmtools.SingularFitWarning")
+def test_the_boundary_test_of_a_balanced_layout_has_its_closed_form_and_keeps_its_size():
+    """Groups of 5 without a variance between them; the ratio depends on two sums of squares."""
+
+    def exact(between, within, a, n=5):
+        s2, s2_between = within / (a * (n - 1)), between / a
+        pooled = (within + between) / (a * n)
+        rise = a * n * np.log(pooled) - a * (n - 1) * np.log(s2) - a * np.log(s2_between)
+        return np.where(s2_between > s2, rise, 0.0)
+
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20).astype(str), 5), "y": rng.normal(size=100)})
+    m0, m1 = gt.fit("y ~ 1", data), gt.fit("y ~ 1 + (1 | g)", data)
+    for y in rng.normal(size=(25, 100)):
+        row = gt.compare(m0.refit(y), m1.refit(y)).loc[2]
+        means = y.reshape(20, 5).mean(axis=1)
+        within = ((y - np.repeat(means, 5)) ** 2).sum()
+        statistic = exact(5 * ((means - y.mean()) ** 2).sum(), within, 20)
+        assert row["statistic"] == pytest.approx(statistic, abs=LIKELIHOOD_RATIO)
+        expected = 0.5 * stats.chi2.sf(statistic, 1) if statistic > 0 else 1.0
+        assert row["p_value"] == pytest.approx(expected, rel=1e-3)
+
+    draws = exact(rng.chisquare(199, 40_000), rng.chisquare(800, 40_000), 200)
+    size = np.mean(0.5 * stats.chi2.sf(draws, 1) < 0.05)
+    naive = np.mean(stats.chi2.sf(draws, 1) < 0.05)
+    assert 0.04 < size < 0.055 and naive < 0.03
+
+
+# ------------------------------------------------------------------------------ profile
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "family"),
+    [
+        ("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial"),
+        ("sleep", "reaction ~ days + (days | subject)", "normal"),
+        ("oats", "yield ~ nitro + (1 | block/variety)", "normal"),
+    ],
+)
+def test_profile_intervals_are_those_of_lme4(name, formula, family):
+    table = fitted(formula, name, family).conf_int(method="profile")
+    expected = pd.DataFrame(REFERENCE["profile"][name]).T.loc[table.index]
+    np.testing.assert_allclose(table["conf_low"], expected["low"], rtol=PROFILE)
+    np.testing.assert_allclose(table["conf_high"], expected["high"], rtol=PROFILE)
+
+
+def test_the_profile_of_a_variance_of_zero_starts_at_zero():
+    """Balanced one-way layout with no variance between blocks: the profile is known exactly."""
+    data = data_of("oats").assign(flat=lambda d: d["nitro"] + np.tile([-1.0, 1.0], 36))
+    with pytest.warns(gt.SingularFitWarning):
+        model = gt.fit("flat ~ nitro + (1 | block)", data)
+    interval = model.conf_int(method="profile").loc["sd block Intercept"]
+    assert interval["conf_low"] == 0
+
+    def fall(sd):  # all of the squares are within blocks, 66 df; the blocks' means have none
+        def deviance(s2):
+            between = s2 + 12 * sd**2
+            return 66 * np.log(s2) + 6 * np.log(between) + within / s2
+
+        within = ((model.resid()) ** 2).sum()
+        grid = np.linspace(0.5, 1.5, 20001) * within / 72
+        return deviance(grid).min() - 72 * np.log(within / 72) - 72
+
+    assert fall(interval["conf_high"]) == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-3)
+
+
+# ------------------------------------------------------------------------------ bootstrap
+
+
+def test_the_bootstrap_is_the_same_for_any_number_of_processes():
+    one, two = (herds().bootstrap(n=60, seed=3, n_jobs=jobs) for jobs in (1, 2))
+    pd.testing.assert_frame_equal(one.replicates, two.replicates, check_exact=True)
+    pd.testing.assert_series_equal(one.warnings, two.warnings)
+    other_seed = herds().bootstrap(n=60, seed=4)
+    assert not other_seed.replicates.equals(one.replicates)
+
+
+def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys):
+    path = tmp_path / "run.csv"
+    whole = herds().bootstrap(n=130)
+    calls = iter(range(1000))
+
+    def interrupted(model):
+        if next(calls) == 115:
+            raise KeyboardInterrupt
+        return parameters(model)
+
+    with pytest.raises(KeyboardInterrupt):
+        herds().bootstrap(n=130, path=path, statistic=interrupted)
+    assert len(path.read_text().splitlines()) == 102  # names, the estimates, one batch
+    resumed = herds().bootstrap(n=130, path=path, progress=True)
+    assert capsys.readouterr().out == "bootstrap: 130 of 130\n"
+    pd.testing.assert_frame_equal(resumed.replicates, whole.replicates, check_exact=True)
+    assert list(resumed.warnings) == list(whole.warnings)
+    with pytest.raises(ValueError, match="holds a bootstrap with seed=0, not seed=1"):
+        herds().bootstrap(n=130, seed=1, path=path)
+    with pytest.raises(ValueError, match="another model or statistic; give another path"):
+        herds("1 + (1 | herd)").bootstrap(n=130, path=path)
+    with pytest.raises(ValueError, match="make it first"):
+        herds().bootstrap(n=130, path=tmp_path / "missing" / "run.csv")
+
+
+def test_failed_refits_are_counted_and_kept_apart():
+    """Few successes: some replicates have a period without any (separation)."""
+    data = data_of("herds").assign(size=4, incidence=lambda d: (d["incidence"] > 1).astype(int))
+    with gt.printed_warnings():
+        model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+    boot = model.bootstrap(n=100)
+    failed = boot.failures != ""
+    assert 0 < boot.n_failed == failed.sum() < 100
+    assert boot.replicates[failed].isna().all(axis=None)
+    assert boot.replicates[~failed].notna().all(axis=None)
+    assert boot.warning_counts["SeparationWarning"] > 0
+    assert f"100 replicates, {boot.n_failed} failed; " in repr(boot)
+    assert (boot.frame["n"] == 100 - boot.n_failed).all()
+
+
+def test_bootstrap_standard_errors_of_a_balanced_trial_are_the_exact_ones():
+    """In balanced data least squares is best, so the covariance of the estimates is known."""
+    model = fitted("yield ~ C(nitro) + (1 | block/variety)", "oats")
+    frame = model.bootstrap(n=600).frame
+    table = frame.loc[model.params.index]
+    z = (table["std_error"] - model.bse) / table["mc_error"]
+    assert np.abs(z).max() < 3
+    bias_z = table["bias"] / (table["std_error"] / np.sqrt(600))
+    assert np.abs(bias_z).max() < 3
+    assert frame.loc["sd block Intercept", "bias"] < 0  # maximum likelihood: variances too small
+
+
+def test_percentile_and_basic_intervals_are_quantiles_of_the_replicates():
+    boot = herds().bootstrap(n=99)
+    ordered = np.sort(boot.replicates["sd herd Intercept"])
+    percentile = boot.conf_int(0.9).loc["sd herd Intercept"]
+    assert tuple(percentile[["conf_low", "conf_high"]]) == (ordered[4], ordered[94])
+    basic = boot.conf_int(0.9, "basic").loc["sd herd Intercept"]
+    assert basic["conf_low"] == pytest.approx(2 * percentile["estimate"] - ordered[94])
+    same = herds().conf_int(0.9, method="bootstrap", n=99)
+    pd.testing.assert_frame_equal(same, boot.conf_int(0.9))
+    assert list(same.index) == list(herds().conf_int(method="profile").index)
+
+
+def test_any_statistic_of_the_model_can_be_bootstrapped():
+    boot = herds().bootstrap(n=40, statistic=lambda m: {"llf": m.llf, "aic": m.aic})
+    np.testing.assert_allclose(boot.replicates["aic"], 10 - 2 * boot.replicates["llf"])
+    assert list(herds().bootstrap(n=2, statistic=lambda m: m.llf).replicates) == ["statistic"]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: herds().bootstrap(n=0), "a whole number of 1 or more; got 0"),
+        (lambda: herds().bootstrap(n=20).conf_int(), "need n of at least 39"),
+        (lambda: herds().bootstrap(n=20).conf_int(95), r"got 95\. Use 0\.95"),
+        (lambda: herds().conf_int(method="boot"), "wald, profile, bootstrap; got 'boot'"),
+        (lambda: herds().conf_int(n=99), r"n: options of method='bootstrap', not 'wald'"),
+    ],
+)
+def test_what_the_bootstrap_cannot_do_is_said(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_the_bootstrap_likelihood_ratio_test_agrees_with_the_exact_f_test():
+    """In a balanced block design the likelihood ratio of a treatment is a function of its F."""
+    data = data_of("oats").query("variety == 'Victory'").copy()
+    rng = np.random.default_rng(8)
+    data["y"] = rng.normal(size=24) + 0.9 * data["nitro"] + np.repeat(rng.normal(size=6), 4)
+    m0, m1 = gt.fit("y ~ 1 + (1 | block)", data), gt.fit("y ~ C(nitro) + (1 | block)", data)
+    exact = gt.fit("y ~ block + C(nitro)", data).anova().loc["C(nitro)", "p_value"]
+    found = gt.bootstrap_lrt(m0, m1, n=499)
+    assert abs(found["p_value"] - exact) < 3 * found["mc_error"]
+    row = gt.compare(m0, m1, bootstrap=499).loc[2]
+    assert row["p_value"] == found["p_value"] and row["reference"] == "bootstrap (n = 499)"
+
+
+@pytest.mark.slow
+def test_bootstrap_intervals_cover_as_often_as_they_say():
+    """150 data sets of 40 groups of 4 rows, 99 replicates each; 90 % intervals."""
+    rng = np.random.default_rng(12)
+    groups = np.repeat(np.arange(40), 4)
+    data = pd.DataFrame({"g": groups.astype(str), "x": rng.normal(size=160)})
+    truth = pd.Series({"Intercept": 2.0, "x": 0.5, "sd g Intercept": 1.0, "residual sd": 1.0})
+    covered = []
+    for k in range(150):
+        data["y"] = 2 + 0.5 * data["x"] + rng.normal(size=40)[groups] + rng.normal(size=160)
+        model = gt.fit("y ~ x + (1 | g)", data)
+        table = model.conf_int(0.9, method="bootstrap", n=99, seed=k).loc[truth.index]
+        covered.append(table["conf_low"].le(truth) & table["conf_high"].ge(truth))
+    error = np.sqrt(0.9 * 0.1 / 150)
+    assert np.all(np.abs(np.mean(covered, axis=0) - 0.9) < 3 * error)

@@ -1,0 +1,413 @@
+"""Marginal means and contrasts: emmeans' (tests/reference/README.md), and their properties."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import ErrorbarContainer
+from scipy import stats
+
+import glmmtools as gt
+from glmmtools.adjust import adjusted_p, compact_letters, contrast_weights, critical_values
+from glmmtools.grid import label_of
+
+ROOT = Path(__file__).parent.parent
+MODELS = {
+    each["id"]: each
+    for each in json.loads((ROOT / "tests" / "reference" / "means.json").read_text())
+}
+MVT = 2e-3  # emmeans integrates by simulation, and rounds the degrees of freedom
+
+
+@cache
+def fitted(model_id):
+    reference = MODELS[model_id]
+    if reference["data_file"].startswith("tests/"):
+        data = pd.read_csv(ROOT / reference["data_file"])
+        for column in reference["data_categories"].split(";"):
+            data[column] = data[column].astype(str).astype("category")
+    else:
+        data = gt.load_data(reference["data"])
+    data = data.drop(index=reference["drop"] or [])
+    return gt.fit(
+        reference["formula"], data, reference["family"], link=reference["link"],
+        reml=reference["reml"], zero_inflation=reference["zero_inflation"],
+        offset=np.log(data["base"]) if reference["offset"] else None,
+    )  # fmt: skip
+
+
+def given(call):
+    return {name: value for name, value in call.items() if value is not None}
+
+
+def infinite(df):
+    return np.where(np.array(df) < 0, np.inf, df)
+
+
+def assert_like_emmeans(model, reference, tolerance):
+    """Estimates and limits in standard errors; those, statistics and df relative; p absolute."""
+    for task in reference["tasks"]:
+        means = model.means(**given(task["call"]))
+        for name, levels in task["means"]["levels"].items():
+            assert [label_of(level) for level in means.frame[name]] == levels
+        tables = [(means.frame, task["means"], False)]
+        for each in task["contrasts"]:
+            names = ("method", "adjust", "reference", "by", "interaction")
+            found = means.contrasts(**given({name: each[name] for name in names}))
+            tables.append((found.frame, each["table"], each["adjust"] == "mvt"))
+        for ours, table, sampled in tables:
+            se = np.array(table["std_error"])
+            np.testing.assert_allclose(ours["std_error"], se, rtol=tolerance)
+            np.testing.assert_allclose(ours["df"], infinite(table["df"]), rtol=tolerance)
+            limits = [] if sampled else ["conf_low", "conf_high"]
+            for column in ["estimate", *limits]:
+                off = (ours[column] - np.array(table[column])) / se
+                np.testing.assert_allclose(off, 0, atol=tolerance)
+            if "p_value" in table:
+                np.testing.assert_allclose(
+                    ours["statistic"], table["statistic"], rtol=tolerance, atol=tolerance
+                )
+                bar = MVT if sampled else tolerance
+                np.testing.assert_allclose(ours["p_value"], table["p_value"], atol=bar)
+
+
+@pytest.mark.parametrize("model_id", MODELS)
+def test_means_and_contrasts_of_rs_coefficients_are_emmeans(model_id):
+    reference, model = MODELS[model_id], fitted(model_id)
+    assert list(model.params.index) == reference["names"]
+    estimate = replace(
+        model._estimate, beta=np.array(reference["estimate"]),
+        cov_beta=np.array(reference["covariance"]),
+    )  # fmt: skip
+    assert_like_emmeans(type(model)(model._problem, estimate), reference, 1e-6)
+
+
+@pytest.mark.parametrize("model_id", MODELS)
+def test_means_and_contrasts_of_our_fits_are_emmeans(model_id):
+    """Here the engines' precision counts: it is behind R's polish by up to 6e-6 standard errors."""
+    assert_like_emmeans(fitted(model_id), MODELS[model_id], 1e-5)
+
+
+# ------------------------------------------------------------------------------ properties
+
+
+@pytest.fixture(scope="module")
+def oats():
+    return gt.load_data("oats")
+
+
+@pytest.fixture(scope="module")
+def seeds_model():
+    return fitted("seeds_binomial")
+
+
+def test_a_difference_on_the_link_scale_is_the_coefficient_and_its_ratio_the_exponential():
+    model = fitted("herds_binomial")
+    row = model.tidy().loc["period[T.2]"]
+    difference = model.means("period", scale="link").contrasts("trt.vs.ctrl", "none").frame.iloc[0]
+    assert difference["contrast"] == "2 - 1"
+    for column in ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"):
+        assert difference[column] == pytest.approx(row[column])
+    ratio = model.means("period").contrasts("trt.vs.ctrl", "none").frame.iloc[0]
+    assert ratio["contrast"] == "2 / 1"
+    assert ratio["estimate"] == pytest.approx(np.exp(row["estimate"]))
+    assert ratio["conf_low"] == pytest.approx(np.exp(row["conf_low"]))
+    assert ratio["p_value"] == pytest.approx(row["p_value"])
+
+
+def test_means_weighted_by_cells_are_the_raw_means_of_a_saturated_least_squares_fit(oats):
+    data = oats[(oats["nitro"] < 0.6) | (oats["block"] == "I")].iloc[3:]
+    model = gt.fit("yield ~ variety * C(nitro)", data[data["block"] != "II"])
+    data = data[data["block"] != "II"]
+    means = model.means("variety", weights="cells").frame
+    raw = data.groupby("variety", observed=True)["yield"].mean()
+    np.testing.assert_allclose(means["estimate"], raw)
+
+
+def test_a_mean_is_the_prediction_at_its_row_of_the_grid(seeds_model):
+    frame = seeds_model.means(["variety", "extract"]).frame
+    predicted = seeds_model.predict(frame[["variety", "extract"]], level="population")
+    np.testing.assert_allclose(frame["estimate"], predicted)
+
+
+def test_custom_contrasts_take_a_list_or_labels(seeds_model):
+    means = seeds_model.means(["variety", "extract"], scale="link")
+    by_list, by_label = means.contrasts(
+        {"list": [1, -1, 0, 0], "labels": {"Oa75 bean": 1, "Oa75 cucumber": -1}}
+    ).frame["estimate"]
+    assert by_list == pytest.approx(by_label)
+    eta = means.frame["estimate"]
+    assert by_list == pytest.approx(eta[0] - eta[1])
+
+
+def test_polynomial_contrasts_are_the_printed_tables():
+    found = contrast_weights("poly", list("abcde"))
+    assert found["linear"].tolist() == [-2, -1, 0, 1, 2]
+    assert found["quadratic"].tolist() == [2, -1, -2, -1, 2]
+    assert found["cubic"].tolist() == [-1, 2, 0, -2, 1]
+    assert found["quartic"].tolist() == [1, -4, 6, -4, 1]
+
+
+def test_a_test_of_a_mean_is_against_a_value_on_the_link_scale(seeds_model):
+    """A logit of 0 is a probability of one half."""
+    table = seeds_model.means("extract").tests(null=0.0)
+    link = seeds_model.means("extract", scale="link").frame
+    z = link["estimate"] / link["std_error"]
+    np.testing.assert_allclose(table["statistic"], z)
+    np.testing.assert_allclose(table["p_value"], 2 * stats.norm.sf(np.abs(z)))
+
+
+def test_the_mean_of_a_boolean_or_text_factor_needs_no_category():
+    data = gt.load_data("sleep")
+    data = data.assign(late=data["days"] > 4, kind=np.where(data["days"] % 2 == 0, "even", "odd"))
+    model = gt.fit("reaction ~ late + kind + (1 | subject)", data)
+    assert model.means("late").frame["late"].tolist() == [False, True]
+    contrast = model.means("kind").contrasts().frame.iloc[0]
+    assert contrast["contrast"] == "even - odd"
+    assert contrast["estimate"] == pytest.approx(-model.params["kind[T.odd]"])
+
+
+# ------------------------------------------------------------------------------ adjustment
+
+
+@pytest.mark.parametrize("df", [2.0, 7.3, 200.0, np.inf])
+def test_tukey_is_the_studentized_range(df):
+    for k in (3, 12):
+        t, dfs = np.array([0.5, 2.0, 3.5]), np.full(3, df)
+        exact = stats.studentized_range.sf(np.sqrt(2) * t, k, df)
+        np.testing.assert_allclose(adjusted_p(t, dfs, np.eye(3), "tukey", k), exact, atol=1e-7)
+
+
+@pytest.mark.parametrize("df", [7.0, 31.5, np.inf])
+@pytest.mark.parametrize("k", [3, 6])
+def test_mvt_of_all_pairs_of_independent_means_is_tukey(k, df):
+    """The correlation of all pairs is singular, where SciPy's multivariate t is wrong."""
+    K = np.array(list(contrast_weights("pairwise", [str(i) for i in range(k)]).values()))
+    t, dfs = np.linspace(1.5, 4, len(K)), np.full(len(K), df)
+    exact = stats.studentized_range.sf(np.sqrt(2) * t, k, min(df, 1e6))
+    np.testing.assert_allclose(adjusted_p(t, dfs, K @ K.T / 2, "mvt", k), exact, atol=5e-4)
+    value = critical_values(0.95, dfs[:1].repeat(2), np.eye(2), "tukey", k)[0]
+    found = critical_values(0.95, dfs, K @ K.T / 2, "mvt", k)
+    np.testing.assert_allclose(found, value, atol=2e-3)
+
+
+def test_mvt_of_independent_contrasts_is_sidak():
+    t, df = np.array([1.0, 2.0, 2.5]), np.full(3, np.inf)
+    sidak = adjusted_p(t, df, np.eye(3), "sidak", 4)
+    np.testing.assert_allclose(adjusted_p(t, df, np.eye(3), "mvt", 4), sidak, atol=5e-4)
+
+
+def test_no_adjustment_is_made_for_a_single_contrast(seeds_model):
+    means = seeds_model.means("variety")
+    plain = means.contrasts(adjust="none").frame
+    for adjust in ("tukey", "sidak", "bonferroni", "holm", "fdr", "mvt"):
+        pd.testing.assert_frame_equal(means.contrasts(adjust=adjust).frame, plain)
+
+
+def test_p_values_and_intervals_of_one_adjustment_agree_on_significance():
+    means = fitted("arabidopsis_negative_binomial").means(["nutrient", "status"])
+    for adjust in ("none", "tukey", "sidak", "bonferroni", "mvt"):
+        frame = means.contrasts(adjust=adjust).frame
+        outside = (frame["conf_low"] > 1) | (frame["conf_high"] < 1)
+        assert (outside == (frame["p_value"] < 0.05)).all()
+
+
+# ------------------------------------------------------------------------------ letters
+
+
+def test_letters_are_shared_exactly_by_means_that_do_not_differ():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        k = rng.integers(2, 11)
+        p = rng.random((k, k))
+        differ = np.triu(p < rng.random(), 1)
+        differ = differ | differ.T
+        letters = compact_letters(differ, rng.permutation(k))
+        for i in range(k):
+            assert letters[i]
+            for j in range(i):
+                assert bool(set(letters[i]) & set(letters[j])) != differ[i, j]
+
+
+def test_letters_begin_at_the_largest_mean_and_say_what_they_do_not_show():
+    means = fitted("oats_split_plot").means("nitro", by="variety")
+    table = means.letters()
+    p = means.contrasts().frame
+    for variety, part in table.groupby("variety", observed=True):
+        assert part.loc[part["estimate"].idxmax(), "letters"].startswith("a")
+        letters = dict(zip(part["nitro"], part["letters"], strict=True))
+        for row in p[p["variety"] == variety].itertuples():
+            a, b = (float(each) for each in row.contrast.split(" - "))
+            assert bool(set(letters[a]) & set(letters[b])) == (row.p_value >= 0.05)
+    assert "not evidence that they are equal" in table.note
+    assert table.note in repr(table) and table.note in table._repr_html_()
+
+
+# ------------------------------------------------------------------------------ what is said
+
+
+def test_describe_says_scale_average_held_values_and_what_not_to_conclude():
+    text = fitted("epilepsy_offset").means("treatment").describe()
+    for piece in (
+        "mean of seizures", "Averaged on the log scale", "not the average of the response",
+        "Averaged over period (equal weights)", "Held at: age = 28.34, base = 31.22",
+        "treatment interacts with period", "Random effects are at 0", "may still differ",
+    ):  # fmt: skip
+        assert piece in text
+    assert "stay on the scale of log(angle)" in (
+        fitted("cake_log_response").means("recipe").describe()
+    )
+    assert "means of the count part" in fitted("zeros_poisson").means("treatment").describe()
+    contrasts = fitted("herds_binomial").means("period").contrasts()
+    for piece in ("odds ratios", "6 contrasts (tukey)", "not a ratio of probabilities"):
+        assert piece in contrasts.describe()
+    stays = fitted("herds_cloglog").means("period").contrasts().describe()
+    assert "differences on the cloglog scale" in stays
+
+
+def test_tables_show_as_text_and_html_without_ids(seeds_model):
+    contrasts = fitted("herds_binomial").means("period").contrasts()
+    assert "1 / 2   2.6975" in repr(contrasts) and "odds ratios" in repr(contrasts)
+    page = contrasts._repr_html_()
+    assert "id=" not in page and "class=" not in page and "<caption>" in page
+    assert "df" not in repr(seeds_model.means("variety")).split()
+
+
+def test_the_plot_shows_each_mean_with_its_interval_on_the_given_axes(seeds_model):
+    from matplotlib import pyplot as plt
+
+    means = seeds_model.means("extract", by="variety")
+    figure, ax = plt.subplots()
+    assert means.plot(ax=ax, letters=True) is ax
+    assert plt.get_fignums() == [figure.number]
+    drawn = [each for each in ax.containers if isinstance(each, ErrorbarContainer)]
+    heights = np.concatenate([each.lines[0].get_ydata() for each in drawn])
+    np.testing.assert_allclose(heights, means.frame["estimate"])
+    low = [segment[0, 1] for each in drawn for segment in each.lines[2][0].get_segments()]
+    np.testing.assert_allclose(low, means.frame["conf_low"])
+    assert [each.get_text() for each in ax.texts] == means.letters()["letters"].tolist()
+    assert ax.get_ylabel() == "probability of germinated (95% interval)"
+    assert fitted("oats_split_plot").means("variety").plot().get_legend() is None
+
+
+# ------------------------------------------------------------------------------ cells without data
+
+
+def test_a_factor_nested_in_another_is_averaged_within_it():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"variety": np.repeat(list("abcdef"), 10), "x": rng.normal(size=60)})
+    data["species"] = np.where(data["variety"] < "d", "s1", "s2")
+    data["y"] = rng.normal(size=60)
+    model = gt.fit("y ~ variety + species:x", data)
+    varieties = model.means("variety").frame["estimate"]
+    means = model.means("species")
+    np.testing.assert_allclose(
+        means.frame["estimate"], [varieties[:3].mean(), varieties[3:].mean()]
+    )
+    assert "'variety' is nested in 'species'" in means.describe()
+    assert len(model.means(["species", "variety"]).frame) == 6
+
+
+def test_an_empty_cell_is_not_averaged_over_unless_asked_for(oats):
+    data = oats[(oats["variety"] != "Victory") | (oats["block"] != "III")]
+    model = gt.fit("yield ~ variety + block", data)
+    with pytest.raises(ValueError, match=r"no row has variety = 'Victory' with block = 'III'.*"):
+        model.means("variety")
+    additive = model.means("variety", empty_cells="additive")
+    difference = additive.contrasts(adjust="none").frame.iloc[0]["estimate"]
+    assert difference == pytest.approx(-model.params["variety[T.Marvellous]"])
+    assert "filled by the additivity" in additive.describe()
+    seen = model.means("variety", at={"block": ["I", "II"]}).contrasts(adjust="none").frame
+    assert seen["estimate"][0] == pytest.approx(difference)
+    assert len(model.means("variety", weights="cells").frame) == 3
+    with pytest.warns(gt.DataWarning, match=r"Left out, because no row .*: Victory/III\."):
+        assert len(model.means(["variety", "block"]).frame) == 17
+
+
+# ------------------------------------------------------------------------------ wrong input
+
+
+def test_values_outside_the_data_are_an_extrapolation():
+    model = fitted("cake_covariate")
+    with pytest.warns(gt.DataWarning, match=r"temperature = 300 lies outside .* \(175 to 225\)"):
+        model.means("recipe", at={"temperature": [200, 300]})
+    fitted("epilepsy_offset").means("treatment", at={"base": 1})  # an exposure of 1 is none
+
+
+def test_a_model_that_did_not_converge_is_refused_with_the_reason():
+    model = fitted("herds_binomial")
+    reason = gt.ConvergenceWarning("The search stopped early.")
+    estimate = replace(model._estimate, converged=False, messages=(reason,))
+    broken = type(model)(model._problem, estimate)
+    with pytest.raises(ValueError, match=r"did not converge.*The search stopped early.*force=True"):
+        broken.means("period")
+    assert "these numbers are not estimates" in broken.means("period", force=True).describe()
+
+
+@pytest.mark.parametrize(
+    ("model_id", "arguments", "message"),
+    [
+        ("seeds_binomial", {"factors": "varity"}, r"no factor 'varity'.*mean 'variety'"),
+        ("seeds_binomial", {"factors": "plate"}, "'plate' is a grouping factor of the random part"),
+        ("seeds_binomial", {"factors": []}, "factors is empty"),
+        ("seeds_binomial", {"factors": 3}, "factors must be a column"),
+        ("seeds_binomial", {"factors": "variety", "by": "variety"}, "in factors and in by"),
+        ("seeds_binomial", {"factors": "variety", "at": {"extract": "beans"}}, r"mean 'bean'"),
+        ("herds_binomial", {"factors": "period", "at": {"period": [1, 2]}}, "as text: '1', '2'"),
+        ("cake_covariate", {"factors": "temperature"}, r"numeric.*at=\{.*C\(temperature\)"),
+        ("cake_covariate", {"factors": "recipe", "at": {"temperature": "hot"}}, "needs numbers"),
+        ("cake_covariate", {"factors": "recipe", "at": {"temperature": []}}, "empty list"),
+        ("cake_covariate", {"factors": "angle"}, "'angle' is not in the fixed part"),
+        ("cake_covariate", {"factors": "recipe", "level": 95}, "Use 0.95"),
+        ("cake_covariate", {"factors": "recipe", "weights": "rows"}, "weights must be one of"),
+        ("cake_covariate", {"factors": "recipe", "scale": "log"}, "scale must be one of"),
+    ],
+)
+def test_wrong_means_are_named(model_id, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fitted(model_id).means(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("factors", "arguments", "message"),
+    [
+        ("variety", {"ratio": False}, r"differences of odds.*scale='link'.* differences of log"),
+        ("variety", {"method": "pairs"}, "did you mean 'pairwise'"),
+        ("variety", {"adjust": "scheffe"}, "adjust must be one of none, tukey"),
+        ("variety", {"method": "poly", "adjust": "tukey"}, "'tukey' is for all pairs"),
+        ("variety", {"reference": "Oa75"}, "reference= is for method='trt.vs.ctrl'"),
+        ("variety", {"method": "trt.vs.ctrl", "reference": "Oa7"}, "did you mean 'Oa75'"),
+        ("variety", {"method": {"one": [1, 0]}}, "must sum to 0"),
+        ("variety", {"method": {"one": [1, -1, 0]}}, "'one' needs 2 weights"),
+        ("variety", {"method": {"one": {"Oa7": 1}}}, "did you mean 'Oa75'"),
+        ("variety", {"method": {"one": [0, 0]}}, "not all of them zero"),
+        ("variety", {"by": "variety"}, "nothing is compared"),
+        ("variety", {"by": "extract"}, "by='extract' is not a factor of these means"),
+        ("variety", {"interaction": True}, "two factors or more"),
+        (["variety", "extract"], {"interaction": {"plot": "poly"}}, "names 'plot'"),
+    ],
+)
+def test_wrong_contrasts_are_named(seeds_model, factors, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        seeds_model.means(factors).contrasts(**arguments)
+
+
+def test_contrasts_of_contrasts_need_an_interaction_in_the_model(oats):
+    model = gt.fit("yield ~ variety + C(nitro)", oats)
+    with pytest.raises(ValueError, match="lack the interaction of what is compared"):
+        model.means(["variety", "nitro"]).contrasts(interaction=True)
+
+
+def test_a_contrast_needs_two_means_and_a_ratio_a_log_or_a_logit(seeds_model):
+    with pytest.raises(ValueError, match="at least two means; there is Oa75"):
+        seeds_model.means("variety", at={"variety": "Oa75"}).contrasts()
+    with pytest.raises(ValueError, match="with the identity link a contrast is a difference"):
+        fitted("oats_split_plot").means("variety").contrasts(ratio=True)
+    with pytest.raises(ValueError, match="a difference on the cloglog scale"):
+        fitted("herds_cloglog").means("period").contrasts(ratio=True)
+    with pytest.raises(ValueError, match="alpha must lie strictly between 0 and 1"):
+        seeds_model.means("variety").letters(alpha=5)

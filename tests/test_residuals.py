@@ -1,0 +1,314 @@
+"""Simulated residuals against cdfs and closed forms, their tests on data made wrong on purpose."""
+
+from dataclasses import FrozenInstanceError
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.stattools import durbin_watson
+
+import glmmtools as gt
+from benchmarks.residuals import data_set
+from glmmtools.refit import eta_score, one_step
+from glmmtools.residual_tests import cramer_von_mises, ks_distance
+
+FORMULA = "y ~ x + (1 | g)"
+
+
+def residuals_of(family="poisson", fitted=None, rows=236, seed=1, conditional=True, **departure):
+    data = data_set(np.random.default_rng(seed), rows, family, **departure)
+    model = gt.fit(FORMULA, data, fitted or family)
+    return model.simulated_residuals(conditional=conditional), data
+
+
+@pytest.fixture(scope="module")
+def right():
+    return residuals_of()
+
+
+# ------------------------------------------------------------------------- the residuals themselves
+
+EVERY_FAMILY = {
+    "normal": ("reaction ~ days + (days | subject)", "sleep"),
+    "t": ("reaction ~ days + (1 | subject)", "sleep"),
+    "lognormal": ("reaction ~ days + (1 | subject)", "sleep"),
+    "gamma": ("weight ~ diet * day + (1 | rat)", "rats"),
+    "beta": ("converted ~ temp + (1 | batch)", "gasoline"),
+    "binomial": ("prop(incidence, size) ~ period + (1 | herd)", "herds"),
+    "betabinomial": ("prop(incidence, size) ~ period", "herds"),
+    "poisson": ("seizures ~ treatment + log(base) + (1 | subject)", "epilepsy"),
+    "negative_binomial": ("seizures ~ treatment + log(base) + (1 | subject)", "epilepsy"),
+    "nbinom1": ("seizures ~ treatment + log(base) + (1 | subject)", "epilepsy"),
+}
+
+
+@pytest.mark.parametrize("family", EVERY_FAMILY)
+def test_the_residual_of_every_family_is_its_cdf_ties_split(family):
+    """A share of 3000 draws misses the cdf by 0.05 with probability below 1e-6 (Hoeffding)."""
+    formula, data = EVERY_FAMILY[family]
+    model = gt.fit(formula, gt.load_data(data), family)
+    u = model.simulated_residuals(3000).residuals
+    y, given = model._problem.design.y, {**model._shape(), **model._problem.trials}
+    upper = model.family.cdf(y, model.fittedvalues.to_numpy(), **given)
+    lower = upper
+    if model.family.discrete:
+        lower = model.family.cdf(y - 1, model.fittedvalues.to_numpy(), **given)
+    assert (u > lower - 0.05).all() and (u < upper + 0.05).all()
+    assert u.between(0, 1, inclusive="neither").all() and u.is_unique
+
+
+def test_extra_zeros_are_part_of_the_simulated_model():
+    data = data_set(np.random.default_rng(2), 400, "poisson", extra_zeros=0.3)
+    model = gt.fit(FORMULA, data, "poisson", zero_inflation="~ 1")
+    residuals = model.simulated_residuals(1000)
+    mu, zero = model.fittedvalues / (1 - model.dispersion["zero"]), model.dispersion["zero"]
+    share = zero + (1 - zero) * np.exp(-mu)
+    error = np.sqrt(np.sum(share * (1 - share)) / 1000)
+    assert (residuals.simulations == 0).sum(axis=1).mean() == pytest.approx(
+        share.sum(), abs=4 * error
+    )
+    assert residuals.test_zeros().p_value > 0.2
+
+
+def test_ties_are_split_at_random_so_that_0_1_data_have_uniform_residuals():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.normal(size=3000)})
+    data["y"] = rng.binomial(1, 1 / (1 + np.exp(-data["x"])))
+    u = gt.fit("y ~ x", data, "binomial").simulated_residuals().residuals
+    assert stats.kstest(u, "uniform").pvalue > 0.01
+
+
+def test_a_seed_gives_the_same_residuals_and_another_seed_others(right):
+    model = right[0].model
+    same, other = model.simulated_residuals(), model.simulated_residuals(seed=1)
+    pd.testing.assert_series_equal(same.residuals, right[0].residuals)
+    assert same.test_curves() == right[0].test_curves()
+    assert (other.residuals != same.residuals).all()
+
+
+def test_responses_with_new_random_effects_have_the_marginal_covariance():
+    """Of a random-slope model, against Z G Zᵀ + R; 4000 draws have a relative error of 2.2 %."""
+    model = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"))
+    drawn = model.simulate(4000, seed=3)[:, :10]
+    Z = np.column_stack([np.ones(10), np.arange(10)])
+    G = model.random_covariance("subject").to_numpy()
+    expected = Z @ G @ Z.T + model.dispersion["phi"] * np.eye(10)
+    sd = np.sqrt(np.diag(expected))
+    difference = (np.cov(drawn.T) - expected) / np.outer(sd, sd)
+    assert np.abs(difference).max() < 5 * np.sqrt(2 / 4000)
+
+
+# ------------------------------------------------------------------------- the reference
+
+
+def test_one_step_has_the_prediction_error_of_a_linear_mixed_model():
+    """R - R P R with P = V⁻¹ - V⁻¹X(XᵀV⁻¹X)⁻¹XᵀV⁻¹ (Henderson 1975), Monte-Carlo error 2.2 %."""
+    model = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"))
+    design, phi = model._problem.design, model.dispersion["phi"]
+    G = model.random_covariance("subject").to_numpy()
+    same = design.random[0].codes[:, None] == design.random[0].codes
+    V = same * (design.random[0].Z @ G @ design.random[0].Z.T) + phi * np.eye(180)
+    VX = np.linalg.solve(V, design.X)
+    P = np.linalg.inv(V) - VX @ np.linalg.solve(design.X.T @ VX, VX.T)
+    expected = phi - phi**2 * np.diag(P)
+    score = eta_score(model, model.simulate(4000, conditional=True))
+    shift = one_step(model, score, np.random.default_rng(5))
+    np.testing.assert_allclose(np.mean(shift**2, axis=0), expected, rtol=0.15)
+    assert np.mean(shift**2) == pytest.approx(np.mean(expected), rel=0.02)
+
+
+def test_statistics_are_those_of_scipy_and_statsmodels(right):
+    u = right[0].residuals.to_numpy()
+    assert ks_distance(u) == pytest.approx(stats.kstest(u, "uniform").statistic)
+    assert cramer_von_mises(u) == pytest.approx(stats.cramervonmises(u, "uniform").statistic)
+    watson = right[0].test_autocorrelation(np.arange(len(u)))
+    assert watson.statistic == pytest.approx(durbin_watson(stats.norm.ppf(u)))
+
+
+def test_outliers_of_a_continuous_family_are_binomial():
+    data = data_set(np.random.default_rng(1), 236, "normal")
+    data.loc[[0, 50, 100], "y"] += 15
+    residuals = gt.fit(FORMULA, data).simulated_residuals()
+    result = residuals.test_outliers()
+    count = int(result.statistic)
+    assert count >= 3
+    expected = stats.binomtest(count, 236, 2 / 251, alternative="greater").pvalue
+    assert result.p_value == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------------- what each test sees
+
+
+def test_a_right_model_passes_and_says_so(right):
+    residuals, data = right
+    results = [
+        residuals.test_uniformity(), residuals.test_dispersion(), residuals.test_outliers(),
+        residuals.test_zeros(), residuals.test_curves(), residuals.test_curves("x"),
+        residuals.test_groups(data["f"]), residuals.test_autocorrelation(data["time"], "g"),
+    ]  # fmt: skip
+    assert all(result.p_value > 0.02 for result in results)
+    assert residuals.test_dispersion().effect == pytest.approx(1, abs=0.2)
+
+
+def test_overdispersion_is_seen_at_the_modes_and_not_with_new_random_effects():
+    seen = residuals_of(extra_sd=0.7)[0].test_dispersion()
+    assert seen.effect > 1.3
+    assert seen.p_value == pytest.approx(2 / 251)
+    assert "times what the model expects (p = 0.008)" in seen.reading
+    assert residuals_of(extra_sd=0.7, conditional=False)[0].test_dispersion().p_value > 0.05
+
+
+def test_a_model_without_random_effects_is_overdispersed_by_what_it_leaves_out():
+    data = data_set(np.random.default_rng(1), 236, "negative_binomial")
+    for conditional in (True, False):
+        residuals = gt.fit("y ~ x", data, "poisson").simulated_residuals(conditional=conditional)
+        assert residuals.test_dispersion().effect > 1.5
+
+
+def test_extra_zeros_a_curve_and_a_wrong_family_are_seen():
+    zeros = residuals_of(extra_zeros=0.3)[0].test_zeros()
+    assert zeros.effect > 1.3 and zeros.p_value == pytest.approx(2 / 251)
+    curved, data = residuals_of(curve=1.2)
+    assert curved.test_curves().p_value == curved.test_curves("x").p_value == 1 / 251
+    assert curved.test_curves(data["z"]).p_value > 0.05
+    wrong = residuals_of("gamma", "normal")[0]
+    assert wrong.test_uniformity().p_value == 1 / 251
+
+
+def test_a_level_with_other_responses_is_named():
+    data = data_set(np.random.default_rng(6), 236, "poisson")
+    data.loc[data["f"] == "2", "y"] += 2
+    result = gt.fit(FORMULA, data, "poisson").simulated_residuals().test_groups(data["f"])
+    assert result.p_value == 1 / 251 and "of 4 levels 2 departs most" in result.reading
+    assert list(result.table.columns) == ["n", "mean", "statistic", "p_value"]
+    assert result.table["p_value"].idxmin() == "2" and result.effect > 0.1
+
+
+def test_a_drift_within_groups_is_seen_as_autocorrelation_above_what_modes_cause():
+    data = data_set(np.random.default_rng(7), 236, "poisson")
+    data["time"] = np.tile(np.arange(59), 4)
+    data["g"] = np.repeat(list("abcd"), 59)
+    log_mean = data["g"].map({"a": 0.4, "b": 0.8, "c": 1.2, "d": 1.6}) + np.sin(data["time"] / 8)
+    data["y"] = np.random.default_rng(8).poisson(np.exp(log_mean))
+    residuals = gt.fit(FORMULA, data, "poisson").simulated_residuals()
+    result = residuals.test_autocorrelation(data["time"], "g")
+    assert result.p_value == pytest.approx(2 / 251) and result.effect > 0.2
+    assert "above what the model expects" in result.reading
+
+
+# ------------------------------------------------------------------------- objects, pictures
+
+
+def test_a_result_is_frozen_and_shows_its_reading(right):
+    result = right[0].test_uniformity()
+    with pytest.raises(FrozenInstanceError):
+        result.p_value = 0.0
+    assert result.reading in repr(result) and result.reading in result._repr_html_()
+    assert "id=" not in result._repr_html_()
+    assert result.n == 250 and "from 250 simulations" in repr(result)
+    text = repr(right[0])
+    assert "250 simulations conditional on random effects" in text and "zeros:" in text
+
+
+def test_the_plot_has_a_qq_and_three_quartiles_told_apart_without_colour(right):
+    left, panel = right[0].plot()
+    assert left.figure is panel.figure
+    points = left.lines[-1].get_xydata()
+    np.testing.assert_allclose(points[:, 1], np.sort(right[0].residuals))
+    np.testing.assert_allclose(points[:, 0], (np.arange(236) + 0.5) / 236)
+    curves = [line for line in panel.lines if line.get_label() in ("0.25", "0.5", "0.75")]
+    assert len({line.get_linestyle() for line in curves}) == 3
+    heights = {line.get_label(): np.median(line.get_ydata()) for line in curves}
+    for label, height in heights.items():
+        assert height == pytest.approx(float(label), abs=0.12)
+
+
+def test_the_plot_draws_on_given_axes_and_quantiles_at_few_predictions():
+    model = gt.fit("seizures ~ treatment + (1 | subject)", gt.load_data("epilepsy"), "poisson")
+    _, axes = plt.subplots(1, 2)
+    before = plt.get_fignums()
+    residuals = model.simulated_residuals()
+    drawn = residuals.plot(axes=axes)
+    assert plt.get_fignums() == before and (drawn == axes).all()
+    assert "2 values" in axes[1].get_xlabel()
+    median = next(line for line in axes[1].lines if line.get_label() == "0.5").get_ydata()
+    by_value = residuals.residuals.groupby(residuals.fitted.round(8)).median()
+    np.testing.assert_allclose(median, by_value)
+    with pytest.raises(ValueError, match="axes must be two Axes; got 1"):
+        residuals.plot(axes=[axes[0]])
+
+
+# ------------------------------------------------------------------------- wrong input
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda r: r.test_curves("xx"), r"x: the model uses no column 'xx' \(did you mean 'x'\?\)"),
+        (lambda r: r.test_curves("f"), r"no column 'f'.*give any other column by its values"),
+        (lambda r: r.test_curves("g"), "x must be numeric; g holds '0'. For a factor use test_gro"),
+        (lambda r: r.test_curves(np.ones(236)), "x is the same in every row"),
+        (lambda r: r.test_curves([1.0, 2.0]), "one value for each of the 236 rows.*got 2"),
+        (lambda r: r.test_groups(["a"] * 236), "column has one level only"),
+        (lambda r: r.test_autocorrelation("time"), "time: the model uses no column 'time'"),
+        (
+            lambda r: r.test_autocorrelation(np.arange(236) % 4),
+            "time 0 occurs more than once in a series; name the series with group=",
+        ),
+        (
+            lambda r: r.test_autocorrelation([np.nan, *range(235)]),
+            "time has a missing value in row 0",
+        ),
+        (
+            lambda r: r.test_autocorrelation(np.arange(236), np.arange(236)),
+            "every series has a single time",
+        ),
+        (lambda r: r.model.simulated_residuals(10), "at least 20; got 10"),
+        (lambda r: r.model.simulated_residuals(50.5), "at least 20; got 50.5"),
+    ],
+)
+def test_wrong_input_is_refused_in_a_sentence(right, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(right[0])
+
+
+def test_zeros_of_a_continuous_response_and_curves_of_a_constant_are_refused():
+    model = gt.fit("reaction ~ 1 + (1 | subject)", gt.load_data("sleep"))
+    residuals = model.simulated_residuals()
+    with pytest.raises(ValueError, match="a normal response is never exactly zero"):
+        residuals.test_zeros()
+    with pytest.raises(ValueError, match="the prediction is the same in every row; name a column"):
+        residuals.test_curves()
+
+
+def test_0_1_responses_have_neither_dispersion_nor_a_number_of_zeros():
+    data = data_set(np.random.default_rng(1), 236, "binomial").assign(y=lambda d: d["y"] > 3)
+    residuals = gt.fit("y ~ x", data, "binomial").simulated_residuals()
+    with pytest.raises(ValueError, match="a 0/1 response has no variance beside its mean"):
+        residuals.test_dispersion()
+    with pytest.raises(ValueError, match="a 0/1 response has no number of zeros"):
+        residuals.test_zeros()
+    assert "dispersion" not in repr(residuals) and "uniformity" in repr(residuals)
+
+
+def test_poorly_known_random_effects_are_said_in_the_reading(right):
+    data = data_set(
+        np.random.default_rng(3), 236, "poisson", intercept=1.5, group_sd=0.7, per_group=1
+    )
+    model = gt.fit(FORMULA, data, "poisson")
+    said = "the groups say little about their random effects, so compare conditional=False"
+    assert model.simulated_residuals().test_uniformity().reading.endswith(said)
+    with_new = model.simulated_residuals(conditional=False).test_uniformity()
+    assert said not in with_new.reading and with_new.p_value > 0.05
+    assert said not in right[0].test_uniformity().reading
+
+
+def test_a_fit_that_did_not_converge_is_refused_with_the_reason():
+    data = gt.load_data("herds")
+    data.loc[data["period"] == "4", "incidence"] = 0
+    with pytest.warns(gt.GlmmWarning):
+        model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+    with pytest.raises(ValueError, match=r"did not converge.*period\[T\.4\]' has no finite value"):
+        model.simulated_residuals()

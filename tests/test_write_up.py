@@ -1,0 +1,238 @@
+"""The results paragraph and the table of several fits: their numbers are those of the fit."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import glmmtools as gt
+from glmmtools.write_up import three_digits
+
+REFERENCE = Path(__file__).parent / "reference" / "models.json"
+
+
+@pytest.fixture(scope="module")
+def herds():
+    data = gt.load_data("herds")
+    return gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    return gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"), reml=True)
+
+
+@pytest.fixture(scope="module")
+def seeds():
+    data = gt.load_data("seeds")
+    formula = "prop(germinated, seeds) ~ extract * variety + (1 | plate)"
+    return gt.fit(formula, data, "binomial", nagq=5)
+
+
+def estimate_of(report, name):
+    """Estimate, limits, statistic and its kind as they stand in the text."""
+    number = r"(-?[\d.]+)"
+    found = re.search(
+        rf"{re.escape(name)}: {number} \({number} to {number}; (z|t\([\d.]+\)) = {number}, p",
+        report,
+    )
+    return [float(found.group(k)) for k in (1, 2, 3, 5)], found.group(4)
+
+
+def separated():
+    data = gt.load_data("herds")
+    data.loc[data["period"] == "4", "incidence"] = 0
+    with pytest.warns(gt.SeparationWarning):
+        return gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+
+
+# ------------------------------------------------------------------------------ the paragraph
+
+
+def test_a_logistic_model_is_reported_as_odds_ratios_equal_to_those_of_glmmTMB(herds):
+    text = str(herds.report())
+    reference = json.loads(REFERENCE.read_text())
+    reference = next(each for each in reference if each["id"] == "herds_binomial")["coefficients"]
+    table = herds.tidy()
+    for k, period in enumerate((2, 3, 4), start=1):
+        shown, kind = estimate_of(text, f"period {period} vs 1")
+        row = table.loc[f"period[T.{period}]"]
+        exact = [*np.exp(row[["estimate", "conf_low", "conf_high"]]), row["statistic"]]
+        np.testing.assert_allclose(shown, exact, atol=0.005)
+        assert shown[0] == pytest.approx(np.exp(reference["estimate"][k]), abs=0.005)
+        assert kind == "z"
+    mean = 1 / (1 + np.exp(-reference["estimate"][0]))
+    assert f"At period = 1 the probability with random effects at 0 was {mean:.3f} (95 %" in text
+    assert "compare rows with the same random effects of herd" in text
+
+
+def test_a_linear_model_is_reported_as_slopes_with_t_tests(sleep):
+    text, table = str(sleep.report()), sleep.tidy()
+    shown, kind = estimate_of(text, "days (per unit)")
+    exact = table.loc["days", ["estimate", "conf_low", "conf_high", "statistic"]]
+    np.testing.assert_allclose(shown, exact.to_numpy(float), atol=0.05)
+    assert kind == "t(17.0)"
+    for piece in (
+        "A linear mixed model (normal distribution, identity link) was fitted to reaction",
+        "correlated random intercepts and slopes (days) of subject (18 levels)",
+        "180 rows by restricted maximum likelihood (REML)",
+        "24.7 for subject (intercept), 5.92 for subject (days) and 25.6 for the residuals",
+        "The correlation was 0.07 in subject", "The restricted log-likelihood was -871.81",
+        "days: F(1, 17.0) = 45.85, p < 0.0001",
+    ):  # fmt: skip
+        assert piece in text
+    assert "conditional" not in text  # with the identity link effects hold on average as well
+
+
+def test_intervals_and_tests_follow_the_level_and_the_tables_of_the_model(seeds):
+    text = str(seeds.report(level=0.8))
+    row = seeds.tidy(0.8).loc["extract[T.cucumber]"]
+    shown, _ = estimate_of(text, "extract cucumber vs bean (at variety = Oa75)")
+    np.testing.assert_allclose(shown[1:3], np.exp(row[["conf_low", "conf_high"]]), atol=0.05)
+    assert "80 % Wald confidence intervals" in text
+    tests = seeds.anova(type=2)
+    for term, test in tests.iterrows():
+        assert f"{term}: χ²(1) = {test['statistic']:.2f}, p " in text
+    assert "adaptive Gauss-Hermite quadrature (5 nodes)" in text
+
+
+def test_an_interaction_is_a_ratio_of_ratios_and_main_effects_say_where_they_hold(seeds):
+    text = str(seeds.report())
+    name = "extract cucumber vs bean × variety Oa73 vs Oa75 (ratio of odds ratios)"
+    shown, _ = estimate_of(text, name)
+    assert shown[0] == pytest.approx(np.exp(seeds.params.iloc[-1]), abs=0.005)
+    assert "extract cucumber vs bean (at variety = Oa75):" in text
+    assert "variety Oa73 vs Oa75 (at extract = bean):" in text
+
+
+def test_counts_have_rate_ratios_that_hold_for_averages_unless_slopes_are_random():
+    data = gt.load_data("epilepsy")
+    model = gt.fit("seizures ~ treatment + (1 | subject)", data, "poisson", zero_inflation="~ 1")
+    text = str(model.report())
+    assert "Rate ratios of the counts that are not extra zeros" in text
+    assert f"The probability of an extra zero was {model.dispersion['zero']:.4f}." in text
+    assert "conditional" not in text
+    slopes = gt.fit("seizures ~ period + (period | subject)", data, "poisson")
+    assert "not averages over the population" in str(slopes.report())
+
+
+def test_the_mean_at_a_covariate_of_zero_is_left_out_where_zero_was_not_observed():
+    data = gt.load_data("gasoline")
+    model = gt.fit("converted ~ temp + (1 | batch)", data, "beta")
+    assert "temp = 0" not in str(model.report())
+    centred = data.assign(temp=data["temp"] - data["temp"].mean())
+    centred_model = gt.fit("converted ~ temp + (1 | batch)", centred, "beta")
+    assert "At temp = 0 the mean with random effects at 0 was" in str(centred_model.report())
+
+
+def test_without_an_intercept_nothing_is_called_a_ratio():
+    model = gt.fit(
+        "prop(incidence, size) ~ 0 + period + (1 | herd)", gt.load_data("herds"), "binomial"
+    )
+    text = str(model.report())
+    assert "ratio" not in text.replace("rational", "")
+    shown, _ = estimate_of(text, "period[2]")
+    np.testing.assert_allclose(shown[0], model.params["period[2]"], atol=0.005)
+    assert "Type II" not in text  # that test would be of means on the link scale against zero
+
+
+def test_the_random_part_is_named_by_its_structure():
+    data = gt.load_data("rats").query("rat in ['1', '2', '3', '4', '5', '6', '9', '13']")
+    model = gt.fit("weight ~ day + (day || rat)", data)
+    assert "independent random intercepts and slopes (day) of rat (8 levels)" in str(model.report())
+
+
+def test_a_model_without_random_effects_says_nothing_of_them():
+    data = gt.load_data("herds")
+    text = str(gt.fit("prop(incidence, size) ~ period", data, "binomial").report())
+    assert "A generalized linear model (binomial" in text and "Odds ratios" in text
+    assert "random" not in text
+
+
+def test_a_singular_fit_is_said_and_a_fit_that_did_not_converge_has_no_numbers():
+    data = gt.load_data("oats").assign(flat=lambda d: d["nitro"] + np.tile([-1.0, 1.0], 36))
+    with pytest.warns(gt.SingularFitWarning):
+        singular = gt.fit("flat ~ nitro + (1 | block)", data)
+    text = str(singular.report())
+    assert "The variance is estimated at zero in (1 | block)." in text and "simplify" not in text
+    model = separated()
+    text = str(model.report())
+    assert "The fit did not converge, and no estimates are reported." in text
+    assert "'period[T.4]' has no finite value" in text
+    assert "vs" not in text and "log-likelihood" not in text
+
+
+def test_versions_can_be_left_out_so_that_the_text_is_the_same_on_every_machine(herds):
+    assert "Python" not in str(herds.report(versions=False))
+    assert re.search(
+        r"Software: glmmtools [\d.]+ with glmm [\d.]+, NumPy [\d.]+ and Python 3",
+        str(herds.report()),
+    )
+
+
+def test_the_paragraph_as_html_and_latex_escapes_what_these_languages_read_as_commands(herds):
+    report = herds.report(versions=False)
+    assert repr(report) == str(report)
+    assert "p &lt; 0.0001" in report.to_html() and report.to_html() == report._repr_html_()
+    latex = report.to_latex()
+    assert r"95 \% Wald" in latex and r"p $<$ 0.0001" in latex and r"$\chi^2$(3)" in latex
+    assert "z = $-$3.24" in latex and not re.search(r"(?<!\\)[%_&#]", latex)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(13.0, "13.0"), (0.04087, "0.0409"), (302.4, "302"), (1234.5, "1234"), (0.0, "0.0000"),
+     (3.2e-6, "3.20e-06")],
+)  # fmt: skip
+def test_three_digits_are_shown_in_full(value, shown):
+    assert three_digits(value) == shown
+
+
+# ------------------------------------------------------------------------------ the table
+
+
+def test_a_table_of_models_has_the_numbers_of_each_and_empty_cells_elsewhere(sleep):
+    simple = gt.fit("reaction ~ days + (1 | subject)", gt.load_data("sleep"), reml=True)
+    table = gt.table(simple, sleep, names=["intercepts", "slopes"])
+    rows = table.frame.droplevel("part")
+    assert list(table.frame) == ["intercepts", "slopes"]
+    for name, model in (("intercepts", simple), ("slopes", sleep)):
+        estimate, error = rows.loc["days", name].strip(")").split(" (")
+        assert float(estimate) == pytest.approx(model.params["days"], abs=0.005)
+        assert float(error) == pytest.approx(model.bse["days"], abs=0.005)
+        assert float(rows.loc["AIC", name]) == pytest.approx(model.aic, abs=0.005)
+        assert float(rows.loc["REML logLik", name]) == pytest.approx(model.llf, abs=0.005)
+        assert rows.loc["rows", name] == "180"
+    assert rows.loc["sd subject days", "intercepts"] == ""
+    assert list(rows.index).index("sd Residual") > list(rows.index).index("corr subject days")
+    assert table.notes == ()
+
+
+def test_the_table_says_what_cannot_be_compared(herds, sleep):
+    other = gt.fit("reaction ~ 1 + (days | subject)", gt.load_data("sleep"), reml=True)
+    assert "REML criteria" in gt.table(sleep, other).notes[0]
+    assert "not of the same response and rows" in gt.table(herds, sleep).notes[0]
+    assert gt.table(separated(), names=["bad"]).notes[0].startswith("bad did not converge")
+
+
+def test_the_table_as_text_html_and_latex(herds, sleep):
+    table = gt.table(herds, sleep)
+    lines = str(table).splitlines()
+    assert lines[0].split() == ["model", "1", "model", "2"]
+    assert len({len(each) for each in lines if each.startswith("  ") and "251.41" in each}) == 1
+    parts = table.frame.index.get_level_values("part").nunique()
+    assert table._repr_html_().count("<tr>") == 1 + parts + len(table.frame)
+    latex = table.to_latex().splitlines()
+    assert latex[0] == r"\begin{tabular}{lrr}" and r"\end{tabular}" in latex
+    assert all(line.count(" & ") == 2 for line in latex if " & " in line)
+    assert r"period[T.2] & $-$0.992 (0.307) &  \\" in latex
+
+
+@pytest.mark.parametrize("names", [["one"], ["same", "same"]])
+def test_a_table_needs_models_and_one_name_for_each(herds, names):
+    with pytest.raises(ValueError, match=r"one different name for each of the 2 models"):
+        gt.table(herds, herds, names=names)
+    with pytest.raises(ValueError, match="needs one fitted model or more"):
+        gt.table()
