@@ -129,6 +129,7 @@ def rejections(
     replications: int, rows: int, data_family: str, family: str, n_jobs: int = 1, **departure
 ) -> pd.Series:
     """Share of p-values of at most 0.05 by test, and the number of fits that did not converge."""
+    print(f"{rows} rows of {data_family}, {family} fitted {departure or ''}", flush=True)
     call = joblib.delayed(p_values)
     done = joblib.Parallel(n_jobs)(
         call((rows, k), rows, data_family, family, **departure) for k in range(replications)
@@ -194,7 +195,8 @@ def main() -> None:
 Below 0.03 is conservative: the test finds less than it might, and does not cry wolf. Outliers are,
 because the count is a small whole number and the modes lie near their own data. Dispersion is
 wherever the family has a dispersion parameter of its own, fitted to the same spread, and there the
-number of zeros is too.
+number of zeros is too. Liberal is one: where zeros are rare, as those of 10 trials here, their test
+rejects right models in up to 0.10 of the data sets.
 
 ## Where one step is not enough
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools._text import plural
 from glmmtools.engines.base import Problem
 from glmmtools.families import Family
 from glmmtools.families import family as look_up
@@ -60,7 +61,12 @@ def build_problem(
                 f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
             )
         zero = one_sided(zero_inflation, design.frame, "zero_inflation")
-    return Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
+    problem = Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
+    if problem.n_params > design.n:
+        raise ValueError(
+            f"the model has {plural(problem.n_params, 'parameter')} for {plural(design.n, 'row')}"
+        )
+    return problem
 
 
 def check_support(distribution: Family, design: Design) -> None:

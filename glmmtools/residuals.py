@@ -284,7 +284,8 @@ class SimulatedResiduals:
     def test_zeros(self) -> ResidualTest:
         """Compare the number of zeros with that in the simulated responses, two-sided.
 
-        The statistic is the number of zeros, the effect its ratio to the expected number.
+        The statistic is the number of zeros, the effect its ratio to the expected number. Where few
+        zeros are expected the test is liberal (size up to 0.10): ask for a smaller p.
 
         Raises
         ------

@@ -41,6 +41,8 @@ def why_not(problem: Problem) -> str | None:
         return f"the glmm engine has no {link.name} link for {family.name}"
     if not design.random:
         return "the model has no random term"
+    if not design.names:
+        return "the glmm engine needs a fixed effect"
     if problem.dispersion is not None or problem.zero is not None:
         return "the glmm engine models neither dispersion nor extra zeros"
     if design.weights is not None and family.name not in ("normal", "poisson"):
@@ -147,20 +149,13 @@ def _estimate(result, problem: Problem) -> Estimate:
         shape=shape,
         terms=tuple(TermEstimate(G, b) for G, b in zip(covariances, modes, strict=True)),
         llf=float(result.loglik),
-        n_params=_number_of_parameters(problem),
+        n_params=problem.n_params,
         converged=bool(result.converged),
         singular=singular,
         messages=_messages(result, problem, singular),
         engine=NAME,
         method=method,
     )
-
-
-def _number_of_parameters(problem: Problem) -> int:
-    """Fixed effects, variances and correlations, shape parameters."""
-    sizes = [len(term.names) for term in problem.design.random]
-    variances = sum(q * (q + 1) // 2 for q in sizes)
-    return len(problem.design.names) + variances + len(problem.family.shape)
 
 
 def _in_code_order(block: dict) -> np.ndarray:

@@ -120,8 +120,8 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
             if term.label in singular
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
-    messages += _shape_messages(problem, marginal, optimum, shape)
-    if _moves_fixed_effects(marginal, optimum) and converged:
+    messages += _shape_messages(problem, shape, predictors)
+    if np.any(_moved_when_flat(marginal, optimum)):
         converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
@@ -143,7 +143,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
             for each, modes in zip(marginal.placed, marginal.modes(vector, solution), strict=True)
         ),
         llf=optimum.value,
-        n_params=marginal.size + (marginal.p if problem.reml else 0),
+        n_params=problem.n_params,
         converged=converged,
         singular=singular,
         messages=tuple(messages),
@@ -167,7 +167,10 @@ def _is_linear(problem: Problem) -> bool:
 
 
 def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
-    """Covariance of β: given the variances for linear mixed models, as lme4; else joint."""
+    """Covariance of β: given the variances for linear mixed models, as lme4; else joint.
+
+    It is nan where there is no maximum, or none in the direction of a coefficient.
+    """
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
         inner = solution.arrow.border_inverse[-p:, -p:]
@@ -175,7 +178,10 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
         inner = np.linalg.inv(optimum.information[:p, :p])
     else:
         inner = optimum.covariance[:p, :p]
-    return marginal.to_user @ inner @ marginal.to_user.T * scale**2
+    covariance = marginal.to_user @ inner @ marginal.to_user.T * scale**2
+    unknown = _moved_when_flat(marginal, optimum) | (not optimum.converged)
+    covariance[unknown] = covariance[:, unknown] = np.nan
+    return covariance
 
 
 def _df(marginal: Marginal, optimum: Optimum) -> Array:
@@ -220,27 +226,37 @@ _LIMITS = {
     "betabinomial": ("phi", "high", "the binomial"),
     "t": ("df", "high", "the normal"),
 }
+_NO_EXTRA_ZEROS = -11.0  # the logit of 2 in 100 000
 
 
-def _shape_messages(problem, marginal, optimum, shape) -> list[GlmmWarning]:
-    """A shape parameter that ran to the end where the family becomes a simpler one."""
+def _shape_messages(problem, shape, predictors) -> list[GlmmWarning]:
+    """A shape parameter that ran to the end where the family becomes a simpler one; no zeros."""
+    found: list[GlmmWarning] = []
     name, end, simpler = _LIMITS.get(problem.family.name, ("", "", ""))
-    if name not in shape:
-        return []
-    at_limit = shape[name] < 1e-5 if end == "low" else shape[name] > 1e4
-    if not at_limit:
-        return []
-    return [
-        DataWarning(
-            f"The {name} of {problem.family.name} is estimated at its limit, where the family is "
-            f"{simpler}. The data show no need for it: fit {simpler} family."
+    if name in shape and (shape[name] < 1e-5 if end == "low" else shape[name] > 1e4):
+        found.append(
+            DataWarning(
+                f"The {name} of {problem.family.name} is estimated at its limit, where the family "
+                f"is {simpler}. The data show no need for it: fit {simpler} family."
+            )
         )
-    ]
+    if ZERO in predictors and np.all(problem.zero.X @ predictors[ZERO] < _NO_EXTRA_ZEROS):
+        found.append(
+            DataWarning(
+                "The probability of an extra zero is estimated at zero. The counts show no need "
+                "for it: fit without zero_inflation."
+            )
+        )
+    return found
 
 
-def _moves_fixed_effects(marginal: Marginal, optimum: Optimum) -> bool:
-    """Whether some direction without curvature moves the fixed effects."""
-    return bool(np.any(np.abs(optimum.flat[:, : marginal.n_fixed]) > 1e-3))
+def _moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
+    """Which of the user's fixed effects a direction without curvature moves."""
+    if not (marginal.n_fixed and len(optimum.flat)):
+        return np.zeros(marginal.p, dtype=bool)
+    rms = np.sqrt(np.mean(marginal.problem.design.X**2, axis=0))
+    moved = np.abs(marginal.to_user @ optimum.flat[:, : marginal.n_fixed].T) * rms[:, None]
+    return np.any(moved > 1e-3, axis=1)
 
 
 def _not_converged() -> ConvergenceWarning:

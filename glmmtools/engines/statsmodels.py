@@ -127,6 +127,6 @@ def _estimate(
         )
     return Estimate(
         beta=beta, cov_beta=cov, df=np.full(len(beta), df), shape=shape, terms=(), llf=llf,
-        n_params=len(beta) + len(problem.family.shape), converged=converged, singular=(),
+        n_params=problem.n_params, converged=converged, singular=(),
         messages=tuple(messages), engine=NAME, method=method,
     )  # fmt: skip

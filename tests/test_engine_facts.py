@@ -1,0 +1,226 @@
+"""What must hold of our engine whatever the data: closed forms, invariances, honest endings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+import glmmtools as gt
+from glmmtools.engines.marginal import Marginal
+from glmmtools.problem import build_problem
+
+
+def problem(formula, data, family="normal", reml=False):
+    return build_problem(formula, data, family, None, None, None, None, None, reml, 1)
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    return gt.load_data("sleep")
+
+
+def closed_form(model, data, reml):
+    """The normal log-likelihood of y ~ N(Xβ, ZGZᵀ + φI), and its REML criterion."""
+    X = np.column_stack([np.ones(len(data)), data["days"]])
+    same = data["subject"].to_numpy()[:, None] == data["subject"].to_numpy()
+    G = model.random_covariance("subject").to_numpy()
+    V = (X @ G @ X.T) * same + model.dispersion["phi"] * np.eye(len(data))
+    y = data["reaction"].to_numpy()
+    inverse = np.linalg.inv(V)
+    beta = np.linalg.solve(X.T @ inverse @ X, X.T @ inverse @ y)
+    np.testing.assert_allclose(beta, model.params, rtol=1e-6)
+    value = stats.multivariate_normal.logpdf(y, X @ beta, V)
+    if reml:
+        value += np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(X.T @ inverse @ X)[1]
+    return value
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_laplace_is_exact_for_a_normal_model(sleep, reml):
+    model = gt.fit("reaction ~ days + (days | subject)", sleep, reml=reml, engine="laplace")
+    assert model.llf == pytest.approx(closed_form(model, sleep, reml), abs=1e-7)
+
+
+def test_laplace_of_one_poisson_group_is_the_formula_of_the_lesson():
+    """h(û) - ½ log H by hand; the exact integral differs by the known small error."""
+    data = pd.DataFrame({"y": [3, 5, 2, 0, 1, 1], "g": list("aaabbb")})
+    marginal = Marginal(problem("y ~ 1 + (1 | g)", data, "poisson"))
+    beta, sd = 0.6, 0.8
+    vector = np.array([beta, sd])
+    by_hand = exact = 0.0
+    for _, y in data.groupby("g")["y"]:
+        u = 0.0
+        for _ in range(50):
+            mu = np.exp(beta + sd * u)
+            curvature = sd**2 * len(y) * mu + 1
+            u += (sd * (y.sum() - len(y) * mu) - u) / curvature
+
+        def density(v, y=y):
+            return stats.poisson.pmf(y, np.exp(beta + sd * v)).prod() * np.exp(-0.5 * v * v)
+
+        by_hand += np.log(density(u)) - 0.5 * np.log(sd**2 * len(y) * np.exp(beta + sd * u) + 1)
+        exact += np.log(integrate.quad(density, -9, 9)[0] / np.sqrt(2 * np.pi))
+    value = marginal.value_and_gradient(vector * np.sign(marginal.X[0, 0]) ** [1, 0])[0]
+    assert value == pytest.approx(by_hand, abs=1e-9)
+    assert abs(value - exact) < 0.02
+
+
+@pytest.mark.parametrize("engine", ["glmm", "laplace"])
+def test_scales_of_covariates_change_nothing_but_the_units(engine):
+    data = gt.load_data("epilepsy").assign(year=lambda d: d["period"] + 2000.0)
+    data["large"] = 1e6 * data["age"]
+    plain = gt.fit("seizures ~ age + period + (1 | subject)", data, "poisson", engine=engine)
+    other = gt.fit("seizures ~ large + year + (1 | subject)", data, "poisson", engine=engine)
+    assert other.llf == pytest.approx(plain.llf, abs=1e-6)
+    assert other.params["large"] * 1e6 == pytest.approx(plain.params["age"], rel=1e-3)
+    assert other.bse["large"] * 1e6 == pytest.approx(plain.bse["age"], rel=1e-4)
+    assert other.bse["year"] == pytest.approx(plain.bse["period"], rel=1e-4)
+
+
+def test_the_scale_of_a_normal_response_changes_nothing_but_the_units(sleep):
+    small = gt.fit("reaction ~ days + (days || subject)", sleep)
+    large = gt.fit(
+        "reaction ~ days + (days || subject)", sleep.assign(reaction=1e6 * sleep["reaction"])
+    )
+    assert large.llf == pytest.approx(small.llf - 180 * np.log(1e6), abs=1e-6)
+    np.testing.assert_allclose(large.params / 1e6, small.params, rtol=1e-6)
+    np.testing.assert_allclose(large.bse / 1e6, small.bse, rtol=1e-5)
+    np.testing.assert_allclose(
+        large.variance_components["sd"] / 1e6, small.variance_components["sd"], rtol=1e-5
+    )
+
+
+def test_a_variance_of_zero_is_found_exactly_and_named():
+    data = gt.load_data("oats").assign(flat=lambda d: d["nitro"] + np.tile([-1.0, 1.0], 36))
+    with pytest.warns(
+        gt.SingularFitWarning, match=r"The variance is estimated at zero in \(1 \| b"
+    ):
+        model = gt.fit("flat ~ nitro + (1 | block)", data, engine="laplace")
+    assert model.converged and model.singular
+    assert model.variance_components["sd"][0] == 0
+    assert model.llf == pytest.approx(gt.fit("flat ~ nitro", data).llf, abs=1e-6)
+
+
+def counts(seed):
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"g": np.repeat(np.arange(30), 6), "x": rng.normal(size=180)})
+    mu = np.exp(1 + 0.3 * data["x"] + rng.normal(0, 0.5, 30)[data["g"]])
+    return data.assign(y=rng.poisson(mu))
+
+
+def underdispersed(seed=4):
+    """Counts whose variance is below their mean: no negative binomial fits better than Poisson."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"g": np.repeat(np.arange(30), 6)})
+    return data.assign(y=rng.binomial(10, 0.5, 180))
+
+
+def test_a_negative_binomial_without_overdispersion_says_it_is_the_poisson():
+    data = underdispersed()
+    with pytest.warns(gt.GlmmWarning) as caught:
+        model = gt.fit("y ~ 1 + (1 | g)", data, "nbinom2", engine="laplace")
+    assert any("where the family is the Poisson" in str(each.message) for each in caught)
+    with pytest.warns(gt.SingularFitWarning):
+        poisson = gt.fit("y ~ 1 + (1 | g)", data, "poisson", engine="laplace")
+    assert model.llf == pytest.approx(poisson.llf, abs=1e-3)
+
+
+def test_separation_is_found_and_named_and_is_no_convergence():
+    data = gt.load_data("herds")
+    data.loc[data["period"] == "4", "incidence"] = 0
+    with pytest.warns(gt.SeparationWarning, match=r"'period\[T.4\]' has no finite value"):
+        model = gt.fit(
+            "prop(incidence, size) ~ period + (1 | herd)", data, "binomial", engine="laplace"
+        )
+    assert not model.converged
+    assert "its numbers are not estimates" in repr(model)
+
+
+WRONG = {
+    "times repeated": (
+        ("y ~ 1 + ar1(t | g)", {"t": lambda d: np.tile([1, 2, 3, 3, 4, 5], 30)}),
+        r"ar1\(t \| g\): g '0' has t = 3 more than once",
+    ),
+    "times that are text": (
+        ("y ~ 1 + ar1(t | g)", {"t": lambda d: ["mon"] * 180}),
+        "the time 't' must be numbers; it holds values such as 'mon'",
+    ),
+    "times that are fractions": (
+        ("y ~ 1 + ar1(t | g)", {"t": lambda d: np.tile(np.arange(6) / 4, 30)}),
+        "needs whole-number times",
+    ),
+    "all-zero counts": (("y ~ x + (1 | g)", {"y": lambda d: 0}), "every value of the response 'y'"),
+    "dispersion of a Poisson": (
+        ("y ~ x + (1 | g)", {}, {"dispersion_formula": "~ x"}),
+        "poisson has no dispersion",
+    ),
+    "a two-sided dispersion formula": (
+        ("y ~ x + (1 | g)", {}, {"zero_inflation": "y ~ x"}),
+        "zero_inflation is a formula with nothing left of ~",
+    ),
+    "random extra zeros": (
+        ("y ~ x + (1 | g)", {}, {"zero_inflation": "~ (1 | g)"}),
+        "zero_inflation has no random terms",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_call_gets_one_clear_sentence(call, message):
+    formula, changes, options = (*call, {})[:3]
+    with pytest.raises(ValueError, match=message):
+        gt.fit(formula, counts(1).assign(**changes), "poisson", **options)
+
+
+def test_zero_inflation_is_for_counts():
+    with pytest.raises(ValueError, match="zero_inflation is for counts"):
+        gt.fit("y ~ x + (1 | g)", counts(1), "normal", zero_inflation="~ 1")
+
+
+def test_zero_inflation_without_zeros_fits_and_says_so():
+    data = counts(2)
+    data["y"] += 1
+    with pytest.warns(gt.DataWarning, match="extra zero is estimated at zero"):
+        model = gt.fit("y ~ x + (1 | g)", data, "poisson", zero_inflation="~ 1")
+    assert model.dispersion["zero"] < 1e-3
+    plain = gt.fit("y ~ x + (1 | g)", data, "poisson")
+    assert model.llf == pytest.approx(plain.llf, abs=1e-3)
+
+
+def test_more_parameters_than_rows_is_refused():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.normal(size=6), "x": rng.normal(size=6), "z": rng.normal(size=6)})
+    data["g"] = [1, 1, 1, 2, 2, 2]
+    with pytest.raises(ValueError, match="7 parameters for 6 rows"):
+        gt.fit("y ~ x + z + (x | g)", data)
+
+
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_log_likelihoods_of_counts_are_below_zero(family):
+    data = counts(3)
+    formula = "prop(y, n) ~ x + (1 | g)" if family == "binomial" else "y ~ x + (1 | g)"
+    data["n"] = data["y"].max() + 1
+    for engine in ("glmm", "laplace"):
+        model = gt.fit(formula, data, family, engine=engine)
+        assert model.converged and model.llf < 0
+
+
+def test_a_model_without_fixed_effects_fits():
+    """glmm needs a column; ours does not: the mean is that of the offset, zero."""
+    data = gt.load_data("sleep").assign(offset=250.0)
+    model = gt.fit("reaction ~ 0 + (1 | subject)", data, offset="offset")
+    assert (model.engine, len(model.params), model.converged) == ("laplace", 0, True)
+
+
+@pytest.mark.parametrize("nagq", [5, 11])
+def test_quadrature_of_both_engines_agrees(nagq):
+    data = gt.load_data("herds")
+    formula = "prop(incidence, size) ~ period + (1 | herd)"
+    ours, theirs = (
+        gt.fit(formula, data, "binomial", nagq=nagq, engine=engine)
+        for engine in ("laplace", "glmm")
+    )
+    assert ours.method == theirs.method == f"AGQ({nagq})"
+    assert ours.llf == pytest.approx(theirs.llf, abs=1e-6)
+    np.testing.assert_allclose(ours.params, theirs.params, atol=1e-5)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-4)
