@@ -37,7 +37,7 @@ test: $(READY) ## Set up if needed, run the unit tests and then every notebook u
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
-	$(PY) -m pytest -m slow $(ARGS)
+	$(PY) -m pytest -m slow -n 2 $(ARGS)
 
 clean: ## Remove .venv and everything else that can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -10,7 +10,7 @@ import pandas as pd
 
 from glmmtools import engines
 from glmmtools._text import listed, nearest
-from glmmtools.covariance import structure_of
+from glmmtools.covariance import marginal_covariance
 from glmmtools.engines.marginal import Marginal
 
 if TYPE_CHECKING:
@@ -72,12 +72,13 @@ def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
             f"the covariance matrix of {len(positions)} rows is too large to look at (the most is "
             f"{_MOST_ROWS}); choose some, such as rows=slice(0, 60)"
         )
-    total = np.zeros((len(positions), len(positions)))
-    for term, estimate in model._random_terms():
-        structure = structure_of(term)
-        root = structure.rows(structure.theta_of(estimate.covariance, estimate.correlation))
-        codes, root = term.codes[positions], root[positions]
-        total += (codes[:, None] == codes) * (root @ root.T)
+    estimates = model._estimate.terms
+    total = np.zeros((len(positions), len(positions))) + marginal_covariance(
+        model._problem.design.random,
+        [each.covariance for each in estimates],
+        [each.correlation for each in estimates],
+        positions,
+    )
     if _is_linear(model):
         phi = np.broadcast_to(model._shape()["phi"], model.nobs)
         weights = model._problem.design.weights

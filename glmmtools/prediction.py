@@ -42,7 +42,8 @@ def predict(
     interval : float, optional
         Confidence level of an interval for the predicted mean. Conditional standard errors hold
         the uncertainty of all parameters and of the random effects; for a new level, its whole
-        variance. Limits are computed on the link scale.
+        variance. At the population level of a normal model the quantile is Student's t. Limits are
+        computed on the link scale.
 
     Returns
     -------
@@ -83,10 +84,11 @@ def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataF
     if scale == "response" and model._problem.zero is not None:
         raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
     if level == "conditional" and random:
-        sd = model._joint.predictor_sds(X, random)
+        sd, df = model._joint.predictor_sds(X, random), np.inf
     else:
         sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model._estimate.cov_beta, X))
-    half = t_quantile(interval, np.inf) * sd
+        df = model.contrast_df(X)
+    half = t_quantile(interval, df) * sd
     table = pd.DataFrame({"estimate": eta, "std_error": sd}, index=index)
     table["conf_low"], table["conf_high"] = eta - half, eta + half
     if scale == "response":

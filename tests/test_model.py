@@ -253,3 +253,14 @@ def test_degrees_of_freedom_of_contrasts_agree_with_those_of_coefficients(engine
     by_default = gt.fit(formula, gt.load_data("oats"), reml=reml, engine="glmm").tidy()["df"]
     np.testing.assert_allclose(model.tidy()["df"], by_default, rtol=1e-4)
     np.testing.assert_allclose(model.contrast_df(np.eye(6)), by_default, rtol=1e-4)
+
+
+def test_population_intervals_of_a_normal_model_are_those_of_its_t_tests(sleep_model):
+    new = pd.DataFrame({"days": [0.0]})
+    row = sleep_model.predict(new, level="population", interval=0.95).iloc[0]
+    table = sleep_model.tidy().loc["Intercept"]
+    np.testing.assert_allclose(
+        row[["estimate", "std_error", "conf_low", "conf_high"]].astype(float),
+        table[["estimate", "std_error", "conf_low", "conf_high"]].astype(float),
+        rtol=1e-5,
+    )
