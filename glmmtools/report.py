@@ -74,7 +74,8 @@ def _parts(model: FittedModel):
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
-    extra = model.dispersion.drop(["residual sd", "phi"] if model.family.name == "normal" else [])
+    shown = ["residual sd", "phi"] if model.family.name == "normal" else []  # a variance component
+    extra = model.dispersion.drop(shown, errors="ignore")
     if len(extra):
         header.append(
             ("dispersion", ", ".join(f"{name} {number(value)}" for name, value in extra.items()))

@@ -264,3 +264,10 @@ def test_population_intervals_of_a_normal_model_are_those_of_its_t_tests(sleep_m
         table[["estimate", "std_error", "conf_low", "conf_high"]].astype(float),
         rtol=1e-5,
     )
+
+
+def test_the_summary_of_a_dispersion_formula_shows_its_coefficients():
+    model = gt.fit(
+        "reaction ~ days + (1 | subject)", gt.load_data("sleep"), dispersion_formula="~ days"
+    )
+    assert "log phi: days" in repr(model)
