@@ -120,7 +120,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
             if term.label in singular
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
-    messages += _shape_messages(problem, shape, predictors)
+    messages += _shape_messages(marginal, shape, predictors)
     if np.any(_moved_when_flat(marginal, optimum)):
         converged = False
     if problem.family.discrete and optimum.value > 1e-6:
@@ -203,11 +203,11 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     for name, matrix in marginal.likelihood.predictors.items():
         part = marginal.names[name]
         shift = np.linalg.lstsq(matrix, np.full(len(matrix), marginal.shape_shift(name)))[0]
-        values = optimum.point[part] + shift
         if modelled.get(name) is None:
-            shape[name] = float(np.exp(values[0]))
+            bounded = marginal.likelihood.bounded(name, optimum.point[part])
+            shape[name] = float(bounded[0] * np.exp(shift[0]))
         else:
-            predictors[name], errors[name] = values, se[part]
+            predictors[name], errors[name] = optimum.point[part] + shift, se[part]
     return shape, predictors, errors
 
 
@@ -229,15 +229,25 @@ _LIMITS = {
 _NO_EXTRA_ZEROS = -11.0  # the logit of 2 in 100 000
 
 
-def _shape_messages(problem, shape, predictors) -> list[GlmmWarning]:
-    """A shape parameter that ran to the end where the family becomes a simpler one; no zeros."""
+def _shape_messages(marginal, shape, predictors) -> list[GlmmWarning]:
+    """What to say of shape parameters that ran to an end of their range."""
     found: list[GlmmWarning] = []
+    problem = marginal.problem
     name, end, simpler = _LIMITS.get(problem.family.name, ("", "", ""))
     if name in shape and (shape[name] < 1e-5 if end == "low" else shape[name] > 1e4):
         found.append(
             DataWarning(
                 f"The {name} of {problem.family.name} is estimated at its limit, where the family "
                 f"is {simpler}. The data show no need for it: fit {simpler} family."
+            )
+        )
+    if "phi" in shape and marginal.likelihood.at_limit(
+        "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
+    ):
+        found.append(
+            DataWarning(
+                f"The phi of {problem.family.name} is estimated at its limit: random effects of "
+                "single rows account for all of the scatter. Say so in the report."
             )
         )
     if ZERO in predictors and np.all(problem.zero.X @ predictors[ZERO] < _NO_EXTRA_ZEROS):

@@ -7,37 +7,51 @@ eta (three orders) and for those in the others of the log-density and of its fir
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
 from glmmtools.engines.base import Problem
+from glmmtools.links import Link
 
 __all__ = ["Likelihood"]
 
 Array = np.ndarray
 ZERO = "zero"
+_WIDEST = (np.exp(-60.0), np.exp(60.0))
+_LEAST = 1e-7
 
 
 class Likelihood:
-    """The rows of a problem, in the order given, on an internally scaled response.
+    """The rows of a problem, in the order given, in internal units.
+
+    So a response in millions is searched on the same footing as one in units.
 
     Attributes
     ----------
     scale : float
-        The response is divided by it (normal and t with identity link, 1 otherwise), so that a
-        response in millions is searched on the same footing as one in units.
+        Unit of the linear predictor, where it has the units of the response or of its inverse.
+    unit : float
+        Unit of the response: for normal and t with identity link that of the linear predictor.
     predictors : dict of ndarray
         Design matrix of each shape parameter's log, and of the extra zeros' logit (``"zero"``).
+    limits : dict of tuple
+        Lowest and highest value of each shape parameter; beyond, the likelihood is constant.
     """
 
     def __init__(self, problem: Problem, order: Array):
         design = problem.design
         self.family, self.link = problem.family, problem.link
-        scaled = self.family.name in ("normal", "t") and self.link.name == "identity"
-        self.scale = float(np.std(design.y - design.offset)) if scaled else 1.0
-        self.y = design.y[order] / self.scale
-        self.offset = design.offset[order] / self.scale
         self.trials = {name: values[order] for name, values in problem.trials.items()}
+        self.y, self.unit, self.scale = design.y[order], 1.0, 1.0
+        if self.family.name in ("normal", "t") and self.link.name == "identity":
+            self.unit = self.scale = float(np.std(design.y - design.offset))
+            self.y = self.y / self.unit
+        elif self.link.name in ("identity", "inverse"):
+            self.scale = _spread(self.link(self.guessed_means()))
+            self.link = _in_units(self.link, self.scale)
+        self.offset = design.offset[order] / self.scale
         weights = None if design.weights is None else design.weights[order]
         prior = self.family.name == "normal"
         self.weights = None if prior else weights
@@ -49,10 +63,35 @@ class Likelihood:
         if problem.zero is not None:
             self.predictors[ZERO] = problem.zero.X[order]
         self.is_zero = self.y == 0
+        self.limits = dict.fromkeys(self.family.shape, _WIDEST)
+
+    def bound_dispersion(self, variance: float) -> None:
+        """Bound the dispersion where it leaves less than 1e-7 of the `variance` to the rows.
+
+        Where every row has a random effect of its own, no variance besides is an optimum like
+        others; but close to it the digits are lost.
+        """
+        if self.family.name == "beta":
+            self.limits["phi"] = (_WIDEST[0], 4 / (_LEAST * variance))
+        elif self.family.name in ("normal", "t", "gamma", "lognormal"):
+            self.limits["phi"] = (_LEAST * variance, _WIDEST[1])
 
     def llf_shift(self) -> float:
         """What the scaling of the response adds to the log-likelihood."""
-        return -len(self.y) * np.log(self.scale)
+        return -len(self.y) * np.log(self.unit)
+
+    def guessed_means(self) -> Array:
+        """Means near the observations and inside the interval of means."""
+        family, y = self.family, self.y
+        if family.takes_trials:
+            return (y + 0.5) / (self.trials["trials"] + 1)
+        if family.mean_interval == (0.0, 1.0):
+            return np.clip(y, 0.01, 0.99)
+        if family.mean_interval[0] == 0:
+            return np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
+        if self.link.name == "identity":
+            return y
+        return np.maximum(y, 1e-2 * np.std(y))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
         """Shape parameters by row (one value where they do not vary); the zeros' logit as it is."""
@@ -60,10 +99,20 @@ class Likelihood:
         for name, matrix in self.predictors.items():
             constant = matrix.shape[1] == 1 and matrix[0, 0] == 1
             linear = coefficients[name][0] if constant else matrix @ coefficients[name]
-            values[name] = linear if name == ZERO else np.exp(np.clip(linear, -60, 60))
+            values[name] = linear if name == ZERO else self.bounded(name, linear)
         if self.prior is not None:
             values["phi"] = values["phi"] / self.prior
         return values
+
+    def bounded(self, name: str, logarithm: Array) -> Array:
+        """A shape parameter from its logarithm, between its limits."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.clip(np.exp(logarithm), *self.limits[name])
+
+    def at_limit(self, name: str, value: Array) -> Array:
+        """Whether a shape parameter lies at one of its limits, up to rounding."""
+        low, high = self.limits[name]
+        return (value <= low * (1 + 1e-12)) | (value >= high * (1 - 1e-12))
 
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
         """Log-density of each row."""
@@ -94,6 +143,11 @@ class Likelihood:
         """For each further predictor: derivatives of the density and of its two eta-derivatives."""
         shape, logit = self._split(parameters)
         found = self.family.shape_eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
+        for name, values in found.items():
+            prior = self.prior if name == "phi" and self.prior is not None else 1.0
+            outside = self.at_limit(name, shape[name] * prior)
+            if np.any(outside):
+                found[name] = tuple(np.where(outside, 0.0, each) for each in values)
         if logit is not None:
             d1, d2, _ = self.family.eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
             w, v, s = self._zero_weights(eta, shape, logit)
@@ -127,3 +181,24 @@ class Likelihood:
 
     def _weighted(self, values: tuple) -> tuple:
         return values if self.weights is None else tuple(each * self.weights for each in values)
+
+
+def _spread(values: Array) -> float:
+    """A measure of spread that a few extreme values do not move."""
+    low, high = np.quantile(values, [0.1, 0.9])
+    return float((high - low) / 2 or np.std(values) or 1.0)
+
+
+def _in_units(link: Link, unit: float) -> Link:
+    """The link with a linear predictor in these units."""
+
+    def derivatives(eta):
+        first, second, third = link.derivatives(eta * unit)
+        return first * unit, second * unit**2, third * unit**3
+
+    return replace(
+        link,
+        _forward=lambda mu: link(mu) / unit,
+        _inverse=lambda eta: link.inverse(eta * unit),
+        _derivatives=derivatives,
+    )

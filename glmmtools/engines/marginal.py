@@ -46,6 +46,8 @@ class Marginal:
         self.p = self.X.shape[1]
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
+        if any(each.structure.levels * each.structure.q >= design.n for each in self.placed):
+            self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
@@ -205,7 +207,7 @@ class Marginal:
 
     def shape_shift(self, name: str) -> float:
         """What the scaling of the response adds to the log of a shape parameter."""
-        return 2 * np.log(self.likelihood.scale) if name == "phi" else 0.0
+        return 2 * np.log(self.likelihood.unit) if name == "phi" else 0.0
 
     def vector_of(self, estimate: Estimate) -> Array:
         """The parameter vector of an estimate, of this engine or another."""
@@ -308,7 +310,7 @@ class Marginal:
         """
         vector = np.zeros(self.size)
         family, link = self.likelihood.family, self.likelihood.link
-        working = link(self._guessed_means()) - self.likelihood.offset
+        working = link(self.likelihood.guessed_means()) - self.likelihood.offset
         beta = self.X.T @ working / len(working)  # the columns of X are orthogonal with norm √n
         if self.n_fixed:
             vector[self.names["beta"]] = beta
@@ -327,18 +329,13 @@ class Marginal:
             theta[each.theta] = each.structure.start(factor * np.sqrt(between))
         return vector
 
-    def _guessed_means(self) -> Array:
-        """Means near the observations and inside the interval of means."""
-        family, y = self.likelihood.family, self.likelihood.y
-        if family.takes_trials:
-            return (y + 0.5) / (self.likelihood.trials["trials"] + 1)
-        if family.mean_interval == (0.0, 1.0):
-            return np.clip(y, 0.01, 0.99)
-        if family.mean_interval[0] == 0:
-            return np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
-        if self.likelihood.link.name == "identity":
-            return y
-        return np.maximum(y, 1e-2 * np.std(y))
+    def _bound_dispersion(self) -> None:
+        """Every row has a random effect of its own: without a residual there is no singularity."""
+        family, link = self.likelihood.family, self.likelihood.link
+        if link.name == family.default_link.name:
+            working = link(self.likelihood.guessed_means()) - self.likelihood.offset
+            residual = working - self.X @ (self.X.T @ working) / len(working)
+            self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
 
     def _scatter(self, residual: Array) -> tuple[float, float]:
         """Variance of residuals within and between the blocks, neither near zero."""
