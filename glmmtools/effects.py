@@ -80,8 +80,8 @@ def predict_along(
     >>> m = gt.fit("reaction ~ days + (1 | subject)", gt.load_data("sleep"), reml=True)
     >>> predict_along(m, "days").table.iloc[[0, -1]].round(1)
          days  estimate  conf_low  conf_high
-    0     0.0     251.4     232.3      270.5
-    100   9.0     345.6     326.5      364.7
+    0     0.0     251.4     231.2      271.6
+    100   9.0     345.6     325.4      365.8
     """
     require_converged(model, "a plot of effects")
     one_of("level", level, ("population", "conditional", "marginal"))
