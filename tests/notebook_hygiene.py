@@ -175,7 +175,58 @@ def figures_have_alternative_text(notebook: Notebook) -> Iterator[str]:
             yield f"{cell.id} shows a picture without alternative text: ![...](...)"
 
 
+CODE = re.compile(r"```.*?```|^ {4,}\S.*$|`[^`\n]*`", flags=re.DOTALL | re.MULTILINE)
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", flags=re.DOTALL)
+LINK_OR_TAG = re.compile(r"(?<=\])\([^)]*\)|<[^>]*>")
+
+
+def plain(source: str) -> str:
+    """Markdown without its code, formulas, addresses of links and tags."""
+    for pattern in (CODE, FORMULA, LINK_OR_TAG):
+        source = pattern.sub(" ", source)
+    return source
+
+
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
+THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f_,](?=\d{3}\b)")
+NAMES_WITH_NUMBERS = re.compile(
+    r"[Ll]essons? \d\d(?:[,–]? (?:and |to )?\d\d)*|\(\d\d\)|\d\d ·|[Ee]xercises? \d\d\.\d"
+    r"|\b(?:18|19|20)\d\d\b"
+)
+EVERYBODY_KNOWS = {"95", "99", "100"}
+
+
+def numbers_of(text: str) -> set[str]:
+    return set(NUMBER.findall(THOUSANDS.sub("", text)))
+
+
+def numbers_in_the_text_are_shown_by_a_cell(notebook: Notebook) -> Iterator[str]:
+    """A number that a cell computes goes stale in prose. One that no cell shows is written $21$."""
+    shown: set[str] = set(EVERYBODY_KNOWS)
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            shown |= numbers_of(cell.source) | numbers_of(printed(cell))
+            continue
+        if i == 0:
+            continue  # the minutes
+        following = next((c.source for c in notebook.cells[i:] if c.cell_type == "code"), "")
+        text = plain(cell.source.split("## Further reading")[0])
+        claimed = numbers_of(NAMES_WITH_NUMBERS.sub(" ", text))
+        claimed = {number for number in claimed if "." in number or int(number) >= 10}
+        for number in sorted(claimed - shown - numbers_of(following)):
+            yield f"{cell.id} says {number}, and no cell so far prints that"
+
+
 # ---- lessons -------------------------------------------------------------------------------------
+
+
+def minutes_match_the_reading_time(notebook: Notebook) -> Iterator[str]:
+    # 200 words a minute and one minute a code cell: within 15 %, or within two minutes.
+    promised = re.search(r"(\d+) min", notebook.cells[0].source)
+    words = sum(len(cell.source.split()) for cell in notebook.prose)
+    needed = words / 200 + len(notebook.code)
+    if promised and abs(needed - int(promised[1])) > max(2, 0.15 * int(promised[1])):
+        yield f"it promises {promised[1]} minutes; {words} words and its cells take {needed:.0f}"
 
 
 def header_is_complete(notebook: Notebook) -> Iterator[str]:
@@ -262,11 +313,13 @@ EVERY_NOTEBOOK: list[Check] = [
     no_memory_address,
     no_shell_and_no_network,
     figures_have_alternative_text,
+    numbers_in_the_text_are_shown_by_a_cell,
 ]
 LESSON: list[Check] = [
     header_is_complete,
     ending_is_complete,
     code_cells_are_short,
     exercises_wait_for_an_answer,
+    minutes_match_the_reading_time,
 ]
 SOLUTION: list[Check] = [answers_are_right]

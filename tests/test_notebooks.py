@@ -53,7 +53,7 @@ def test_every_exercise_of_the_package_is_asked_in_a_lesson_and_no_other():
 
 HEADER = """# 05 · Fit a model
 
-*50 min*
+*4 min*
 
 **What you will do.** Fit. **What you will learn.** How. **What you need.** Data."""
 ENDING = """## Key points
@@ -137,9 +137,18 @@ BROKEN = [
     (hygiene.no_shell_and_no_network, lesson(code('read("https://example.org/x.csv")'))),
     (hygiene.figures_have_alternative_text, lesson(code("plot()", shown(image_png="iVBO")))),
     (hygiene.figures_have_alternative_text, lesson(new_markdown_cell("![](figures/a.png)"))),
+    (
+        hygiene.numbers_in_the_text_are_shown_by_a_cell,
+        lesson(code("fit()", stream("0.52")), new_markdown_cell("The estimate is 0.25.")),
+    ),
+    (
+        hygiene.numbers_in_the_text_are_shown_by_a_cell,
+        lesson(new_markdown_cell("There were 21 plates."), code("1"), code("print(21)")),
+    ),
+    (hygiene.minutes_match_the_reading_time, edited(lesson(), 0, source=HEADER.replace("4", "9"))),
     (hygiene.header_is_complete, without(lesson(), 0)),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("05", "06"))),
-    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("50 min", ""))),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("4 min", ""))),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("need", "want"))),
     (hygiene.ending_is_complete, without(lesson(), -1)),
     (hygiene.ending_is_complete, edited(lesson(), -1, source=ENDING.replace("doi", "x"))),
@@ -158,6 +167,14 @@ def test_a_good_notebook_passes_every_check():
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
         assert list(check(read(solution(figure)))) == []
     assert list(hygiene.same_exercises(read(lesson()), read(solution()))) == []
+
+
+def test_numbers_that_cells_show_and_numbers_marked_as_facts_are_allowed_in_the_text():
+    text = "In 2012, of $21$ plates (lesson 05) the share was 0.25, of `x[17]` 40 000 seeds."
+    shown_above = code("fit()", stream("share 0.25"))
+    set_below = code("simulate(40_000)")
+    check = hygiene.numbers_in_the_text_are_shown_by_a_cell
+    assert list(check(read(lesson(shown_above, new_markdown_cell(text), set_below)))) == []
 
 
 @pytest.mark.parametrize(
