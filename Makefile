@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow test-browser site notebooks check-notebooks lint format lock environment figures \
+.PHONY: help lab test test-slow test-browser site learner offline notebooks check-notebooks lint format lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -46,6 +46,13 @@ site: $(SITE_READY) ## Build the reading site in build/site from the stored outp
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
+
+learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
+	$(PY) -m nbconvert --log-level WARN --clear-output --to notebook \
+		--output-dir build/learner/notebooks notebooks/*.ipynb
+
+offline: $(READY) ## Lay out build/offline, which installs without a network (ARGS="--python 3.12 3.13")
+	$(PY) tools/make_offline.py $(ARGS)
 
 clean: ## Remove .venv and everything else that can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
