@@ -106,10 +106,6 @@ EXERCISES = (
             ),
             (_seeds_phi, "That is φ itself. The factor also depends on the number of seeds."),
             (
-                lambda: 1 / _inflation(),
-                "That is binomial over beta-binomial. The other way round is asked for.",
-            ),
-            (
                 lambda: _inflation() - 1,
                 "That is by how much it is larger. Give the factor.",
             ),
