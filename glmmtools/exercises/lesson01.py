@@ -46,9 +46,9 @@ EXERCISES = (
             "a": "This is what the model expects: plots of one block share u, so their yields are "
             "correlated. The errors ε stay independent.",
             "b": "If the scatter of ε depends on u, the two are not independent; and the errors do "
-            "not all have the one variance σ² of R = σ²I.",
+            "not all have the same variance.",
             "c": "Normal are u and ε, not the yields of both treatments together. Their means "
-            "differ through Xβ, and two means make two peaks.",
+            "differ through the fixed part, and two means make two peaks.",
             "d": "Mean 0 is a statement about all blocks that there could be. Three drawn from "
             "them hardly ever add up to zero.",
         },
@@ -58,8 +58,9 @@ EXERCISES = (
         solution=lambda: np.sqrt(2) * SD_ERROR,
         decimals=2,
         because="The block effect is in both plots and cancels: the variance of the difference is "
-        "2σ², whatever σ_u is. That is what blocks are for.",
-        hint="Var(y₁ − y₂) = Var(y₁) + Var(y₂) − 2 Cov(y₁, y₂); then take the square root.",
+        "that of two errors, however much the blocks differ. That is what blocks are for.",
+        hint="Add the variances of the two plots, subtract twice their covariance, and take the "
+        "square root.",
         slips=[
             (
                 lambda: np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)),
@@ -83,7 +84,7 @@ EXERCISES = (
             ),
             (
                 lambda: np.sqrt(2) * SD_BLOCKS,
-                "You took σ_u: both plots lie in the same block. What differs between them?",
+                "That is the spread of the blocks. Both plots lie in the same block: what differs?",
             ),
         ],
     ),
@@ -116,7 +117,7 @@ EXERCISES = (
             ),
             (
                 lambda: _cake_ratio(BATCH, reml=False),
-                "That is the fit by maximum likelihood; the task asks for reml=True.",
+                "That is the fit by maximum likelihood; the task asks for `reml=True`.",
             ),
             (
                 lambda: _cake(BATCH).bse["recipe[T.C]"],
@@ -128,7 +129,7 @@ EXERCISES = (
         "01.4",
         solution=lambda: HERD_SIZE * expit(_herd_eta(*ETA)),
         decimals=2,
-        because="η = Xβ + Zu adds up on the log-odds scale, the inverse link makes it a "
+        because="Fixed part and u add up to η on the log-odds scale, the inverse link makes it a "
         "probability μ, and of N animals N μ are expected to be new cases.",
         hint="Add the intercept, the coefficient of period 2 and u; apply the inverse link; "
         "multiply by the number of animals.",
