@@ -176,7 +176,7 @@ EXERCISES = (
             "a": "This compares means of log(ticks + 1). The mean of a logarithm is not the "
             "logarithm of a mean, and another constant than 1 would give another answer.",
             "b": "With the identity link η covers the line and the mean does not: with a normal u "
-            "a clean farm gets a negative mean. And the model has no common factor: it differs "
+            "a clean farm can get a negative mean. And the model has no common factor: it differs "
             "from farm to farm.",
             "c": "The log link acts on the expected count, so a cow without ticks is no trouble, "
             "and the exponential of the effect is the ratio of the means on each farm.",
