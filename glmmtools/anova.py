@@ -26,6 +26,7 @@ from glmmtools import engines
 from glmmtools._text import one_of
 from glmmtools.columns import evaluate
 from glmmtools.grammar import split_outside
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.formula import Design
@@ -78,10 +79,7 @@ def anova(model: FittedModel, type: int = 2, test: str = "wald") -> pd.DataFrame
     if type not in (2, 3):
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
-    if not model.converged:
-        raise ValueError(
-            "the fit did not converge, so that its terms cannot be tested; model.messages says why"
-        )
+    require_converged(model, "anova() needs")
     design = model._problem.design
     terms = _terms(design)
     if not terms:

@@ -12,25 +12,19 @@ from glmmtools import engines
 from glmmtools._text import listed, nearest
 from glmmtools.covariance import marginal_covariance
 from glmmtools.engines.marginal import Marginal
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.formula import RandomTerm
     from glmmtools.model import FittedModel
 
-__all__ = ["covariance", "pooling", "require_converged", "rows_at", "terms_of"]
+__all__ = ["covariance", "pooling", "rows_at", "terms_of"]
 
 Array = np.ndarray
 _MOST_ROWS = 500
 # A random effect with this prior sd, in units of eta, is not shrunk to any visible amount. One
 # whose conditional sd is then more than this share of it is not determined by the group's rows.
 _NO_PRIOR, _UNDETERMINED = 1e3, 0.05
-
-
-def require_converged(model: FittedModel, what: str) -> None:
-    """Raise ValueError, with the reason, if the fit did not converge."""
-    if not model.converged:
-        reasons = " ".join(str(each) for each in model.messages) or "no reason is known."
-        raise ValueError(f"{what} needs a fit that converged; this one did not: {reasons}")
 
 
 def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
@@ -65,7 +59,7 @@ def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
     1   1378.0  2339.0     0.0
     10     0.0     0.0  2339.0
     """
-    require_converged(model, "covariance()")
+    require_converged(model, "covariance() needs")
     positions = rows_at(model, rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(
@@ -166,7 +160,7 @@ def pooling(model: FittedModel, group: str | None = None) -> pd.DataFrame:
     complete_pooling    10.5
     Name: (308, days), dtype: float64
     """
-    require_converged(model, "pooling()")
+    require_converged(model, "pooling() needs")
     group = group or terms_of(model)[0][0].group
     chosen = terms_of(model, group)
     for term, _ in chosen:

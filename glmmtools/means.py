@@ -28,6 +28,7 @@ from glmmtools.contrasts import (
 )
 from glmmtools.grammar import unquoted, variables_in
 from glmmtools.grid import Grid, label_of
+from glmmtools.messages import require_converged
 from glmmtools.response import is_pair
 from glmmtools.wald import t_quantile, two_sided_p
 
@@ -120,12 +121,8 @@ def means(
     one_of("weights", weights, ("equal", "proportional", "cells"))
     one_of("scale", scale, ("response", "link"))
     one_of("empty_cells", empty_cells, ("refuse", "additive"))
-    if not model.converged and not force:
-        reason = str(model.messages[0]) if model.messages else "see model.messages"
-        raise ValueError(
-            f"the fit did not converge, so that its means are not estimates ({reason}) "
-            "Mend the model, or look at them all the same with force=True"
-        )
+    if not force:
+        require_converged(model, "means need", "look at them all the same")
     wanted, within = _names(factors, "factors"), _names(by, "by")
     repeated = [name for name in wanted if name in within]
     if repeated or not wanted:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glmmtools.messages import require_converged
+
 if TYPE_CHECKING:
     from glmmtools.formula import FixedPart, RandomTerm
     from glmmtools.model import FittedModel
@@ -51,11 +53,7 @@ class Extension:
 def check_comparable(models: Sequence[FittedModel]) -> None:
     """Raise ValueError if the log-likelihoods of the models are not of the same data."""
     for model in models:
-        if not model.converged:
-            raise ValueError(
-                f"the fit of {model.formula!r} did not converge, so its log-likelihood is not a "
-                "maximum; its messages say why"
-            )
+        require_converged(model, "compare() needs")
     first = models[0]
     for other in models[1:]:
         for reason in _REFUSALS:

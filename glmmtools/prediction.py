@@ -129,7 +129,20 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
     -------
     ndarray, shape (n, nobs)
         Responses; numbers of successes for binomial families.
+
+    Raises
+    ------
+    ValueError
+        For weights of a family other than the normal: they multiply the log-likelihood, so that a
+        row stands for several observations, not for one response.
     """
+    weights = model._problem.design.weights
+    if weights is not None and model.family.name != "normal" and np.any(weights != 1):
+        raise ValueError(
+            f"weights of the {model.family.name} family multiply the log-likelihood: a row stands "
+            "for several observations, of which there is no single response to draw. Give each "
+            "observation a row of its own; for rates use offset=, for proportions prop()"
+        )
     rng = np.random.default_rng(seed)
     design, shape = model._problem.design, model._shape()
     if design.weights is not None and model.family.name == "normal":
