@@ -133,9 +133,15 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
     Raises
     ------
     ValueError
+        Where the fit found no finite estimates.
         For weights of a family other than the normal: they multiply the log-likelihood, so that a
         row stands for several observations, not for one response.
     """
+    if not np.isfinite(model._estimate.beta).all():
+        raise ValueError(
+            "the fit found no finite estimates, so there is nothing to draw from; engine='laplace' "
+            "ends at finite ones more often"
+        )
     weights = model._problem.design.weights
     if weights is not None and model.family.name != "normal" and np.any(weights != 1):
         raise ValueError(

@@ -84,6 +84,11 @@ def refitted_rows(model: FittedModel, n: int, rng: np.random.Generator) -> Rows:
     found = []
     for start in range(0, n, at_once):
         found += copies.drawn_and_refitted(min(at_once, n - start), rng)
+    if not found:
+        raise ValueError(
+            "the model could be refitted to none of its simulated data sets; conditional=False "
+            "tests without refits"
+        )
     y, eta, parameters = (np.array(each) for each in zip(*found, strict=True))
     marginal, likelihood = copies.marginal, copies.marginal.likelihood
     back = np.argsort(marginal.order)
@@ -131,12 +136,12 @@ class _Copies:
         vectors, solution = np.tile(self.vector, (count, 1)), None
         with np.errstate(all="ignore"):
             effects, fixed, parameters = self._at(vectors)
-            first = find_modes(effects, fixed, likelihood, parameters, start)
+            first = _modes(effects, fixed, likelihood, parameters, start)
             if first is not None:
                 vectors = vectors + self._scores(y, first) @ self.covariance
                 effects, fixed, parameters = self._at(vectors)
                 start = first.u, first.border
-                solution = find_modes(effects, fixed, likelihood, parameters, start)
+                solution = _modes(effects, fixed, likelihood, parameters, start)
         if solution is None:
             if count == 1:
                 return []
@@ -199,7 +204,15 @@ class _Copies:
         """The likelihood of several responses, one below the other."""
         stacked = _responding(self.marginal.likelihood, y.ravel())
         stacked.trials = {name: np.tile(v, len(y)) for name, v in stacked.trials.items()}
+        stacked.weights = None  # `simulate` lets pass only weights of 1
         return stacked
+
+
+def _modes(effects, fixed, likelihood, parameters, start) -> Solution | None:
+    """The modes, found from a start or, where that fails (a variance of zero), from zeros."""
+    found = find_modes(effects, fixed, likelihood, parameters, start)
+    zeros = tuple(np.zeros_like(each) for each in start)
+    return found or find_modes(effects, fixed, likelihood, parameters, zeros)
 
 
 def _responding(likelihood, y: Array):

@@ -312,10 +312,29 @@ def test_0_1_responses_have_neither_dispersion_nor_a_number_of_zeros():
     assert "dispersion" not in repr(residuals) and "uniformity" in repr(residuals)
 
 
-def test_a_fit_that_did_not_converge_is_refused_with_the_reason():
+def separated_herds(engine="auto"):
     data = gt.load_data("herds")
     data.loc[data["period"] == "4", "incidence"] = 0
     with pytest.warns(gt.GlmmWarning):
-        model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
+        return gt.fit(
+            "prop(incidence, size) ~ period + (1 | herd)", data, "binomial", engine=engine
+        )
+
+
+def test_a_fit_that_did_not_converge_is_refused_with_the_reason_and_can_be_forced():
+    model = separated_herds("laplace")
     with pytest.raises(ValueError, match=r"did not converge.*period\[T\.4\]' has no finite value"):
         model.simulated_residuals()
+    forced = model.simulated_residuals(force=True)
+    assert forced.residuals.between(0, 1).all() and forced.test_groups("period").p_value > 0.05
+    with pytest.raises(ValueError, match="no finite estimates, so there is nothing to draw from"):
+        separated_herds().simulated_residuals(force=True)
+
+
+def test_weights_that_multiply_a_log_likelihood_leave_nothing_to_draw_from():
+    data = gt.load_data("epilepsy").assign(one=1.0, two=2.0)
+    fits = [gt.fit("seizures ~ age", data, "poisson", weights=w) for w in ("one", "two")]
+    assert fits[0].simulated_residuals().test_zeros().n == 250
+    for ask in (fits[1].simulate, fits[1].simulated_residuals, fits[1].bootstrap):
+        with pytest.raises(ValueError, match="a row stands for several observations"):
+            ask()
