@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
 from glmmtools.engines.likelihood import ZERO
 from glmmtools.engines.marginal import Marginal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Rows", "observed_rows", "refitted_rows"]
 
 Array = np.ndarray
-_STACKED_ROWS = 100_000
+_STACKED_ROWS = 10_000  # more at once would not fit the cache of a processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,30 +74,30 @@ def observed_rows(model: FittedModel) -> Rows:
     )
 
 
-def refitted_rows(model: FittedModel, n: int, rng: np.random.Generator) -> Rows:
+def refitted_rows(model: FittedModel, n: int, seed: Any) -> Rows:
     """New responses (n, nobs) of a model at the linear predictor of its refit to each.
 
     Data sets whose modes cannot be found are left out. Of a model that did not converge the
     parameters stay as they are.
     """
     copies = _Copies(model)
-    at_once = 1 if len(copies.marginal.pattern.prior) else max(1, _STACKED_ROWS // model.nobs)
-    found = []
-    for start in range(0, n, at_once):
-        found += copies.drawn_and_refitted(min(at_once, n - start), rng)
+    marginal, likelihood = copies.marginal, copies.marginal.likelihood
+    drawn = model.simulate(n, seed)[:, marginal.order] / likelihood.unit
+    at_once = 1 if len(marginal.pattern.prior) else max(1, _STACKED_ROWS // model.nobs)
+    found = [
+        each for start in range(0, n, at_once) for each in copies.refit(drawn[start:][:at_once])
+    ]
     if not found:
         raise ValueError(
             "the model could be refitted to none of its simulated data sets; conditional=False "
             "tests without refits"
         )
     y, eta, parameters = (np.array(each) for each in zip(*found, strict=True))
-    marginal, likelihood = copies.marginal, copies.marginal.likelihood
     back = np.argsort(marginal.order)
     shape = {name: parameters[:, k][..., back] for k, name in enumerate(likelihood.predictors)}
     if "phi" in shape:
         shape["phi"] = shape["phi"] * np.exp(marginal.shape_shift("phi"))
-    logit = shape.pop(ZERO, None)
-    extra = 0.0 if logit is None else 1 / (1 + np.exp(-logit))
+    extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
     mu = model.family.clipped_mean(eta[:, back] * likelihood.scale, model.link)
     known = {**shape, **model._problem.trials}
     return Rows(model.family, y[:, back] * likelihood.unit, mu, known, extra)
@@ -107,52 +108,31 @@ class _Copies:
 
     def __init__(self, model: FittedModel):
         self.marginal = Marginal(replace(model._problem, nagq=1))
-        self.family = model.family
         self.vector = self.marginal.vector_of(model._estimate)
         size = len(self.vector)
         self.covariance = model._joint.covariance if model.converged else np.zeros((size, size))
-        self.border = np.zeros(len(self.marginal.pattern.prior))
-        if self.marginal.problem.reml:  # the fixed effects stand among the random ones
-            self.border = model._joint.solution.border
 
-    def drawn_and_refitted(self, count: int, rng: np.random.Generator) -> list[tuple]:
-        """The response, linear predictor and shape parameters of each data set."""
-        pattern, vectors = self.marginal.pattern, np.tile(self.vector, (count, 1))
-        u = rng.standard_normal((count * len(pattern.starts), self.marginal.q))
-        drawn = rng.standard_normal(len(pattern.prior))
-        border = np.where(pattern.prior > 0, drawn, self.border)
-        effects, fixed, parameters = self._at(vectors)
-        likelihood = self._likelihood(np.zeros((count, len(self.marginal.X))))
-        mu = self.family.clipped_mean(fixed + effects.dot(u, border), likelihood.link)
-        shape = {**parameters, **likelihood.trials}
-        logit = shape.pop(ZERO, None)
-        y = np.asarray(self.family.sample(mu, rng, **shape), float)
-        if logit is not None:
-            y[rng.random(len(y)) < 1 / (1 + np.exp(-logit))] = 0
-        return self._refitted(y.reshape(count, -1), (u, border))
-
-    def _refitted(self, y: Array, start: tuple[Array, Array]) -> list[tuple]:
+    def refit(self, y: Array) -> list[tuple]:
+        """The response, linear predictor and parameters by row of each data set (count, nobs)."""
         likelihood, count = self._likelihood(y), len(y)
-        vectors, solution = np.tile(self.vector, (count, 1)), None
+        pattern, vectors, solution = self.marginal.pattern, np.tile(self.vector, (count, 1)), None
+        start = (
+            np.zeros((count * len(pattern.starts), self.marginal.q)),
+            np.zeros_like(pattern.prior),
+        )
         with np.errstate(all="ignore"):
             effects, fixed, parameters = self._at(vectors)
-            first = _modes(effects, fixed, likelihood, parameters, start)
+            first = find_modes(effects, fixed, likelihood, parameters, start)
             if first is not None:
                 vectors = vectors + self._scores(y, first) @ self.covariance
                 effects, fixed, parameters = self._at(vectors)
                 start = first.u, first.border
-                solution = _modes(effects, fixed, likelihood, parameters, start)
-        if solution is None:
-            if count == 1:
-                return []
-            cut, u = count // 2, self._by_copy(start[0], count)
-            return [
-                each for part in (slice(cut), slice(cut, None))
-                for each in self._refitted(y[part], (np.vstack(u[part]), start[1]))
-            ]  # fmt: skip
-        names = self.marginal.likelihood.predictors
-        shape = np.array([np.broadcast_to(parameters[name], y.size) for name in names])
-        shape = np.moveaxis(shape.reshape(len(names), *y.shape), 0, 1)
+                solution = find_modes(effects, fixed, likelihood, parameters, start)
+        if solution is None:  # because of some data set: alone, the others succeed
+            halves = np.array_split(y, 2) if count > 1 else []
+            return [each for half in halves for each in self.refit(half)]
+        shape = np.array([parameters[name] for name in self.marginal.likelihood.predictors])
+        shape = np.moveaxis(shape.reshape(-1, *y.shape), 0, 1)
         return list(zip(y, solution.eta.reshape(y.shape), shape, strict=True))
 
     def _scores(self, y: Array, solution: Solution) -> Array:
@@ -160,7 +140,7 @@ class _Copies:
         one, count = copy.copy(self.marginal), len(y)
         effects = one.effects(self.vector[one.names["theta"]])
         found = []
-        u = self._by_copy(solution.u, count)
+        u = solution.u.reshape(count, -1, one.q) if one.q else np.zeros((count, 0, 0))
         parts = (solution.eta, *solution.derivatives)
         eta, d1, d2 = (each.reshape(y.shape) for each in parts)
         for k in range(count):
@@ -170,9 +150,6 @@ class _Copies:
             )
             found.append(one.gradient(self.vector, at))
         return np.array(found)
-
-    def _by_copy(self, u: Array, count: int) -> Array:
-        return u.reshape(count, len(self.marginal.pattern.starts), self.marginal.q)
 
     def _at(self, vectors: Array):
         """Effects, fixed part and parameters by row, of all data sets one below the other."""
@@ -206,13 +183,6 @@ class _Copies:
         stacked.trials = {name: np.tile(v, len(y)) for name, v in stacked.trials.items()}
         stacked.weights = None  # `simulate` lets pass only weights of 1
         return stacked
-
-
-def _modes(effects, fixed, likelihood, parameters, start) -> Solution | None:
-    """The modes, found from a start or, where that fails (a variance of zero), from zeros."""
-    found = find_modes(effects, fixed, likelihood, parameters, start)
-    zeros = tuple(np.zeros_like(each) for each in start)
-    return found or find_modes(effects, fixed, likelihood, parameters, zeros)
 
 
 def _responding(likelihood, y: Array):

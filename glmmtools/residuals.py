@@ -122,7 +122,7 @@ class SimulatedResiduals:
     @cached_property
     def _refits(self) -> Rows:
         """Other data sets of the model, refitted."""
-        return refitted_rows(self.model, self.n, np.random.default_rng((*self._rng_seed, 2)))
+        return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
     def _uniform(self) -> tuple[Array, Array]:
@@ -466,8 +466,3 @@ class SimulatedResiduals:
 
 def _name_of(given: Any, otherwise: str) -> str:
     return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
-
-
-def _covers(given: Any, index: pd.Index) -> bool:
-    """Whether the labels of a Series tell which of its values belong to the rows of the fit."""
-    return isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all()

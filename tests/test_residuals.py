@@ -118,7 +118,7 @@ def test_responses_with_new_random_effects_have_the_marginal_covariance():
 def test_data_sets_refitted_together_are_those_of_refits_one_by_one(family, formula, data, options):
     """The linear predictors of `refit`, to 1 % of the variance by which a refit moves them."""
     model = gt.fit(formula, gt.load_data(data), family, **options)
-    rows = refitted_rows(model, 3, np.random.default_rng(5))
+    rows = refitted_rows(model, 3, seed=5)
     for y, mu in zip(rows.y, rows.mu, strict=True):
         eta, before = model.refit(y).linear_predictor, model.linear_predictor
         assert np.mean((model.link(mu) - eta) ** 2) < 0.01 * np.mean((before - eta) ** 2)
@@ -126,7 +126,7 @@ def test_data_sets_refitted_together_are_those_of_refits_one_by_one(family, form
 
 def test_modes_that_cannot_be_found_together_are_found_apart(monkeypatch):
     model = gt.fit("seizures ~ age + (1 | subject)", gt.load_data("epilepsy"), "poisson")
-    expected = refitted_rows(model, 5, np.random.default_rng(5))
+    expected = refitted_rows(model, 5, seed=5)
     solve = refit.find_modes
     alone = model.nobs
 
@@ -134,7 +134,7 @@ def test_modes_that_cannot_be_found_together_are_found_apart(monkeypatch):
         return solve(effects, fixed, *given) if len(fixed) <= alone else None
 
     monkeypatch.setattr(refit, "find_modes", weak)
-    found = refitted_rows(model, 5, np.random.default_rng(5))
+    found = refitted_rows(model, 5, seed=5)
     np.testing.assert_allclose(found.mu, expected.mu, rtol=1e-9)
 
 
