@@ -11,13 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, nearest, one_of, plural
-from glmmtools.adjust import (
-    ADJUSTMENTS,
-    METHODS,
-    adjusted_p,
-    contrast_weights,
-    critical_values,
-)
+from glmmtools.adjust import ADJUSTMENTS, METHODS, adjusted_p, contrast_weights, critical_values
 from glmmtools.grid import label_of
 from glmmtools.report import fixed, number, p_text
 

@@ -89,17 +89,16 @@ def _is_linear(model: FittedModel) -> bool:
 def rows_at(model: FittedModel, rows: Any) -> Array:
     """Positions of rows of the fit, from a slice, positions or a boolean array."""
     everything = np.arange(model.nobs)
+    if rows is None:
+        return everything
     try:
-        return everything if rows is None else np.atleast_1d(everything[_as_index(rows)])
+        index = rows if isinstance(rows, slice) else np.asarray(rows)
+        return np.atleast_1d(everything[index])
     except IndexError:
         raise ValueError(
             f"rows are a slice, positions from 0 to {model.nobs - 1}, or one boolean for each of "
             f"the {model.nobs} rows of the fit; got {rows!r}"
         ) from None
-
-
-def _as_index(rows: Any) -> Any:
-    return rows if isinstance(rows, slice) else np.asarray(rows)
 
 
 def terms_of(model: FittedModel, group: str | None = None) -> list:

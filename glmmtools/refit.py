@@ -55,6 +55,7 @@ class Rows:
         kept, variance = 1 - self.extra, self.family.variance(self.mu, **self.shape)
         trials = self.shape["trials"] if self.family.takes_trials else 1.0
         sd = np.sqrt(kept * (variance + self.extra * self.mu**2))
+        sd = np.where(np.isfinite(sd), sd, np.nan)  # t without a variance
         return (self.y - kept * self.mu * trials) / sd
 
     def zero_probability(self) -> Array:

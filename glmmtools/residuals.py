@@ -169,17 +169,19 @@ class SimulatedResiduals:
         return self._result("uniformity", observed, observed, p, reading)
 
     def test_dispersion(self) -> ResidualTest:
-        """Compare the variance of the responses around their means with the simulated one.
+        """Compare the variance of the responses around their means with that of simulated ones.
 
-        Each row is divided by its simulated standard deviation. The effect is the ratio of the
-        observed to the expected mean square, 1 for the right model; the test is two-sided. A family
-        with a dispersion parameter of its own has fitted it to this very quantity: there the test
-        can only see that the variance changes with the mean in another way.
+        Each row is divided by the standard deviation that the model gives it. The effect is the
+        ratio of the observed to the expected mean square, 1 for the right model; the test is
+        two-sided. A family with a dispersion parameter of its own has fitted it to this very
+        quantity: there the test can only see that the variance changes with the mean in another
+        way.
 
         Raises
         ------
         ValueError
-            For a 0/1 response, whose variance is fixed by its mean.
+            For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
+            less, which has none.
         """
         self._refuse_0_1("variance")
         if self._at_modes:
@@ -190,6 +192,9 @@ class SimulatedResiduals:
             pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
             scaled = pool[0], pool[1:]
         observed, null = (np.mean(each**2, axis=-1) for each in scaled)
+        null = null[np.isfinite(null)]
+        if not np.isfinite(observed):
+            raise ValueError("Student's t with df of 2 or less has no variance to compare")
         ratio, p = observed / null.mean(), p_value(observed, null, two_sided=True)
         reading = f"variance is {ratio:.2f} times what the model expects ({p_in_words(p)})"
         return self._result("dispersion", observed, ratio, p, reading)
@@ -210,12 +215,10 @@ class SimulatedResiduals:
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
         else:
             if self._at_modes:
-                above, below = (
-                    1 - self._refits.cdf(self._refits.y),
-                    self._refits.cdf(self._refits.y - 1),
-                )
-                rng = np.random.default_rng((*self._rng_seed, 3))
-                outside = rng.uniform(size=above.shape) < above**self.n + below**self.n
+                refits, rng = self._refits, np.random.default_rng((*self._rng_seed, 3))
+                all_below, all_above = refits.cdf(refits.y - 1), 1 - refits.cdf(refits.y)
+                chance = all_below**self.n + all_above**self.n
+                outside = rng.uniform(size=chance.shape) < chance
             else:
                 ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
                 outside = (simulations == ends[0]) & (ends[1] > ends[0])
