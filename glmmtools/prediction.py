@@ -167,12 +167,12 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
 def _drawn_predictors(model, n: int, rng) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
     design = model._problem.design
-    terms = [(structure_of(term), estimate) for term, estimate in model._random_terms()]
+    terms = [
+        (structure, structure.theta_of(estimate.covariance, estimate.correlation))
+        for structure, estimate in ((structure_of(t), e) for t, e in model._random_terms())
+    ]
     drawn = np.empty((n, model.nobs))
     for k in range(n):
-        effects = [
-            structure.draw(estimate.covariance, estimate.correlation, rng)
-            for structure, estimate in terms
-        ]
+        effects = [s.effects(theta, rng.standard_normal((s.levels, s.q))) for s, theta in terms]
         drawn[k] = joint.linear_predictor(design.X, design.random, model._estimate.beta, effects)
     return drawn + design.offset

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,13 @@ class Rows:
     shape: dict[str, Any]
     extra: Any
 
-    def cdf(self, y: Array) -> Array:
+    @cached_property
+    def bounds(self) -> tuple[Array, Array]:
+        """P(Y < y) and P(Y ≤ y)."""
+        upper = self._cdf(self.y)
+        return (self._cdf(self.y - 1) if self.family.discrete else upper), upper
+
+    def _cdf(self, y: Array) -> Array:
         value = self.family.cdf(y, self.mu, **self.shape)
         return np.clip(np.where(y < 0, 0, self.extra) + (1 - self.extra) * value, 0, 1)
 

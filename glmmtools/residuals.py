@@ -133,11 +133,9 @@ class SimulatedResiduals:
         """
         rng = np.random.default_rng((*self._rng_seed, 1))
         if self._at_modes:
-            y = self._refits.y
-            upper = self._refits.cdf(y)
-            lower = self._refits.cdf(y - 1) if self.model.family.discrete else upper
-            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=y.shape))
-            null = (rank + rng.uniform(1e-9, 1 - 1e-9, y.shape)) / (self.n + 1)
+            lower, upper = self._refits.bounds
+            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
+            null = (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
         else:
             order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
             rank = np.argsort(order, axis=0)
@@ -215,9 +213,9 @@ class SimulatedResiduals:
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
         else:
             if self._at_modes:
-                refits, rng = self._refits, np.random.default_rng((*self._rng_seed, 3))
-                all_below, all_above = refits.cdf(refits.y - 1), 1 - refits.cdf(refits.y)
-                chance = all_below**self.n + all_above**self.n
+                lower, upper = self._refits.bounds
+                chance = lower**self.n + (1 - upper) ** self.n
+                rng = np.random.default_rng((*self._rng_seed, 3))
                 outside = rng.uniform(size=chance.shape) < chance
             else:
                 ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
