@@ -7,7 +7,6 @@ combination of the levels of the model's factors, with its covariates held at on
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from glmmtools.contrasts import (
     Contrasts,
     Estimates,
     adjustment,
+    as_html,
     family_of,
     methods_of,
     shown,
@@ -157,9 +157,7 @@ class LetterTable(pd.DataFrame):
         return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
 
     def _repr_html_(self) -> str:
-        table = shown(pd.DataFrame(self)).to_html(index=False, border=0)
-        table = table.replace(' class="dataframe"', "")
-        return f"<div>{table}<p>{html.escape(self.note)}</p></div>"
+        return as_html(pd.DataFrame(self), [self.note])
 
 
 class MarginalMeans(Estimates):

@@ -281,7 +281,12 @@ class SimulatedResiduals:
             If there is no such column, it is not numeric, or has one value only.
         """
         name = "the prediction" if x is None else _name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else self._numbers(x, "x")
+        values = self.fitted.to_numpy() if x is None else self._column(x, "x")
+        if not np.issubdtype(values.dtype, np.number):
+            raise ValueError(
+                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+            )
+        values = values.astype(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
             hint = "; name a column, as test_curves('x')" if x is None else ""
             raise ValueError(f"{name} is the same in every row{hint}")
@@ -451,15 +456,6 @@ class SimulatedResiduals:
                 f"{argument} has a missing value in row {index[values.isna().to_numpy()][0]}"
             )
         return values.to_numpy()
-
-    def _numbers(self, given: Any, argument: str) -> Array:
-        values = self._column(given, argument)
-        if not np.issubdtype(values.dtype, np.number):
-            raise ValueError(
-                f"{argument} must be numeric; {_name_of(given, argument)} holds {values[0]!r}. "
-                "For a factor use test_groups"
-            )
-        return values.astype(float)
 
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:
         return ResidualTest(name, float(statistic), float(effect), p, self.n, reading, table)
