@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import one_of, plural
+from glmmtools.messages import require_converged
 from glmmtools.replicates import Replicate, as_series, run
 from glmmtools.wald import check_level
 
@@ -106,7 +107,7 @@ def bootstrap(
     ['estimate', 'conf_low', 'conf_high']
     """
     statistic = parameters if statistic is None else statistic
-    _check_converged(model)
+    require_converged(model, "bootstrap() needs")
     task = Replicate((_lean(model),), statistic)
     estimate = as_series(statistic(model))
     rows = run(task, estimate, n, seed, n_jobs, path, progress)
@@ -261,7 +262,7 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
-        _check_converged(model)
+        require_converged(model, "bootstrap() needs")
     task = Replicate((_lean(smaller), _lean(larger)), _ratio)
     statistic = _ratio(smaller, larger)
     rows = run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
@@ -289,13 +290,6 @@ def _quantile(column: pd.Series, p: float) -> float:
 
 def _ratio(smaller: FittedModel, larger: FittedModel) -> dict[str, float]:
     return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
-
-
-def _check_converged(model: FittedModel) -> None:
-    if not model.converged:
-        raise ValueError(
-            f"the fit of {model.formula!r} did not converge, so there is nothing to simulate from"
-        )
 
 
 def _lean(model: FittedModel) -> FittedModel:

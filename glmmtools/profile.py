@@ -18,6 +18,7 @@ from scipy import special
 
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.search import covariance_of, information_at, maximise
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
@@ -68,8 +69,7 @@ def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
         raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
     if problem.nagq > 1:
         raise ValueError("profile intervals are for the Laplace approximation; fit with nagq=1")
-    if not model.converged:
-        raise ValueError("the fit did not converge, so that it has no profile")
+    require_converged(model, "a profile needs")
     profile = _Profile(Marginal(problem), model)
     drop = special.chdtri(1, 1 - level) / 2
     rows = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,6 +178,18 @@ def number(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e7 or not np.isfinite(value):
         return fixed(value)
     return f"{value:.2e}"
+
+
+def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
+    """Numbers with the decimals that show so many digits of `size`.
+
+    >>> with_digits([1.2345, 0.1234], 0.0567, 2)
+    ['1.234', '0.123']
+    """
+    if not (np.isfinite(size) and 1e-8 < size < 1e8):
+        return [number(each) for each in values]
+    decimals = int(max(0, digits - 1 - np.floor(np.log10(size))))
+    return [fixed(each, decimals) for each in values]
 
 
 def p_text(value: float) -> str:
