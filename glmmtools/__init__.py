@@ -32,6 +32,7 @@ from glmmtools.plots.hierarchy import plot_hierarchy
 from glmmtools.plots.links import plot_link, plot_link_effect
 from glmmtools.preflight import preflight
 from glmmtools.simulation import covariance, simulate
+from glmmtools.study import coverage, power, recovery_study
 from glmmtools.suggest import suggest_family
 from glmmtools.truth import recovery
 
@@ -50,6 +51,7 @@ __all__ = [
     "check",
     "compare",
     "covariance",
+    "coverage",
     "cross_check",
     "describe_design",
     "designs",
@@ -66,9 +68,11 @@ __all__ = [
     "plot_link_effect",
     "plot_mean_variance",
     "plot_support",
+    "power",
     "preflight",
     "printed_warnings",
     "recovery",
+    "recovery_study",
     "simulate",
     "suggest_family",
     "table",
