@@ -317,7 +317,7 @@ def test_a_formula_needs_a_layout_and_a_fitted_model_brings_its_own():
 def test_the_plot_has_a_line_for_each_effect_and_says_what_it_shows():
     study = counts(n=3)
     ax = study.plot()
-    assert ax.get_xlabel() == "number of subject" and "p < 0.05" in ax.get_ylabel()
+    assert ax.get_xlabel() == "subject (number of levels)" and "p < 0.05" in ax.get_ylabel()
     assert [each.get_text() for each in ax.get_legend().get_texts()] == ["treatment[T.new]", "day"]
     assert list(ax.get_xticks()) == [6, 12]
     assert study.plot(ax=ax) is ax

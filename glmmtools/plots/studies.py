@@ -45,7 +45,7 @@ def plot_study(study: Study, ax: Axes | None = None) -> Axes:
     >>> layout = gt.designs.crd(["A", "B"], replicates=10)
     >>> study = gt.power("y ~ treatment", layout, coef=[0, 1], n=20, along="plot", sizes=[10, 40])
     >>> study.plot().get_xlabel()
-    'number of plot'
+    'plot (number of levels)'
     """
     ax = style.new_axes(ax)
     frame = study.frame.copy()
@@ -58,24 +58,25 @@ def plot_study(study: Study, ax: Axes | None = None) -> Axes:
         style.label_axes(ax, x=_LABELS[study.kind].format(level=study.level))
         style.reference_line(ax, x=_reference(study))
         return ax
-    lines = list(frame.groupby([*sizes[1:], "effect"], sort=False))
+    lines = list(frame.groupby(["effect", *sizes[1:]], sort=False))
     places = np.sort(frame[sizes[0]].unique())
     step = 0.01 * (places[-1] - places[0]) if len(places) > 1 else 0.02
     for number, (key, line) in enumerate(lines):
         look = style.series(number)
-        others = zip(sizes[1:], key, strict=False)
+        others = zip(sizes[1:], key[1:], strict=True)
         x = line[sizes[0]] + step * (number - (len(lines) - 1) / 2)
         value, low, high = (line[name] for name in figures)
         ax.errorbar(
             x, value, yerr=[value - low, high - value], color=look.color, marker=look.marker,
             linestyle=look.linestyle, markersize=5, capsize=2, elinewidth=1,
-            label=", ".join([str(key[-1]), *(f"{name} {size}" for name, size in others)]),
+            label=", ".join([str(key[0]), *(f"{size} of {name}" for name, size in others)]),
         )  # fmt: skip
     ax.set_xticks(places)
     if study.kind == "power":
         ax.set_ylim(-0.02, 1.02)
     style.reference_line(ax, y=_reference(study))
-    style.label_axes(ax, x=f"number of {sizes[0]}", y=_LABELS[study.kind].format(level=study.level))
+    label = _LABELS[study.kind].format(level=study.level)
+    style.label_axes(ax, x=f"{sizes[0]} (number of levels)", y=label)
     if len(lines) > 1:
         style.legend_outside(ax)
     else:
