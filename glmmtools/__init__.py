@@ -8,8 +8,9 @@ True
 """
 
 from glmmtools import designs
+from glmmtools.bayes import to_bambi
 from glmmtools.bootstrap import bootstrap_lrt
-from glmmtools.datasets import load_data
+from glmmtools.datasets import load_data, stored_study
 from glmmtools.describe import describe_design
 from glmmtools.exercises import check
 from glmmtools.explore import explore
@@ -74,6 +75,8 @@ __all__ = [
     "recovery",
     "recovery_study",
     "simulate",
+    "stored_study",
     "suggest_family",
     "table",
+    "to_bambi",
 ]
