@@ -60,7 +60,7 @@ def posterior() -> pd.DataFrame:
     for prior, model in models.items():
         draws = model.fit(**DRAWS, progressbar=False)
         table = arviz.summary(draws, round_to="none")
-        values = arviz.extract(draws).to_dataset()
+        values = arviz.extract(draws)
         for term, row in table[~table.index.str.startswith("1|herd[")].iterrows():
             name, _, level = term.partition("[")
             sample = values[name]
