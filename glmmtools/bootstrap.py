@@ -16,13 +16,13 @@ import pandas as pd
 
 from glmmtools._text import one_of, plural
 from glmmtools.messages import require_converged
-from glmmtools.replicates import Replicate, as_series, run
+from glmmtools.replicates import Replicate, as_series, check_count, run
 from glmmtools.wald import check_level
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "parameters"]
+__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "lean", "parameters"]
 
 Array = np.ndarray
 
@@ -84,7 +84,7 @@ def bootstrap(
         A CSV file that holds the replicates done so far. A run that was stopped goes on from it; a
         finished one is read.
     progress : bool
-        Print a line after every batch of 100 replicates or more.
+        Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
 
     Returns
     -------
@@ -108,9 +108,9 @@ def bootstrap(
     """
     statistic = parameters if statistic is None else statistic
     require_converged(model, "bootstrap() needs")
-    task = Replicate((_lean(model),), statistic)
+    task = Replicate(lean(model), (lean(model),), statistic)
     estimate = as_series(statistic(model))
-    rows = run(task, estimate, n, seed, n_jobs, path, progress)
+    rows = _run(task, estimate, n, seed, n_jobs, path, progress)
     return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
 
 
@@ -263,9 +263,9 @@ def bootstrap_lrt(
     """
     for model in (smaller, larger):
         require_converged(model, "bootstrap() needs")
-    task = Replicate((_lean(smaller), _lean(larger)), _ratio)
+    task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     statistic = _ratio(smaller, larger)
-    rows = run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
+    rows = _run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
     drawn = rows["statistic"].dropna()
     observed = statistic["statistic"]
     # ties up to the precision of two searches count as at least as large
@@ -282,6 +282,16 @@ def bootstrap_lrt(
     )
 
 
+def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) -> pd.DataFrame:
+    check_count(n)
+    identity = {
+        "kind": "bootstrap", "seed": seed, "formula": [each.formula for each in task.models],
+        "estimate": estimate.to_dict(),
+    }  # fmt: skip
+    seeds = np.random.SeedSequence(seed).spawn(n)
+    return run(task, seeds, list(estimate.index), identity, n_jobs, path, progress)
+
+
 def _quantile(column: pd.Series, p: float) -> float:
     """Order statistic p (n + 1) of the values that there are."""
     values = column.dropna()
@@ -292,6 +302,6 @@ def _ratio(smaller: FittedModel, larger: FittedModel) -> dict[str, float]:
     return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
 
 
-def _lean(model: FittedModel) -> FittedModel:
+def lean(model: FittedModel) -> FittedModel:
     """The model without what it has computed since the fit: less to send to other processes."""
     return type(model)(model._problem, model._estimate)

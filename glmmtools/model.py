@@ -199,7 +199,8 @@ class FittedModel:
     @property
     def pvalues(self) -> pd.Series:
         """Two-sided p-values of the Wald tests that a coefficient is zero."""
-        return self.tidy()["p_value"]
+        p = two_sided_p((self.params / self.bse).to_numpy(), self._estimate.df)
+        return self._by_name(p, "p_value").rename_axis("term")
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of the fixed effects."""

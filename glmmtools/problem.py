@@ -10,7 +10,7 @@ from glmmtools.families import Family
 from glmmtools.families import family as look_up
 from glmmtools.formula import Design, build_design, one_sided
 
-__all__ = ["build_problem", "check_support"]
+__all__ = ["build_problem", "check_problem", "check_support"]
 
 _SLIPS = {
     "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
@@ -47,7 +47,6 @@ def build_problem(
         also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
     )  # fmt: skip
     check_support(distribution, design)
-    _check_groups(distribution, design)
     dispersion = zero = None
     if dispersion_formula is not None:
         if "phi" not in distribution.shape:
@@ -62,11 +61,18 @@ def build_problem(
             )
         zero = one_sided(zero_inflation, design.frame, "zero_inflation")
     problem = Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
-    if problem.n_params > design.n:
-        raise ValueError(
-            f"the model has {plural(problem.n_params, 'parameter')} for {plural(design.n, 'row')}"
-        )
+    check_problem(problem)
     return problem
+
+
+def check_problem(problem: Problem) -> None:
+    """Raise ValueError if the rows are too few for the model, whatever their responses."""
+    _check_groups(problem.family, problem.design)
+    if problem.n_params > problem.design.n:
+        raise ValueError(
+            f"the model has {plural(problem.n_params, 'parameter')} for "
+            f"{plural(problem.design.n, 'row')}"
+        )
 
 
 def check_support(distribution: Family, design: Design) -> None:

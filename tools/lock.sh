@@ -1,12 +1,12 @@
 #!/bin/sh
 # Write requirements.lock: one version of each package for every platform and Python, with hashes and
-# without the address of any index. Then ask whether each platform finds a wheel of every package,
+# without the address of any index; all extras but `bayes`. Then ask whether each platform finds a wheel of every package,
 # because `make` installs nothing else.
 set -eu
 cd "$(dirname "$0")/.."
 
 uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-    --generate-hashes --no-header --no-annotate --all-extras --upgrade \
+    --generate-hashes --no-header --no-annotate --extra lab --extra test --upgrade \
     --output-file requirements.lock pyproject.toml
 
 for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-pc-windows-msvc \
