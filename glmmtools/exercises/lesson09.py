@@ -169,7 +169,7 @@ EXERCISES = (
         solution=lambda: _clipped_over_unclipped("1"),
         decimals=2,
         because="With a log link the exponential of the difference is a ratio of means. With many "
-        "nutrients the same ratio is near 1: the plants compensate.",
+        "nutrients the same ratio is estimated near 1.",
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
         slips=[

@@ -84,10 +84,6 @@ EXERCISES = (
                 lambda: _oats()[0],
                 "That is the covariance. Divide it by the variance of a plot.",
             ),
-            (
-                lambda: 1 - _share(0),
-                "That is the part that they do not share.",
-            ),
         ],
     ),
     Number(
