@@ -17,6 +17,7 @@ import pandas as pd
 from glmmtools._text import one_of, plural
 from glmmtools.messages import require_converged
 from glmmtools.replicates import Replicate, as_series, check_count, run
+from glmmtools.truth import component_values
 from glmmtools.wald import check_level
 
 if TYPE_CHECKING:
@@ -38,18 +39,12 @@ def parameters(model: FittedModel) -> pd.Series:
     ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
     """
     values = dict(model.params)
-    for term, estimate in model._random_terms():
-        sd = np.sqrt(np.diag(estimate.covariance))
-        if estimate.correlation is not None:
-            values[f"sd {term.group} {term.column_name}"] = sd[0]
-            values[f"corr {term.group} {term.column_name}"] = estimate.correlation
-            continue
-        values |= {f"sd {term.group} {name}": s for name, s in zip(term.names, sd, strict=True)}
-        if term.structure == "unstructured":
-            for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
-                product = sd[i] * sd[j]
-                correlation = estimate.covariance[i, j] / product if product > 0 else np.nan
-                values[f"corr {term.group} {term.names[j]}, {term.names[i]}"] = correlation
+    parts = model._estimate.terms
+    values |= component_values(
+        model._problem.design.random,
+        [part.covariance for part in parts],
+        [part.correlation for part in parts],
+    )
     fixed = list(model.family.fixed) + (["phi"] if model.family.name == "normal" else [])
     values |= dict(model.dispersion.drop(fixed, errors="ignore"))
     return pd.Series(values, dtype=float)

@@ -66,6 +66,13 @@ class RandomTerm:
     column_name: str = ""
     places: Array | None = None
 
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the standard deviations: one for a series or a compound symmetry."""
+        if self.structure in ("ar1", "cs"):
+            return (f"{self.structure}({self.column_name})",)
+        return self.names
+
     @cached_property
     def series(self) -> tuple[Array, Array]:
         """For ar1: place of each row in its level's series, and the times, shape (levels, q).

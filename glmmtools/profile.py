@@ -109,11 +109,10 @@ class _Profile:
             def at(v, structure=structure, part=each.theta):
                 return structure.covariance(v[theta][part])
 
-            shown = [term.column_name] if serial else term.names
-            for i, name in enumerate(shown):
+            for i, name in enumerate(term.components):
                 found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
             if serial:
-                found[f"corr {term.group} {term.column_name}"] = (
+                found[f"corr {term.group} {term.components[0]}"] = (
                     lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
                     -1.0,
                 )
