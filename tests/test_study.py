@@ -148,6 +148,14 @@ def test_t_intervals_of_a_balanced_block_trial_cover_as_often_as_they_say():
     assert study.frame["coverage"].between(0.95 - 3 * 0.0109, 0.95 + 3 * 0.0109).all()
 
 
+@pytest.mark.slow
+def test_wald_intervals_of_a_poisson_glmm_with_many_groups_cover_as_often_as_they_say():
+    layout = gt.designs.repeated(120, range(4), ["old", "new"], time="day")
+    study = gt.coverage(FORMULA, layout, "poisson", **TRUTH, n=1000, n_jobs=2)
+    assert study.n_failed == 0
+    assert study.frame["coverage"].between(0.95 - 3 * 0.0069, 0.95 + 3 * 0.0069).all()
+
+
 def test_recovery_finds_no_bias_in_least_squares_and_the_right_standard_error():
     layout = gt.designs.crd(["A", "B"], replicates=10)
     frame = gt.recovery_study("y ~ treatment", layout, coef=[10, 2], phi=4.0, n=400).frame
