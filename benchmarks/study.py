@@ -91,9 +91,8 @@ def main() -> None:
         f"| all wall times, one process | {', '.join(f'{each:.1f}' for each in wall[1])} s | |",
         f"| all wall times, two processes | {', '.join(f'{each:.1f}' for each in wall[2])} s | |",
         "",
-        "The last ratio says whether the machine was free: where a bare loop in two processes takes "
-        "much longer\nthan one, the ratio above it measures the other work on the machine, not this "
-        "package.",
+        "The ratio of the bare loop says whether the machine was free: where it is far above 1,",
+        "the ratio of the study measures the other work on the machine, not this package.",
         "",
     ]
     Path(__file__).with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
