@@ -78,7 +78,9 @@ def extended(
         if column is None:
             continue
         _check_column(role, column, frame, fixed, groups, along)
-        frame, taken = _resized(frame, column, size[column], units, role == "within")
+        around = [name for name in (*units, *fixed) if name in frame and name != column]
+        order = _in_turn(frame, pd.factorize(frame[column])[0], around)
+        frame, taken = _resized(frame, column, size[column], units, order, role == "within")
         rows = rows[taken]
     return frame, rows
 
@@ -108,10 +110,10 @@ def _check_column(role, column, frame, fixed, groups, along) -> None:
             )
 
 
-def _resized(frame, column: str, size: int, units: Sequence[str], within: bool):
+def _resized(frame, column: str, size: int, units: Sequence[str], order: Array, within: bool):
     codes, labels = pd.factorize(frame[column], sort=False)
     series = within and pd.api.types.is_numeric_dtype(frame[column])
-    order = np.argsort(labels) if series else _in_turn(frame, codes, units)
+    order = np.argsort(labels) if series else order
     copy, position = np.divmod(np.arange(size), len(order))
     parts = [np.flatnonzero(codes == order[each]) for each in position]
     taken = np.concatenate(parts)
@@ -129,21 +131,22 @@ def _resized(frame, column: str, size: int, units: Sequence[str], within: bool):
     return resized, taken
 
 
-def _in_turn(frame: pd.DataFrame, codes: Array, units: Sequence[str]) -> Array:
-    """Units in an order whose beginning holds every combination of the labels around them."""
-    constant = [
-        name
-        for name in frame.columns
-        if not pd.api.types.is_float_dtype(frame[name])
-        and (frame.groupby(codes)[name].nunique() == 1).all()
-        and frame[name].nunique() < codes.max() + 1
-    ]
-    if not constant:
-        return np.arange(codes.max() + 1)
+def _in_turn(frame: pd.DataFrame, codes: Array, names: Sequence[str]) -> Array:
+    """Units in an order whose beginning holds every combination of what is constant in a unit.
+
+    A numeric column counts where at least four units share a value: a dose, not an age.
+    """
+    units = codes.max() + 1
     first = pd.Series(codes).drop_duplicates().index
+    constant = []
+    for name in names:
+        most = units // 4 if pd.api.types.is_numeric_dtype(frame[name]) else units - 1
+        if frame[name].nunique() <= most and (frame.groupby(codes)[name].nunique() == 1).all():
+            constant.append(name)
+    if not constant:
+        return np.arange(units)
     around = frame.iloc[first][constant].astype(str).agg("\0".join, axis=1).reset_index(drop=True)
-    lap = around.groupby(around).cumcount()
-    return np.lexsort((np.arange(len(lap)), lap))
+    return np.argsort(around.groupby(around).cumcount(), kind="stable").to_numpy()
 
 
 def _continued(values: Array, size: int, column: str) -> Array:

@@ -148,6 +148,14 @@ def test_t_intervals_of_a_balanced_block_trial_cover_as_often_as_they_say():
     assert study.frame["coverage"].between(0.95 - 3 * 0.0109, 0.95 + 3 * 0.0109).all()
 
 
+@pytest.mark.slow
+def test_wald_intervals_of_a_poisson_glmm_with_many_groups_cover_as_often_as_they_say():
+    layout = gt.designs.repeated(120, range(4), ["old", "new"], time="day")
+    study = gt.coverage(FORMULA, layout, "poisson", **TRUTH, n=1000, n_jobs=2)
+    assert study.n_failed == 0
+    assert study.frame["coverage"].between(0.95 - 3 * 0.0069, 0.95 + 3 * 0.0069).all()
+
+
 def test_recovery_finds_no_bias_in_least_squares_and_the_right_standard_error():
     layout = gt.designs.crd(["A", "B"], replicates=10)
     frame = gt.recovery_study("y ~ treatment", layout, coef=[10, 2], phi=4.0, n=400).frame
@@ -248,6 +256,39 @@ def test_more_units_keep_the_treatments_balanced_and_bring_their_own_subunits(si
     assert frame["pig"].nunique() == 3 * size and len(frame) == 15 * size
     assert (frame.groupby("pig", observed=True)["pen"].nunique() == 1).all()
     assert frame["room"].nunique() <= 4
+
+
+@pytest.mark.parametrize("size", [6, 9, 15, 40])
+def test_plots_of_a_field_are_taken_by_treatment_not_by_place(size):
+    layout = gt.designs.crd({"variety": ["A", "B", "C"]}, replicates=4, seed=3)
+    (frame,) = frames_of("y ~ variety", layout, "plot", None, [size])
+    counts_of = frame["variety"].value_counts()
+    assert len(frame) == frame["plot"].nunique() == size
+    assert counts_of.max() - counts_of.min() <= (size % 3 > 0)
+
+
+def test_offsets_trials_weights_zeros_and_dispersions_follow_their_rows():
+    rng = np.random.default_rng(1)
+    data = LAYOUT.assign(time=rng.uniform(1, 5, len(LAYOUT)))
+    y = gt.simulate(
+        "y ~ treatment + offset(log(time)) + (1 | subject)", data, "negative_binomial",
+        coef=[1, 0.3], sd=0.3, phi=0.2,
+    )  # fmt: skip
+    extra = np.log(np.arange(1, len(data) + 1))
+    with gt.printed_warnings():
+        m = gt.fit(
+            "y ~ treatment + offset(log(time)) + (1 | subject)", y, "negative_binomial",
+            offset=extra, zero_inflation="~ treatment", dispersion_formula="~ day",
+        )  # fmt: skip
+    plan = plan_study("power", m, None, None, "subject", None, [16], None, {})
+    problem = plan.sources[0]._problem
+    frame = problem.design.frame
+    totals = np.log(data["time"]) + extra
+    row_of = {(t, round(o, 9)) for t, o in zip(data["time"], totals, strict=True)}
+    drawn = {(t, round(o, 9)) for t, o in zip(frame["time"], problem.design.offset, strict=True)}
+    assert drawn == row_of and len(frame) == 2 * len(data)
+    np.testing.assert_array_equal(problem.dispersion.X[:, 1], frame["day"])
+    np.testing.assert_array_equal(problem.zero.X[:, 1], frame["treatment"] == "new")
 
 
 def test_more_rows_within_units_go_on_in_the_steps_of_the_column():

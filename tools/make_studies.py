@@ -82,12 +82,14 @@ def posterior() -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", choices=[*STUDIES, "posterior_herds", []])
-    names = parser.parse_args().names or [*STUDIES, "posterior_herds"]
-    for name in names:
+    everything = [*STUDIES, "posterior_herds"]
+    parser.add_argument("names", nargs="*", help=", ".join(everything))
+    for name in parser.parse_args().names or everything:
         path = FOLDER / f"{name}.csv"
         if name in STUDIES:
             print(STUDIES[name](n=1000, n_jobs=-1, path=path))
+        elif name != "posterior_herds":
+            parser.error(f"there is no study {name!r}")
         elif not path.exists():
             try:
                 posterior().round(4).to_csv(path, index=False, lineterminator="\n")
