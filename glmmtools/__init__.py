@@ -8,8 +8,9 @@ True
 """
 
 from glmmtools import designs
+from glmmtools.bayes import to_bambi
 from glmmtools.bootstrap import bootstrap_lrt
-from glmmtools.datasets import load_data
+from glmmtools.datasets import load_data, stored_study
 from glmmtools.describe import describe_design
 from glmmtools.exercises import check
 from glmmtools.explore import explore
@@ -32,6 +33,7 @@ from glmmtools.plots.hierarchy import plot_hierarchy
 from glmmtools.plots.links import plot_link, plot_link_effect
 from glmmtools.preflight import preflight
 from glmmtools.simulation import covariance, simulate
+from glmmtools.study import coverage, power, recovery_study
 from glmmtools.suggest import suggest_family
 from glmmtools.truth import recovery
 
@@ -50,6 +52,7 @@ __all__ = [
     "check",
     "compare",
     "covariance",
+    "coverage",
     "cross_check",
     "describe_design",
     "designs",
@@ -66,10 +69,14 @@ __all__ = [
     "plot_link_effect",
     "plot_mean_variance",
     "plot_support",
+    "power",
     "preflight",
     "printed_warnings",
     "recovery",
+    "recovery_study",
     "simulate",
+    "stored_study",
     "suggest_family",
     "table",
+    "to_bambi",
 ]

@@ -26,6 +26,7 @@ from glmmtools import engines
 from glmmtools._text import one_of
 from glmmtools.columns import evaluate
 from glmmtools.grammar import split_outside
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.formula import Design
@@ -78,10 +79,7 @@ def anova(model: FittedModel, type: int = 2, test: str = "wald") -> pd.DataFrame
     if type not in (2, 3):
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
-    if not model.converged:
-        raise ValueError(
-            "the fit did not converge, so that its terms cannot be tested; model.messages says why"
-        )
+    require_converged(model, "anova() needs")
     design = model._problem.design
     terms = _terms(design)
     if not terms:
@@ -225,20 +223,15 @@ def _likelihood_ratios(model: FittedModel, terms: Sequence[_Term], type: int) ->
             "fit with reml=False, or use test='wald'"
         )
     X = design.X if type == 2 else _sum_coded(design)
-    everything = range(len(design.names))
+    everything, tests = range(len(design.names)), []
     heights = {tuple(everything): model.llf}
-
-    def height(columns: tuple[int, ...], left_out: str) -> float:
-        if columns not in heights:
-            heights[columns] = _height_of(model, X, columns, left_out)
-        return heights[columns]
-
-    tests = []
     for term in terms:
         relatives = term.relatives(terms) if type == 2 else []
         with_it = tuple(c for c in everything if c not in relatives)
         without = tuple(c for c in with_it if c not in term.columns)
-        rise = height(with_it, term.label) - height(without, term.label)
+        for columns in {with_it, without} - set(heights):
+            heights[columns] = _height_of(model, X, columns, term.label)
+        rise = heights[with_it] - heights[without]
         tests.append(_chi_square(max(2 * rise, 0.0), len(term.columns)))
     return tests
 

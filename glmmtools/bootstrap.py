@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import one_of, plural
-from glmmtools.replicates import Replicate, as_series, run
+from glmmtools.messages import require_converged
+from glmmtools.replicates import Replicate, as_series, check_count, run
+from glmmtools.truth import component_values
 from glmmtools.wald import check_level
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "parameters"]
+__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "lean", "parameters"]
 
 Array = np.ndarray
 
@@ -37,18 +39,12 @@ def parameters(model: FittedModel) -> pd.Series:
     ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
     """
     values = dict(model.params)
-    for term, estimate in model._random_terms():
-        sd = np.sqrt(np.diag(estimate.covariance))
-        if estimate.correlation is not None:
-            values[f"sd {term.group} {term.column_name}"] = sd[0]
-            values[f"corr {term.group} {term.column_name}"] = estimate.correlation
-            continue
-        values |= {f"sd {term.group} {name}": s for name, s in zip(term.names, sd, strict=True)}
-        if term.structure == "unstructured":
-            for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
-                product = sd[i] * sd[j]
-                correlation = estimate.covariance[i, j] / product if product > 0 else np.nan
-                values[f"corr {term.group} {term.names[j]}, {term.names[i]}"] = correlation
+    parts = model._estimate.terms
+    values |= component_values(
+        model._problem.design.random,
+        [part.covariance for part in parts],
+        [part.correlation for part in parts],
+    )
     fixed = list(model.family.fixed) + (["phi"] if model.family.name == "normal" else [])
     values |= dict(model.dispersion.drop(fixed, errors="ignore"))
     return pd.Series(values, dtype=float)
@@ -83,7 +79,7 @@ def bootstrap(
         A CSV file that holds the replicates done so far. A run that was stopped goes on from it; a
         finished one is read.
     progress : bool
-        Print a line after every batch of 100 replicates or more.
+        Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
 
     Returns
     -------
@@ -106,10 +102,10 @@ def bootstrap(
     ['estimate', 'conf_low', 'conf_high']
     """
     statistic = parameters if statistic is None else statistic
-    _check_converged(model)
-    task = Replicate((_lean(model),), statistic)
+    require_converged(model, "bootstrap() needs")
+    task = Replicate(lean(model), (lean(model),), statistic)
     estimate = as_series(statistic(model))
-    rows = run(task, estimate, n, seed, n_jobs, path, progress)
+    rows = _run(task, estimate, n, seed, n_jobs, path, progress)
     return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
 
 
@@ -261,10 +257,10 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
-        _check_converged(model)
-    task = Replicate((_lean(smaller), _lean(larger)), _ratio)
+        require_converged(model, "bootstrap() needs")
+    task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     statistic = _ratio(smaller, larger)
-    rows = run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
+    rows = _run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
     drawn = rows["statistic"].dropna()
     observed = statistic["statistic"]
     # ties up to the precision of two searches count as at least as large
@@ -281,6 +277,16 @@ def bootstrap_lrt(
     )
 
 
+def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) -> pd.DataFrame:
+    check_count(n)
+    identity = {
+        "kind": "bootstrap", "seed": seed, "formula": [each.formula for each in task.models],
+        "estimate": estimate.to_dict(),
+    }  # fmt: skip
+    seeds = np.random.SeedSequence(seed).spawn(n)
+    return run(task, seeds, list(estimate.index), identity, n_jobs, path, progress)
+
+
 def _quantile(column: pd.Series, p: float) -> float:
     """Order statistic p (n + 1) of the values that there are."""
     values = column.dropna()
@@ -291,13 +297,6 @@ def _ratio(smaller: FittedModel, larger: FittedModel) -> dict[str, float]:
     return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
 
 
-def _check_converged(model: FittedModel) -> None:
-    if not model.converged:
-        raise ValueError(
-            f"the fit of {model.formula!r} did not converge, so there is nothing to simulate from"
-        )
-
-
-def _lean(model: FittedModel) -> FittedModel:
+def lean(model: FittedModel) -> FittedModel:
     """The model without what it has computed since the fit: less to send to other processes."""
     return type(model)(model._problem, model._estimate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, nearest, one_of, plural
-from glmmtools.adjust import (
-    ADJUSTMENTS,
-    METHODS,
-    adjusted_p,
-    contrast_weights,
-    critical_values,
-)
+from glmmtools.adjust import ADJUSTMENTS, METHODS, adjusted_p, contrast_weights, critical_values
 from glmmtools.grid import label_of
 from glmmtools.report import fixed, number, p_text
 
@@ -30,6 +25,7 @@ __all__ = [
     "Estimates",
     "Family",
     "adjustment",
+    "as_html",
     "family_of",
     "methods_of",
     "shown",
@@ -85,10 +81,8 @@ class Estimates:
         return "\n".join([self._title(), "", table, "", *self._notes()])
 
     def _repr_html_(self) -> str:
-        table = shown(self.frame).to_html(index=False, border=0).replace(' class="dataframe"', "")
         caption = f"<caption><b>{html.escape(self._title())}</b></caption><thead>"
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return f"<div>{table.replace('<thead>', caption, 1)}{notes}</div>"
+        return as_html(self.frame, self._notes()).replace("<thead>", caption, 1)
 
 
 class Contrasts(Estimates):
@@ -269,6 +263,11 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
         elif column not in ("letters", "contrast"):
             shown[column] = [label_of(value) for value in frame[column]]
     return shown
+
+
+def as_html(frame: pd.DataFrame, notes: Iterable[str]) -> str:
+    table = shown(frame).to_html(index=False, border=0).replace(' class="dataframe"', "")
+    return f"<div>{table}{''.join(f'<p>{html.escape(note)}</p>' for note in notes)}</div>"
 
 
 def takes_ratio(means: MarginalMeans, ratio: bool | None) -> bool:

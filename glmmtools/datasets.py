@@ -9,7 +9,7 @@ import pandas as pd
 
 from glmmtools._text import nearest
 
-__all__ = ["data_index", "load_data"]
+__all__ = ["data_index", "load_data", "stored_study"]
 
 _PACKAGE = Path(__file__).parent
 
@@ -67,3 +67,22 @@ def load_data(name: str = "?") -> pd.DataFrame:
             order = levels.split(",") if levels else sorted(frame[column].dropna().unique())
         frame[column] = pd.Categorical(frame[column], categories=order)
     return frame
+
+
+def stored_study(name: str) -> Path:
+    """The file of a finished simulation study of the course, for ``path=`` of the same call.
+
+    ``data/studies/README.md`` says what each one holds, and with which command it was made.
+
+    Examples
+    --------
+    >>> stored_study("power_pens").name
+    'power_pens.csv'
+    """
+    folder = _folder() / "studies"
+    found = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    if name not in found:
+        raise ValueError(
+            f"there is no stored study {name!r}{nearest(name, found)}. Stored: {', '.join(found)}"
+        )
+    return found[name]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from glmmtools._text import listed, nearest, one_of
 from glmmtools.grammar import split_outside, variables_in
-from glmmtools.groups import require_converged
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
@@ -83,7 +83,7 @@ def predict_along(
     0     0.0     251.4     231.2      271.6
     100   9.0     345.6     325.4      365.8
     """
-    require_converged(model, "a plot of effects")
+    require_converged(model, "a plot of effects needs")
     one_of("level", level, ("population", "conditional", "marginal"))
     one_of("scale", scale, ("response", "link"))
     frame = model._problem.design.frame

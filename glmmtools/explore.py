@@ -60,7 +60,7 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
 
     Returns
     -------
-    ipywidgets.Widget, or an array of two Axes where widgets cannot run
+    array of two Axes, or None where the sliders show themselves
 
     Raises
     ------
@@ -86,7 +86,12 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
                 f"the {what} explorer{' of ' if chosen else ''}{''.join(chosen)} has no "
                 f"{name!r}{nearest(name, valid)}; valid: {listed(valid)}"
             )
-    return panel(what, choice, **start) if _widgets_run() else explorer.draw(*chosen, **start)
+    if not _widgets_run():
+        return explorer.draw(*chosen, **start)
+    from IPython.display import display
+
+    display(panel(what, choice, **start))
+    return None
 
 
 def _widgets_run() -> bool:

@@ -66,6 +66,13 @@ class RandomTerm:
     column_name: str = ""
     places: Array | None = None
 
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the standard deviations: one for a series or a compound symmetry."""
+        if self.structure in ("ar1", "cs"):
+            return (f"{self.structure}({self.column_name})",)
+        return self.names
+
     @cached_property
     def series(self) -> tuple[Array, Array]:
         """For ar1: place of each row in its level's series, and the times, shape (levels, q).
@@ -211,7 +218,7 @@ def one_sided(text: str, frame: pd.DataFrame, argument: str) -> FixedPart:
         raise ValueError(f"{argument} has no random terms; got {text!r}")
     X, model_spec = evaluate(inner, select(frame, variables_in(inner)))
     _check_finite_matrix(X, model_spec.column_names, frame)
-    _check_rank(X, model_spec.column_names)
+    check_rank(X, model_spec.column_names)
     return FixedPart(inner, X, tuple(model_spec.column_names), model_spec)
 
 
@@ -388,7 +395,7 @@ def build_design(
         total_offset, None if takes_trials else prior, tuple(term for term, _ in built),
         frame, n_dropped, model_spec, tuple(recipe for _, recipe in built),
     )  # fmt: skip
-    _check_rank(design.X, design.names)
+    check_rank(design.X, design.names)
     return design
 
 
@@ -423,7 +430,7 @@ def _check_finite_matrix(X: Array, names, frame: pd.DataFrame) -> None:
         )
 
 
-def _check_rank(X: Array, names) -> None:
+def check_rank(X: Array, names) -> None:
     """Name the columns of X that are combinations of the columns before them."""
     if X.shape[1] > X.shape[0]:
         raise ValueError(

@@ -12,25 +12,19 @@ from glmmtools import engines
 from glmmtools._text import listed, nearest
 from glmmtools.covariance import marginal_covariance
 from glmmtools.engines.marginal import Marginal
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.formula import RandomTerm
     from glmmtools.model import FittedModel
 
-__all__ = ["covariance", "pooling", "require_converged", "rows_at", "terms_of"]
+__all__ = ["covariance", "pooling", "rows_at", "terms_of"]
 
 Array = np.ndarray
 _MOST_ROWS = 500
 # A random effect with this prior sd, in units of eta, is not shrunk to any visible amount. One
 # whose conditional sd is then more than this share of it is not determined by the group's rows.
 _NO_PRIOR, _UNDETERMINED = 1e3, 0.05
-
-
-def require_converged(model: FittedModel, what: str) -> None:
-    """Raise ValueError, with the reason, if the fit did not converge."""
-    if not model.converged:
-        reasons = " ".join(str(each) for each in model.messages) or "no reason is known."
-        raise ValueError(f"{what} needs a fit that converged; this one did not: {reasons}")
 
 
 def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
@@ -65,7 +59,7 @@ def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
     1   1378.0  2339.0     0.0
     10     0.0     0.0  2339.0
     """
-    require_converged(model, "covariance()")
+    require_converged(model, "covariance() needs")
     positions = rows_at(model, rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(
@@ -95,17 +89,16 @@ def _is_linear(model: FittedModel) -> bool:
 def rows_at(model: FittedModel, rows: Any) -> Array:
     """Positions of rows of the fit, from a slice, positions or a boolean array."""
     everything = np.arange(model.nobs)
+    if rows is None:
+        return everything
     try:
-        return everything if rows is None else np.atleast_1d(everything[_as_index(rows)])
+        index = rows if isinstance(rows, slice) else np.asarray(rows)
+        return np.atleast_1d(everything[index])
     except IndexError:
         raise ValueError(
             f"rows are a slice, positions from 0 to {model.nobs - 1}, or one boolean for each of "
             f"the {model.nobs} rows of the fit; got {rows!r}"
         ) from None
-
-
-def _as_index(rows: Any) -> Any:
-    return rows if isinstance(rows, slice) else np.asarray(rows)
 
 
 def terms_of(model: FittedModel, group: str | None = None) -> list:
@@ -166,7 +159,7 @@ def pooling(model: FittedModel, group: str | None = None) -> pd.DataFrame:
     complete_pooling    10.5
     Name: (308, days), dtype: float64
     """
-    require_converged(model, "pooling()")
+    require_converged(model, "pooling() needs")
     group = group or terms_of(model)[0][0].group
     chosen = terms_of(model, group)
     for term, _ in chosen:

@@ -150,33 +150,24 @@ def _label(model: FittedModel, models: Sequence[FittedModel]) -> str:
 
 
 def _ratio_test(smaller, larger, added: Extension, bootstrap, seed: int, n_jobs: int) -> dict:
-    statistic = 2 * (larger.llf - smaller.llf)
-    df = larger.df_model - smaller.df_model
-    test = {"statistic": max(statistic, 0.0), "df": df, "p_value": np.nan}
-    if statistic < -1e-3:
-        return {
-            **test,
-            "reference": "none: the larger model fits worse, so its search stopped early",
-        }
-    if bootstrap is not None:
+    rise, p_value = 2 * (larger.llf - smaller.llf), np.nan
+    statistic, df = max(rise, 0.0), larger.df_model - smaller.df_model
+    if rise < -1e-3:
+        reference = "none: the larger model fits worse, so its search stopped early"
+    elif bootstrap is not None:
         found = bootstrap_lrt(smaller, larger, bootstrap, seed, n_jobs)
         failed = f", {found['n_failed']:.0f} failed" if found["n_failed"] else ""
-        reference = f"bootstrap (n = {found['n']:.0f}{failed})"
-        return {**test, "p_value": found["p_value"], "reference": reference}
-    statistic = test["statistic"]
-    if added.serial:
-        return {**test, "reference": "unknown: a correlation without a value; use bootstrap=999"}
-    if added.boundaries == 1:
+        p_value, reference = found["p_value"], f"bootstrap (n = {found['n']:.0f}{failed})"
+    elif added.serial:
+        reference = "unknown: a correlation without a value; use bootstrap=999"
+    elif added.boundaries == 1:
         p_value = 0.5 * (_upper_tail(df - 1, statistic) + _upper_tail(df, statistic))
         reference = f"0.5 chi2({df - 1}) + 0.5 chi2({df})"
     else:
-        p_value = _upper_tail(df, statistic)
-        reference = f"chi2({df})" + (
-            f", conservative: {added.boundaries} variances; use bootstrap=999"
-            if added.boundaries
-            else ""
-        )
-    return {**test, "p_value": p_value, "reference": reference}
+        p_value, reference = _upper_tail(df, statistic), f"chi2({df})"
+        if added.boundaries:
+            reference += f", conservative: {added.boundaries} variances; use bootstrap=999"
+    return {"statistic": statistic, "df": df, "p_value": p_value, "reference": reference}
 
 
 def _upper_tail(df: int, statistic: float) -> float:

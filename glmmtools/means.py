@@ -7,27 +7,28 @@ combination of the levels of the model's factors, with its covariates held at on
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from glmmtools import messages
 from glmmtools._text import listed, nearest, one_of
-from glmmtools.adjust import compact_letters
+from glmmtools.adjust import arrow_lengths, compact_letters
 from glmmtools.contrasts import (
     LINK_SCALE,
     Contrasts,
     Estimates,
     adjustment,
+    as_html,
     family_of,
     methods_of,
     shown,
     takes_ratio,
 )
 from glmmtools.grammar import unquoted, variables_in
-from glmmtools.grid import Grid, label_of
+from glmmtools.grid import Grid
 from glmmtools.response import is_pair
 from glmmtools.wald import t_quantile, two_sided_p
 
@@ -120,12 +121,8 @@ def means(
     one_of("weights", weights, ("equal", "proportional", "cells"))
     one_of("scale", scale, ("response", "link"))
     one_of("empty_cells", empty_cells, ("refuse", "additive"))
-    if not model.converged and not force:
-        reason = str(model.messages[0]) if model.messages else "see model.messages"
-        raise ValueError(
-            f"the fit did not converge, so that its means are not estimates ({reason}) "
-            "Mend the model, or look at them all the same with force=True"
-        )
+    if not force:
+        messages.require_converged(model, "means need", "look at them all the same")
     wanted, within = _names(factors, "factors"), _names(by, "by")
     repeated = [name for name in wanted if name in within]
     if repeated or not wanted:
@@ -160,9 +157,7 @@ class LetterTable(pd.DataFrame):
         return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
 
     def _repr_html_(self) -> str:
-        table = shown(pd.DataFrame(self)).to_html(index=False, border=0)
-        table = table.replace(' class="dataframe"', "")
-        return f"<div>{table}<p>{html.escape(self.note)}</p></div>"
+        return as_html(pd.DataFrame(self), [self.note])
 
 
 class MarginalMeans(Estimates):
@@ -325,7 +320,42 @@ class MarginalMeans(Estimates):
             letters[each.rows] = compact_letters(differ, order)
         return LetterTable(self.frame.assign(letters=letters))
 
-    def plot(self, ax: Axes | None = None, letters: bool = False) -> Axes:
+    def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
+        """Comparison arrows: those of two means overlap where the means do not differ.
+
+        Parameters
+        ----------
+        adjust : str
+            As for `contrasts`, within each combination of `by`.
+
+        Returns
+        -------
+        DataFrame
+            The factors and ``estimate, arrow_low, arrow_high``, the ends of the arrows.
+
+        Warns
+        -----
+        DataWarning
+            If no arrows are right for all pairs; it names those that they are wrong for.
+        """
+        contrasts = self.contrasts("pairwise", adjust)
+        limits = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        half = np.diff(np.log(limits) if contrasts.ratio else limits)[:, 0] / 2
+        eta, ends, misled = self._eta, np.empty((2, len(self.cells))), []
+        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
+            pairs = np.array([np.flatnonzero(weights) for weights in each.weights])
+            up, down, wrong = arrow_lengths(eta[each.rows], pairs, half[part])
+            ends[:, each.rows] = eta[each.rows] - down, eta[each.rows] + up
+            misled += contrasts.frame["contrast"][part][wrong].tolist()
+        if misled:
+            text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
+            messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
+        if self.scale == "response":
+            ends = np.sort(self.model.link.inverse(ends), axis=0)
+        frame = self.frame[[*self.cells, "estimate"]]
+        return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
+
+    def plot(self, ax: Axes | None = None, letters: bool = False, arrows: bool = False) -> Axes:
         """Draw the means with their intervals, one series for each combination beyond the first.
 
         Parameters
@@ -333,41 +363,17 @@ class MarginalMeans(Estimates):
         ax : Axes, optional
             Where to draw; default a new figure.
         letters : bool
-            Write Tukey's letters beside the means.
+            Write Tukey's letters above the means.
+        arrows : bool
+            Draw comparison arrows (see `arrows`) beside the means.
 
         Returns
         -------
         Axes
         """
-        import matplotlib.pyplot as plt
-        import seaborn as sns
+        from glmmtools.plots.means import plot_means
 
-        ax = plt.subplots()[1] if ax is None else ax
-        frame = self.letters() if letters else self.frame
-        first, *rest = self.factors + self.by
-        labels = list(dict.fromkeys(map(label_of, frame[first])))
-        groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
-        colours, markers = sns.color_palette("colorblind"), "osD^vPX*"
-        dodge = 0.8 / max(len(groups), 2)
-        for i, (key, part) in enumerate(groups):
-            shift = (i - (len(groups) - 1) / 2) * dodge
-            x = np.array([labels.index(label_of(each)) for each in part[first]]) + shift
-            y = part["estimate"].to_numpy()
-            bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
-            name = ", ".join(map(label_of, key)) or None
-            ax.errorbar(
-                x, y, bars, fmt=markers[i % len(markers)], color=colours[i % len(colours)],
-                capsize=3, label=name,
-            )  # fmt: skip
-            if letters:
-                for place, top, text in zip(x, part["conf_high"], part["letters"], strict=True):
-                    above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
-                    ax.annotate(text, (place, top), **above)
-        ax.set_xticks(range(len(labels)), labels)
-        ax.set(xlabel=first, ylabel=f"{self._what()} ({self.level:.0%} interval)")
-        if rest:
-            ax.legend(title=", ".join(rest), loc="upper left", bbox_to_anchor=(1, 1))
-        return ax
+        return plot_means(self, ax, letters, arrows)
 
     def _what(self) -> str:
         design, link = self.model._problem.design, self.model.link.name

@@ -19,6 +19,7 @@ __all__ = [
     "SeparationWarning",
     "SingularFitWarning",
     "printed_warnings",
+    "require_converged",
 ]
 
 
@@ -54,6 +55,16 @@ def singular_message(labels: tuple[str, ...], single: bool) -> SingularFitWarnin
         f"{what} in {', '.join(labels)}. The data hold too little information on that term: "
         "simplify it, or say so in the report."
     )
+
+
+def require_converged(model, what: str, forced: str = "") -> None:
+    """Raise ValueError, with the reason, if the fit did not converge; `forced` says what may be."""
+    if not model.converged:
+        reasons = " ".join(str(each) for each in model.messages) or "no reason is known."
+        raise ValueError(
+            f"the fit of {model.formula!r} did not converge, and {what} one that did: {reasons}"
+            + (f" Mend the model, or {forced} with force=True" if forced else "")
+        )
 
 
 def issue(messages: tuple[GlmmWarning, ...]) -> None:

@@ -30,7 +30,7 @@ from glmmtools.families import Family
 from glmmtools.links import Link
 from glmmtools.plots import models as plots
 from glmmtools.plots import random_part
-from glmmtools.problem import build_problem, check_support
+from glmmtools.problem import build_problem, check_support, confounded_groups
 from glmmtools.wald import t_quantile, two_sided_p
 
 __all__ = ["FittedModel", "fit"]
@@ -164,10 +164,10 @@ class FittedModel:
         """Whether a variance is estimated at zero, or a correlation at -1 or 1."""
         return bool(self._estimate.singular)
 
-    @property
+    @cached_property
     def messages(self) -> tuple[messages.GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
-        return self._estimate.messages
+        return (*confounded_groups(self._problem.design), *self._estimate.messages)
 
     @property
     def nobs(self) -> int:
@@ -199,7 +199,8 @@ class FittedModel:
     @property
     def pvalues(self) -> pd.Series:
         """Two-sided p-values of the Wald tests that a coefficient is zero."""
-        return self.tidy()["p_value"]
+        p = two_sided_p((self.params / self.bse).to_numpy(), self._estimate.df)
+        return self._by_name(p, "p_value").rename_axis("term")
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance matrix of the fixed effects."""
@@ -330,7 +331,7 @@ class FittedModel:
         for term, estimate in self._random_terms():
             sd = np.sqrt(np.diag(estimate.covariance))
             if estimate.correlation is not None:
-                row = {"group": term.group, "term": term.column_name, "variance": sd[0] ** 2}
+                row = {"group": term.group, "term": term.components[0], "variance": sd[0] ** 2}
                 rows.append({**row, "sd": sd[0], "corr": estimate.correlation})
                 continue
             for i, name in enumerate(term.names):

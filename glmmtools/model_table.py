@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.effects import response_label
-from glmmtools.report import fixed, number
+from glmmtools.report import fixed, with_digits
 from glmmtools.write_up import first_sentence, three_digits, to_latex
 
 if TYPE_CHECKING:
@@ -37,28 +37,20 @@ class ModelTable:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = []
+        first = 2 + max(map(len, self.frame.index.get_level_values(1)))
+        widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
+
+        def line(name: str, *cells: str) -> str:
+            padded = [f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)]
+            return "  ".join([f"{name:<{first}}", *padded]).rstrip()
+
+        lines = [line("", *self.frame.columns)]
         for part, block in self.frame.groupby(level=0, sort=False):
-            lines += [part, *(f"  {each}" for each in self._rows(block))]
-        lines = [self._rows(self.frame, head=True)[0], *lines, *self.notes]
-        return "\n".join(line.rstrip() for line in lines)
+            rows = block.droplevel(0).itertuples()
+            lines += [part, *(line(f"  {name}", *cells) for name, *cells in rows)]
+        return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
-
-    def _rows(self, block: pd.DataFrame, head: bool = False) -> list[str]:
-        """Rows of text in columns as wide as the whole table needs."""
-        names = self.frame.index.get_level_values(1)
-        first = max(len(each) for each in names)
-        widths = [max(len(c), *map(len, self.frame[c])) for c in self.frame]
-        rows = [("  ", *self.frame.columns)] if head else block.droplevel(0).itertuples()
-        shift = 2 if head else 0
-        return [
-            "  ".join(
-                [f"{row[0]:<{first + shift}}"]
-                + [f"{cell:>{width}}" for cell, width in zip(row[1:], widths, strict=True)]
-            )
-            for row in rows
-        ]
 
     def to_html(self) -> str:
         """The table as HTML."""
@@ -189,10 +181,7 @@ def _cells(model: FittedModel) -> dict[tuple[str, str], str]:
 
 def _pair(estimate: float, error: float) -> tuple[str, str]:
     """Both with the decimals that show three digits of the standard error."""
-    if not (np.isfinite(error) and 1e-8 < error < 1e8):
-        return number(estimate), number(error)
-    decimals = int(max(0, 2 - np.floor(np.log10(error))))
-    return fixed(estimate, decimals), fixed(error, decimals)
+    return tuple(with_digits((estimate, error), error, 3))
 
 
 def _notes(models, names: list[str]) -> list[str]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glmmtools.messages import require_converged
+
 if TYPE_CHECKING:
     from glmmtools.formula import FixedPart, RandomTerm
     from glmmtools.model import FittedModel
@@ -22,11 +24,8 @@ __all__ = ["Extension", "check_comparable", "extension"]
 Array = np.ndarray
 # A family and what it becomes when its shape parameter goes to a limit.
 _LIMITS = {
-    "negative_binomial": "poisson",
-    "nbinom1": "poisson",
-    "betabinomial": "binomial",
-    "t": "normal",
-}
+    "negative_binomial": "poisson", "nbinom1": "poisson", "betabinomial": "binomial", "t": "normal",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,7 @@ class Extension:
 def check_comparable(models: Sequence[FittedModel]) -> None:
     """Raise ValueError if the log-likelihoods of the models are not of the same data."""
     for model in models:
-        if not model.converged:
-            raise ValueError(
-                f"the fit of {model.formula!r} did not converge, so its log-likelihood is not a "
-                "maximum; its messages say why"
-            )
+        require_converged(model, "compare() needs")
     first = models[0]
     for other in models[1:]:
         for reason in _REFUSALS:
@@ -129,7 +124,7 @@ def extension(smaller: FittedModel, larger: FittedModel) -> Extension | None:
     if not (
         np.allclose(a.design.offset, b.design.offset)
         and _spans(b.design.X, a.design.X)
-        and _part_within(a.dispersion, b.dispersion, smaller.nobs)
+        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     ):
         return None
     if a.zero is not None or b.zero is not None:
@@ -141,7 +136,10 @@ def extension(smaller: FittedModel, larger: FittedModel) -> Extension | None:
             boundaries += 1
         elif not _spans(b.zero.X, a.zero.X):
             return None
-    homes = [_home(term, b.design.random) for term in a.design.random]
+    homes = [
+        next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
+        for term in a.design.random
+    ]
     if None in homes:
         return None
     boundaries += _sds(b.design.random) - _sds(a.design.random)
@@ -159,12 +157,9 @@ def _spans(larger: Array, smaller: Array) -> bool:
     return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
 
 
-def _part_within(smaller: FixedPart | None, larger: FixedPart | None, n: int) -> bool:
-    """Without a formula the parameter is one number."""
-    constant = np.ones((n, 1))
-    return _spans(
-        constant if larger is None else larger.X, constant if smaller is None else smaller.X
-    )
+def _columns(part: FixedPart | None, n: int) -> Array:
+    """Without a formula a parameter is one number."""
+    return np.ones((n, 1)) if part is None else part.X
 
 
 def _sds(terms: Sequence[RandomTerm]) -> int:
@@ -172,12 +167,8 @@ def _sds(terms: Sequence[RandomTerm]) -> int:
     return sum(1 if t.structure in ("ar1", "cs") else len(t.names) for t in terms)
 
 
-def _home(term: RandomTerm, larger: Sequence[RandomTerm]) -> int | None:
-    """The random term of the larger model that a term is a special case of."""
-    return next((k for k, other in enumerate(larger) if _within(term, other)), None)
-
-
 def _within(term: RandomTerm, other: RandomTerm) -> bool:
+    """Whether a random term is a special case of one of the larger model."""
     same_groups = len(term.levels) == len(other.levels) and len(
         np.unique(np.column_stack([term.codes, other.codes]), axis=0)
     ) == len(term.levels)

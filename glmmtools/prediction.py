@@ -129,7 +129,26 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
     -------
     ndarray, shape (n, nobs)
         Responses; numbers of successes for binomial families.
+
+    Raises
+    ------
+    ValueError
+        Where the fit found no finite estimates.
+        For weights of a family other than the normal: they multiply the log-likelihood, so that a
+        row stands for several observations, not for one response.
     """
+    if not np.isfinite(model._estimate.beta).all():
+        raise ValueError(
+            "the fit found no finite estimates, so there is nothing to draw from; engine='laplace' "
+            "ends at finite ones more often"
+        )
+    weights = model._problem.design.weights
+    if weights is not None and model.family.name != "normal" and np.any(weights != 1):
+        raise ValueError(
+            f"weights of the {model.family.name} family multiply the log-likelihood: a row stands "
+            "for several observations, of which there is no single response to draw. Give each "
+            "observation a row of its own; for rates use offset=, for proportions prop()"
+        )
     rng = np.random.default_rng(seed)
     design, shape = model._problem.design, model._shape()
     if design.weights is not None and model.family.name == "normal":
@@ -148,12 +167,12 @@ def simulate(model: FittedModel, n: int = 1, seed: int = 0, conditional: bool = 
 def _drawn_predictors(model, n: int, rng) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
     design = model._problem.design
-    terms = [(structure_of(term), estimate) for term, estimate in model._random_terms()]
+    terms = [
+        (structure, structure.theta_of(estimate.covariance, estimate.correlation))
+        for structure, estimate in ((structure_of(t), e) for t, e in model._random_terms())
+    ]
     drawn = np.empty((n, model.nobs))
     for k in range(n):
-        effects = [
-            structure.draw(estimate.covariance, estimate.correlation, rng)
-            for structure, estimate in terms
-        ]
+        effects = [s.effects(theta, rng.standard_normal((s.levels, s.q))) for s, theta in terms]
         drawn[k] = joint.linear_predictor(design.X, design.random, model._estimate.beta, effects)
     return drawn + design.offset

@@ -9,8 +9,9 @@ from glmmtools.engines.base import Problem
 from glmmtools.families import Family
 from glmmtools.families import family as look_up
 from glmmtools.formula import Design, build_design, one_sided
+from glmmtools.messages import DataWarning
 
-__all__ = ["build_problem", "check_support"]
+__all__ = ["build_problem", "check_problem", "check_support", "confounded_groups"]
 
 _SLIPS = {
     "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
@@ -47,7 +48,6 @@ def build_problem(
         also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
     )  # fmt: skip
     check_support(distribution, design)
-    _check_groups(distribution, design)
     dispersion = zero = None
     if dispersion_formula is not None:
         if "phi" not in distribution.shape:
@@ -62,11 +62,18 @@ def build_problem(
             )
         zero = one_sided(zero_inflation, design.frame, "zero_inflation")
     problem = Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
-    if problem.n_params > design.n:
-        raise ValueError(
-            f"the model has {plural(problem.n_params, 'parameter')} for {plural(design.n, 'row')}"
-        )
+    check_problem(problem)
     return problem
+
+
+def check_problem(problem: Problem) -> None:
+    """Raise ValueError if the rows are too few for the model, whatever their responses."""
+    _check_groups(problem.family, problem.design)
+    if problem.n_params > problem.design.n:
+        raise ValueError(
+            f"the model has {plural(problem.n_params, 'parameter')} for "
+            f"{plural(problem.design.n, 'row')}"
+        )
 
 
 def check_support(distribution: Family, design: Design) -> None:
@@ -99,3 +106,27 @@ def _check_groups(distribution: Family, design: Design) -> None:
                 f"they cannot be told from the residual variation. Does {term.group!r} name "
                 "groups, or single rows?"
             )
+
+
+def confounded_groups(design: Design) -> tuple[DataWarning, ...]:
+    """Warn of random intercepts whose groups the fixed part already tells apart.
+
+    Where the indicators of the groups are sums of columns of X, as with one room for each
+    treatment, the data say nothing on the variance between the groups.
+    """
+    warnings = []
+    for term in design.random:
+        levels = len(term.levels)
+        if "Intercept" not in term.names or levels > design.X.shape[1]:
+            continue
+        indicators = (term.codes[:, None] == np.arange(levels)).astype(float)
+        fitted = design.X @ np.linalg.lstsq(design.X, indicators, rcond=None)[0]
+        if np.allclose(fitted, indicators, atol=1e-8):
+            warnings.append(
+                DataWarning(
+                    f"The fixed part already tells the levels of {term.group!r} apart, so these "
+                    f"data cannot estimate the variance in {term.label}, nor the standard error of "
+                    "what differs between them. More levels of it in each treatment would."
+                )
+            )
+    return tuple(warnings)

@@ -18,6 +18,7 @@ from scipy import special
 
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.search import covariance_of, information_at, maximise
+from glmmtools.messages import require_converged
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
@@ -68,8 +69,7 @@ def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
         raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
     if problem.nagq > 1:
         raise ValueError("profile intervals are for the Laplace approximation; fit with nagq=1")
-    if not model.converged:
-        raise ValueError("the fit did not converge, so that it has no profile")
+    require_converged(model, "a profile needs")
     profile = _Profile(Marginal(problem), model)
     drop = special.chdtri(1, 1 - level) / 2
     rows = {
@@ -109,11 +109,10 @@ class _Profile:
             def at(v, structure=structure, part=each.theta):
                 return structure.covariance(v[theta][part])
 
-            shown = [term.column_name] if serial else term.names
-            for i, name in enumerate(shown):
+            for i, name in enumerate(term.components):
                 found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
             if serial:
-                found[f"corr {term.group} {term.column_name}"] = (
+                found[f"corr {term.group} {term.components[0]}"] = (
                     lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
                     -1.0,
                 )

@@ -1,14 +1,18 @@
-"""The replicates of a bootstrap: drawn, refitted, shared among processes, kept in a file.
+"""The replicates of a simulation: drawn, refitted, shared among processes, kept in a file.
 
-Replicate number k has its own seed, ``SeedSequence(seed).spawn(n)[k]``, so the numbers do not
-depend on how many processes share the work, and a run that stopped goes on where it was.
+The bootstrap and the simulation studies run here. Every replicate has its own child of
+``SeedSequence(seed)``, so the numbers do not depend on how many processes or machines share the
+work, and a run that stopped goes on where it was.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +23,12 @@ import pandas as pd
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["Replicate", "as_series", "run"]
+__all__ = ["Replicate", "as_series", "check_count", "run"]
 
 _BATCH = 100  # least number of replicates between two writes
+_SECONDS = 5  # batches that take less than this grow: at the end of each one, processes wait
 _CHUNK = 10  # replicates a process takes at a time
+_BAR = 24  # characters
 _BROKEN = (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError)
 
 
@@ -32,10 +38,16 @@ def as_series(value: Any) -> pd.Series:
     return pd.Series(value, dtype=float).rename(index=str)
 
 
+def check_count(n: Any) -> None:
+    if not (isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1):
+        raise ValueError(f"n is the number of replicates, a whole number of 1 or more; got {n!r}")
+
+
 @dataclass(frozen=True)
 class Replicate:
-    """One draw from the first model, all models refitted to it, and the statistics of the fits."""
+    """A draw from the source, the models refitted to it, and the statistics of the fits."""
 
+    source: FittedModel
     models: tuple[FittedModel, ...]
     statistic: Callable[..., Any]
 
@@ -43,7 +55,7 @@ class Replicate:
         failure, values = "", pd.Series(dtype=float)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            y = self.models[0].simulate(1, seed)[0]
+            y = self.source.simulate(1, seed)[0]
             try:
                 fits = [model.refit(y) for model in self.models]
                 if not all(fit.converged for fit in fits):
@@ -56,48 +68,88 @@ class Replicate:
         return {**values, "failure": failure, "warnings": " ".join(kinds)}
 
 
-def _chunk(task: Replicate, seeds: list[np.random.SeedSequence]) -> list[dict[str, Any]]:
-    return [task(seed) for seed in seeds]
+def _chunk(task: Callable[[Any], dict], items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [task(item) for item in items]
 
 
 def run(
-    task: Replicate, estimate: pd.Series, n: int, seed: int, n_jobs: int, path, progress: bool
+    task: Callable[[Any], dict[str, Any]],
+    items: Sequence[Any],
+    names: Sequence[str],
+    identity: Mapping[str, Any],
+    n_jobs: int | None,
+    path,
+    progress: bool,
 ) -> pd.DataFrame:
-    """All replicates, one a row: the statistics, ``failure`` and ``warnings``."""
-    if not (isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1):
-        raise ValueError(f"n is the number of replicates, a whole number of 1 or more; got {n!r}")
-    store = _Store(None if path is None else Path(path), estimate, seed)
-    rows = store.read()[:n]
-    for done in _batches(task, rows, np.random.SeedSequence(seed).spawn(n), n_jobs):
-        rows = done
-        store.write(rows)
-        if progress:
-            print(f"bootstrap: {len(rows)} of {n}", flush=True)
-    columns = [*estimate.index, "failure", "warnings"]
-    return pd.DataFrame(rows, columns=columns).rename_axis("replicate")
+    """One row an item: the values `names` of ``task(item)``, its ``failure`` and ``warnings``.
+
+    `identity`, a dict for JSON that begins with the ``kind`` of run, says whose rows the file
+    holds: it goes on from a file only if that has the same.
+    """
+    store = _Store(None if path is None else Path(path), [*names, "failure", "warnings"], identity)
+    rows = store.read()[: len(items)]
+    bar = _Bar(identity["kind"], len(rows), len(items), progress)
+    for found in _batches(task, items[len(rows) :], n_jobs):
+        store.append(found, len(rows))
+        rows += found
+        bar.show(len(rows))
+    bar.end()
+    return pd.DataFrame(rows, columns=store.columns).rename_axis("replicate")
 
 
-def _batches(task, rows, seeds, n_jobs) -> Iterator[list[dict[str, Any]]]:
-    """The rows so far, after each batch."""
+def _batches(task, items, n_jobs) -> Iterator[list[dict[str, Any]]]:
     from joblib import Parallel, delayed, effective_n_jobs
 
-    size = max(_BATCH, 4 * _CHUNK * effective_n_jobs(n_jobs))
     with Parallel(n_jobs=n_jobs) as parallel:
-        while len(rows) < len(seeds):
-            batch = seeds[len(rows) : len(rows) + size]
+        size = max(_BATCH, 4 * _CHUNK * effective_n_jobs(n_jobs))
+        while items:
+            start = time.monotonic()
+            batch, items = items[:size], items[size:]
             chunks = [batch[i : i + _CHUNK] for i in range(0, len(batch), _CHUNK)]
-            for found in parallel(delayed(_chunk)(task, chunk) for chunk in chunks):
-                rows = rows + found
-            yield rows
+            found = parallel(delayed(_chunk)(task, chunk) for chunk in chunks)
+            yield [row for rows in found for row in rows]
+            if time.monotonic() - start < _SECONDS:
+                size *= 2
+
+
+class _Bar:
+    """A line on stderr: how many replicates are done, and the time that is left.
+
+    ``TQDM_DISABLE=1`` in the environment, the switch of the package tqdm, silences it.
+    """
+
+    def __init__(self, kind: str, done: int, total: int, wanted: bool):
+        silenced = os.environ.get("TQDM_DISABLE", "").lower() not in ("", "0", "false")
+        self.shown = wanted and not silenced
+        self.kind, self.first, self.total, self.start = kind, done, total, time.monotonic()
+        self.show(done)
+
+    def show(self, done: int) -> None:
+        if not self.shown:
+            return
+        filled, left = _BAR * done // self.total, ""
+        if self.first < done < self.total:
+            seconds = (time.monotonic() - self.start) * (self.total - done) / (done - self.first)
+            left = f", {seconds:.0f} s left"
+        line = f"{self.kind} [{'#' * filled:.<{_BAR}}] {done} of {self.total}{left}"
+        print(f"\r{line:<72}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.shown:
+            print(file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
 class _Store:
-    """The CSV file of a run: the estimates as replicate -1, then the replicates; floats in full."""
+    """The CSV file of a run: its identity as JSON in a comment, then the rows; floats in full.
+
+    It is made in one step and only ever appended to, so that a run that is killed leaves at worst
+    half a line, which the next one cuts off.
+    """
 
     path: Path | None
-    estimate: pd.Series
-    seed: int
+    columns: list[str]
+    identity: Mapping[str, Any]
 
     def read(self) -> list[dict[str, Any]]:
         if self.path is None:
@@ -106,34 +158,72 @@ class _Store:
             raise ValueError(f"path: there is no folder {str(self.path.parent)!r}; make it first")
         if not self.path.exists():
             return []
-        names = list(self.estimate.index)
+        whole = self.path.read_bytes()
+        end = whole.rfind(b"\n") + 1
+        self._check(whole[:end].decode("utf-8", "replace"))
+        if end < len(whole):
+            os.truncate(self.path, end)
         # as text first: float() of a repr is exact, and an empty field is a missing value
-        table = pd.read_csv(self.path, dtype=str, keep_default_na=False)
-        same = list(table.columns) == ["replicate", "seed", *names, "failure", "warnings"]
-        if same:
-            table[names] = table[names].replace("", "nan").astype(float)
-            same = np.allclose(table.loc[0, names].astype(float), self.estimate, equal_nan=True)
-        if not same:
+        table = pd.read_csv(self.path, skiprows=1, dtype=str, keep_default_na=False)
+        if list(table.pop("replicate")) != [str(i) for i in range(len(table))]:
             raise ValueError(
-                f"{self.path} holds the bootstrap of another model or statistic; "
-                "give another path, or delete the file"
+                f"{self.path}: its rows are not in order. Did two runs write it at once? "
+                "Give another path, or delete the file"
             )
-        if table.loc[0, "seed"] != str(self.seed):
-            raise ValueError(
-                f"{self.path} holds a bootstrap with seed={table.loc[0, 'seed']}, "
-                f"not seed={self.seed}"
-            )
-        return table.drop(columns=["replicate", "seed"]).drop(index=0).to_dict("records")
+        values = self.columns[:-2]
+        table[values] = table[values].replace("", "nan").astype(float)
+        return table.to_dict("records")
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
+    def _check(self, text: str) -> None:
+        """Raise ValueError unless the file begins as that of this run would."""
+        head, _, rest = text.partition("\n")
+        try:
+            stored = json.loads(head.removeprefix("# "))
+            kind = stored["kind"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(
+                f"{self.path} is not the file of a simulation run; give another path"
+            ) from None
+        mine = json.loads(json.dumps(self.identity))
+        for key in dict.fromkeys([*mine, *stored]):
+            if not _same(mine.get(key), stored.get(key)):
+                raise ValueError(
+                    f"{self.path} holds another {kind}: its {key} is {_short(stored.get(key))}, "
+                    f"not {_short(mine.get(key))}; give another path, or delete the file"
+                )
+        if rest.partition("\n")[0] != self._text([], 0).strip():
+            raise ValueError(f"{self.path} holds other statistics; give another path")
+
+    def append(self, rows: list[dict[str, Any]], start: int) -> None:
         if self.path is None:
             return
-        head = {**self.estimate, "failure": "", "warnings": ""}
-        columns = [*self.estimate.index, "failure", "warnings"]
-        table = pd.DataFrame([head, *rows], columns=columns)
-        table.insert(0, "seed", self.seed)
-        table.index = pd.RangeIndex(-1, len(rows), name="replicate")
-        # a run that is killed while it writes leaves the old file whole
-        unfinished = self.path.with_name(self.path.name + ".part")
-        table.to_csv(unfinished)
-        os.replace(unfinished, self.path)
+        if start == 0 and not self.path.exists():
+            unfinished = self.path.with_name(self.path.name + ".part")
+            head = f"# {json.dumps(self.identity, ensure_ascii=False)}\n"
+            unfinished.write_text(head + self._text([], 0), encoding="utf-8", newline="\n")
+            os.replace(unfinished, self.path)
+        with open(self.path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(self._text(rows, start, header=False))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _text(self, rows: list[dict[str, Any]], start: int, header: bool = True) -> str:
+        index = pd.RangeIndex(start, start + len(rows), name="replicate")
+        table = pd.DataFrame(rows, columns=self.columns, index=index)
+        return table.to_csv(header=header, lineterminator="\n")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, numbers up to the precision of two machines."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return bool(np.isclose(one, other, rtol=1e-5, atol=1e-8, equal_nan=True))
+    return one == other
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,6 +180,18 @@ def number(value: float) -> str:
     return f"{value:.2e}"
 
 
+def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
+    """Numbers with the decimals that show so many digits of `size`.
+
+    >>> with_digits([1.2345, 0.1234], 0.0567, 2)
+    ['1.234', '0.123']
+    """
+    if not (np.isfinite(size) and 1e-8 < size < 1e8):
+        return [number(each) for each in values]
+    decimals = int(max(0, digits - 1 - np.floor(np.log10(size))))
+    return [fixed(each, decimals) for each in values]
+
+
 def p_text(value: float) -> str:
     """A p-value with four decimals, never zero.
 
@@ -204,9 +217,8 @@ def equation(design: Design, family: Family, link: Link) -> Equation:
     lines = [
         rf"{_text(_response_name(design))}_i{given} &\sim {_distribution(family, design)}",
         rf"{_link_of_mu(link)} = \eta_i &= {_linear_predictor(design)}",
-        *(_random_distribution(number, term, len(design.random)) for number, term in
-          enumerate(design.random)),
-    ]  # fmt: skip
+        *(_random_distribution(number, design) for number in range(len(design.random))),
+    ]
     return Equation(r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}")
 
 
@@ -246,6 +258,9 @@ def _linear_predictor(design: Design) -> str:
         ]
     for number, term in enumerate(design.random):
         symbol = _symbol(number)
+        if term.structure in ("ar1", "cs"):
+            parts.append(rf"{symbol}_{{{_text(term.group)}[i],{_text(term.column_name)}_i}}")
+            continue
         for k, name in enumerate(term.names):
             mark = f"{k}," if len(term.names) > 1 else ""
             column = "" if name == "Intercept" else rf"\,{_covariate(name)}"
@@ -273,9 +288,22 @@ def _symbol(number: int) -> str:
     return "uvwabcd"[number] if number < 7 else f"u^{{({number})}}"
 
 
-def _random_distribution(number: int, term, how_many: int) -> str:
-    symbol, group = _symbol(number), _text(term.group)
+def _random_distribution(number: int, design: Design) -> str:
+    term, symbol = design.random[number], _symbol(number)
+    group = _text(term.group)
+    # the variances of two terms on one group are told apart by the symbols of their effects
+    alone = sum(other.group == term.group for other in design.random) == 1
+    variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
+    if term.structure in ("ar1", "cs"):
+        correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
+        pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
+        return (
+            rf"{symbol}_{{{group},t}} &\sim \mathrm{{N}}(0, {variance}), \quad "
+            rf"\operatorname{{cor}}({pair}) = {correlation}"
+        )
     if len(term.names) == 1:
-        return rf"{symbol}_{{{group}}} &\sim \mathrm{{N}}(0, \sigma^2_{{{group}}})"
+        return rf"{symbol}_{{{group}}} &\sim \mathrm{{N}}(0, {variance})"
     effects = ", ".join(rf"{symbol}_{{{k},{group}}}" for k in range(len(term.names)))
-    return rf"({effects})^\top &\sim \mathrm{{N}}(\mathbf{{0}}, \mathbf{{G}}_{{{group}}})"
+    G = rf"\mathbf{{G}}_{{{group}}}"
+    diagonal = rf", \quad {G} \text{{ diagonal}}" if term.structure == "independent" else ""
+    return rf"({effects})^\top &\sim \mathrm{{N}}(\mathbf{{0}}, {G}){diagonal}"

@@ -6,14 +6,8 @@ random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model
 
 The parameters and random effects were estimated from the same responses, which pulls the residuals
 towards the middle and makes those of one group cancel. So the tests do not compare them with
-independent uniform numbers, but with the residuals of the simulated responses after each of these
-has been refitted to first order, one scoring step from the estimates (the idea of Pierce 1982,
-Ann. Stat. 10:475, with random effects as parameters that have a prior). Shape parameters (phi, df,
-extra zeros) are not refitted: what they absorb, a test sees less often than its level says.
-
-One step is not enough where the random effects are poorly known (a few rows of small counts in each
-group, one effect a row): there the tests reject right models too often (benchmarks/residuals.md),
-their reading says so, and ``conditional=False`` is the better reference.
+independent uniform numbers, but with the residuals of other data sets that the model has made, new
+random effects and all, and to which it has been refitted (`refit`): a parametric bootstrap.
 """
 
 from __future__ import annotations
@@ -28,7 +22,8 @@ import pandas as pd
 from scipy import special
 
 from glmmtools._text import listed, nearest
-from glmmtools.refit import eta_score, one_step, zero_probability
+from glmmtools.messages import require_converged
+from glmmtools.refit import Rows, observed_rows, refitted_rows
 from glmmtools.residual_tests import (
     ResidualTest,
     cramer_von_mises,
@@ -48,12 +43,10 @@ __all__ = ["SimulatedResiduals", "simulated_residuals"]
 
 Array = np.ndarray
 _FEWEST_SIMULATIONS = 20
-# Mean variance of eta, and mean leverage, beyond which sizes above 0.1 were seen.
-_POORLY_KNOWN = (0.15, 0.3)
 
 
 def simulated_residuals(
-    model: FittedModel, n: int = 250, seed: int = 0, conditional: bool = True
+    model: FittedModel, n: int = 250, seed: int = 0, conditional: bool = True, force: bool = False
 ) -> SimulatedResiduals:
     """Randomised quantile residuals of a fitted model, from simulated responses.
 
@@ -66,6 +59,8 @@ def simulated_residuals(
     conditional : bool
         Simulate with the random effects at their modes (finds overdispersion within groups), or
         with new ones (looks at the random effects too, but hardly sees overdispersion).
+    force : bool
+        Allow a model that did not converge.
 
     Returns
     -------
@@ -74,7 +69,8 @@ def simulated_residuals(
     Raises
     ------
     ValueError
-        If the model did not converge, or for fewer than 20 simulations.
+        If the model did not converge, for fewer than 20 simulations, or where the model has no
+        distribution to draw from (see :meth:`FittedModel.simulate`).
 
     Examples
     --------
@@ -82,14 +78,10 @@ def simulated_residuals(
     >>> epilepsy = gt.load_data("epilepsy")
     >>> m = gt.fit("seizures ~ treatment + log(base) + (1 | subject)", epilepsy, "poisson")
     >>> print(m.simulated_residuals().test_dispersion().reading)
-    variance is 1.95 times what the model expects (p = 0.008)
+    variance is 2.08 times what the model expects (p = 0.008)
     """
-    if not model.converged:
-        why = " ".join(str(each) for each in model.messages)
-        raise ValueError(
-            "the fit did not converge, so that there is no model to simulate from"
-            + (f": {why}" if why else "")
-        )
+    if not force:
+        require_converged(model, "simulated residuals need", "look at them all the same")
     if n != int(n) or n < _FEWEST_SIMULATIONS:
         raise ValueError(
             f"n is the number of simulated data sets, at least {_FEWEST_SIMULATIONS}; got {n}"
@@ -128,41 +120,27 @@ class SimulatedResiduals:
     # -- the reference
 
     @cached_property
-    def _simulated_residuals(self) -> Array:
-        """Residuals of each simulated response among the others, before any refit."""
-        rng = np.random.default_rng((*self._rng_seed, 1))
-        uniform = rng.uniform(size=self.simulations.shape)
-        order = np.lexsort((uniform, self.simulations), axis=0)
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(1, self.n + 1)[:, None], axis=0)
-        return (rank - rng.uniform(1e-9, 1 - 1e-9, size=rank.shape)) / self.n
+    def _refits(self) -> Rows:
+        """Other data sets of the model, refitted."""
+        return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
-    def _shifts(self) -> tuple[Array, Array]:
-        """Scores of the simulated responses in eta, and how far a refit moves eta (one step).
+    def _uniform(self) -> tuple[Array, Array]:
+        """Residuals, observed (nobs,) and under the model (n, nobs).
 
-        Both have shape (n, nobs). With new random effects in each data set the simulated residuals
-        are compared as they are: the score at the modes means nothing there.
+        Those of a refitted data set are random ranks among n draws of its own, as the observed. New
+        random effects cannot be refitted: there each simulation is ranked among the others.
         """
-        if not self._at_modes:
-            zeros = np.zeros(self.simulations.shape)
-            return zeros, zeros
-        score = eta_score(self.model, self.simulations)
-        rng = np.random.default_rng((*self._rng_seed, 2))
-        return score, one_step(self.model, score, rng)
-
-    @cached_property
-    def _is_rough(self) -> bool:
-        """Whether one step is too short: poorly known random effects of a curved likelihood."""
-        link = self.model.link.name
-        random = self.model._problem.design.random
-        if link == "identity" or not self._at_modes or not random:
-            return False
-        score, shift = self._shifts
-        variance = np.mean(shift**2, axis=0)
-        leverage = np.mean(score**2, axis=0) * variance
-        wide = link != "inverse" and variance.mean() > _POORLY_KNOWN[0]  # log units, or logits
-        return bool(wide or leverage.mean() > _POORLY_KNOWN[1])
+        rng = np.random.default_rng((*self._rng_seed, 1))
+        if self._at_modes:
+            lower, upper = self._refits.bounds
+            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
+            null = (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
+        else:
+            order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
+            rank = np.argsort(order, axis=0)
+            null = (rank + rng.uniform(1e-9, 1 - 1e-9, size=rank.shape)) / self.n
+        return self.residuals.to_numpy(), null
 
     def _refuse_0_1(self, what: str) -> None:
         trials = self.model._problem.trials.get("trials")
@@ -171,46 +149,6 @@ class SimulatedResiduals:
                 f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
                 "of a group to successes out of trials, or use test_curves and test_groups"
             )
-
-    def _refitted(self, quantity: Array) -> Array:
-        """A function of each simulated response and of eta, at the refitted eta.
-
-        Its derivative in eta has expectation minus that of quantity times score (Bartlett).
-        """
-        score, shift = self._shifts
-        return quantity - np.mean(quantity * score, axis=0) * shift
-
-    @cached_property
-    def _scores(self) -> tuple[Array, Array]:
-        """Normal scores of the residuals, observed (nobs,) and under the model (n, nobs).
-
-        The derivative of a row's cdf F(y) in eta is E[score, Y ≤ y]: an average over the lower
-        simulations. A dispersion parameter is fitted to the spread of the residuals; refitting it
-        is imitated by giving each simulated data set the observed mean and variance (Lilliefors
-        1967, J. Am. Stat. Assoc. 62:399).
-        """
-        observed = special.ndtri(self.residuals.to_numpy())
-        u = self._simulated_residuals
-        score, shift = self._shifts
-        order = np.argsort(u, axis=0)
-        ordered = np.take_along_axis(score - score.mean(axis=0), order, axis=0)
-        remainder = np.arange(1, self.n + 1)[:, None] - self.n * np.take_along_axis(
-            u, order, axis=0
-        )
-        lower = (np.cumsum(ordered, axis=0) - remainder * ordered) / self.n
-        slope = np.empty_like(u)
-        np.put_along_axis(slope, order, lower, axis=0)
-        null = special.ndtri(u)
-        null += shift * slope * np.sqrt(2 * np.pi) * np.exp(null**2 / 2)
-        if self.model.family.shape:
-            spread = observed.std() / null.std(axis=1, keepdims=True)
-            null = observed.mean() + spread * (null - null.mean(axis=1, keepdims=True))
-        return observed, null
-
-    @cached_property
-    def _uniform(self) -> tuple[Array, Array]:
-        """Residuals, observed and under the model."""
-        return self.residuals.to_numpy(), special.ndtr(self._scores[1])
 
     # -- tests of the residuals as a whole
 
@@ -229,27 +167,32 @@ class SimulatedResiduals:
         return self._result("uniformity", observed, observed, p, reading)
 
     def test_dispersion(self) -> ResidualTest:
-        """Compare the variance of the responses around their means with the simulated one.
+        """Compare the variance of the responses around their means with that of simulated ones.
 
-        Each row is divided by its simulated standard deviation. The effect is the ratio of the
-        observed to the expected mean square, 1 for the right model; the test is two-sided. A family
-        with a dispersion parameter of its own has fitted it to this very quantity: there the test
-        can only see that the variance changes with the mean in another way.
+        Each row is divided by the standard deviation that the model gives it. The effect is the
+        ratio of the observed to the expected mean square, 1 for the right model; the test is
+        two-sided. A family with a dispersion parameter of its own has fitted it to this very
+        quantity: there the test can only see that the variance changes with the mean in another
+        way.
 
         Raises
         ------
         ValueError
-            For a 0/1 response, whose variance is fixed by its mean.
+            For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
+            less, which has none.
         """
         self._refuse_0_1("variance")
-        y = self.model._problem.design.y
-        pool = np.vstack([y, self.simulations])
-        mean, sd = pool.mean(axis=0), pool.std(axis=0)
-        used = sd > 0
-        sd = np.where(used, sd, 1.0)
-        observed = np.mean(((y - mean) / sd)[used] ** 2)
-        refitted = self._refitted((self.simulations - mean) / sd)
-        null = np.mean(refitted[:, used] ** 2, axis=1)
+        if self._at_modes:
+            scaled = observed_rows(self.model).pearson(), self._refits.pearson()
+        else:
+            pool = np.vstack([self.model._problem.design.y, self.simulations])
+            sd = pool.std(axis=0)
+            pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
+            scaled = pool[0], pool[1:]
+        observed, null = (np.mean(each**2, axis=-1) for each in scaled)
+        null = null[np.isfinite(null)]
+        if not np.isfinite(observed):
+            raise ValueError("Student's t with df of 2 or less has no variance to compare")
         ratio, p = observed / null.mean(), p_value(observed, null, two_sided=True)
         reading = f"variance is {ratio:.2f} times what the model expects ({p_in_words(p)})"
         return self._result("dispersion", observed, ratio, p, reading)
@@ -264,16 +207,22 @@ class SimulatedResiduals:
         """
         y, simulations = self.model._problem.design.y, self.simulations
         count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
-        if self.model.family.discrete:
-            ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
-            alone_low = (simulations == ends[0]) & (ends[1] > ends[0])
-            alone_high = (simulations == ends[3]) & (ends[2] < ends[3])
-            null = np.sum(alone_low | alone_high, axis=1)
-            expected, p = null.mean(), p_value(count, null)
-        else:
+        if not self.model.family.discrete:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
+        else:
+            if self._at_modes:
+                lower, upper = self._refits.bounds
+                chance = lower**self.n + (1 - upper) ** self.n
+                rng = np.random.default_rng((*self._rng_seed, 3))
+                outside = rng.uniform(size=chance.shape) < chance
+            else:
+                ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
+                outside = (simulations == ends[0]) & (ends[1] > ends[0])
+                outside |= (simulations == ends[3]) & (ends[2] < ends[3])
+            null = outside.sum(axis=1)
+            expected, p = null.mean(), p_value(count, null)
         ratio = count / expected if expected > 0 else np.inf if count else 1.0
         reading = (
             f"{count} of {self.model.nobs} observations lie outside all simulations; "
@@ -300,15 +249,12 @@ class SimulatedResiduals:
                 "is never exactly zero"
             )
         observed = float(np.sum(self.model._problem.design.y == 0))
-        is_zero = self.simulations == 0
-        null = self._refitted(is_zero.astype(float)).sum(axis=1)
         if self._at_modes:
-            # modes are shrunk, so the chance of a zero is averaged over what eta can be given y
-            eta = self.model.linear_predictor.to_numpy() - self._shifts[1]
-            expected = zero_probability(self.model, eta).sum() / self.n
-            null += expected - null.mean()
+            refits, surplus = self._refits, observed_rows(self.model).zero_probability().sum()
+            null = surplus + np.sum((refits.y == 0) - refits.zero_probability(), axis=1)
         else:
-            expected = null.mean()
+            null = np.sum(self.simulations == 0, axis=1)
+        expected = null.mean()
         p = p_value(observed, null, two_sided=True)
         ratio = observed / expected if expected > 0 else np.inf if observed else 1.0
         reading = f"{observed:.0f} zeros where the model expects {expected:.1f} ({p_in_words(p)})"
@@ -335,7 +281,12 @@ class SimulatedResiduals:
             If there is no such column, it is not numeric, or has one value only.
         """
         name = "the prediction" if x is None else _name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else self._numbers(x, "x")
+        values = self.fitted.to_numpy() if x is None else self._column(x, "x")
+        if not np.issubdtype(values.dtype, np.number):
+            raise ValueError(
+                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+            )
+        values = values.astype(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
             hint = "; name a column, as test_curves('x')" if x is None else ""
             raise ValueError(f"{name} is the same in every row{hint}")
@@ -434,7 +385,7 @@ class SimulatedResiduals:
             before, after, total = z[..., :-1][..., same], z[..., 1:][..., same], np.sum(z**2, -1)
             return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
 
-        (observed, correlation), (_, expected) = (measures(z) for z in self._scores)
+        (observed, correlation), (_, expected) = (measures(special.ndtri(u)) for u in self._uniform)
         rows_a_step = self.model.nobs / same.sum()
         effect = rows_a_step * (correlation - expected.mean())
         p = p_value(correlation, expected, two_sided=True)
@@ -506,27 +457,9 @@ class SimulatedResiduals:
             )
         return values.to_numpy()
 
-    def _numbers(self, given: Any, argument: str) -> Array:
-        values = self._column(given, argument)
-        if not np.issubdtype(values.dtype, np.number):
-            raise ValueError(
-                f"{argument} must be numeric; {_name_of(given, argument)} holds {values[0]!r}. "
-                "For a factor use test_groups"
-            )
-        return values.astype(float)
-
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:
-        if self._is_rough:
-            reading += (
-                "; the groups say little about their random effects, so compare conditional=False"
-            )
         return ResidualTest(name, float(statistic), float(effect), p, self.n, reading, table)
 
 
 def _name_of(given: Any, otherwise: str) -> str:
     return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
-
-
-def _covers(given: Any, index: pd.Index) -> bool:
-    """Whether the labels of a Series tell which of its values belong to the rows of the fit."""
-    return isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all()

@@ -47,15 +47,9 @@ class Suggestion:
     impossible: dict[str, str]
 
     def _groups(self) -> list[tuple[str, dict[str, str]]]:
-        return [
-            (title, group)
-            for title, group in (
-                ("Candidates", self.candidates),
-                ("Possible, but", self.doubtful),
-                ("Impossible", self.impossible),
-            )
-            if group
-        ]
+        groups = self.candidates, self.doubtful, self.impossible
+        titles = "Candidates", "Possible, but", "Impossible"
+        return [(title, group) for title, group in zip(titles, groups, strict=True) if group]
 
     def __str__(self) -> str:
         width = max(len(name) for _, group in self._groups() for name in group)
@@ -145,8 +139,9 @@ def suggest_family(y, trials=None) -> Suggestion:
         if name not in impossible:
             fits, reason = _verdict(each, values)
             (candidates if fits else doubtful)[name] = reason
-    order = _order(values)
-    candidates = {name: candidates[name] for name in order if name in candidates}
+    # whole numbers that may be measurements: counts first
+    order = sorted(candidates, key=lambda name: (not FAMILIES[name].discrete, name != "beta"))
+    candidates = {name: candidates[name] for name in order}
     return Suggestion(_facts(values), candidates, doubtful, impossible)
 
 
@@ -326,18 +321,10 @@ def _count_reason(family: Family, y: Array) -> str:
     return f"counts that cluster; variance {how}"
 
 
-def _order(values: _Values) -> list[str]:
-    """Whole numbers that may be measurements: counts first; the rest as in the list."""
-    counts = [name for name, each in FAMILIES.items() if each.discrete]
-    others = ["beta", *(name for name in FAMILIES if name not in counts and name != "beta")]
-    return [*counts, *others]
-
-
 def _facts(values: _Values) -> tuple[str, ...]:
     y = values.y
     kind = "whole numbers" if values.whole else "not whole numbers"
-    if values.binary:
-        kind = "two values"
+    kind = "two values" if values.binary else kind
     facts = [plural(len(y), "value") + f", {kind}, from {y.min():g} to {y.max():g}"]
     if values.trials is not None:
         facts.append(f"out of {values.trials.min():g} to {values.trials.max():g} trials")

@@ -127,11 +127,11 @@ def component_values(
     values: dict[str, float] = {}
     for term, G, correlation in zip(terms, covariances, correlations, strict=True):
         sd = np.sqrt(np.diag(G))
-        names = term.names if correlation is None else [term.column_name]
+        names = term.components
         for name, each in zip(names, sd, strict=False):
             values[f"sd {term.group} {name}"] = float(each)
         if correlation is not None:
-            values[f"corr {term.group} {term.column_name}"] = float(correlation)
+            values[f"corr {term.group} {names[0]}"] = float(correlation)
         elif term.structure == "unstructured":
             for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
                 product = sd[i] * sd[j]

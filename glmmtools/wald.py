@@ -10,10 +10,10 @@ __all__ = ["check_level", "t_quantile", "two_sided_p"]
 Array = np.ndarray
 
 
-def check_level(level: float) -> None:
+def check_level(level: float, name: str = "level") -> None:
     if not 0 < level < 1:
         hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
-        raise ValueError(f"level must lie strictly between 0 and 1; got {level:g}{hint}")
+        raise ValueError(f"{name} must lie strictly between 0 and 1; got {level:g}{hint}")
 
 
 def t_quantile(level: float, df: Array) -> Array:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from glmmtools._text import listed, plural
 from glmmtools.effects import is_factor, levels_of, response_label
-from glmmtools.report import fixed, number, p_text
+from glmmtools.report import fixed, number, p_text, with_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,14 +198,14 @@ def _estimate_sentences(model: FittedModel, level: float) -> list[str]:
         if name == "Intercept":
             sentences += _intercept_sentence(model, row, percent)
             continue
-        column = _Column.of(model, name)
-        if column is None:
+        text = _column_text(model, name)
+        if text is None:
             plain.append(f"{name}: {_interval(row)}")
         elif ratio is None:
-            compared.append(f"{column.text}: {_interval(row)}")
+            compared.append(f"{text}: {_interval(row)}")
         else:
-            kind = f" (ratio of {ratio}s)" if column.interaction else ""
-            compared.append(f"{column.text}{kind}: {_interval(row, np.exp)}")
+            kind = f" (ratio of {ratio}s)" if ":" in name else ""
+            compared.append(f"{text}{kind}: {_interval(row, np.exp)}")
     if compared:
         head = _heading(model, ratio)
         sentences.append(f"{head}, with {percent}: {'; '.join(compared)}.")
@@ -240,26 +240,18 @@ def _holds_on_average(model: FittedModel) -> bool:
     return collapsible or not model.n_groups
 
 
-@dataclass(frozen=True)
-class _Column:
-    """One column of the fixed part in words: ``"period 2 vs 1"``, ``"days"``, and interactions."""
+def _column_text(model: FittedModel, name: str) -> str | None:
+    """One column of the fixed part in words: ``"period 2 vs 1"``, ``"days"``, and interactions.
 
-    text: str
-    interaction: bool
-
-    @classmethod
-    def of(cls, model: FittedModel, name: str) -> _Column | None:
-        """None for a column that is no difference from a base: other codings, no intercept."""
-        parts = [_part_text(model, part) for part in name.split(":")]
-        if None in parts or "Intercept" not in model.params.index:
-            return None
-        held = _held_by_interactions(model, name)
-        if held is None:
-            return None
-        remarks = ["per unit"] if len(parts) == 1 and parts == [name] else []
-        remarks += [f"at {_joined(held)}"] if held else []
-        remark = f" ({'; '.join(remarks)})" if remarks else ""
-        return cls(" × ".join(parts) + remark, len(parts) > 1)
+    None for a column that is no difference from a base: other codings, no intercept.
+    """
+    parts = [_part_text(model, part) for part in name.split(":")]
+    held = _held_by_interactions(model, name)
+    if None in parts or held is None or "Intercept" not in model.params.index:
+        return None
+    remarks = ["per unit"] if parts == [name] else []
+    remarks += [f"at {_joined(held)}"] if held else []
+    return " × ".join(parts) + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
 def _part_text(model: FittedModel, part: str) -> str | None:
@@ -321,8 +313,7 @@ def _intercept_sentence(model: FittedModel, row: pd.Series, percent: str) -> lis
     where = f"At {_joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
     random = " with random effects at 0" if model.n_groups else ""
-    limits = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
-    low, high = limits
+    low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
     shown = _rounded(float(model.link.inverse(row["estimate"])), low, high)
     confidence = percent.replace("intervals", "interval")
     return [f"{where} {what}{random} was {shown[0]} ({confidence} {shown[1]} to {shown[2]})."]
@@ -351,11 +342,7 @@ def _interval(row: pd.Series, scale=np.asarray) -> str:
 
 def _rounded(estimate: float, low: float, high: float) -> list[str]:
     """With as many decimals as the interval has: two digits of half its width."""
-    half = (high - low) / 2
-    if not (np.isfinite(half) and 1e-8 < half < 1e8):
-        return [number(each) for each in (estimate, low, high)]
-    decimals = int(max(0, 1 - np.floor(np.log10(half))))
-    return [fixed(each, decimals) for each in (estimate, low, high)]
+    return with_digits((estimate, low, high), (high - low) / 2, 2)
 
 
 def _p(value: float) -> str:
@@ -435,8 +422,8 @@ def three_digits(value: float) -> str:
 def _software_sentence(model: FittedModel) -> str:
     from importlib import metadata
 
-    library = {"glmm": "glmm", "statsmodels": "statsmodels"}.get(model.engine)
-    engine = f"{library} {metadata.version(library)}" if library else "its own Laplace engine"
+    own = model.engine == "laplace"
+    engine = "its own Laplace engine" if own else f"{model.engine} {metadata.version(model.engine)}"
     return (
         f"Software: glmmtools {metadata.version('glmmtools')} with {engine}, NumPy "
         f"{np.__version__} and Python {platform.python_version()}."

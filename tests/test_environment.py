@@ -132,7 +132,8 @@ def test_wheel_holds_the_code_and_the_data(tmp_path):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "glmmtools").rglob("*.py")}
     tables = {f"glmmtools/data/{path.name}" for path in (ROOT / "data").glob("*.csv")}
-    assert inside == modules | tables | {"glmmtools/data/README.md"}
+    studies = {f"glmmtools/data/studies/{p.name}" for p in (ROOT / "data" / "studies").iterdir()}
+    assert inside == modules | tables | studies | {"glmmtools/data/README.md"}
 
 
 # ---- the tests themselves ------------------------------------------------------------------------

@@ -340,7 +340,7 @@ def test_the_bootstrap_is_the_same_for_any_number_of_processes():
     assert not other_seed.replicates.equals(one.replicates)
 
 
-def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys):
+def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     path = tmp_path / "run.csv"
     whole = herds().bootstrap(n=130)
     calls = iter(range(1000))
@@ -352,14 +352,19 @@ def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys):
 
     with pytest.raises(KeyboardInterrupt):
         herds().bootstrap(n=130, path=path, statistic=interrupted)
-    assert len(path.read_text().splitlines()) == 102  # names, the estimates, one batch
+    assert len(path.read_text().splitlines()) == 102  # whose it is, names, one batch
+    before = path.read_text()
+    with path.open("a") as file:
+        file.write("100,-1.39")  # killed while it wrote
+    monkeypatch.delenv("TQDM_DISABLE")
     resumed = herds().bootstrap(n=130, path=path, progress=True)
-    assert capsys.readouterr().out == "bootstrap: 130 of 130\n"
+    assert "[########################] 130 of 130" in capsys.readouterr().err
+    assert path.read_text().startswith(before) and len(path.read_text().splitlines()) == 132
     pd.testing.assert_frame_equal(resumed.replicates, whole.replicates, check_exact=True)
     assert list(resumed.warnings) == list(whole.warnings)
-    with pytest.raises(ValueError, match="holds a bootstrap with seed=0, not seed=1"):
+    with pytest.raises(ValueError, match="another bootstrap: its seed is 0, not 1; give"):
         herds().bootstrap(n=130, seed=1, path=path)
-    with pytest.raises(ValueError, match="another model or statistic; give another path"):
+    with pytest.raises(ValueError, match=r"another bootstrap: its formula is .*period"):
         herds("1 + (1 | herd)").bootstrap(n=130, path=path)
     with pytest.raises(ValueError, match="make it first"):
         herds().bootstrap(n=130, path=tmp_path / "missing" / "run.csv")

@@ -207,6 +207,25 @@ def test_the_equation_shows_data_process_and_parameter_model(herds_model, sleep_
     assert r"\mathbf{G}_{\text{subject}}" in sleep_model.equation()
 
 
+def test_a_series_beside_an_intercept_has_its_own_line_in_the_equation_and_its_own_name():
+    model = gt.fit(
+        "seizures ~ treatment + (1 | subject) + ar1(period | subject)",
+        gt.load_data("epilepsy"), "poisson",
+    )  # fmt: skip
+    *_, intercept, series = model.equation().split(r" \\ ")
+    assert r"\sigma^2_{u,\text{subject}}" in intercept
+    assert r"\sigma^2_{v,\text{subject}}" in series and r"\rho^{|t - t'|}" in series
+    assert list(model.variance_components["term"]) == ["Intercept", "ar1(period)"]
+
+
+def test_a_group_that_the_treatments_tell_apart_is_said_to_have_no_variance_to_estimate():
+    pens = pd.DataFrame({"room": np.repeat(["a", "b"], 24), "pen": np.repeat(np.arange(8), 6)})
+    pens["diet"] = pens["room"].map({"a": "maize", "b": "barley"})
+    pens["gain"] = np.random.default_rng(1).normal(size=48)
+    with pytest.warns(gt.DataWarning, match="already tells the levels of 'room' apart"):
+        gt.fit("gain ~ diet + (1 | room)", pens, reml=True)
+
+
 def test_a_variance_of_zero_is_a_singular_fit_that_names_the_term():
     data = gt.load_data("oats").assign(flat=lambda d: d["nitro"] + np.tile([-1.0, 1.0], 36))
     with pytest.warns(gt.SingularFitWarning, match=r"zero in \(1 \| block\)\..*simplify it"):

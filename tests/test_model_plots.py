@@ -420,7 +420,9 @@ def test_a_fit_that_did_not_converge_is_not_drawn():
         model.plot_covariance, model.plot_fit, model.covariance, model.pooling,
     ]  # fmt: skip
     for call in calls:
-        with pytest.raises(ValueError, match=r"converged; this one did not: .*'period\[T.4\]'"):
+        with pytest.raises(
+            ValueError, match=r"did not converge, and .* that did: .*'period\[T.4\]'"
+        ):
             call()
 
 

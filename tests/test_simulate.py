@@ -164,8 +164,8 @@ def test_recovery_of_a_naive_model_shows_what_it_leaves_out():
         ("y ~ 1 + (x | g)", {"sd": [1, 0.5], "corr": 0.3},
          ["sd g Intercept", "sd g x", "corr g Intercept, x"]),
         ("y ~ 1 + (x || g)", {"sd": [1, 0.5]}, ["sd g Intercept", "sd g x"]),
-        ("y ~ 1 + cs(f | g)", {"sd": 1, "rho": 0.3}, ["sd g f", "corr g f"]),
-        ("y ~ 1 + ar1(t | g)", {"sd": 1, "rho": 0.8}, ["sd g t", "corr g t"]),
+        ("y ~ 1 + cs(f | g)", {"sd": 1, "rho": 0.3}, ["sd g cs(f)", "corr g cs(f)"]),
+        ("y ~ 1 + ar1(t | g)", {"sd": 1, "rho": 0.8}, ["sd g ar1(t)", "corr g ar1(t)"]),
         ("y ~ 1 + (1 | g) + (0 + x | g)", {"sd": {"g": [1, 0.5]}}, ["sd g Intercept", "sd g x"]),
     ],
 )  # fmt: skip

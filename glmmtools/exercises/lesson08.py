@@ -156,9 +156,9 @@ EXERCISES = (
         replies={
             "a": "The p-value mostly shows the number of rows. Three per cent more variance "
             "changes standard errors by one or two per cent; nearly double the variance may "
-            "change them by a third.",
+            "change them by more than a third.",
             "b": "The variance ratio of B speaks against it: standard errors of effects within "
-            "groups may be a third too small. A large p-value in 28 rows is no proof of the "
+            "groups may be a quarter too small. A large p-value in 28 rows is no proof of the "
             "model.",
             "c": "What counts is the size of the fault and what it does to the estimates. A can "
             "show that it is small; B cannot rule out that it is large.",

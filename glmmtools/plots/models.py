@@ -16,7 +16,7 @@ from glmmtools.effects import (
     predict_along,
     response_label,
 )
-from glmmtools.groups import require_converged
+from glmmtools.messages import require_converged
 from glmmtools.plots import style
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def plot_fit(model: FittedModel, ax: Axes | None = None) -> Axes:
     >>> m.plot_fit().get_ylabel()
     'observed reaction'
     """
-    require_converged(model, "a plot of the fit")
+    require_converged(model, "a plot of the fit needs")
     design, ax = model._problem.design, style.new_axes(ax, (4.8, 4.4))
     trials = np.ones(design.n) if design.trials is None else design.trials
     observations, fitted = design.y / trials, model.fittedvalues.to_numpy()

@@ -10,7 +10,8 @@ import pandas as pd
 
 from glmmtools._text import listed, plural
 from glmmtools.effects import mean_label, response_label
-from glmmtools.groups import covariance, pooling, require_converged, rows_at, terms_of
+from glmmtools.groups import covariance, pooling, rows_at, terms_of
+from glmmtools.messages import require_converged
 from glmmtools.plots import style
 from glmmtools.wald import t_quantile
 
@@ -69,7 +70,7 @@ def plot_random_effects(
     >>> len(ax.get_yticks())
     18
     """
-    require_converged(model, "a plot of random effects")
+    require_converged(model, "a plot of random effects needs")
     quantile = float(t_quantile(interval, np.inf))
     panels = [
         (term, estimate.modes, name)
@@ -267,7 +268,7 @@ def plot_covariance(model: FittedModel, rows: Any = None, ax: Axes | None = None
     >>> ax.images[0].get_array().shape
     (20, 20)
     """
-    require_converged(model, "a plot of the covariance")
+    require_converged(model, "a plot of the covariance needs")
     terms = sorted((term for term, _ in terms_of(model)), key=lambda term: len(term.levels))
     keys = np.array([term.codes for term in reversed(terms)])
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
