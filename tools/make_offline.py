@@ -56,7 +56,8 @@ exec .venv/bin/python -m jupyterlab --ServerApp.root_dir=. \\
 rem Windows: double-click install.bat, then start.bat
 cd /d "%~dp0"
 py -3 -m venv .venv || exit /b 1
-.venv\\Scripts\\python -m pip install --quiet --no-index --find-links wheels -r course.txt || exit /b 1
+.venv\\Scripts\\python -m pip install --quiet --no-index --find-links wheels -r course.txt ^
+    || exit /b 1
 .venv\\Scripts\\python -c "import glmmtools; glmmtools.preflight()"
 pause
 """,
@@ -124,7 +125,7 @@ def lay_out() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--python", nargs="+", default=["%d.%d" % sys.version_info[:2]])
+    parser.add_argument("--python", nargs="+", default=[".".join(map(str, sys.version_info[:2]))])
     parser.add_argument("--platform", nargs="+", choices=PLATFORMS, default=list(PLATFORMS))
     options = parser.parse_args()
     shutil.rmtree(TARGET, ignore_errors=True)
