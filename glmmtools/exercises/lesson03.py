@@ -176,8 +176,8 @@ EXERCISES = (
         "03.5",
         right="d",
         replies={
-            "a": "The support of the normal holds the zeros, but its variance is constant, and "
-            "the slope says that here it grows with the mean.",
+            "a": "The support of the normal holds the zeros, and negative feed as well. But its "
+            "variance is constant, and the slope says that here it grows with the mean.",
             "b": "Feed is measured, not counted, and a Poisson would give a slope of 1. In "
             "another unit, grams for kilograms, its variance would even be another one.",
             "c": "A constant that is added changes the ratio of standard deviation to mean, so the "
