@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glmmtools import messages
 from glmmtools._text import one_of, plural
-from glmmtools.messages import require_converged
 from glmmtools.replicates import Replicate, as_series, run
 from glmmtools.wald import check_level
 
@@ -107,7 +107,7 @@ def bootstrap(
     ['estimate', 'conf_low', 'conf_high']
     """
     statistic = parameters if statistic is None else statistic
-    require_converged(model, "bootstrap() needs")
+    _check_converged(model)
     task = Replicate((_lean(model),), statistic)
     estimate = as_series(statistic(model))
     rows = run(task, estimate, n, seed, n_jobs, path, progress)
@@ -262,7 +262,7 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
-        require_converged(model, "bootstrap() needs")
+        _check_converged(model)
     task = Replicate((_lean(smaller), _lean(larger)), _ratio)
     statistic = _ratio(smaller, larger)
     rows = run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
@@ -290,6 +290,10 @@ def _quantile(column: pd.Series, p: float) -> float:
 
 def _ratio(smaller: FittedModel, larger: FittedModel) -> dict[str, float]:
     return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
+
+
+def _check_converged(model: FittedModel) -> None:
+    messages.require_converged(model, "the bootstrap needs")
 
 
 def _lean(model: FittedModel) -> FittedModel:
