@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +184,11 @@ class SimulatedResiduals:
         """
         self._refuse_0_1("variance")
         if self._at_modes:
-            scaled = observed_rows(self.model).pearson(), self._refits.pearson()
+            observed, refits = observed_rows(self.model), self._refits
+            if self.model.family.name in ("normal", "t"):
+                # these have been fitted to just this: the ratio would only show how precisely
+                refits = replace(refits, shape=observed.shape)
+            scaled = observed.pearson(), refits.pearson()
         else:
             pool = np.vstack([self.model._problem.design.y, self.simulations])
             sd = pool.std(axis=0)
