@@ -105,6 +105,8 @@ def refitted_rows(model: FittedModel, n: int, seed: Any) -> Rows:
     shape = {name: parameters[:, k][..., back] for k, name in enumerate(likelihood.predictors)}
     if "phi" in shape:
         shape["phi"] = shape["phi"] * np.exp(marginal.shape_shift("phi"))
+        if model.method == "OLS":  # whose residual variance is unbiased
+            shape["phi"] = shape["phi"] * model.nobs / (model.nobs - marginal.p)
     extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
     mu = model.family.clipped_mean(eta[:, back] * likelihood.scale, model.link)
     known = {**shape, **model._problem.trials}

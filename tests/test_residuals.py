@@ -302,6 +302,14 @@ def test_zeros_of_a_continuous_response_and_curves_of_a_constant_are_refused():
         residuals.test_curves()
 
 
+def test_a_t_distribution_without_a_variance_has_no_dispersion_to_test():
+    y = stats.cauchy.ppf((np.arange(60) + 0.5) / 60)
+    residuals = gt.fit("y ~ 1", {"y": y}, "t").simulated_residuals(50)
+    assert residuals.test_uniformity().p_value > 0.05
+    with pytest.raises(ValueError, match="t with df of 2 or less has no variance"):
+        residuals.test_dispersion()
+
+
 def test_0_1_responses_have_neither_dispersion_nor_a_number_of_zeros():
     data = data_set(np.random.default_rng(1), 236, "binomial").assign(y=lambda d: d["y"] > 3)
     residuals = gt.fit("y ~ x", data, "binomial").simulated_residuals()
