@@ -29,6 +29,8 @@ Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from glmmtools.engines.base import Estimate, Problem, TermEstimate
@@ -91,8 +93,6 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
 
     Shapes are (levels, q). As lme4's ``condVar``: the uncertainty of the parameters is left out.
     """
-    from dataclasses import replace
-
     solution = None
     if np.isfinite(estimate.llf):
         marginal = Marginal(replace(problem, reml=False, nagq=1))
@@ -126,7 +126,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     if not converged and not any(isinstance(each, SeparationWarning) for each in messages):
-        messages.append(_not_converged())
+        messages.append(
+            _no_peak(problem) if solution.arrow.least_curvature < _NO_PEAK else _not_converged()
+        )
     theta = vector[marginal.names["theta"]]
     scale = marginal.likelihood.scale
     return Estimate(
@@ -173,7 +175,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     """
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
-        inner = solution.arrow.border_inverse[-p:, -p:]
+        inner = solution.arrow.border_inverse[0, -p:, -p:]
     elif _is_linear(marginal.problem):
         inner = np.linalg.inv(optimum.information[:p, :p])
     else:
@@ -226,6 +228,8 @@ _LIMITS = {
     "betabinomial": ("phi", "high", "the binomial"),
     "t": ("df", "high", "the normal"),
 }
+_NO_PEAK = 0.1  # the prior alone gives H a curvature of 1
+_NODES = 15
 _NO_EXTRA_ZEROS = -11.0  # the logit of 2 in 100 000
 
 
@@ -273,6 +277,17 @@ def _not_converged() -> ConvergenceWarning:
     return ConvergenceWarning(
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
         "numbers: simplify the random part, or look for separation and for outliers."
+    )
+
+
+def _no_peak(problem: Problem) -> ConvergenceWarning:
+    """Where H is near to singular, the approximation grows without limit."""
+    quadrature = why_no_quadrature(replace(problem, nagq=_NODES)) is None
+    return ConvergenceWarning(
+        "The Laplace approximation breaks down: in some group the random effects have no clear "
+        "peak, and the search was drawn to such a point. Do not use these numbers: "
+        + (f"fit with nagq={_NODES}, or " if quadrature else "")
+        + "simplify the random part."
     )
 
 

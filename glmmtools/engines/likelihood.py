@@ -7,6 +7,7 @@ eta (three orders) and for those in the others of the log-density and of its fir
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -62,8 +63,23 @@ class Likelihood:
             self.predictors["phi"] = problem.dispersion.X[order]
         if problem.zero is not None:
             self.predictors[ZERO] = problem.zero.X[order]
+        self.constant = {
+            name: each.shape[1] == 1 and bool(np.all(each == 1))
+            for name, each in self.predictors.items()
+        }
         self.is_zero = self.y == 0
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
+        self.copies = 1
+
+    def times(self, copies: int) -> Likelihood:
+        """The rows of this many copies of the data, one after the other."""
+        other = copy.copy(self)
+        for name in ("y", "offset", "weights", "prior", "is_zero"):
+            values = getattr(self, name)
+            setattr(other, name, None if values is None else np.tile(values, copies))
+        other.trials = {name: np.tile(values, copies) for name, values in self.trials.items()}
+        other.copies = copies
+        return other
 
     def bound_dispersion(self, variance: float) -> None:
         """Bound the dispersion where it leaves less than 1e-7 of the `variance` to the rows.
@@ -78,7 +94,7 @@ class Likelihood:
 
     def llf_shift(self) -> float:
         """What the scaling of the response adds to the log-likelihood."""
-        return -len(self.y) * np.log(self.unit)
+        return -len(self.y) / self.copies * np.log(self.unit)
 
     def guessed_means(self) -> Array:
         """Means near the observations and inside the interval of means."""
@@ -94,12 +110,18 @@ class Likelihood:
         return np.maximum(y, 1e-2 * np.std(y))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
-        """Shape parameters by row (one value where they do not vary); the zeros' logit as it is."""
+        """Shape parameters by row (one value where they do not vary); the zeros' logit as it is.
+
+        Coefficients have one row a copy of the data.
+        """
         values = {}
         for name, matrix in self.predictors.items():
-            constant = matrix.shape[1] == 1 and matrix[0, 0] == 1
-            linear = coefficients[name][0] if constant else matrix @ coefficients[name]
-            values[name] = linear if name == ZERO else self.bounded(name, linear)
+            constant = self.constant[name]
+            linear = coefficients[name][:, 0] if constant else coefficients[name] @ matrix.T
+            value = linear if name == ZERO else self.bounded(name, linear)
+            if constant:
+                value = value[0] if self.copies == 1 else np.repeat(value, len(matrix))
+            values[name] = np.ravel(value) if np.ndim(value) else value
         if self.prior is not None:
             values["phi"] = values["phi"] / self.prior
         return values
@@ -115,7 +137,7 @@ class Likelihood:
         return (value <= low * (1 + 1e-12)) | (value >= high * (1 - 1e-12))
 
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
-        """Log-density of each row."""
+        """Log-density of each row; further axes of eta come first."""
         shape, logit = self._split(parameters)
         mu = self.family.clipped_mean(eta, self.link)
         value = self.family.log_density(self.y, mu, **shape, **self.trials)
@@ -132,15 +154,14 @@ class Likelihood:
         )
         if logit is not None:
             w, v, s = self._zero_weights(eta, shape, logit)
-            d1, d2, d3 = (
-                w * d1,
-                w * d2 + v * d1**2,
-                w * d3 + 3 * v * d1 * d2 + s * d1**3,
-            )
+            third = w * d3 + 3 * v * d1 * d2 + s * d1**3 if order > 2 else 0.0
+            d1, d2, d3 = w * d1, w * d2 + v * d1**2, third
         return self._weighted((d1, d2, d3))
 
     def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
         """For each further predictor: derivatives of the density and of its two eta-derivatives."""
+        if not self.predictors:
+            return {}
         shape, logit = self._split(parameters)
         found = self.family.shape_eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
         for name, values in found.items():
@@ -149,7 +170,9 @@ class Likelihood:
             if np.any(outside):
                 found[name] = tuple(np.where(outside, 0.0, each) for each in values)
         if logit is not None:
-            d1, d2, _ = self.family.eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
+            d1, d2, _ = self.family.eta_derivatives(
+                self.y, eta, self.link, order=2, **shape, **self.trials
+            )
             w, v, s = self._zero_weights(eta, shape, logit)
             found = {
                 name: (
@@ -168,16 +191,24 @@ class Likelihood:
         return {name: self._weighted(values) for name, values in found.items()}
 
     def _split(self, parameters: dict[str, Array]) -> tuple[dict[str, Array], Array | None]:
+        if ZERO not in parameters:
+            return parameters, None
         shape = {name: value for name, value in parameters.items() if name != ZERO}
-        return shape, parameters.get(ZERO)
+        return shape, parameters[ZERO]
 
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
         """Probability w that a zero is one of the counts, with w(1 - w) and w(1 - w)(1 - 2w)."""
-        mu = self.family.clipped_mean(eta, self.link)
-        density = self.family.log_density(self.y, mu, **shape, **self.trials)
-        w = np.where(self.is_zero, special.expit(density - logit), 1.0)
+        zeros = np.flatnonzero(self.is_zero)
+        mu = self.family.clipped_mean(eta[..., zeros], self.link)
+        shape, logit = self._of_zeros(shape, zeros), self._of_zeros({ZERO: logit}, zeros)[ZERO]
+        w = np.ones(eta.shape)
+        w[..., zeros] = special.expit(self.family.log_density(np.zeros(1), mu, **shape) - logit)
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
+
+    @staticmethod
+    def _of_zeros(parameters: dict[str, Array], zeros: Array) -> dict[str, Array]:
+        return {name: x[zeros] if np.ndim(x) else x for name, x in parameters.items()}
 
     def _weighted(self, values: tuple) -> tuple:
         return values if self.weights is None else tuple(each * self.weights for each in values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,9 +13,10 @@ from glmmtools.engines.base import Estimate, Problem
 from glmmtools.engines.likelihood import ZERO, Likelihood
 from glmmtools.engines.modes import Effects, Pattern, Solution, find_modes
 
-__all__ = ["Marginal"]
+__all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
+_ROWS_AT_ONCE = 4000  # of all copies together: with more, arithmetic costs more than calls
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,18 @@ class _Placed:
     in_block: bool
     columns: slice  # of the block (q) or of the row's border entries (k)
     first: int  # of the border's effects; 0 in the block
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """How the value depends on what it is made of; pairs are for blocks and for the border."""
+
+    by_eta: Array  # on eta of each row, at fixed effects u
+    by_rows: tuple  # on each row of A
+    by_others: dict[str, Array]  # on the further predictors of each row
+    by_H: tuple[Array, Array]  # on H: -½ tr(V dH), given as V times each row of A
+    by_mode: Array | float  # twice the slope along the mode, which is zero at the mode itself
+    others: dict[str, tuple]  # derivatives of the log-density in the further predictors
 
 
 class Marginal:
@@ -105,57 +119,85 @@ class Marginal:
         self.size = start
         return layout
 
-    # -- the value and its gradient
+    # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
 
-    def effects(self, theta: Array) -> Effects:
-        block = np.empty((len(self.X), self.q))
-        values = np.empty(self.pattern.index.shape)
-        for each in self.placed:
-            target = block if each.in_block else values
-            target[:, each.columns] = each.structure.rows(theta[each.theta])
+    def times(self, copies: int) -> Marginal:
+        """This many copies of the data side by side, for as many vectors at once."""
+        if copies == 1:
+            return self
+        other = copy.copy(self)
+        other.pattern = self.pattern.times(copies)
+        other.likelihood = self.likelihood.times(copies)
+        other._mode = tuple(np.concatenate([part] * copies) for part in self._mode)
+        return other
+
+    def effects(self, vectors: Array) -> Effects:
+        n, copies = len(self.X), self.pattern.copies
+        block = np.empty((copies, n, self.q))
+        values = np.empty((copies, n, self.pattern.index.shape[1]))
+        for k, vector in enumerate(vectors):
+            theta = vector[self.names["theta"]]
+            for each in self.placed:
+                target = block if each.in_block else values
+                target[k][:, each.columns] = each.structure.rows(theta[each.theta])
         if self.problem.reml:
-            values[:, values.shape[1] - self.p :] = self.X
-        return Effects(self.pattern, block, values)
+            values[:, :, values.shape[2] - self.p :] = self.X
+        return Effects(self.pattern, block.reshape(copies * n, -1), values.reshape(copies * n, -1))
 
-    def parameters(self, vector: Array) -> dict[str, Array]:
+    def parameters(self, vectors: Array) -> dict[str, Array]:
         names = self.likelihood.predictors
-        return self.likelihood.parameters({name: vector[self.names[name]] for name in names})
+        return self.likelihood.parameters({name: vectors[:, self.names[name]] for name in names})
 
-    def solve(self, vector: Array) -> Solution | None:
-        """The conditional mode at these parameters, found from the last one."""
-        effects = self.effects(vector[self.names["theta"]])
-        fixed = self.likelihood.offset + (
-            0 if self.problem.reml else self.X @ vector[self.names["beta"]]
-        )
+    def solve(self, vectors: Array) -> Solution | None:
+        """The conditional modes at these parameters, found from the last ones."""
+        vectors = np.atleast_2d(vectors)
+        fixed = self.likelihood.offset
+        if not self.problem.reml:
+            fixed = fixed + (vectors[:, self.names["beta"]] @ self.X.T).ravel()
         with np.errstate(all="ignore"):
-            solution = find_modes(
-                effects, fixed, self.likelihood, self.parameters(vector), self._mode
-            )
+            arguments = self.effects(vectors), fixed, self.likelihood, self.parameters(vectors)
+            solution = find_modes(*arguments, self._mode)
             if solution is None and any(np.any(part) for part in self._mode):
-                cold = tuple(np.zeros_like(part) for part in self._mode)
-                solution = find_modes(
-                    effects, fixed, self.likelihood, self.parameters(vector), cold
-                )
+                solution = find_modes(*arguments, tuple(np.zeros_like(p) for p in self._mode))
         if solution is not None:
             self._mode = (solution.u, solution.border)
         return solution
 
-    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+    def value_and_gradient(self, vectors: Array) -> tuple[float | Array, Array]:
         """The log-likelihood (minus infinity where it cannot be computed) and its gradient."""
-        solution = self.solve(vector)
-        if solution is None:
+        if vectors.ndim == 2:
+            return self._at_several(vectors)
+        solution = self.solve(vectors)
+        value = -np.inf if solution is None else self.value(solution)
+        if not np.isfinite(value):
             return -np.inf, np.zeros(self.size)
-        return self.value(solution), self.gradient(vector, solution)
+        return value, self.gradient(vectors, solution)
 
-    def value(self, solution: Solution) -> float:
+    def _at_several(self, vectors: Array) -> tuple[Array, Array]:
+        values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
+        together = max(1, _ROWS_AT_ONCE // len(self.X))
+        for first in range(0, len(vectors), together):
+            part = slice(first, first + together)
+            copies = self.times(len(vectors[part]))
+            solution = copies.solve(vectors[part])
+            if solution is None and copies is not self:
+                for k in range(*part.indices(len(vectors))):
+                    values[k], gradients[k] = self.value_and_gradient(vectors[k])
+            elif solution is not None:
+                values[part] = copies.value(solution)
+                gradients[part] = copies.gradient(vectors[part], solution)
+        return values, gradients
+
+    def value(self, solution: Solution) -> float | Array:
         integrated = self.p if self.problem.reml else 0
-        return (
+        values = (
             solution.log_joint
             - 0.5 * solution.arrow.logdet
             + 0.5 * integrated * np.log(2 * np.pi)
             + self.likelihood.llf_shift()
             + self._reml_shift
         )
+        return float(values[0]) if len(values) == 1 else values
 
     @cached_property
     def _reml_shift(self) -> float:
@@ -165,38 +207,65 @@ class Marginal:
         logdet = np.linalg.slogdet(self.to_user)[1]
         return logdet + self.p * np.log(self.likelihood.scale)
 
-    def gradient(self, vector: Array, solution: Solution) -> Array:
+    def gradient(self, vectors: Array, solution: Solution) -> Array:
+        """The derivatives of the value by the implicit function rule.
+
+        With ``a`` a row of A: ``h = aᵀH⁻¹a`` is what the determinant feels of the weight of the
+        row, ``P = H⁻¹a`` what it feels of the row itself, and ``r`` the move of eta with the mode
+        that this brings about.
+        """
+        return self._assembled(vectors, solution, self._direct(solution))
+
+    def _direct(self, solution: Solution) -> Direct:
+        """Of the joint density at the modes, and of the determinant by H: its inverse."""
+        first, pattern = solution.derivatives[0], self.pattern
+        with np.errstate(all="ignore"):
+            others = self.likelihood.other_derivatives(solution.eta, solution.parameters)
+        return Direct(
+            by_eta=first,
+            by_rows=(
+                first[:, None] * solution.u[pattern.codes] if self.q else 0.0,
+                first[:, None] * solution.border[pattern.index],
+            ),
+            by_others={name: values[0] for name, values in others.items()},
+            by_H=solution.arrow.rows_solved(solution.arrow.effects),
+            by_mode=0.0,
+            others=others,
+        )
+
+    def _assembled(self, vectors: Array, solution: Solution, direct: Direct) -> Array:
         arrow, effects = solution.arrow, solution.arrow.effects
-        parameters = self.parameters(vector)
-        d1, d2, d3 = self.likelihood.eta_derivatives(solution.eta, parameters)
-        W = -d2
-        P_block, P_border = arrow.rows_solved(effects)
-        h = (effects.block * P_block).sum(axis=1) + (effects.values * P_border).sum(axis=1)
-        t = d3 * h
-        s_block, s_border = arrow.solve(*effects.transposed_dot(t))
+        d1, d2, d3 = solution.derivatives
+        P = direct.by_H
+        h = (effects.block * P[0]).sum(axis=1) + (effects.values * P[1]).sum(axis=1)
+        block, border = effects.transposed_dot(d3 * h)
+        s_block, s_border = arrow.solve(block + direct.by_mode, border)
         r = effects.dot(s_block, s_border)
-        q = d1 + 0.5 * (t - W * r)
-        gradient = np.zeros(self.size)
+        q = 0.5 * (d3 * h + d2 * r)
+        copies, n = self.pattern.copies, len(self.X)
+        gradient = np.zeros((copies, self.size))
         if not self.problem.reml:
-            gradient[self.names["beta"]] = self.X.T @ q
-        theta = vector[self.names["theta"]]
-        by_theta, codes = gradient[self.names["theta"]], self.pattern.codes
-        for each in self.placed:
-            if each.in_block:
-                u, s, P = solution.u[codes], s_block[codes], P_block
-            else:
-                at = self.pattern.index[:, each.columns]
-                u, s, P = solution.border[at], s_border[at], P_border
-            if each.in_block:
-                u, s = u[:, each.columns], s[:, each.columns]
-            F = q[:, None] * u + (0.5 * d1)[:, None] * s - W[:, None] * P[:, each.columns]
-            by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
-        if self.likelihood.predictors:
-            others = self.likelihood.other_derivatives(solution.eta, parameters)
-            for name, (e0, e1, e2) in others.items():
-                rows = e0 + 0.5 * (h * e2 + r * e1)
-                gradient[self.names[name]] = self.likelihood.predictors[name].T @ rows
-        return gradient
+            gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
+        moves = (
+            (solution.u[self.pattern.codes], s_block[self.pattern.codes])
+            if self.q
+            else (np.zeros((copies * n, 0)),) * 2,
+            (solution.border[self.pattern.index], s_border[self.pattern.index]),
+        )
+        forces = [
+            (now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p).reshape(copies, n, -1)
+            for now, (u, s), p in zip(direct.by_rows, moves, P, strict=True)
+        ]
+        for k, vector in enumerate(np.atleast_2d(vectors)):
+            theta, by_theta = vector[self.names["theta"]], gradient[k, self.names["theta"]]
+            for each in self.placed:
+                F = forces[0 if each.in_block else 1][k][:, each.columns]
+                by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
+        for name, (_, e1, e2) in direct.others.items():
+            rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
+            matrix = self.likelihood.predictors[name]
+            gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+        return gradient.reshape(vectors.shape)
 
     # -- between the user's parameters and the vector
 
@@ -290,10 +359,10 @@ class Marginal:
         for each, term in zip(self.placed, self.terms, strict=True):
             levels, q = len(term.levels), each.structure.q
             if each.in_block:
-                cov_u = arrow.block_covariances()[:, each.columns, each.columns]
+                cov_u = arrow.block_covariances[:, each.columns, each.columns]
             else:
                 part = slice(each.first, each.first + levels * q)
-                inverse = arrow.border_inverse[part, part].reshape(levels, q, levels, q)
+                inverse = arrow.border_inverse[0][part, part].reshape(levels, q, levels, q)
                 cov_u = np.einsum("lilj->lij", inverse)
             theta = vector[self.names["theta"]][each.theta]
             covariance = each.structure.effect_covariances(theta, cov_u)

@@ -40,7 +40,7 @@ class Satterthwaite:
         to_user, p, scale = marginal.to_user, marginal.p, marginal.likelihood.scale
 
         def covariance(at: Array) -> Array:
-            inner = restricted.solve(at).arrow.border_inverse[-p:, -p:]
+            inner = restricted.solve(at).arrow.border_inverse[0, -p:, -p:]
             return to_user @ inner @ to_user.T * scale**2
 
         steps = np.eye(len(tau)) * _STEP

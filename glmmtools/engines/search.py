@@ -99,16 +99,19 @@ def _updated(inverse: Array, step: Array, fall: Array) -> Array:
 
 def _information(function: Function, point: Array, gradient: Array | None, se: Array | None = None):
     """Negative Hessian, differenced from the gradient: forward, or central where `se` is given."""
-    size = len(point)
-    information = np.empty((size, size))
-    for k in range(size):
-        h = 1e-5 if se is None else float(np.clip(1e-3 * se[k], 1e-7, 1e-3))
-        up, down = point.copy(), point.copy()
-        up[k] += h
-        down[k] -= h
-        above = function(up)[1]
-        below = gradient if se is None else function(down)[1]
-        information[k] = (below - above) / (h if se is None else 2 * h)
+    if se is None:
+        h = np.full(len(point), 1e-5)
+        below = gradient
+    else:
+        h = np.clip(1e-3 * np.nan_to_num(se), 1e-7, 1e-3)
+    shifts = np.diag(h)
+    points = point + shifts if se is None else np.vstack([point + shifts, point - shifts])
+    values, gradients = function(points)
+    gradients = np.where(np.isfinite(values)[:, None], gradients, np.nan)
+    above = gradients[: len(point)]
+    if se is not None:
+        below, h = gradients[len(point) :], 2 * h
+    information = (below - above) / h[:, None]
     return (information + information.T) / 2
 
 
