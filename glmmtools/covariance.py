@@ -207,19 +207,23 @@ class FirstOrderAutoregressive(_Structure):
     n_params = 2
 
     def __init__(self, term: RandomTerm):
-        self.codes = term.codes
-        self.position, times = term.series
-        self.levels = len(term.levels)
-        self.q = times.shape[1]
+        position, times = term.series
+        self.levels, self.q = times.shape
         lag = times[:, :, None] - times[:, None, :]
-        self.lag = np.where(lag >= 0, lag, np.nan)  # nan: above the diagonal, or past the last time
+        lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
         step = np.diff(times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
-        self.step = step[:, None, :]
+        # Powers are taken of the few different lags; a place past them is that of a zero.
+        self.lags, self._lag_at = _places(lag)
+        self.steps, self._step_at = _places(step)
+        self._put_on(term.codes, position)
+
+    def _put_on(self, codes: Array, position: Array) -> None:
+        self._rows = self._lag_at[codes, position], self._step_at[codes]
 
     def on(self, term: RandomTerm):
         other = copy.copy(self)
-        other.codes, other.position = term.codes, term.places
+        other._put_on(term.codes, term.places)
         return other
 
     def start(self, sd: float) -> Array:
@@ -234,34 +238,46 @@ class FirstOrderAutoregressive(_Structure):
     def correlation(self, theta: Array) -> float:
         return float(np.tanh(theta[1]))
 
-    def _unit_factor(self, rho: float) -> Array:
-        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
-        return np.nan_to_num(_power(rho, self.lag) * innovation)
+    def _powers(self, rho: float) -> tuple[Array, Array]:
+        """``rho^lag`` and ``sqrt(1 - rho^{2 step})`` of the different lags and steps, and 0."""
+        innovation = np.sqrt(1 - np.power(abs(rho), 2 * self.steps))
+        return np.append(np.power(rho, self.lags), 0.0), np.append(innovation, 0.0)
 
-    def _unit_derivative(self, rho: float) -> Array:
-        finite = np.where(np.isinf(self.step), 0.0, self.step)
-        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
-        slope = -finite * _power(rho, 2 * finite - 1) * (finite > 0) / innovation
-        direct = self.lag * _power(rho, np.where(self.lag > 0, self.lag - 1, 0.0)) * innovation
-        return np.nan_to_num(direct) + np.nan_to_num(_power(rho, self.lag) * slope)
+    def _slopes(self, rho: float) -> tuple[Array, Array]:
+        """Their derivatives in rho."""
+        by_lag = self.lags * np.power(rho, np.maximum(self.lags - 1, 0))
+        finite = np.where(np.isinf(self.steps), 0.0, self.steps)
+        innovation = np.sqrt(1 - np.power(abs(rho), 2 * self.steps))
+        by_step = -finite * np.power(rho, np.maximum(2 * finite - 1, 0)) / innovation
+        return np.append(by_lag, 0.0), np.append(by_step, 0.0)
 
     def rows(self, theta: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
-        return factor[self.codes, self.position]
+        power, innovation = self._powers(self.correlation(theta))
+        lags, steps = self._rows
+        return theta[0] * power[lags] * innovation[steps]
 
     def gradient(self, theta: Array, F: Array) -> Array:
         rho = self.correlation(theta)
-        at = (self.codes, self.position)
-        by_sd = np.sum(self._unit_factor(rho)[at] * F)
-        by_rho = np.sum(theta[0] * self._unit_derivative(rho)[at] * F)
+        power, innovation = (
+            table[at] for table, at in zip(self._powers(rho), self._rows, strict=True)
+        )
+        by_lag, by_step = (
+            table[at] for table, at in zip(self._slopes(rho), self._rows, strict=True)
+        )
+        by_sd = np.sum(power * innovation * F)
+        by_rho = theta[0] * np.sum((by_lag * innovation + power * by_step) * F)
         return np.array([by_sd, by_rho * (1 - rho**2)])
 
+    def _factors(self, theta: Array) -> Array:
+        """Λ of each level."""
+        power, innovation = self._powers(self.correlation(theta))
+        return theta[0] * power[self._lag_at] * innovation[self._step_at][:, None, :]
+
     def effects(self, theta: Array, u: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
-        return np.einsum("lij,lj->li", factor, u)
+        return np.einsum("lij,lj->li", self._factors(theta), u)
 
     def effect_covariances(self, theta: Array, cov_u: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
+        factor = self._factors(theta)
         return factor @ cov_u @ factor.transpose(0, 2, 1)
 
     def covariance(self, theta: Array) -> Array:
@@ -294,11 +310,13 @@ def _well_conditioned(R: Array) -> bool:
     return bool(diagonal.min() > 1e-8 * diagonal.max())
 
 
-def _power(rho: float, exponent: Array) -> Array:
-    """rho to a whole power, for rho of either sign; nan stays nan, infinity gives 0."""
-    odd = np.where(np.isfinite(exponent), exponent, 0) % 2 == 1
-    size = np.power(max(abs(rho), 1e-300), exponent)
-    return np.where(odd & (rho < 0), -size, size)
+def _places(values: Array) -> tuple[Array, Array]:
+    """The different values, and the place of each among them; nan is placed past the last."""
+    known = ~np.isnan(values)
+    different, inverse = np.unique(values[known], return_inverse=True)
+    places = np.full(values.shape, len(different))
+    places[known] = inverse
+    return different, places
 
 
 _STRUCTURES = {

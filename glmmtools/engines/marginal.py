@@ -16,6 +16,7 @@ from glmmtools.engines.modes import Effects, Pattern, Solution, find_modes
 __all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
+_ROWS_LIKE_CALLS = 1600  # the arithmetic on so many rows takes as long as the calls
 _ROWS_AT_ONCE = 4000  # of all copies together: with more, arithmetic costs more than calls
 
 
@@ -118,6 +119,12 @@ class Marginal:
             start += matrix.shape[1]
         self.size = start
         return layout
+
+    @property
+    def refresh(self) -> int:
+        """Steps of the search that cost as much as one Hessian, roughly."""
+        share = len(self.X) / _ROWS_LIKE_CALLS
+        return round((1 + self.size * share) / (1 + share))
 
     # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
 

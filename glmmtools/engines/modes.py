@@ -338,12 +338,15 @@ class _Newton:
             u, border, eta = np.zeros_like(u), np.zeros_like(border), self.fixed.copy()
         decrement = np.inf if u.size or border.size else 0.0
         exact = _EXACT * (1 + len(eta) / self.effects.pattern.copies)
+        arrow = None
         for _ in range(_MAX_STEPS):
             before = decrement
             derivatives = self.likelihood.eta_derivatives(
                 eta, self.parameters, order=3 if before < _CLOSE else 2
             )
-            arrow, observed = _positive_definite(self.effects, -derivatives[1])
+            if arrow is None or not np.array_equal(derivatives[1], curvature):
+                curvature = derivatives[1]
+                arrow, observed = _positive_definite(self.effects, -curvature)
             if arrow is None:
                 return None
             gradient = self.effects.transposed_dot(derivatives[0])

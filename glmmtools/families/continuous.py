@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from glmmtools.families.base import Family
 from glmmtools.families.special import (
@@ -11,6 +10,7 @@ from glmmtools.families.special import (
     log_less_digamma,
     log_ratio,
     log_rising_excess,
+    polygammas,
     stirling_error,
 )
 
@@ -226,28 +226,23 @@ class Beta(Family):
         )  # fmt: skip
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        a, b = mu * phi, (1 - mu) * phi
+        (less_a, less_b), (a1, b1), *third = _beta_polygammas(mu, phi, order - 1)
         return (
-            phi * (_log_odds_ratio(y, mu) + log_less_digamma(a) - log_less_digamma(b)),
-            -(phi**2) * (special.polygamma(1, a) + special.polygamma(1, b)),
-            -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)) if order > 2 else 0.0,
+            phi * (_log_odds_ratio(y, mu) + less_a - less_b),
+            -(phi**2) * (a1 + b1),
+            -(phi**3) * (third[0][0] - third[0][1]) if third else 0.0,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         a, b = mu * phi, (1 - mu) * phi
-        less_a, less_b = log_less_digamma(a), log_less_digamma(b)
-        trigamma_a, trigamma_b = special.polygamma(1, a), special.polygamma(1, b)
+        (less_a, less_b), (a1, b1), (a2, b2) = _beta_polygammas(mu, phi, 2)
         value = (
             mu * (less_a + log_excess(y / mu, (y - mu) / mu))
             + (1 - mu) * (less_b + log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu)))
             - log_less_digamma(phi)
         )
-        first = (
-            _log_odds_ratio(y, mu) + less_a - less_b - (a * trigamma_a - 1) + (b * trigamma_b - 1)
-        )
-        second = -2 * phi * (trigamma_a + trigamma_b) - phi**2 * (
-            mu * special.polygamma(2, a) + (1 - mu) * special.polygamma(2, b)
-        )
+        first = _log_odds_ratio(y, mu) + less_a - less_b - (a * a1 - 1) + (b * b1 - 1)
+        second = -2 * phi * (a1 + b1) - phi**2 * (mu * a2 + (1 - mu) * b2)
         return {"phi": (phi * value, phi * first, phi * second)}
 
     def distribution(self, mu, phi=1.0):
@@ -259,6 +254,11 @@ class Beta(Family):
     def sample(self, mu, rng, phi=1.0):
         mu = np.asarray(mu, float)
         return _inside(rng.beta(mu * phi, (1 - mu) * phi), 1 - 2**-53)
+
+
+def _beta_polygammas(mu, phi, order):
+    """For each order that of μφ and that of (1 - μ)φ."""
+    return polygammas(np.stack(np.broadcast_arrays(mu * phi, (1 - mu) * phi)), order)
 
 
 def _log_odds_ratio(y, mu):
