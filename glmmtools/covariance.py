@@ -92,7 +92,7 @@ class Unstructured(_Shared):
         other.Z = term.Z @ self.back
         return other
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return sd * (self._rows == self._columns)
 
     def factor(self, theta: Array) -> Array:
@@ -139,7 +139,7 @@ class Independent(_Shared):
         self.scale[self.scale == 0] = 1.0
         self.n_params = self.q
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return np.full(self.q, sd)
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
@@ -166,7 +166,7 @@ class CompoundSymmetry(_Shared):
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return np.array([sd, 0.0])
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
@@ -219,6 +219,7 @@ class FirstOrderAutoregressive(_Structure):
         self._put_on(term.codes, position)
 
     def _put_on(self, codes: Array, position: Array) -> None:
+        self.codes, self.position = codes, position
         self._rows = self._lag_at[codes, position], self._step_at[codes]
 
     def on(self, term: RandomTerm):
@@ -226,8 +227,13 @@ class FirstOrderAutoregressive(_Structure):
         other._put_on(term.codes, term.places)
         return other
 
-    def start(self, sd: float) -> Array:
-        return np.array([sd, 0.3])
+    def start(self, sd: float, residual: Array) -> Array:
+        """The correlation from that of residuals of neighbours in a series."""
+        order = np.lexsort((self.position, self.codes))
+        next_to = np.diff(self.codes[order], append=-1) == 0
+        first, second = residual[order][next_to], residual[order[1:]][next_to[:-1]]
+        rho = first @ second / max(np.sqrt((first @ first) * (second @ second)), 1e-300)
+        return np.array([sd, np.arctanh(np.clip(rho, -0.9, 0.9))])
 
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)

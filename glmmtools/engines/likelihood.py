@@ -68,6 +68,7 @@ class Likelihood:
             for name, each in self.predictors.items()
         }
         self.is_zero = self.y == 0
+        self.quadratic = self.family.name == "normal" and self.link.name == "identity"
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
 
@@ -109,6 +110,29 @@ class Likelihood:
             return y
         return np.maximum(y, 1e-2 * np.std(y))
 
+    def guessed_phi(self, mu: Array, within: float) -> float:
+        """The logarithm of a dispersion near that of the data, by moments around means `mu`.
+
+        `within` is the variance on the link scale that fixed and random effects leave.
+        """
+        name, y, link = self.family.name, self.y, self.link.name
+        square = (y - mu) ** 2
+        if name == "beta":
+            phi = np.mean(mu * (1 - mu)) / max(np.mean(square), 1e-12) - 1
+            return float(np.log(np.clip(phi, 1.0, 1e4)))
+        if name == "betabinomial":
+            n = self.trials["trials"]
+            excess = np.mean((y - n * mu) ** 2 / (n * mu * (1 - mu))) - 1
+            share = np.clip(excess / max(np.mean(n) - 1, 1e-9), 0.02, 0.5)
+            return float(np.log(1 / share - 1))
+        if name == "negative_binomial":
+            return float(np.log(np.clip(np.mean(square - mu) / np.mean(mu**2), 0.05, 2.0)))
+        if name == "nbinom1":
+            return float(np.log(np.clip(np.mean(square / mu) - 1, 0.2, 20.0)))
+        if name in ("normal", "t") and link != "identity":
+            within = max(float(np.mean(square)), 1e-12)
+        return float(np.log(0.75 * within if name == "t" else within))
+
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
         """Shape parameters by row (one value where they do not vary); the zeros' logit as it is.
 
@@ -147,15 +171,20 @@ class Likelihood:
         return value if self.weights is None else value * self.weights
 
     def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
-        """First three derivatives of the log-density of each row in eta; two for ``order=2``."""
+        """First three derivatives of the log-density of each row in eta.
+
+        With ``order=2`` the third is None where it is costly.
+        """
         shape, logit = self._split(parameters)
         d1, d2, d3 = self.family.eta_derivatives(
             self.y, eta, self.link, order=order, **shape, **self.trials
         )
         if logit is not None:
             w, v, s = self._zero_weights(eta, shape, logit)
-            third = w * d3 + 3 * v * d1 * d2 + s * d1**3 if order > 2 else 0.0
-            d1, d2, d3 = w * d1, w * d2 + v * d1**2, third
+            square = d1 * d1
+            if d3 is not None:
+                d3 = w * d3 + d1 * (3 * v * d2 + s * square)
+            d1, d2 = w * d1, w * d2 + v * square
         return self._weighted((d1, d2, d3))
 
     def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
@@ -211,7 +240,9 @@ class Likelihood:
         return {name: x[zeros] if np.ndim(x) else x for name, x in parameters.items()}
 
     def _weighted(self, values: tuple) -> tuple:
-        return values if self.weights is None else tuple(each * self.weights for each in values)
+        if self.weights is None:
+            return values
+        return tuple(None if each is None else each * self.weights for each in values)
 
 
 def _spread(values: Array) -> float:

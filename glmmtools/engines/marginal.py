@@ -385,24 +385,22 @@ class Marginal:
         `factor` multiplies the standard deviations of the random effects.
         """
         vector = np.zeros(self.size)
-        family, link = self.likelihood.family, self.likelihood.link
-        working = link(self.likelihood.guessed_means()) - self.likelihood.offset
+        likelihood = self.likelihood
+        working = likelihood.link(likelihood.guessed_means()) - likelihood.offset
         beta = self.X.T @ working / len(working)  # the columns of X are orthogonal with norm √n
         if self.n_fixed:
             vector[self.names["beta"]] = beta
-        within, between = self._scatter(working - self.X @ beta)
-        if link.name != "identity" and family.name in ("normal", "t"):
-            within = max(np.var(self.likelihood.y - link.inverse(self.X @ beta)), 1e-12)
-        phi = {
-            "normal": within, "t": 0.75 * within, "gamma": within, "lognormal": within,
-            "beta": 10.0, "betabinomial": 10.0, "negative_binomial": 0.5, "nbinom1": 1.0,
-        }  # fmt: skip
-        starts = {"phi": np.log(phi.get(family.name, 1.0)), "df": np.log(8.0), ZERO: -2.0}
-        for name, matrix in self.likelihood.predictors.items():
+        residual = working - self.X @ beta
+        inner, between = self._scatter(residual)
+        mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
+        within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
+        starts = {"phi": likelihood.guessed_phi(mu, within), "df": np.log(8.0), ZERO: -2.0}
+        for name, matrix in likelihood.predictors.items():
             vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
         theta = vector[self.names["theta"]]
         for each in self.placed:
-            theta[each.theta] = each.structure.start(factor * np.sqrt(between))
+            sd = factor * np.sqrt(between)
+            theta[each.theta] = each.structure.start(sd, residual)
         return vector
 
     def _bound_dispersion(self) -> None:
@@ -413,16 +411,18 @@ class Marginal:
             residual = working - self.X @ (self.X.T @ working) / len(working)
             self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
 
-    def _scatter(self, residual: Array) -> tuple[float, float]:
-        """Variance of residuals within and between the blocks, neither near zero."""
+    def _scatter(self, residual: Array) -> tuple[Array, float]:
+        """Residuals within the blocks, of the size that their degrees of freedom give them.
+
+        And the variance between the blocks, not near zero.
+        """
         total = float(np.var(residual)) or 1.0
-        starts = self.pattern.starts
+        starts, n = self.pattern.starts, len(residual)
         if not len(starts):
-            return total, total
-        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=len(residual))
-        within = float(np.mean((residual - mean[self.pattern.codes]) ** 2))
-        between = float(np.var(mean))
-        return max(within, 1e-3 * total), max(between, 0.05 * total)
+            return residual, total
+        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
+        inner = (residual - mean[self.pattern.codes]) * np.sqrt(n / max(n - len(starts), n / 9))
+        return inner, max(float(np.var(mean)), 0.05 * total)
 
 
 def _constant_coefficients(matrix: Array, value: float) -> Array:

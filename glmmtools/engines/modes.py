@@ -22,9 +22,9 @@ __all__ = ["Arrow", "Effects", "Pattern", "Solution", "find_modes"]
 Array = np.ndarray
 _MAX_STEPS = 60
 _MAX_HALVINGS = 30
-_EXACT = 1e-18  # decrement a row at which the mode is found
-_CLOSE = 1e-9  # below, the next step of Newton's method will be exact
-_SMALL = 1e-2  # below, full steps need no check of the density
+_EXACT = 1e-20  # decrement a row at which the mode is found
+_CLOSE = 1e-10  # below, the next step of Newton's method will be exact
+_SMALL = 0.1  # decrement of a block (or a copy) below which full steps need no check
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,14 +352,13 @@ class _Newton:
             gradient = self.effects.transposed_dot(derivatives[0])
             gradient = gradient[0] - u, gradient[1] - self.effects.pattern.prior * border
             step = arrow.solve(*gradient)
-            decrement = self._largest_decrement(gradient, step)
+            decrement, largest = self._decrements(gradient, step)
             if not np.isfinite(decrement):
                 return None
             if observed and decrement < exact:
-                if before >= _CLOSE:
-                    derivatives = self.likelihood.eta_derivatives(eta, self.parameters)
                 return self._at(u, border, eta, derivatives, arrow)
-            if trusting and observed and decrement < min(_SMALL, before):
+            small = largest < _SMALL or self.likelihood.quadratic
+            if trusting and observed and small and decrement < before:
                 u, border = u + step[0], border + step[1]
                 eta = self.fixed + self.effects.dot(u, border)
                 continue
@@ -369,21 +368,22 @@ class _Newton:
                 density = self.likelihood.density(eta, self.parameters)
                 if not (observed and decrement < 1e-8 * (1 + np.abs(density).sum())):
                     return None
-                derivatives = self.likelihood.eta_derivatives(eta, self.parameters)
                 return self._at(u, border, eta, derivatives, arrow)
             u, border, eta = moved
         return None
 
     def _at(self, u, border, eta, derivatives, arrow) -> Solution:
+        if derivatives[2] is None:
+            derivatives = self.likelihood.eta_derivatives(eta, self.parameters)
         return Solution(u, border, eta, derivatives, arrow, self.likelihood, self.parameters)
 
-    def _largest_decrement(self, gradient, step) -> float:
-        """Of the copies; it is twice the gain that the step promises."""
-        copies, total = self.effects.pattern.copies, 0.0
+    def _decrements(self, gradient, step) -> tuple[float, float]:
+        """Of the whole, copies on average, and of the worst part; twice the gain of the step."""
+        total = 0.0
         for slope, move in zip(gradient, step, strict=True):
             if slope.size:
-                total = total + (slope * move).reshape(copies, -1).sum(axis=1)
-        return float(np.max(total))
+                total = total + (slope * move).reshape(self.parts, -1).sum(axis=1)
+        return float(np.sum(total)) / self.effects.pattern.copies, float(np.max(total))
 
     def _objective(self, u: Array, border: Array, eta: Array) -> Array:
         """The joint log-density of each part."""

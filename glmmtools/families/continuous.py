@@ -109,7 +109,7 @@ class StudentT(Family):
         return (
             (df + 1) * residual / total,
             (df + 1) * (square - scale) / total**2,
-            2 * (df + 1) * residual * (square - 3 * scale) / total**3,
+            2 * (df + 1) * residual * (square - 3 * scale) / (total * total * total),
         )
 
     def shape_derivatives(self, y, mu, phi=1.0, df=None):
@@ -122,12 +122,12 @@ class StudentT(Family):
             "phi": (
                 0.5 * (df * (square - phi) / total),
                 -(df + 1) * residual * scale / total**2,
-                (df + 1) * scale * (scale - 3 * square) / total**3,
+                (df + 1) * scale * (scale - 3 * square) / (total * total * total),
             ),
             "df": (
                 0.5 * (_half_step(df) + df * log_excess(scale / total, -part) + part),
                 df * residual * (square - phi) / total**2,
-                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / total**3,
+                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / (total * total * total),
             ),
         }
         return {name: found[name] for name in self.shape}
@@ -180,7 +180,7 @@ class Gamma(Family):
         return (
             k * (y - mu) / mu / mu,
             k * (1 - 2 * ratio) / mu**2,
-            k * (6 * ratio - 2) / mu**3,
+            k * (6 * ratio - 2) / mu**2 / mu,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -230,7 +230,7 @@ class Beta(Family):
         return (
             phi * (_log_odds_ratio(y, mu) + less_a - less_b),
             -(phi**2) * (a1 + b1),
-            -(phi**3) * (third[0][0] - third[0][1]) if third else 0.0,
+            -(phi**3) * (third[0][0] - third[0][1]) if third else None,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -292,7 +292,7 @@ class LogNormal(Family):
         return (
             residual / (phi * mu),
             -(1 + residual) / (phi * mu**2),
-            (3 + 2 * residual) / (phi * mu**3),
+            (3 + 2 * residual) / (phi * mu**2) / mu,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):

@@ -96,7 +96,7 @@ class Binomial(_Successes):
         return (
             (y * rest - failures * mu) / (mu * rest),
             -y / mu**2 - failures / rest**2,
-            2 * y / mu**3 - 2 * failures / rest**3,
+            2 * y / mu**2 / mu - 2 * failures / rest**2 / rest,
         )
 
     def eta_derivatives(self, y, eta, link, trials=1, order=3):
@@ -148,7 +148,7 @@ class BetaBinomial(_Successes):
         return (
             phi * (a0 - b0),
             phi**2 * (a1 + b1),
-            phi**3 * (third[0][0] - third[0][1]) if third else 0.0,
+            phi**3 * (third[0][0] - third[0][1]) if third else None,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0, trials=1):
@@ -246,7 +246,7 @@ class NegativeBinomial(_Count):
         return (
             (y - mu) / mu * shrink,
             -(ratio / mu * (1 + 2 * product) - phi) * shrink**2,
-            2 * (ratio / mu**2 * (1 + 3 * product + 3 * product**2) - phi**2) * shrink**3,
+            2 * (ratio / mu**2 * (1 + 3 * product + 3 * product**2) - phi**2) * shrink**2 * shrink,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -302,7 +302,7 @@ class NegativeBinomial1(_Count):
         return (
             (log_ratio(ratio, difference) + less) / phi,
             others[0] / phi**2,
-            others[1] / phi**3 if order > 2 else 0.0,
+            others[1] / phi**3 if order > 2 else None,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
