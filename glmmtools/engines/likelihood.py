@@ -68,7 +68,7 @@ class Likelihood:
             for name, each in self.predictors.items()
         }
         self.is_zero = self.y == 0
-        self.quadratic = self.family.name == "normal" and self.link.name == "identity"
+        self.concave = self.family.name != "t" and problem.zero is None  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
 
@@ -132,6 +132,11 @@ class Likelihood:
         if name in ("normal", "t") and link != "identity":
             within = max(float(np.mean(square)), 1e-12)
         return float(np.log(0.75 * within if name == "t" else within))
+
+    def guessed_zero(self, mu: Array) -> float:
+        """The logit of the share of zeros beyond those of Poisson counts with these means."""
+        share = np.mean(self.is_zero) - np.mean(np.exp(-mu))
+        return float(special.logit(np.clip(share, 0.02, 0.5)))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
         """Shape parameters by row (one value where they do not vary); the zeros' logit as it is.

@@ -11,12 +11,12 @@ import numpy as np
 from glmmtools.covariance import structure_of
 from glmmtools.engines.base import Estimate, Problem
 from glmmtools.engines.likelihood import ZERO, Likelihood
-from glmmtools.engines.modes import Effects, Pattern, Solution, find_modes
+from glmmtools.engines.modes import Arrow, Effects, Pattern, Solution, find_modes
 
 __all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
-_ROWS_LIKE_CALLS = 1600  # the arithmetic on so many rows takes as long as the calls
+_ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
 _ROWS_AT_ONCE = 4000  # of all copies together: with more, arithmetic costs more than calls
 
 
@@ -66,6 +66,7 @@ class Marginal:
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
+        self._several: dict[int, Marginal] = {}
 
     def _place(self, block_group: str | None) -> None:
         terms = [
@@ -123,7 +124,8 @@ class Marginal:
     @property
     def refresh(self) -> int:
         """Steps of the search that cost as much as one Hessian, roughly."""
-        share = len(self.X) / _ROWS_LIKE_CALLS
+        width = self.q + self.pattern.index.shape[1]
+        share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
         return round((1 + self.size * share) / (1 + share))
 
     # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
@@ -132,9 +134,12 @@ class Marginal:
         """This many copies of the data side by side, for as many vectors at once."""
         if copies == 1:
             return self
-        other = copy.copy(self)
-        other.pattern = self.pattern.times(copies)
-        other.likelihood = self.likelihood.times(copies)
+        if copies not in self._several:
+            other = copy.copy(self)
+            other.pattern = self.pattern.times(copies)
+            other.likelihood = self.likelihood.times(copies)
+            self._several[copies] = other
+        other = self._several[copies]
         other._mode = tuple(np.concatenate([part] * copies) for part in self._mode)
         return other
 
@@ -182,10 +187,7 @@ class Marginal:
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
-        together = max(1, _ROWS_AT_ONCE // len(self.X))
-        for first in range(0, len(vectors), together):
-            part = slice(first, first + together)
-            copies = self.times(len(vectors[part]))
+        for part, copies in self._in_parts(vectors):
             solution = copies.solve(vectors[part])
             if solution is None and copies is not self:
                 for k in range(*part.indices(len(vectors))):
@@ -194,6 +196,27 @@ class Marginal:
                 values[part] = copies.value(solution)
                 gradients[part] = copies.gradient(vectors[part], solution)
         return values, gradients
+
+    def _in_parts(self, vectors: Array):
+        """Slices of the vectors that are few enough for copies of the data, and the copies."""
+        together = max(1, _ROWS_AT_ONCE // len(self.X))
+        for first in range(0, len(vectors), together):
+            part = slice(first, first + together)
+            yield part, self.times(len(vectors[part]))
+
+    def fixed_covariances(self, vectors: Array) -> Array:
+        """Under REML of a linear model, the covariance of the orthonormal columns at each vector.
+
+        There the Hessian depends neither on the modes nor on the response.
+        """
+        found = []
+        for part, copies in self._in_parts(vectors):
+            parameters = copies.parameters(vectors[part])
+            anywhere = np.zeros(len(copies.likelihood.y))
+            second = copies.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
+            arrow = Arrow(copies.effects(vectors[part]), -second)
+            found.append(arrow.border_inverse[:, -self.p :, -self.p :])
+        return np.concatenate(found)
 
     def value(self, solution: Solution) -> float | Array:
         integrated = self.p if self.problem.reml else 0
@@ -394,7 +417,11 @@ class Marginal:
         inner, between = self._scatter(residual)
         mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
         within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
-        starts = {"phi": likelihood.guessed_phi(mu, within), "df": np.log(8.0), ZERO: -2.0}
+        starts = {
+            "phi": likelihood.guessed_phi(mu, within),
+            "df": np.log(8.0),
+            ZERO: likelihood.guessed_zero(mu),
+        }
         for name, matrix in likelihood.predictors.items():
             vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
         theta = vector[self.names["theta"]]

@@ -24,7 +24,7 @@ _MAX_STEPS = 60
 _MAX_HALVINGS = 30
 _EXACT = 1e-20  # decrement a row at which the mode is found
 _CLOSE = 1e-10  # below, the next step of Newton's method will be exact
-_SMALL = 0.1  # decrement of a block (or a copy) below which full steps need no check
+_SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,13 @@ class Pattern:
         rows = self.starts[:, None] + place
         return np.where(place < sizes[:, None], rows, n)
 
+    @cached_property
+    def unpadded(self) -> Array:
+        """The flat place of each row in `padded`."""
+        return self.codes * self.padded.shape[1] + np.arange(len(self.codes)) - self.starts[
+            self.codes
+        ]
+
 
 @dataclass(frozen=True, eq=False)
 class Effects:
@@ -149,14 +156,27 @@ class Effects:
             return np.zeros((0, *rows.shape[1:]))
         return np.add.reduceat(rows, self.pattern.starts, axis=0)
 
+    @cached_property
+    def padded_block(self) -> Array | None:
+        """The rows of each block side by side, (levels, longest, q), where that is of use."""
+        q = self.block.shape[1]
+        if q <= 2 or not self.has_blocks or self.pattern.padded is None:
+            return None
+        return np.vstack([self.block, np.zeros(q)])[self.pattern.padded]
+
+    def times_blocks(self, matrices: Array) -> Array:
+        """Each row of the block part times the symmetric (q, q) matrix of its block."""
+        if self.padded_block is None:
+            return _apply(matrices[self.pattern.codes], self.block)
+        products = (self.padded_block @ matrices).reshape(-1, self.block.shape[1])
+        return products[self.pattern.unpadded]
+
     def block_products(self, WA: Array) -> Array:
         """``AᵀWA`` within each block, shape (levels, q, q)."""
         q = self.block.shape[1]
-        if q > 2 and self.has_blocks and self.pattern.padded is not None:
-            rows = self.pattern.padded
-            left = np.vstack([WA, np.zeros(q)])[rows]
-            right = np.vstack([self.block, np.zeros(q)])[rows]
-            return left.transpose(0, 2, 1) @ right
+        if self.padded_block is not None:
+            left = np.vstack([WA, np.zeros(q)])[self.pattern.padded]
+            return left.transpose(0, 2, 1) @ self.padded_block
         H = np.empty((len(self.pattern.starts), q, q))
         for i in range(q):
             for j in range(i + 1):
@@ -247,7 +267,13 @@ class Arrow:
         codes = effects.pattern.codes
         block = np.zeros_like(effects.block)
         if effects.has_blocks:
-            block = _apply(self.block_covariances[codes], effects.block)
+            own = effects is self.effects  # rows of other data are not sorted by block
+            covariances = self.block_covariances
+            block = (
+                effects.times_blocks(covariances)
+                if own
+                else _apply(covariances[codes], effects.block)
+            )
         if not effects.has_border:
             return block, np.zeros_like(effects.values)
         n, k = effects.values.shape
@@ -315,8 +341,9 @@ def find_modes(effects: Effects, fixed: Array, likelihood, parameters, start) ->
     """Maximise the joint density over the effects by damped Newton steps; None if that fails.
 
     Steps use the observed Hessian; where it is not positive definite, its negative weights are set
-    to zero, which keeps the step uphill. Small steps are taken as they are, which saves the
-    density; should that lead nowhere, the search starts again and checks all of them.
+    to zero, which keeps the step uphill. Steps are taken whole where they are small or the
+    log-density is concave, and taken back and halved if the next step would be larger: that saves
+    the density. Should it lead nowhere, the search starts again and checks every step.
     """
     search = _Newton(effects, fixed, likelihood, parameters)
     return search.run(*start, trusting=True) or search.run(*start, trusting=False)
@@ -336,9 +363,10 @@ class _Newton:
         eta = self.fixed + self.effects.dot(u, border)
         if not trusting and not np.all(np.isfinite(self.likelihood.density(eta, self.parameters))):
             u, border, eta = np.zeros_like(u), np.zeros_like(border), self.fixed.copy()
+        prior, copies = self.effects.pattern.prior, self.effects.pattern.copies
         decrement = np.inf if u.size or border.size else 0.0
-        exact = _EXACT * (1 + len(eta) / self.effects.pattern.copies)
-        arrow = None
+        exact = _EXACT * (1 + len(eta) / copies)
+        arrow = curvature = unchecked = None
         for _ in range(_MAX_STEPS):
             before = decrement
             derivatives = self.likelihood.eta_derivatives(
@@ -347,28 +375,40 @@ class _Newton:
             if arrow is None or not np.array_equal(derivatives[1], curvature):
                 curvature = derivatives[1]
                 arrow, observed = _positive_definite(self.effects, -curvature)
-            if arrow is None:
-                return None
-            gradient = self.effects.transposed_dot(derivatives[0])
-            gradient = gradient[0] - u, gradient[1] - self.effects.pattern.prior * border
-            step = arrow.solve(*gradient)
-            decrement, largest = self._decrements(gradient, step)
+            parts = np.array([np.nan])
+            if arrow is not None:
+                gradient = self.effects.transposed_dot(derivatives[0])
+                gradient = gradient[0] - u, gradient[1] - prior * border
+                step = arrow.solve(*gradient)
+                parts = self._decrements(gradient, step)
+            if unchecked and not (observed and np.all(parts <= np.maximum(unchecked[2], _SMALL))):
+                moved = self._damped(*unchecked[:2])
+                arrow = unchecked = None
+                if moved is None:
+                    return None
+                u, border, eta = moved
+                decrement = np.inf
+                continue
+            decrement = float(np.sum(parts)) / copies
             if not np.isfinite(decrement):
                 return None
             if observed and decrement < exact:
                 return self._at(u, border, eta, derivatives, arrow)
-            small = largest < _SMALL or self.likelihood.quadratic
-            if trusting and observed and small and decrement < before:
+            trusted = self.likelihood.concave or np.max(parts) < _SMALL
+            if trusting and observed and trusted and decrement < before:
+                unchecked = (u, border, eta), step, parts
                 u, border = u + step[0], border + step[1]
                 eta = self.fixed + self.effects.dot(u, border)
                 continue
+            unchecked = None
+            # Newton's method has stopped to converge, or no uphill step is left above rounding:
+            # the mode, as far as doubles resolve.
+            if observed and decrement > before / 4 and self._is_rounding(decrement, eta, 1e-10):
+                return self._at(u, border, eta, derivatives, arrow)
             moved = self._damped((u, border, eta), step)
             if moved is None:
-                # No uphill step is left above rounding: the mode, as far as doubles resolve.
-                density = self.likelihood.density(eta, self.parameters)
-                if not (observed and decrement < 1e-8 * (1 + np.abs(density).sum())):
-                    return None
-                return self._at(u, border, eta, derivatives, arrow)
+                resolved = observed and self._is_rounding(decrement, eta, 1e-8)
+                return self._at(u, border, eta, derivatives, arrow) if resolved else None
             u, border, eta = moved
         return None
 
@@ -377,13 +417,17 @@ class _Newton:
             derivatives = self.likelihood.eta_derivatives(eta, self.parameters)
         return Solution(u, border, eta, derivatives, arrow, self.likelihood, self.parameters)
 
-    def _decrements(self, gradient, step) -> tuple[float, float]:
-        """Of the whole, copies on average, and of the worst part; twice the gain of the step."""
-        total = 0.0
+    def _is_rounding(self, decrement: float, eta: Array, tolerance: float) -> bool:
+        density = self.likelihood.density(eta, self.parameters)
+        return decrement < tolerance * (1 + np.abs(density).sum())
+
+    def _decrements(self, gradient, step) -> Array:
+        """Of each part: twice the gain that the step promises."""
+        total = np.zeros(1)
         for slope, move in zip(gradient, step, strict=True):
             if slope.size:
                 total = total + (slope * move).reshape(self.parts, -1).sum(axis=1)
-        return float(np.sum(total)) / self.effects.pattern.copies, float(np.max(total))
+        return total
 
     def _objective(self, u: Array, border: Array, eta: Array) -> Array:
         """The joint log-density of each part."""

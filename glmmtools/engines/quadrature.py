@@ -117,6 +117,6 @@ class QuadratureMarginal(Marginal):
             by_eta=by_eta,
             by_rows=(rows, laplace.by_rows[1]),
             by_others=by_others,
-            by_H=(np.einsum("nij,nj->ni", V[codes], effects.block), laplace.by_H[1]),
+            by_H=(effects.times_blocks(V), laplace.by_H[1]),
             by_mode=2 * by_mode,
         )

@@ -17,6 +17,7 @@ _MAX_STEP = 1.0  # in units of the linear predictors
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
 _PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
+_IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
 
 
@@ -72,6 +73,7 @@ def maximise(function: Function, start: Array, refresh: int = 1) -> Optimum | No
 
 def _quasi_newton(function, point, value, gradient, inverse, refresh):
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back."""
+    idle = 0
     for step in range(1, _MAX_ITERATIONS):
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
@@ -82,10 +84,15 @@ def _quasi_newton(function, point, value, gradient, inverse, refresh):
         if moved is None:
             break
         new_point, new_value, new_gradient = moved
+        idle = idle + 1 if new_value - value < _IDLE * (1 + abs(value)) else 0
         inverse = _updated(inverse, new_point - point, gradient - new_gradient)
         point, value, gradient = new_point, new_value, new_gradient
+        if idle == _MAX_IDLE:
+            break
         if step % refresh == 0 and gradient @ inverse @ gradient > _NEAR:
-            inverse = _uphill_inverse(_information(function, point, gradient))
+            information = _information(function, point, gradient)
+            if np.all(np.isfinite(information)):
+                inverse = _uphill_inverse(information)
     return point, value, gradient, inverse
 
 
@@ -174,7 +181,8 @@ def _polish(function, point, value, gradient, inverse, refresh) -> Optimum:
                 uphill = _uphill_inverse(information)
                 point, value, gradient, inverse = _quasi_newton(function, *start, uphill, refresh)
                 continue
-        if abs(gain) < 1e-13 * (1 + abs(value)) and not saddle:
+        rounding = (1e-13 if settled else 1e-16) * (1 + abs(value))
+        if abs(gain) < rounding and not saddle:
             converged = level
             break
         settled = abs(gain) < _PREDICTED_GAIN and not saddle

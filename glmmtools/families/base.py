@@ -152,9 +152,8 @@ class Family:
         low, high = self.mean_interval
         if low == -np.inf:
             return mu
-        return np.clip(
-            mu, 1e-300 if high == np.inf else 1e-15, 1e300 if high == np.inf else 1 - 1e-15
-        )
+        least, most = (1e-300, 1e300) if high == np.inf else (1e-15, 1 - 1e-15)
+        return np.minimum(np.maximum(mu, least), most)  # np.clip takes three times as long
 
     def card(self) -> Card:
         """Return the card of the family: notation, support, mean, variance, links, conversions."""
