@@ -31,7 +31,7 @@ import pandas as pd
 import glmmtools as gt
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = 5
+RUNS = 3
 
 
 def seconds(call) -> float | None:
@@ -190,7 +190,7 @@ def overhead() -> float:
         lambda: glmm.fit(own, "y ~ 1 + x2 + x3 + x4 + (1 | g)", "binomial", weights=trials),
         lambda: gt.fit(formula, data, "binomial"),
     )
-    engine, ours = zip(*((seconds(call) for call in calls) for _ in range(5 * RUNS)), strict=True)
+    engine, ours = zip(*((seconds(call) for call in calls) for _ in range(7 * RUNS)), strict=True)
     return 1e3 * (median(ours) - median(engine))
 
 
