@@ -4,9 +4,9 @@
 
 Every reference model end to end through `gt.fit` (formula, codes, engine, standard errors), by the
 engine that `gt.fit` chooses and by our Laplace engine; then the large cases of the design. R is
-called as a user would call it, with default controls. The repetitions of ours and of R's take turns,
-model by model, so that other work on the machine slows both alike, and what is compared is the
-processor time of one thread: medians. Writes benchmarks/fit_speed.md.
+called as a user would call it, with default controls. The repetitions of ours and of R's take
+turns, model by model, so that other work on the machine slows both alike, and what is compared is
+the processor time of one thread: medians. Writes benchmarks/fit_speed.md.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _load(model: dict) -> pd.DataFrame:
 
 
 def large_cases() -> list[tuple[str, str, float, float | None]]:
-    """Name, bar, elapsed and processor seconds of each large case; peak memory after the largest."""
+    """Name, bar, elapsed and processor seconds of each large case; peak memory at the end."""
     rng = np.random.default_rng(0)
     found = []
 
@@ -235,7 +235,8 @@ def main() -> None:
             f"slower than it on {sum(x > 1 for x, _ in slower)} of {len(slower)}."
         )
     lines.append(
-        f"laplace on fewer than 1000 rows and up to two terms: at most {max(small)[0]:.2f} s ({max(small)[1]}); "
+        "laplace on fewer than 1000 rows and up to two terms: at most "
+        f"{max(small)[0]:.2f} s ({max(small)[1]}); "
         f"above 0.3 s: {sum(x > 0.3 for x, _ in small)} of {len(small)}."
     )
     lines.append(f"Overhead of `gt.fit` on herds beyond the engine: {overhead():.1f} ms.")

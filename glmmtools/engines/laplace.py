@@ -71,9 +71,7 @@ def fit(problem: Problem) -> Estimate:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        found = maximise(
-            marginal.value_and_gradient, marginal.start(factor), marginal.refresh
-        )
+        found = maximise(marginal.value_and_gradient, marginal.start(factor), marginal.refresh)
         # A maximum goes before a higher point that is none: where the log-density is not concave
         # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
         if found is not None and (best is None or _rank(found) > _rank(best)):

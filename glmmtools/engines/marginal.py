@@ -254,7 +254,7 @@ class Marginal:
         return Direct(
             by_eta=first,
             by_rows=(
-                first[:, None] * solution.u[pattern.codes] if self.q else 0.0,
+                first[:, None] * pattern.by_row(solution.u),
                 first[:, None] * solution.border[pattern.index],
             ),
             by_others={name: values[0] for name, values in others.items()},
@@ -268,24 +268,22 @@ class Marginal:
         d1, d2, d3 = solution.derivatives
         P = direct.by_H
         h = (effects.block * P[0]).sum(axis=1) + (effects.values * P[1]).sum(axis=1)
-        block, border = effects.transposed_dot(d3 * h)
-        s_block, s_border = arrow.solve(block + direct.by_mode, border)
+        pulls = effects.transposed_dot(d3 * h)
+        s_block, s_border = arrow.solve(pulls[0] + direct.by_mode, pulls[1])
         r = effects.dot(s_block, s_border)
         q = 0.5 * (d3 * h + d2 * r)
         copies, n = self.pattern.copies, len(self.X)
         gradient = np.zeros((copies, self.size))
         if not self.problem.reml:
             gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
-        moves = (
-            (solution.u[self.pattern.codes], s_block[self.pattern.codes])
-            if self.q
-            else (np.zeros((copies * n, 0)),) * 2,
-            (solution.border[self.pattern.index], s_border[self.pattern.index]),
-        )
+        index = self.pattern.index
+        block = self.pattern.by_row(solution.u), self.pattern.by_row(s_block)
+        border = solution.border[index], s_border[index]
         forces = [
-            (now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p).reshape(copies, n, -1)
-            for now, (u, s), p in zip(direct.by_rows, moves, P, strict=True)
+            now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p
+            for now, (u, s), p in zip(direct.by_rows, (block, border), P, strict=True)
         ]
+        forces = [each.reshape(copies, n, each.shape[1]) for each in forces]
         for k, vector in enumerate(np.atleast_2d(vectors)):
             theta, by_theta = vector[self.names["theta"]], gradient[k, self.names["theta"]]
             for each in self.placed:

@@ -71,6 +71,10 @@ class Pattern:
         """Effects in the border of one copy."""
         return len(self.prior) // self.copies
 
+    def by_row(self, u: Array) -> Array:
+        """The block effects of each row, shape (n, q)."""
+        return u[self.codes] if len(u) else np.zeros((len(self.codes), 0))
+
     @cached_property
     def local(self) -> Array:
         """The index within the border of the row's own copy."""
@@ -100,9 +104,9 @@ class Pattern:
     @cached_property
     def unpadded(self) -> Array:
         """The flat place of each row in `padded`."""
-        return self.codes * self.padded.shape[1] + np.arange(len(self.codes)) - self.starts[
-            self.codes
-        ]
+        return (
+            self.codes * self.padded.shape[1] + np.arange(len(self.codes)) - self.starts[self.codes]
+        )
 
 
 @dataclass(frozen=True, eq=False)

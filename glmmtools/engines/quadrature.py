@@ -102,9 +102,7 @@ class QuadratureMarginal(Marginal):
                     by_others[name] = by_others[name] + (by_row * first).sum(axis=0)
         root = np.linalg.cholesky(solution.arrow.inverse)
         by_mode = effects.by_block(effects.block * by_eta[:, None]) - mean
-        by_root = (
-            effects.by_block(effects.block[:, :, None] * by_node[:, None, :]) - spread
-        )
+        by_root = effects.by_block(effects.block[:, :, None] * by_node[:, None, :]) - spread
         lower = np.tril(root.transpose(0, 2, 1) @ by_root)
         lower -= 0.5 * lower * np.eye(self.q)
         V = solution.arrow.inverse + root @ (lower + lower.transpose(0, 2, 1)) @ root.transpose(

@@ -101,7 +101,7 @@ class Family:
         """Return the log-density (log-probability) of `y`; arrays broadcast."""
         raise NotImplementedError
 
-    def mu_derivatives(self, y, mu, *, order: int = 3, **shape) -> tuple[Array, Array, Array | None]:
+    def mu_derivatives(self, y, mu, *, order: int = 3, **shape) -> tuple:
         """Return the first three derivatives of the log-density with respect to ``mu``.
 
         With ``order=2`` the third is None where it is costly.

@@ -109,7 +109,7 @@ class StudentT(Family):
         return (
             (df + 1) * residual / total,
             (df + 1) * (square - scale) / total**2,
-            2 * (df + 1) * residual * (square - 3 * scale) / (total * total * total),
+            2 * (df + 1) * residual * (square - 3 * scale) / total**2 / total,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0, df=None):
@@ -122,12 +122,12 @@ class StudentT(Family):
             "phi": (
                 0.5 * (df * (square - phi) / total),
                 -(df + 1) * residual * scale / total**2,
-                (df + 1) * scale * (scale - 3 * square) / (total * total * total),
+                (df + 1) * scale * (scale - 3 * square) / total**2 / total,
             ),
             "df": (
                 0.5 * (_half_step(df) + df * log_excess(scale / total, -part) + part),
                 df * residual * (square - phi) / total**2,
-                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / (total * total * total),
+                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / total**2 / total,
             ),
         }
         return {name: found[name] for name in self.shape}

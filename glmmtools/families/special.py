@@ -69,13 +69,9 @@ def stirling_error(x) -> Array:
 
 
 def log_less_digamma(x) -> Array:
-    """``log x - ψ(x)`` (Abramowitz & Stegun 6.3.18 for large x)."""
+    """``log x - ψ(x)``"""
     x = np.asarray(x, float)
-    near, far = np.minimum(x, _LARGE), np.maximum(x, _LARGE)
-    r = 1 / far
-    s = r * r
-    series = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132)))))
-    return np.where(x < _LARGE, np.log(near) - special.digamma(near), r / 2 + series)
+    return polygammas(x.ravel(), 0)[0].reshape(x.shape)
 
 
 def polygammas(x, order: int) -> list[Array]:
@@ -137,10 +133,9 @@ def polygamma_steps(x, y, order: int) -> list[Array]:
     r3 = r1 * (1 / z**2 + 1 / (x * z) + 1 / x**2)
     r4 = r2 * (1 / z**2 + 1 / x**2)
     far = (r1 + r2 / 2 + r3 / 6, -r2 - r3 - r4 / 2)
-    return found[:1] + [
-        np.where(x < 1e4, near, beyond)
-        for near, beyond in zip(found[1:], far, strict=False)
-    ]
+    for k in range(order):
+        found[k + 1] = np.where(x < 1e4, found[k + 1], far[k])
+    return found
 
 
 def log_rising_excess(x, y) -> Array:
