@@ -1,14 +1,18 @@
 """What must hold of our engine whatever the data: closed forms, invariances, honest endings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
 
 import glmmtools as gt
+from glmmtools import engines
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.quadrature import QuadratureMarginal
 from glmmtools.problem import build_problem
+from tests.test_engines_slow import random_problem
 
 
 def problem(formula, data, family="normal", reml=False, zeros=None, nagq=1):
@@ -283,3 +287,14 @@ def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
     assert not np.isfinite(values[1])
     assert values[0] == values[2] == pytest.approx(marginal.value_and_gradient(good)[0], abs=1e-9)
     assert np.all(np.isfinite(gradients))
+
+
+def test_where_random_effects_have_no_peak_the_message_says_so_and_its_advice_helps():
+    """One of the 300 random data sets: the Laplace likelihood of extra zeros has no maximum."""
+    _, _, model = random_problem(67)
+    estimate = engines.laplace.fit(model)
+    assert not estimate.converged
+    (message,) = estimate.messages
+    assert "the random effects have no clear peak" in str(message)
+    assert "fit with nagq=15" in str(message)
+    assert engines.laplace.fit(replace(model, nagq=5)).converged

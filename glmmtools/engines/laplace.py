@@ -4,24 +4,36 @@ The likelihood of a mixed model is an integral over the random effects. Write th
 with independent standard normal ``u``, so that ``eta = X β + offset + Z Λ u``. For given parameters
 
 1. **inside**, Newton's method finds the ``u`` that maximises the joint log-density
-   ``h(u) = Σ log p(y_i | eta_i) - |u|²/2``, the *conditional mode* (`modes.find_modes`);
-2. near it ``exp h`` looks like a normal density with precision ``H = ΛᵀZᵀWZΛ + I``, where ``W`` is
-   the negative second derivative of the log-density in eta. The integral of that normal is the
-   Laplace approximation (Breslow & Clayton 1993; Pinheiro & Bates 1995)
+   ``h(u) = Σ log p(y_i | eta_i) - |u|²/2``, the *conditional mode* (`modes.find_modes`). A step is
+   ``H⁻¹ ∇h`` with ``H = ΛᵀZᵀWZΛ + I``, where ``W`` is the negative second derivative of the
+   log-density in eta. Steps are taken whole where that is safe, and halved where h would fall;
+2. near the mode ``exp h`` looks like a normal density with precision ``H``. The integral of that
+   normal is the Laplace approximation (Breslow & Clayton 1993; Pinheiro & Bates 1995)
    ``log L = h(û) - ½ log|H|``, exact for normal models;
 3. **outside**, a quasi-Newton search maximises ``log L`` over β, θ and the shape parameters, with
    its exact gradient. The mode moves with the parameters; by the implicit function theorem its
    derivative solves a system with the same H (Skaug & Fournier 2006; Kristensen et al. 2016), so
-   that the whole gradient costs one more solve and the third derivative of the log-density.
-   Newton steps with a Hessian that is differenced from the exact gradient finish the search.
+   that the whole gradient costs one more solve and the third derivative of the log-density
+   (`marginal.Marginal.gradient`). The Hessian of the search is differenced from that gradient,
+   anew every few steps, with all the points of a difference solved side by side; between, each
+   step updates it (BFGS). Newton steps with central differences finish (`search`).
 
-The inverse of that joint Hessian over all parameters gives the standard errors. A variance of zero
-is an ordinary point (θ enters through Λ and may have any sign), so singular fits are optima like
-others. REML integrates β out the same way: it joins u, without a prior. Inside, the columns of X
-are orthonormal and a normal response has unit spread; results are on the user's scale.
+The fit converged where the gradient is zero and that Hessian positive definite, up to rounding,
+whatever the search says of itself. The inverse of the Hessian over all parameters gives the
+standard errors. A variance of zero is an ordinary point (θ enters through Λ and may have any sign),
+so singular fits are optima like others. REML integrates β out the same way: it joins u, without a
+prior. Inside, the columns of X are orthonormal and a normal response has unit spread; results are
+on the user's scale.
 
-For ``nagq > 1`` and one random term the integral of each group is a sum over several nodes instead
-(`quadrature`).
+The search starts at least squares on the link scale, with variances from the scatter within and
+between groups and dispersions by moments; where it ends at no maximum it starts again with smaller
+and with larger random effects.
+
+H has a small block for each level of one grouping factor and a border for everything else, so that
+the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
+not concave (extra zeros, t) H may come near to singular and the approximation grow without limit:
+then the fit says that it did not converge, and quadrature helps. For ``nagq > 1`` and one random
+term the integral of each group is a sum over several nodes (`quadrature`), with its exact gradient.
 
 Breslow & Clayton 1993, JASA 88:9. Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4:12. Skaug &
 Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat. Softw. 70(5).
