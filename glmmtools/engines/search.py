@@ -12,6 +12,7 @@ __all__ = ["Optimum", "covariance_of", "information_at", "maximise"]
 Array = np.ndarray
 Function = Callable[[Array], tuple[float, Array]]
 _MAX_ITERATIONS = 300
+_MAX_REFRESHED = 50  # iterations; a search that takes longer is lost, and made no dearer
 _MAX_POLISH = 12
 _MAX_STEP = 1.0  # in units of the linear predictors
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
@@ -89,7 +90,8 @@ def _quasi_newton(function, point, value, gradient, inverse, refresh):
         point, value, gradient = new_point, new_value, new_gradient
         if idle == _MAX_IDLE:
             break
-        if step % refresh == 0 and gradient @ inverse @ gradient > _NEAR:
+        due = step % refresh == 0 and step <= _MAX_REFRESHED
+        if due and gradient @ inverse @ gradient > _NEAR:
             information = _information(function, point, gradient)
             if np.all(np.isfinite(information)):
                 inverse = _uphill_inverse(information)
