@@ -213,14 +213,18 @@ class FirstOrderAutoregressive(_Structure):
         lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
         step = np.diff(times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
-        # Powers are taken of the few different lags; a place past them is that of a zero.
-        self.lags, self._lag_at = _places(lag)
-        self.steps, self._step_at = _places(step)
+        # Powers are taken of the few different pairs of a lag and a step only.
+        lags, lag_at = np.unique(lag, return_inverse=True, equal_nan=True)
+        steps, step_at = np.unique(step, return_inverse=True, equal_nan=True)
+        pair = lag_at.reshape(lag.shape) * len(steps) + step_at.reshape(step.shape)[:, None, :]
+        pairs, at = np.unique(pair, return_inverse=True)
+        self.lag, self.step = lags[pairs // len(steps)], steps[pairs % len(steps)]
+        self._pair_at = at.reshape(lag.shape)
         self._put_on(term.codes, position)
 
     def _put_on(self, codes: Array, position: Array) -> None:
         self.codes, self.position = codes, position
-        self._rows = self._lag_at[codes, position], self._step_at[codes]
+        self._rows = self._pair_at[codes, position]
 
     def on(self, term: RandomTerm):
         other = copy.copy(self)
@@ -244,40 +248,29 @@ class FirstOrderAutoregressive(_Structure):
     def correlation(self, theta: Array) -> float:
         return float(np.tanh(theta[1]))
 
-    def _powers(self, rho: float) -> tuple[Array, Array]:
-        """``rho^lag`` and ``sqrt(1 - rho^{2 step})`` of the different lags and steps, and 0."""
-        innovation = np.sqrt(1 - np.power(abs(rho), 2 * self.steps))
-        return np.append(np.power(rho, self.lags), 0.0), np.append(innovation, 0.0)
-
-    def _slopes(self, rho: float) -> tuple[Array, Array]:
-        """Their derivatives in rho."""
-        by_lag = self.lags * np.power(rho, np.maximum(self.lags - 1, 0))
-        finite = np.where(np.isinf(self.steps), 0.0, self.steps)
-        innovation = np.sqrt(1 - np.power(abs(rho), 2 * self.steps))
-        by_step = -finite * np.power(rho, np.maximum(2 * finite - 1, 0)) / innovation
-        return np.append(by_lag, 0.0), np.append(by_step, 0.0)
+    def _entries(self, rho: float) -> tuple[Array, Array]:
+        """``rho^lag sqrt(1 - rho^{2 step})`` of each pair, and its derivative in rho."""
+        known = ~np.isnan(self.lag + self.step)  # elsewhere Λ is zero
+        lag = np.where(known, self.lag, 0.0)
+        step = np.where(known & np.isfinite(self.step), self.step, 0.0)
+        power = np.power(rho, lag)
+        innovation = np.where(step > 0, np.sqrt(1 - np.power(abs(rho), 2 * step)), 1.0)
+        slope = lag * np.power(rho, np.maximum(lag - 1, 0)) * innovation
+        slope -= power * step * np.power(rho, np.maximum(2 * step - 1, 0)) / innovation
+        return known * power * innovation, known * slope
 
     def rows(self, theta: Array) -> Array:
-        power, innovation = self._powers(self.correlation(theta))
-        lags, steps = self._rows
-        return theta[0] * power[lags] * innovation[steps]
+        return (theta[0] * self._entries(self.correlation(theta))[0])[self._rows]
 
     def gradient(self, theta: Array, F: Array) -> Array:
         rho = self.correlation(theta)
-        power, innovation = (
-            table[at] for table, at in zip(self._powers(rho), self._rows, strict=True)
-        )
-        by_lag, by_step = (
-            table[at] for table, at in zip(self._slopes(rho), self._rows, strict=True)
-        )
-        by_sd = np.sum(power * innovation * F)
-        by_rho = theta[0] * np.sum((by_lag * innovation + power * by_step) * F)
-        return np.array([by_sd, by_rho * (1 - rho**2)])
+        entries, slopes = self._entries(rho)
+        forces = np.bincount(self._rows.ravel(), F.ravel(), minlength=len(entries))
+        return np.array([entries @ forces, theta[0] * (slopes @ forces) * (1 - rho**2)])
 
     def _factors(self, theta: Array) -> Array:
         """Λ of each level."""
-        power, innovation = self._powers(self.correlation(theta))
-        return theta[0] * power[self._lag_at] * innovation[self._step_at][:, None, :]
+        return (theta[0] * self._entries(self.correlation(theta))[0])[self._pair_at]
 
     def effects(self, theta: Array, u: Array) -> Array:
         return np.einsum("lij,lj->li", self._factors(theta), u)
@@ -314,15 +307,6 @@ def _lost_rank(G: Array) -> bool:
 def _well_conditioned(R: Array) -> bool:
     diagonal = np.abs(np.diag(R))
     return bool(diagonal.min() > 1e-8 * diagonal.max())
-
-
-def _places(values: Array) -> tuple[Array, Array]:
-    """The different values, and the place of each among them; nan is placed past the last."""
-    known = ~np.isnan(values)
-    different, inverse = np.unique(values[known], return_inverse=True)
-    places = np.full(values.shape, len(different))
-    places[known] = inverse
-    return different, places
 
 
 _STRUCTURES = {

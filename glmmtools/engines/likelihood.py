@@ -67,7 +67,7 @@ class Likelihood:
             name: each.shape[1] == 1 and bool(np.all(each == 1))
             for name, each in self.predictors.items()
         }
-        self.is_zero = self.y == 0
+        self.zeros = np.flatnonzero(self.y == 0)
         self.concave = self.family.name != "t" and problem.zero is None  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
@@ -75,11 +75,11 @@ class Likelihood:
     def times(self, copies: int) -> Likelihood:
         """The rows of this many copies of the data, one after the other."""
         other = copy.copy(self)
-        for name in ("y", "offset", "weights", "prior", "is_zero"):
+        for name in ("y", "offset", "weights", "prior"):
             values = getattr(self, name)
             setattr(other, name, None if values is None else np.tile(values, copies))
         other.trials = {name: np.tile(values, copies) for name, values in self.trials.items()}
-        other.copies = copies
+        other.zeros, other.copies = np.flatnonzero(other.y == 0), copies
         return other
 
     def bound_dispersion(self, variance: float) -> None:
@@ -135,7 +135,7 @@ class Likelihood:
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""
-        share = np.mean(self.is_zero) - np.mean(np.exp(-mu))
+        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-mu))
         return float(special.logit(np.clip(share, 0.02, 0.5)))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
@@ -171,8 +171,9 @@ class Likelihood:
         mu = self.family.clipped_mean(eta, self.link)
         value = self.family.log_density(self.y, mu, **shape, **self.trials)
         if logit is not None:
-            inflated = np.logaddexp(value, logit)
-            value = np.where(self.is_zero, inflated, value) - np.logaddexp(0, logit)
+            at = self._of_zeros(logit)
+            value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
+            value = value - np.logaddexp(0, logit)
         return value if self.weights is None else value * self.weights
 
     def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
@@ -186,10 +187,13 @@ class Likelihood:
         )
         if logit is not None:
             w, v, s = self._zero_weights(eta, shape, logit)
-            square = d1 * d1
+            first, second = d1[..., self.zeros], d2[..., self.zeros]
+            square = first * first
             if d3 is not None:
-                d3 = w * d3 + d1 * (3 * v * d2 + s * square)
-            d1, d2 = w * d1, w * d2 + v * square
+                third = w * d3[..., self.zeros] + first * (3 * v * second + s * square)
+                d3 = self._at_zeros(d3, third)
+            d1 = self._at_zeros(d1, w * first)
+            d2 = self._at_zeros(d2, w * second + v * square)
         return self._weighted((d1, d2, d3))
 
     def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
@@ -207,20 +211,21 @@ class Likelihood:
             d1, d2, _ = self.family.eta_derivatives(
                 self.y, eta, self.link, order=2, **shape, **self.trials
             )
+            d1, d2 = d1[..., self.zeros], d2[..., self.zeros]
             w, v, s = self._zero_weights(eta, shape, logit)
-            found = {
-                name: (
+            for name, values in found.items():
+                e0, e1, e2 = (each[..., self.zeros] for each in values)
+                inflated = (
                     w * e0,
                     w * e1 + v * d1 * e0,
                     w * e2 + v * (e0 * d2 + 2 * d1 * e1) + s * d1**2 * e0,
                 )
-                for name, (e0, e1, e2) in found.items()
-            }
-            probability = special.expit(logit)
+                found[name] = tuple(map(self._at_zeros, values, inflated))
+            nothing = np.zeros(eta.shape)
             found[ZERO] = (
-                np.where(self.is_zero, 1 - w, 0.0) - probability,
-                -v * d1,
-                -v * d2 - s * d1**2,
+                self._at_zeros(nothing, 1 - w) - special.expit(logit),
+                self._at_zeros(nothing, -v * d1),
+                self._at_zeros(nothing, -v * d2 - s * d1**2),
             )
         return {name: self._weighted(values) for name, values in found.items()}
 
@@ -231,18 +236,22 @@ class Likelihood:
         return shape, parameters[ZERO]
 
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
-        """Probability w that a zero is one of the counts, with w(1 - w) and w(1 - w)(1 - 2w)."""
-        zeros = np.flatnonzero(self.is_zero)
-        mu = self.family.clipped_mean(eta[..., zeros], self.link)
-        shape, logit = self._of_zeros(shape, zeros), self._of_zeros({ZERO: logit}, zeros)[ZERO]
-        w = np.ones(eta.shape)
-        w[..., zeros] = special.expit(self.family.log_density(np.zeros(1), mu, **shape) - logit)
+        """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
+        mu = self.family.clipped_mean(eta[..., self.zeros], self.link)
+        shape = {name: self._of_zeros(value) for name, value in shape.items()}
+        density = self.family.log_density(np.zeros(1), mu, **shape)
+        w = special.expit(density - self._of_zeros(logit))
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
 
-    @staticmethod
-    def _of_zeros(parameters: dict[str, Array], zeros: Array) -> dict[str, Array]:
-        return {name: x[zeros] if np.ndim(x) else x for name, x in parameters.items()}
+    def _of_zeros(self, parameter: Array) -> Array:
+        return parameter[self.zeros] if np.ndim(parameter) else parameter
+
+    def _at_zeros(self, values: Array, those: Array) -> Array:
+        """The values of all rows with those of the zeros in their places."""
+        values = values.copy()
+        values[..., self.zeros] = those
+        return values
 
     def _weighted(self, values: tuple) -> tuple:
         if self.weights is None:
