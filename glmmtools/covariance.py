@@ -214,11 +214,11 @@ class FirstOrderAutoregressive(_Structure):
         step = np.diff(times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
         # Powers are taken of the few different pairs of a lag and a step only.
-        lags, lag_at = np.unique(lag, return_inverse=True, equal_nan=True)
         steps, step_at = np.unique(step, return_inverse=True, equal_nan=True)
-        pair = lag_at.reshape(lag.shape) * len(steps) + step_at.reshape(step.shape)[:, None, :]
-        pairs, at = np.unique(pair, return_inverse=True)
-        self.lag, self.step = lags[pairs // len(steps)], steps[pairs % len(steps)]
+        key = lag * len(steps) + step_at.reshape(step.shape)[:, None, :]
+        keys, at = np.unique(key, return_inverse=True, equal_nan=True)
+        self.lag = keys // len(steps)
+        self.step = steps[np.nan_to_num(keys % len(steps)).astype(int)]
         self._pair_at = at.reshape(lag.shape)
         self._put_on(term.codes, position)
 

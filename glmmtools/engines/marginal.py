@@ -126,7 +126,7 @@ class Marginal:
         """Steps of the search that cost as much as one Hessian, roughly."""
         width = self.q + self.pattern.index.shape[1]
         share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
-        return round((1 + self.size * share) / (1 + share))
+        return round(2 * (1 + self.size * share) / (1 + share)) - 1
 
     # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
 
