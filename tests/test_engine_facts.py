@@ -289,6 +289,12 @@ def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
     assert np.all(np.isfinite(gradients))
 
 
+def test_a_series_on_yes_or_no_that_runs_away_is_no_fit():
+    with pytest.warns(gt.ConvergenceWarning, match=r"ar1\(age \| child\) ran away"):
+        model = gt.fit("wheeze ~ smoke + ar1(age | child)", gt.load_data("wheeze"), "binomial")
+    assert not model.converged
+
+
 def test_where_random_effects_have_no_peak_the_message_says_so_and_its_advice_helps():
     """One of the 300 random data sets: the Laplace likelihood of extra zeros has no maximum."""
     _, _, model = random_problem(67)

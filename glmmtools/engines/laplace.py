@@ -137,24 +137,29 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
-    if not converged and not any(isinstance(each, SeparationWarning) for each in messages):
+    theta = vector[marginal.names["theta"]]
+    scale = marginal.likelihood.scale
+    covariances = [
+        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed
+    ]
+    run_away = _run_away(problem, covariances)
+    if run_away:
+        converged = False
+        messages += run_away
+    elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
         messages.append(
             _no_peak(problem) if solution.arrow.least_curvature < _NO_PEAK else _not_converged()
         )
-    theta = vector[marginal.names["theta"]]
-    scale = marginal.likelihood.scale
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
         df=_df(marginal, optimum),
         shape=shape,
         terms=tuple(
-            TermEstimate(
-                each.structure.covariance(theta[each.theta]) * scale**2,
-                modes,
-                each.structure.correlation(theta[each.theta]),
+            TermEstimate(G, modes, each.structure.correlation(theta[each.theta]))
+            for each, G, modes in zip(
+                marginal.placed, covariances, marginal.modes(vector, solution), strict=True
             )
-            for each, modes in zip(marginal.placed, marginal.modes(vector, solution), strict=True)
         ),
         llf=optimum.value,
         n_params=problem.n_params,
@@ -240,6 +245,7 @@ _LIMITS = {
     "betabinomial": ("phi", "high", "the binomial"),
     "t": ("df", "high", "the normal"),
 }
+_LARGEST_SD = 10.0  # of effects on 0/1 responses: most groups would be all 0 or all 1
 _NO_PEAK = 0.1  # the prior alone gives H a curvature of 1
 _NODES = 15
 _NO_EXTRA_ZEROS = -11.0  # the logit of 2 in 100 000
@@ -294,13 +300,36 @@ def _not_converged() -> ConvergenceWarning:
 
 def _no_peak(problem: Problem) -> ConvergenceWarning:
     """Where H is near to singular, the approximation grows without limit."""
-    quadrature = why_no_quadrature(replace(problem, nagq=_NODES)) is None
     return ConvergenceWarning(
         "The Laplace approximation breaks down: in some group the random effects have no clear "
-        "peak, and the search was drawn to such a point. Do not use these numbers: "
-        + (f"fit with nagq={_NODES}, or " if quadrature else "")
-        + "simplify the random part."
+        f"peak, and the search was drawn to such a point. {_instead_of_laplace(problem)}"
     )
+
+
+def _instead_of_laplace(problem: Problem) -> str:
+    quadrature = why_no_quadrature(replace(problem, nagq=_NODES)) is None
+    fit = f"fit with nagq={_NODES}, or " if quadrature else ""
+    return f"Do not use these numbers: {fit}simplify the random part."
+
+
+def _run_away(problem: Problem, covariances: list[Array]) -> list[ConvergenceWarning]:
+    """Effects so large that the Laplace value of 0/1 data lies above any possible likelihood."""
+    binary = problem.family.name == "binomial" and np.all(problem.design.trials == 1)
+    if not binary or problem.nagq > 1 or problem.link.name not in ("logit", "probit", "cloglog"):
+        return []
+    found = []
+    for term, G in zip(problem.design.random, covariances, strict=True):
+        one_column = term.structure in ("ar1", "cs")
+        variance = G[0, 0] if one_column else np.mean(np.sum((term.Z @ G) * term.Z, axis=1))
+        if variance > _LARGEST_SD**2:
+            found.append(
+                ConvergenceWarning(
+                    f"The effects of {term.label} ran away to a standard deviation of "
+                    f"{np.sqrt(variance):.0f}, where the Laplace approximation of 0/1 data is no "
+                    f"likelihood. {_instead_of_laplace(problem)}"
+                )
+            )
+    return found
 
 
 def _failed(problem: Problem) -> Estimate:
