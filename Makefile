@@ -8,6 +8,7 @@ ARGS :=
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+SITE_READY := $(VENV)/.site
 # The stamp of a finished set-up holds the folder's name: a .venv does not survive a move or a copy.
 READY := $(VENV)/.ready
 ifneq "$(shell test -x $(PY) && cat $(READY) 2>/dev/null)" "$(CURDIR)"
@@ -17,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow notebooks check-notebooks lint format lock environment figures \
+.PHONY: help lab test test-slow test-browser site learner offline notebooks check-notebooks lint format lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -33,11 +34,25 @@ lab: $(READY) ## Set up if needed, open JupyterLab on the first lesson (ARGS=--n
 		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(READY) ## Set up if needed, run the unit tests and then every notebook under nbval
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest -m "not slow and not browser" $(ARGS)
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
 	$(PY) -m pytest -m slow -n 2 $(ARGS)
+
+site: $(SITE_READY) ## Build the reading site in build/site from the stored outputs
+	$(PY) tools/build_site.py $(ARGS)
+
+test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
+	sh tools/find_chromium.sh
+	$(PY) -m pytest -m browser tests/browser $(ARGS)
+
+learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
+	$(PY) -m nbconvert --log-level WARN --clear-output --to notebook \
+		--output-dir build/learner/notebooks notebooks/*.ipynb
+
+offline: $(READY) ## Lay out build/offline, which installs without a network (ARGS="--python 3.12 3.13")
+	$(PY) tools/make_offline.py $(ARGS)
 
 clean: ## Remove .venv and everything else that can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
@@ -64,6 +79,7 @@ environment: $(READY) ## Write environment.yml from pyproject.toml
 
 figures: $(READY) ## Draw the pictures in figures/ again
 	$(PY) figures/make_figures.py
+	$(PY) figures/make_cheat_sheet.py
 
 benchmarks: $(READY) ## Measure what benchmarks/README.md reports
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
@@ -92,3 +108,7 @@ endif
 	@cp tools/jupyterlab-overrides.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	@$(PY) -c "import matplotlib.font_manager"
 	@printf '%s' "$(CURDIR)" > $(READY)
+
+$(SITE_READY): $(READY) requirements-site.lock
+	@$(PIP) --require-hashes --only-binary :all: --requirement requirements-site.lock
+	@touch $(SITE_READY)

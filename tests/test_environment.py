@@ -16,43 +16,61 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = {
+    "requirements.lock": ("lab", "test"),
+    "requirements-site.lock": ("site",),
+}
 
 
-def required() -> dict[str, Requirement]:
-    """Every requirement of pyproject.toml by name, with the extras that are locked."""
+def required(extras: tuple[str, ...] = ("lab", "test")) -> dict[str, Requirement]:
+    """Every requirement of the package and of some of its extras, by name."""
     project = PROJECT["project"]
     texts = [*project["dependencies"]]
-    for name, extra in project["optional-dependencies"].items():
-        texts += [] if name == "bayes" else extra
+    for extra in extras:
+        texts += project["optional-dependencies"][extra]
     requirements = [Requirement(text) for text in texts]
     assert len({r.name for r in requirements}) == len(requirements), "a name occurs twice"
     return {r.name: r for r in requirements}
 
 
-def locked() -> dict[str, str]:
-    """The version of every package in requirements.lock, by name."""
-    return dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK, flags=re.MULTILINE))
+def text_of(lock: str) -> str:
+    return (ROOT / lock).read_text(encoding="utf-8")
+
+
+def locked(lock: str) -> dict[str, str]:
+    """The version of every package in a lock, by name."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", text_of(lock), flags=re.MULTILINE))
 
 
 # ---- the lock ------------------------------------------------------------------------------------
 
 
-def test_lock_holds_no_address_and_no_option():
-    assert "://" not in LOCK
-    assert not [line for line in LOCK.splitlines() if line.startswith("-")]
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_holds_no_address_and_no_option(lock):
+    assert "://" not in text_of(lock)
+    assert not [line for line in text_of(lock).splitlines() if line.startswith("-")]
 
 
-def test_every_locked_package_has_hashes():
-    entries = re.split(r"\n(?=\S)", LOCK.strip())
-    assert len(entries) == len(locked())
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_hashes(lock):
+    entries = re.split(r"\n(?=\S)", text_of(lock).strip())
+    assert len(entries) == len(locked(lock))
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-@pytest.mark.parametrize("name", required())
-def test_lock_satisfies_every_bound(name):
-    assert name in locked(), f"{name} is not in requirements.lock: make lock"
-    assert required()[name].specifier.contains(locked()[name])
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_satisfies_every_bound(lock):
+    found = locked(lock)
+    for name, requirement in required(LOCKS[lock]).items():
+        assert name in found, f"{name} is not in {lock}: make lock"
+        assert requirement.specifier.contains(found[name]), name
+
+
+def test_both_locks_hold_the_same_versions_of_what_both_hold():
+    learners, site = (locked(lock) for lock in LOCKS)
+    assert {name: site[name] for name in learners.keys() & site} == {
+        name: learners[name] for name in learners.keys() & site
+    }
 
 
 # ---- environment.yml -----------------------------------------------------------------------------

@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 
+import glmmtools as gt
+from glmmtools.grammar import parse_formula
+
 FOLDER = Path(__file__).parents[1] / "figures"
 SCRIPT = runpy.run_path(str(FOLDER / "make_figures.py"))
 NAMES = list(SCRIPT["FIGURES"])
+SHEET = runpy.run_path(str(FOLDER / "make_cheat_sheet.py"))
 
 
 def test_the_folder_holds_each_figure_as_png_and_svg_and_nothing_else():
     drawn = {f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")}
     assert {path.name for path in FOLDER.iterdir() if path.is_file()} == drawn | {
         "README.md",
+        "cheat-sheet.pdf",
+        "make_cheat_sheet.py",
         "make_figures.py",
     }
 
@@ -48,3 +54,64 @@ def test_a_second_run_changes_no_byte(name, tmp_path):
         # SVG is the same on every machine that has the locked Matplotlib; PNG is not promised
         if kind == "svg":
             assert first == (FOLDER / file).read_bytes()
+
+
+# ---- the cheat sheet -----------------------------------------------------------------------------
+
+
+def test_the_cheat_sheet_is_two_pages_of_a4_and_names_no_machine_and_no_date():
+    pdf = (FOLDER / "cheat-sheet.pdf").read_bytes()
+    sizes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert [tuple(round(float(each)) for each in size) for size in sizes] == [(595, 842)] * 2
+    assert not re.search(rb"/CreationDate|/Producer|/home|/root|/work|/tmp", pdf)
+
+
+def test_no_letter_is_under_7_points_and_none_leaves_the_page():
+    for page in (SHEET["distributions_and_links"](), SHEET["model_page"]()):
+        figure = page.figure
+        figure.set_dpi(300)  # fine enough that hinting widens no letter
+        renderer = figure.canvas.get_renderer()
+        for ax in figure.axes:
+            labels = [*ax.texts, *ax.get_xticklabels()]
+            for text in filter(lambda each: each.get_text() and each.get_visible(), labels):
+                assert text.get_fontsize() >= 7, text.get_text()
+        for text in page.ax.texts:
+            box = text.get_window_extent(renderer)
+            left, right = (box.x0 * 72 / figure.dpi, box.x1 * 72 / figure.dpi)
+            assert SHEET["LEFT"] - 1 <= left < right <= SHEET["RIGHT"] + 1, text.get_text()
+            assert box.y0 * 72 / figure.dpi > 20, text.get_text()
+        boxes = [text.get_window_extent(renderer).padded(-6) for text in page.ax.texts]
+        for i, box in enumerate(boxes):
+            over = [j for j in range(i) if box.overlaps(boxes[j])]
+            assert not over, (page.ax.texts[i].get_text(), page.ax.texts[over[0]].get_text())
+        SHEET["plt"].close(figure)
+
+
+@pytest.mark.parametrize("term", [code for code, _ in (*SHEET["FIXED"], *SHEET["RANDOM"])])
+def test_every_term_of_the_cheat_sheet_is_one_that_formulas_have(term):
+    parsed = parse_formula(f"y ~ 1 + {' + '.join(term.split('  '))}")
+    assert bool(parsed.random) == ("|" in term)
+    assert bool(parsed.offsets) == term.startswith("offset")
+
+
+def test_every_call_of_the_cheat_sheet_exists():
+    model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", gt.load_data("herds"), "binomial")
+    owners = {
+        "m": model,
+        "gt": gt,
+        "r": model.simulated_residuals(n=50),
+        "e": model.means("period"),
+    }
+    texts = [SHEET["EXAMPLE"]]
+    for title, rows in SHEET["QUESTIONS"]:
+        texts += [title, *(code for code, _ in rows)]
+    calls = re.findall(r"\b(m|gt|r|e)\.(\w+)", " ".join(texts))
+    assert len(calls) > 20
+    assert [f"{of}.{name}" for of, name in calls if not hasattr(owners[of], name)] == []
+
+
+@pytest.mark.slow
+def test_a_second_cheat_sheet_has_the_same_bytes(tmp_path):
+    SHEET["write"](tmp_path / "cheat-sheet.pdf")
+    made = (tmp_path / "cheat-sheet.pdf").read_bytes()
+    assert made == (FOLDER / "cheat-sheet.pdf").read_bytes()

@@ -16,15 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 CONDA_NAME = {"matplotlib": "matplotlib-base"}  # conda-forge's `matplotlib` adds a Qt desktop
 NOT_ON_CONDA_FORGE = {"glmm"}
-NOT_LOCKED = {"bayes"}  # heavy extras that one lesson can do without
+EXTRAS = ("lab", "test")  # what learners need; the others are for maintainers
 
 
 def render(pyproject: dict) -> str:
     """The text of environment.yml for a parsed pyproject.toml."""
     project = pyproject["project"]
     requirements = [*project["dependencies"]]
-    for name, extra in project["optional-dependencies"].items():
-        requirements += [] if name in NOT_LOCKED else extra
+    for extra in EXTRAS:
+        requirements += project["optional-dependencies"][extra]
 
     conda, pip = [f"python{project['requires-python']}", "pip"], []
     for requirement in sorted(requirements):

@@ -1,0 +1,173 @@
+"""The container, the hosted set-ups and the offline folder install the lock and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+OFFLINE = runpy.run_path(str(ROOT / "tools" / "make_offline.py"))
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+# ---- hosted --------------------------------------------------------------------------------------
+
+
+def test_binder_installs_the_lock_with_its_hashes_and_then_the_package_alone():
+    assert read(".binder/requirements.txt").split("\n") == [
+        "--require-hashes", "-r ../requirements.lock", ""
+    ]  # fmt: skip
+    assert "pip install --no-deps --no-build-isolation --editable ." in read(".binder/postBuild")
+
+
+def test_the_container_installs_the_lock_with_its_hashes_and_then_the_package_alone():
+    installs = re.findall(r"pip install [^&\n]+", read("Dockerfile"))
+    assert len(installs) == 2
+    assert "--require-hashes" in installs[0]
+    assert "--requirement requirements.lock" in installs[0]
+    assert "--no-deps --no-build-isolation --editable ." in installs[1]
+
+
+def test_the_container_does_not_run_as_root():
+    assert re.search(r"^USER (?!root)\w+$", read("Dockerfile"), flags=re.MULTILINE)
+
+
+def test_the_devcontainer_is_the_container_and_adds_no_package():
+    settings = json.loads(read(".devcontainer/devcontainer.json"))
+    folder = ROOT / ".devcontainer"
+    assert (folder / settings["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
+    assert (folder / settings["build"]["context"]).resolve() == ROOT
+    assert "--no-deps" in settings["postCreateCommand"]
+    for name in settings["customizations"]["codespaces"]["openFiles"]:
+        assert (ROOT / name).exists()
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".binder/postBuild"])
+def test_files_that_a_set_up_copies_exist(name):
+    for file in re.findall(r"\bcp (\S+)", read(name)):
+        assert (ROOT / file).exists()
+
+
+def test_one_python_in_the_hosted_set_ups_and_it_is_one_the_package_takes():
+    binder = re.fullmatch(r"python-(3\.\d+)\s*", read(".binder/runtime.txt")).group(1)
+    docker = re.search(r"^FROM python:(3\.\d+)", read("Dockerfile"), flags=re.MULTILINE).group(1)
+    assert binder == docker
+    assert int(binder.split(".")[1]) >= 11
+
+
+# ---- offline -------------------------------------------------------------------------------------
+
+
+def pins(platform: str, python: str = "3.12") -> dict[str, str]:
+    """What is downloaded for a platform, by name."""
+    lines = OFFLINE["pins_for"](LOCK, OFFLINE["PLATFORMS"][platform][1], python)
+    found = {Requirement(line.split(" --hash=")[0]).name: line for line in lines}
+    assert len(found) == len(lines), "a name occurs twice"
+    return found
+
+
+def test_each_platform_gets_what_it_needs_and_not_what_others_need():
+    windows, linux, macos = (pins(each) for each in ("windows", "linux", "macos"))
+    assert {"pywinpty", "colorama"} <= set(windows)
+    assert not {"pywinpty", "colorama"} & (set(linux) | set(macos))
+    assert "appnope" in macos
+    assert "appnope" not in windows.keys() | linux.keys()
+    for platform in (windows, linux, macos):
+        assert {"glmm", "numpy", "jupyterlab", "ipykernel"} <= set(platform)
+
+
+@pytest.mark.parametrize("platform", OFFLINE["PLATFORMS"])
+@pytest.mark.parametrize("python", ["3.11", "3.14"])
+def test_every_entry_has_one_version_all_its_hashes_and_no_marker(platform, python):
+    locked = {}
+    for entry in re.split(r"\n(?=\S)", LOCK.strip()):
+        version = re.match(r"([\w.-]+==[^\s;]+)", entry).group(1)
+        locked.setdefault(version, set()).update(re.findall(r"sha256:[0-9a-f]{64}", entry))
+    for line in pins(platform, python).values():
+        assert re.fullmatch(r"[\w.-]+==[^\s;]+( --hash=sha256:[0-9a-f]{64})+", line), line[:80]
+        assert set(re.findall(r"sha256:[0-9a-f]{64}", line)) == locked[line.split(" ")[0]]
+
+
+def test_markers_are_those_of_the_platform_and_not_of_this_machine():
+    lock = (
+        'a==1 ; python_full_version < "3.12" \\\n    --hash=sha256:00\n'
+        'b==2 ; sys_platform == "win32" \\\n    --hash=sha256:11 \\\n    --hash=sha256:22\n'
+        "c==3 \\\n    --hash=sha256:33\n"
+    )
+    windows = OFFLINE["pins_for"](lock, OFFLINE["PLATFORMS"]["windows"][1], "3.12")
+    assert windows == ["b==2 --hash=sha256:11 --hash=sha256:22", "c==3 --hash=sha256:33"]
+    linux = OFFLINE["pins_for"](lock, OFFLINE["PLATFORMS"]["linux"][1], "3.11")
+    assert linux == ["a==1 --hash=sha256:00", "c==3 --hash=sha256:33"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """The offline folder without its wheels."""
+    scope = OFFLINE["lay_out"].__globals__
+    monkeypatch.setitem(scope, "TARGET", tmp_path)
+    monkeypatch.setattr(scope["subprocess"], "run", lambda *args, **options: None)
+    OFFLINE["lay_out"]()
+    return tmp_path
+
+
+def test_installers_name_only_what_is_in_the_folder_and_never_ask_the_network(folder):
+    made_later = {".venv", "wheels"}
+    for name in ("install.sh", "start.sh", "install.bat", "start.bat"):
+        text = (folder / name).read_bytes().decode()
+        assert ("\r\n" in text) == name.endswith(".bat")
+        for command in re.findall(r"pip install(?:[^\n]|\^\r\n)*", text):
+            assert "--no-index --find-links wheels" in command
+            (listed,) = re.findall(r"(?:-r|--requirement) (\S+)", command)
+            assert (folder / listed).exists()
+        for lesson in re.findall(r"/lab/tree/(\S+)", text):
+            assert (folder / lesson).exists()
+        for other in re.findall(r"\b(?:install|start)\.(?:sh|bat)\b", text):
+            assert (folder / other).exists()
+        for path in re.findall(r"(?<![\w/.])(\.venv|wheels)\b", text):
+            assert path in made_later
+
+
+def test_what_the_installers_install_is_locked(folder):
+    names = (folder / "course.txt").read_text("utf-8").split()
+    assert names[0] == "glmmtools"
+    for platform in OFFLINE["PLATFORMS"]:
+        assert set(names[1:]) <= set(pins(platform))
+
+
+def test_the_folder_holds_lessons_solutions_and_data(folder):
+    for part in ("notebooks", "data"):
+        wanted = {path.relative_to(ROOT) for path in (ROOT / part).rglob("*[0-9a-z].[ic][ps][yv]*")}
+        assert all((folder / path).exists() for path in wanted)
+
+
+@pytest.mark.slow
+def test_the_offline_folder_installs_without_an_index_and_is_ready(tmp_path):
+    source = ROOT / "build" / "offline"
+    if not list(source.glob("wheels/glmmtools-*.whl")):
+        pytest.skip("no build/offline: make offline")
+    for path in source.iterdir():
+        if path.name != ".venv":
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            copy(path, tmp_path / path.name)
+    # pip's own switch, beside the installer's: no index and no proxy can be reached
+    closed = {"PIP_NO_INDEX": "1", "HTTPS_PROXY": "http://127.0.0.1:9", "PATH": "/usr/bin:/bin"}
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+    closed["PATH"] = f"{tmp_path / 'bin'}:{closed['PATH']}"
+    done = subprocess.run(
+        ["sh", "install.sh"], cwd=tmp_path, env=closed, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("Everything is ready."), done.stdout
