@@ -1,22 +1,23 @@
 # Times R's glmmTMB and lme4 on the reference models, as a user would call them: default controls.
-# Called by fit_speed.py from the root of the repository; prints one JSON object: id -> seconds.
+# Called by fit_speed.py from the root of the repository: for each id that it reads it fits the model
+# once and answers with a JSON object of processor seconds.
 
 source_lines <- readLines("tests/reference/make_reference.R")
 eval(parse(text = source_lines[seq_len(grep("^# -+ run$", source_lines) - 1)]))
 
-RUNS <- 3
-median_seconds <- function(call) {
-  one <- function() system.time(suppressMessages(suppressWarnings(call())))[["elapsed"]]
-  if (inherits(try(one(), silent = TRUE), "try-error")) return(NA)
-  median(replicate(RUNS, one()))
+seconds <- function(call) {
+  one <- function() sum(system.time(suppressMessages(suppressWarnings(call())))[c("user.self", "sys.self")])
+  tryCatch(one(), error = function(e) NA)
 }
 
-times <- list()
-for (m in models) {
+ids <- vapply(models, function(m) m$id, "")
+requests <- file("stdin", "r")
+while (length(id <- readLines(requests, 1)) > 0) {
+  m <- models[[match(id, ids)]]
   d <- load_data(m$data)
   formula <- as.formula(m$r)
-  if (is.null(R_FAMILY[[m$family]])) next # lognormal: R has it as a model of the logarithm only
-  family <- R_FAMILY[[m$family]](link = m$link)
+  known <- !is.null(R_FAMILY[[m$family]]) # lognormal: R has it as a model of the logarithm only
+  family <- if (known) R_FAMILY[[m$family]](link = m$link)
   weights <- if (is.null(m$weights)) NULL else d[[m$weights]]
   normal <- m$family == "normal" && m$link == "identity"
   by_tmb <- function() {
@@ -28,11 +29,12 @@ for (m in models) {
     if (normal) lmer(formula, data = d, REML = m$reml, weights = weights)
     else glmer(formula, data = d, family = family, nAGQ = m$nagq %||% 1, weights = weights)
   }
-  has_tmb <- m$how %in% c("tmb", "lmer")
-  has_lme4 <- m$how %in% c("lmer", "agq") || isTRUE(m$lme4)
-  times[[m$id]] <- list(
-    glmmTMB = if (has_tmb) median_seconds(by_tmb) else NA,
-    lme4 = if (has_lme4) median_seconds(by_lme4) else NA
+  has_tmb <- known && m$how %in% c("tmb", "lmer")
+  has_lme4 <- known && (m$how %in% c("lmer", "agq") || isTRUE(m$lme4))
+  found <- list(
+    glmmTMB = if (has_tmb) seconds(by_tmb) else NA,
+    lme4 = if (has_lme4) seconds(by_lme4) else NA
   )
+  cat(jsonlite::toJSON(found, auto_unbox = TRUE, digits = 6, na = "null"), "\n", sep = "")
+  flush(stdout())
 }
-cat(jsonlite::toJSON(times, auto_unbox = TRUE, digits = 6, na = "null"))

@@ -198,9 +198,9 @@ def main() -> None:
 {as_table(sizes)}
 
 Below 0.03 is conservative: the test finds less than it might, and does not cry wolf. Outliers are,
-because the count is a small whole number. Where the family has a dispersion parameter of its own,
-that is fitted to the very spread that dispersion looks at, and mostly to what uniformity and zeros
-look at too.
+because the count is a small whole number, and zeros where these are rare (10 trials, 56 rows).
+A dispersion parameter of the family is fitted to the very spread that dispersion looks at, and in
+part to what uniformity looks at; a variance between groups of four rows in part to autocorrelation.
 
 ## Where the groups say little about their random effects
 

@@ -294,21 +294,18 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
     gap = estimate[high] - estimate[low]
     sums = np.zeros((m, 2 * k))
     sums[np.arange(m), low] = sums[np.arange(m), k + high] = 1
-    # the least total deviation from the half-widths; then up and down alike, none very long
-    alike = np.hstack([np.eye(k), -np.eye(k)])
-    one = np.ones((2 * k, 1))
+    # the least total deviation from the half-widths; then the longest arrow as short as can be
+    deviation, none = np.eye(m), np.zeros((m, 1))
     rows = np.block(
         [
-            [sign * np.vstack([sums, alike]), -np.eye(m + k), np.zeros((m + k, 1))]
-            for sign in (1, -1)
+            [sums, -deviation, none], [-sums, -deviation, none],
+            [np.eye(2 * k), np.zeros((2 * k, m)), -np.ones((2 * k, 1))],
         ]
-        + [[np.eye(2 * k), np.zeros((2 * k, m + k)), -one]]
-    )
-    target = np.concatenate([half_width, np.zeros(k)])
-    bounds = np.concatenate([target, -target, np.zeros(2 * k)])
-    cost = np.concatenate([np.zeros(2 * k), np.ones(m), np.full(k, 0.1), [0.01]])
+    )  # fmt: skip
+    bounds = np.concatenate([half_width, -half_width, np.zeros(2 * k)])
+    cost = np.concatenate([np.zeros(2 * k), np.ones(m), [0.01]])
     for most in (0.95 * np.abs(gap - half_width), np.full(m, np.inf)):
-        upper = np.concatenate([np.full(2 * k, np.inf), most, np.full(k + 1, np.inf)])
+        upper = np.concatenate([np.full(2 * k, np.inf), most, [np.inf]])
         found = linprog(cost, rows, bounds, bounds=np.column_stack([np.zeros(len(upper)), upper]))
         if found.success:
             break

@@ -102,7 +102,7 @@ def bootstrap(
     ['estimate', 'conf_low', 'conf_high']
     """
     statistic = parameters if statistic is None else statistic
-    require_converged(model, "bootstrap() needs")
+    require_converged(model, "the bootstrap needs")
     task = Replicate(lean(model), (lean(model),), statistic)
     estimate = as_series(statistic(model))
     rows = _run(task, estimate, n, seed, n_jobs, path, progress)
@@ -257,7 +257,7 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
-        require_converged(model, "bootstrap() needs")
+        require_converged(model, "the bootstrap needs")
     task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     statistic = _ratio(smaller, larger)
     rows = _run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)

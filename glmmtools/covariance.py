@@ -92,7 +92,7 @@ class Unstructured(_Shared):
         other.Z = term.Z @ self.back
         return other
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return sd * (self._rows == self._columns)
 
     def factor(self, theta: Array) -> Array:
@@ -139,7 +139,7 @@ class Independent(_Shared):
         self.scale[self.scale == 0] = 1.0
         self.n_params = self.q
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return np.full(self.q, sd)
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
@@ -166,7 +166,7 @@ class CompoundSymmetry(_Shared):
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)
 
-    def start(self, sd: float) -> Array:
+    def start(self, sd: float, residual: Array) -> Array:
         return np.array([sd, 0.0])
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
@@ -207,23 +207,37 @@ class FirstOrderAutoregressive(_Structure):
     n_params = 2
 
     def __init__(self, term: RandomTerm):
-        self.codes = term.codes
-        self.position, times = term.series
-        self.levels = len(term.levels)
-        self.q = times.shape[1]
+        position, times = term.series
+        self.levels, self.q = times.shape
         lag = times[:, :, None] - times[:, None, :]
-        self.lag = np.where(lag >= 0, lag, np.nan)  # nan: above the diagonal, or past the last time
+        lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
         step = np.diff(times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
-        self.step = step[:, None, :]
+        # Powers are taken of the few different pairs of a lag and a step only.
+        steps, step_at = np.unique(step, return_inverse=True, equal_nan=True)
+        key = lag * len(steps) + step_at.reshape(step.shape)[:, None, :]
+        keys, at = np.unique(key, return_inverse=True, equal_nan=True)
+        self.lag = keys // len(steps)
+        self.step = steps[np.nan_to_num(keys % len(steps)).astype(int)]
+        self._pair_at = at.reshape(lag.shape)
+        self._put_on(term.codes, position)
+
+    def _put_on(self, codes: Array, position: Array) -> None:
+        self.codes, self.position = codes, position
+        self._rows = self._pair_at[codes, position]
 
     def on(self, term: RandomTerm):
         other = copy.copy(self)
-        other.codes, other.position = term.codes, term.places
+        other._put_on(term.codes, term.places)
         return other
 
-    def start(self, sd: float) -> Array:
-        return np.array([sd, 0.3])
+    def start(self, sd: float, residual: Array) -> Array:
+        """The correlation from that of residuals of neighbours in a series."""
+        order = np.lexsort((self.position, self.codes))
+        next_to = np.diff(self.codes[order], append=-1) == 0
+        first, second = residual[order][next_to], residual[order[1:]][next_to[:-1]]
+        rho = first @ second / max(np.sqrt((first @ first) * (second @ second)), 1e-300)
+        return np.array([sd, np.arctanh(np.clip(rho, -0.9, 0.9))])
 
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)
@@ -234,34 +248,35 @@ class FirstOrderAutoregressive(_Structure):
     def correlation(self, theta: Array) -> float:
         return float(np.tanh(theta[1]))
 
-    def _unit_factor(self, rho: float) -> Array:
-        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
-        return np.nan_to_num(_power(rho, self.lag) * innovation)
-
-    def _unit_derivative(self, rho: float) -> Array:
-        finite = np.where(np.isinf(self.step), 0.0, self.step)
-        innovation = np.sqrt(1 - _power(rho, 2 * self.step))
-        slope = -finite * _power(rho, 2 * finite - 1) * (finite > 0) / innovation
-        direct = self.lag * _power(rho, np.where(self.lag > 0, self.lag - 1, 0.0)) * innovation
-        return np.nan_to_num(direct) + np.nan_to_num(_power(rho, self.lag) * slope)
+    def _entries(self, rho: float) -> tuple[Array, Array]:
+        """``rho^lag sqrt(1 - rho^{2 step})`` of each pair, and its derivative in rho."""
+        known = ~np.isnan(self.lag + self.step)  # elsewhere Λ is zero
+        lag = np.where(known, self.lag, 0.0)
+        step = np.where(known & np.isfinite(self.step), self.step, 0.0)
+        power = np.power(rho, lag)
+        innovation = np.where(step > 0, np.sqrt(1 - np.power(abs(rho), 2 * step)), 1.0)
+        slope = lag * np.power(rho, np.maximum(lag - 1, 0)) * innovation
+        slope -= power * step * np.power(rho, np.maximum(2 * step - 1, 0)) / innovation
+        return known * power * innovation, known * slope
 
     def rows(self, theta: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
-        return factor[self.codes, self.position]
+        return (theta[0] * self._entries(self.correlation(theta))[0])[self._rows]
 
     def gradient(self, theta: Array, F: Array) -> Array:
         rho = self.correlation(theta)
-        at = (self.codes, self.position)
-        by_sd = np.sum(self._unit_factor(rho)[at] * F)
-        by_rho = np.sum(theta[0] * self._unit_derivative(rho)[at] * F)
-        return np.array([by_sd, by_rho * (1 - rho**2)])
+        entries, slopes = self._entries(rho)
+        forces = np.bincount(self._rows.ravel(), F.ravel(), minlength=len(entries))
+        return np.array([entries @ forces, theta[0] * (slopes @ forces) * (1 - rho**2)])
+
+    def _factors(self, theta: Array) -> Array:
+        """Λ of each level."""
+        return (theta[0] * self._entries(self.correlation(theta))[0])[self._pair_at]
 
     def effects(self, theta: Array, u: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
-        return np.einsum("lij,lj->li", factor, u)
+        return np.einsum("lij,lj->li", self._factors(theta), u)
 
     def effect_covariances(self, theta: Array, cov_u: Array) -> Array:
-        factor = theta[0] * self._unit_factor(self.correlation(theta))
+        factor = self._factors(theta)
         return factor @ cov_u @ factor.transpose(0, 2, 1)
 
     def covariance(self, theta: Array) -> Array:
@@ -292,13 +307,6 @@ def _lost_rank(G: Array) -> bool:
 def _well_conditioned(R: Array) -> bool:
     diagonal = np.abs(np.diag(R))
     return bool(diagonal.min() > 1e-8 * diagonal.max())
-
-
-def _power(rho: float, exponent: Array) -> Array:
-    """rho to a whole power, for rho of either sign; nan stays nan, infinity gives 0."""
-    odd = np.where(np.isfinite(exponent), exponent, 0) % 2 == 1
-    size = np.power(max(abs(rho), 1e-300), exponent)
-    return np.where(odd & (rho < 0), -size, size)
 
 
 _STRUCTURES = {

@@ -401,7 +401,13 @@ def build_design(
 
 def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
     if isinstance(given, str):
-        return select(frame, [given])[given].to_numpy(float)
+        column = select(frame, [given])[given]
+        if not pd.api.types.is_numeric_dtype(column):
+            raise ValueError(
+                f"{role}={given!r} must be a column of numbers; it holds values such as "
+                f"{column.iloc[0]!r}"
+            )
+        given = column.to_numpy(float)
     if isinstance(given, pd.Series) and given.index.equals(frame.index):
         given = given.to_numpy(float, na_value=np.nan)
     values = np.asarray(given, float)
@@ -410,7 +416,8 @@ def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
             f"{role}= needs one value a row: {len(frame)} rows, {role} of shape {values.shape}"
         )
     if np.isinf(values).any():
-        raise ValueError(f"{role}= holds an infinite value in row {np.isinf(values).argmax()}")
+        row = np.isinf(values).argmax()
+        raise ValueError(f"{role}= holds an infinite value in row {frame.index[row]}")
     return values
 
 

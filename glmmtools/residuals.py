@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,8 @@ class SimulatedResiduals:
         """Kolmogorov-Smirnov distance of the residuals from the uniform distribution.
 
         It answers to everything, and to nothing in particular. Statistic and effect are the
-        distance.
+        distance. Conservative where parameters are fitted to the distance itself: size 0.01 to 0.02
+        at the 5 % level for negative binomials, 0.00 with a random effect in each row.
         """
         observed, null = (ks_distance(values) for values in self._uniform)
         p = p_value(observed, null)
@@ -173,7 +175,8 @@ class SimulatedResiduals:
         ratio of the observed to the expected mean square, 1 for the right model; the test is
         two-sided. A family with a dispersion parameter of its own has fitted it to this very
         quantity: there the test can only see that the variance changes with the mean in another
-        way.
+        way, and is conservative (size at the 5 % level 0.00 for the normal, 0.01 to 0.03 for beta
+        and down to 0.01 for negative binomials; also 0.00 with a random effect in each row).
 
         Raises
         ------
@@ -183,7 +186,11 @@ class SimulatedResiduals:
         """
         self._refuse_0_1("variance")
         if self._at_modes:
-            scaled = observed_rows(self.model).pearson(), self._refits.pearson()
+            observed, refits = observed_rows(self.model), self._refits
+            if self.model.family.name in ("normal", "t"):
+                # these have been fitted to just this: the ratio would only show how precisely
+                refits = replace(refits, shape=observed.shape)
+            scaled = observed.pearson(), refits.pearson()
         else:
             pool = np.vstack([self.model._problem.design.y, self.simulations])
             sd = pool.std(axis=0)
@@ -203,7 +210,7 @@ class SimulatedResiduals:
         For a continuous family the count is binomial with probability 2 / (n + 1) for each row; for
         a discrete one, where ties make it rarer, the simulated data sets are counted alike. The
         effect is the observed over the expected count. The test is one-sided and, being of
-        a small count, conservative.
+        a small count, conservative: size 0.00 to 0.03 at the 5 % level.
         """
         y, simulations = self.model._problem.design.y, self.simulations
         count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
@@ -234,7 +241,8 @@ class SimulatedResiduals:
         """Compare the number of zeros with that in the simulated responses, two-sided.
 
         The statistic is the number of zeros, the effect its ratio to the expected number. Where few
-        zeros are expected the test is liberal (size up to 0.10): ask for a smaller p.
+        zeros are expected the test is conservative: size 0.01 at the 5 % level for 56 rows of 10
+        trials, 0.03 for 100.
 
         Raises
         ------
@@ -306,7 +314,8 @@ class SimulatedResiduals:
         """Test whether the residuals are uniform in each level of a factor.
 
         The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
-        effect the mean residual of the worst level minus 0.5. ``table`` has each level, its
+        effect the mean residual of the worst level minus 0.5. With a random effect in each row it
+        is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
         p-values adjusted for the number of levels (by the largest distance in each simulation).
 
         Parameters
@@ -349,7 +358,8 @@ class SimulatedResiduals:
 
         The statistic is the sum of squared steps of the normal scores within series over their sum
         of squares (2 without correlation in one long series), the effect the lag-one correlation
-        minus that under the model, where random effects make it negative.
+        minus that under the model, where random effects make it negative. In short series it is
+        slightly conservative: size 0.02 to 0.05 at the 5 % level in series of four rows.
 
         Parameters
         ----------

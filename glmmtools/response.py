@@ -61,17 +61,17 @@ def read_response(
 
 
 def _check_pair(parts, first, second, total, frame) -> None:
+    if (total <= 0).any():
+        row = (total <= 0).argmax()
+        raise ValueError(
+            f"row {frame.index[row]} has {total[row]:g} trials; drop rows without trials"
+        )
     too_many = first > total
     if too_many.any():
         row = too_many.argmax()
         raise ValueError(
             f"row {frame.index[row]} has more successes than trials: {parts[0]} = {first[row]:g}, "
             f"{parts[1]} = {second[row]:g}. Is the order prop(successes, trials)?"
-        )
-    if (total <= 0).any():
-        row = (total <= 0).argmax()
-        raise ValueError(
-            f"row {frame.index[row]} has {total[row]:g} trials; drop rows without trials"
         )
 
 

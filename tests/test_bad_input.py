@@ -130,6 +130,55 @@ CASES = {
         ("y ~ x + (1 | block)", TRIAL, "normal", {"weights": "x"}),
         "weights must be above 0; row 0 has 0",
     ),
+    "negative weight": (
+        ("y ~ trt", changed("seen", 4, -2), "normal", {"weights": "seen"}),
+        "weights must be above 0; row 4 has -2",
+    ),
+    "infinite weight": (
+        ("y ~ trt + (1 | block)", changed("x", 4, np.inf), "normal", {"weights": "x"}),
+        "weights= holds an infinite value in row 4",
+    ),
+    "weights that are text": (
+        ("y ~ x + (1 | block)", TRIAL, "normal", {"weights": "trt"}),
+        "weights='trt' must be a column of numbers; it holds values such as 'a'",
+    ),
+    "infinite offset": (
+        ("dead ~ trt + (1 | block)", changed("x", 4, -np.inf), "poisson", {"offset": "x"}),
+        "offset= holds an infinite value in row 4",
+    ),
+    "offset that is text": (
+        ("dead ~ x + (1 | block)", TRIAL, "poisson", {"offset": "trt"}),
+        "offset='trt' must be a column of numbers",
+    ),
+    "infinite response": (
+        ("y ~ x + (1 | block)", changed("y", 4, -np.inf)),
+        "'y' holds an infinite value in row 4",
+    ),
+    "infinite value in a dispersion formula": (
+        ("y ~ trt", changed("x", 4, np.inf), "normal", {"dispersion_formula": "~ x"}),
+        "'x' holds an infinite value in row 4",
+    ),
+    "negative trials": (
+        ("prop(dead, seen) ~ x", changed("seen", 3, -4.0), "betabinomial"),
+        "row 3 has -4 trials",
+    ),
+    "all-zero counts": (
+        ("seen ~ x + (1 | block)", TRIAL.assign(seen=0), "poisson", {"zero_inflation": "~ 1"}),
+        "every value of the response 'seen' is 0",
+    ),
+    "nothing but successes": (
+        ("prop(seen, seen) ~ x + (1 | block)", TRIAL, "binomial"),
+        "every value of the response .* is 1",
+    ),
+    "text where a number is needed": (("y ~ log(trt)",), r"cannot read 'log\(trt\)'"),
+    "times repeated": (
+        ("y ~ 1 + ar1(x | block)", changed("x", 1, 0)),
+        "block 'p' has x = 0 more than once",
+    ),
+    "more parameters than rows": (
+        ("y ~ trt + (x | block)", TRIAL.iloc[:6]),
+        "the model has 7 parameters for 6 rows",
+    ),
     "REML for counts": (
         ("dead ~ x + (1 | block)", TRIAL, "poisson", {"reml": True}),
         "reml=True is for the normal family",
@@ -147,6 +196,15 @@ def test_a_wrong_call_gets_one_clear_sentence(call, message):
     formula, data, family, options = (*call, *(None, TRIAL, "normal", {})[len(call) :])
     with pytest.raises(ValueError, match=f"(?s){message}"):
         gt.fit(formula, data, family, **options)
+
+
+@pytest.mark.parametrize("role", ["weights", "offset"])
+def test_rows_of_a_missing_weight_or_offset_are_dropped_and_counted(role, capsys):
+    data = changed("seen", 4, np.nan)
+    model = gt.fit("y ~ trt", data, **{role: "seen"})
+    assert model.nobs == len(data) - 1
+    model.summary()
+    assert "11 rows (1 row with missing values dropped)" in capsys.readouterr().out
 
 
 def test_data_that_are_no_table_are_refused():

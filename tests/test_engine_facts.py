@@ -1,17 +1,22 @@
 """What must hold of our engine whatever the data: closed forms, invariances, honest endings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
 
 import glmmtools as gt
+from glmmtools import engines
 from glmmtools.engines.marginal import Marginal
+from glmmtools.engines.quadrature import QuadratureMarginal
 from glmmtools.problem import build_problem
+from tests.test_engines_slow import random_problem
 
 
-def problem(formula, data, family="normal", reml=False):
-    return build_problem(formula, data, family, None, None, None, None, None, reml, 1)
+def problem(formula, data, family="normal", reml=False, zeros=None, nagq=1):
+    return build_problem(formula, data, family, None, None, None, None, zeros, reml, nagq)
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +229,78 @@ def test_quadrature_of_both_engines_agrees(nagq):
     assert ours.llf == pytest.approx(theirs.llf, abs=1e-6)
     np.testing.assert_allclose(ours.params, theirs.params, atol=1e-5)
     np.testing.assert_allclose(ours.bse, theirs.bse, rtol=1e-4)
+
+
+@pytest.mark.parametrize("terms", ["(1 | g)", "(x | g)", "(x || g)"])
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("zeros", [None, "~ x"])
+def test_the_gradient_of_the_quadrature_is_that_of_its_value(family, terms, zeros):
+    """Against a five-point difference: the nodes move with the mode and with its Hessian."""
+    marginal = QuadratureMarginal(
+        problem(f"y ~ x + {terms}", counts(5), family, zeros=zeros, nagq=5)
+    )
+    rng = np.random.default_rng(0)
+    point = marginal.start(1.0) + rng.normal(scale=0.1, size=marginal.size)
+    _, gradient = marginal.value_and_gradient(point)
+
+    def value(shift):
+        return marginal.value_and_gradient(point + shift)[0]
+
+    differences = [
+        (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * 1e-3)
+        for h in np.eye(marginal.size) * 1e-3
+    ]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("terms", "family", "reml"),
+    [
+        ("(x | g)", "poisson", False),
+        ("(1 | g) + (x | h)", "nbinom1", False),
+        ("ar1(time | g) + (1 | h)", "normal", True),
+    ],
+)
+def test_points_that_are_solved_together_have_the_values_of_each_alone(terms, family, reml):
+    data = counts(6).assign(h=lambda d: d.index % 7, time=lambda d: d.index % 6)
+    marginal = Marginal(problem(f"y ~ x + {terms}", data, family, reml))
+    rng = np.random.default_rng(1)
+    points = marginal.start(1.0) + rng.normal(scale=0.1, size=(9, marginal.size))
+    values, gradients = marginal.value_and_gradient(points)
+    for point, value, gradient in zip(points, values, gradients, strict=True):
+        alone = marginal.value_and_gradient(point)
+        assert value == pytest.approx(alone[0], abs=1e-9)
+        np.testing.assert_allclose(gradient, alone[1], rtol=1e-6, atol=1e-6)
+
+
+def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
+    data = counts(7).assign(y=lambda d: d["y"] + 1.0)
+    marginal = Marginal(
+        build_problem(
+            "y ~ x + (1 | g)", data, "gamma", "identity", None, None, None, None, False, 1
+        )
+    )
+    good = marginal.start(0.2)
+    bad = good.copy()
+    bad[0] *= -5  # a mean below zero
+    values, gradients = marginal.value_and_gradient(np.array([good, bad, good]))
+    assert not np.isfinite(values[1])
+    assert values[0] == values[2] == pytest.approx(marginal.value_and_gradient(good)[0], abs=1e-9)
+    assert np.all(np.isfinite(gradients))
+
+
+def test_a_series_on_yes_or_no_that_runs_away_is_no_fit():
+    with pytest.warns(gt.ConvergenceWarning, match=r"ar1\(age \| child\) ran away"):
+        model = gt.fit("wheeze ~ smoke + ar1(age | child)", gt.load_data("wheeze"), "binomial")
+    assert not model.converged
+
+
+def test_where_random_effects_have_no_peak_the_message_says_so_and_its_advice_helps():
+    """One of the 300 random data sets: the Laplace likelihood of extra zeros has no maximum."""
+    _, _, model = random_problem(67)
+    estimate = engines.laplace.fit(model)
+    assert not estimate.converged
+    (message,) = estimate.messages
+    assert "the random effects have no clear peak" in str(message)
+    assert "fit with nagq=15" in str(message)
+    assert engines.laplace.fit(replace(model, nagq=5)).converged

@@ -11,7 +11,7 @@ from statsmodels.stats.stattools import durbin_watson
 
 import glmmtools as gt
 from benchmarks.residuals import data_set
-from glmmtools import refit
+from glmmtools.engines.marginal import Marginal
 from glmmtools.refit import refitted_rows
 from glmmtools.residual_tests import cramer_von_mises, ks_distance
 
@@ -127,15 +127,13 @@ def test_data_sets_refitted_together_are_those_of_refits_one_by_one(family, form
 def test_modes_that_cannot_be_found_together_are_found_apart(monkeypatch):
     model = gt.fit("seizures ~ age + (1 | subject)", gt.load_data("epilepsy"), "poisson")
     expected = refitted_rows(model, 5, seed=5)
-    solve = refit.find_modes
-    alone = model.nobs
+    solve = Marginal.solve
 
-    def weak(effects, fixed, *given):
-        return solve(effects, fixed, *given) if len(fixed) <= alone else None
+    def weak(self, vectors):
+        return solve(self, vectors) if len(np.atleast_2d(vectors)) == 1 else None
 
-    monkeypatch.setattr(refit, "find_modes", weak)
-    found = refitted_rows(model, 5, seed=5)
-    np.testing.assert_allclose(found.mu, expected.mu, rtol=1e-9)
+    monkeypatch.setattr(Marginal, "solve", weak)
+    np.testing.assert_allclose(refitted_rows(model, 5, seed=5).mu, expected.mu, rtol=1e-9)
 
 
 def test_statistics_are_those_of_scipy_and_statsmodels(right):
@@ -300,6 +298,14 @@ def test_zeros_of_a_continuous_response_and_curves_of_a_constant_are_refused():
         residuals.test_zeros()
     with pytest.raises(ValueError, match="the prediction is the same in every row; name a column"):
         residuals.test_curves()
+
+
+def test_a_t_distribution_without_a_variance_has_no_dispersion_to_test():
+    y = stats.cauchy.ppf((np.arange(60) + 0.5) / 60)
+    residuals = gt.fit("y ~ 1", {"y": y}, "t").simulated_residuals(50)
+    assert residuals.test_uniformity().p_value > 0.05
+    with pytest.raises(ValueError, match="t with df of 2 or less has no variance"):
+        residuals.test_dispersion()
 
 
 def test_0_1_responses_have_neither_dispersion_nor_a_number_of_zeros():

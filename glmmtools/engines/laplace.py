@@ -4,30 +4,44 @@ The likelihood of a mixed model is an integral over the random effects. Write th
 with independent standard normal ``u``, so that ``eta = X β + offset + Z Λ u``. For given parameters
 
 1. **inside**, Newton's method finds the ``u`` that maximises the joint log-density
-   ``h(u) = Σ log p(y_i | eta_i) - |u|²/2``, the *conditional mode* (`modes.find_modes`);
-2. near it ``exp h`` looks like a normal density with precision ``H = ΛᵀZᵀWZΛ + I``, where ``W`` is
-   the negative second derivative of the log-density in eta. The integral of that normal is the
-   Laplace approximation (Breslow & Clayton 1993; Pinheiro & Bates 1995)
+   ``h(u) = Σ log p(y_i | eta_i) - |u|²/2``, the *conditional mode* (`modes.find_modes`). A step is
+   ``H⁻¹ ∇h`` with ``H = ΛᵀZᵀWZΛ + I``, where ``W`` is the negative second derivative of the
+   log-density in eta. Steps are taken whole where that is safe, and halved where h would fall;
+2. near the mode ``exp h`` looks like a normal density with precision ``H``. The integral of that
+   normal is the Laplace approximation (Breslow & Clayton 1993; Pinheiro & Bates 1995)
    ``log L = h(û) - ½ log|H|``, exact for normal models;
 3. **outside**, a quasi-Newton search maximises ``log L`` over β, θ and the shape parameters, with
    its exact gradient. The mode moves with the parameters; by the implicit function theorem its
    derivative solves a system with the same H (Skaug & Fournier 2006; Kristensen et al. 2016), so
-   that the whole gradient costs one more solve and the third derivative of the log-density.
-   Newton steps with a Hessian that is differenced from the exact gradient finish the search.
+   that the whole gradient costs one more solve and the third derivative of the log-density
+   (`marginal.Marginal.gradient`). The Hessian of the search is differenced from that gradient,
+   anew every few steps, with all the points of a difference solved side by side; between, each
+   step updates it (BFGS). Newton steps with central differences finish (`search`).
 
-The inverse of that joint Hessian over all parameters gives the standard errors. A variance of zero
-is an ordinary point (θ enters through Λ and may have any sign), so singular fits are optima like
-others. REML integrates β out the same way: it joins u, without a prior. Inside, the columns of X
-are orthonormal and a normal response has unit spread; results are on the user's scale.
+The fit converged where the gradient is zero and that Hessian positive definite, up to rounding,
+whatever the search says of itself. The inverse of the Hessian over all parameters gives the
+standard errors. A variance of zero is an ordinary point (θ enters through Λ and may have any sign),
+so singular fits are optima like others. REML integrates β out the same way: it joins u, without a
+prior. Inside, the columns of X are orthonormal and a normal response has unit spread; results are
+on the user's scale.
 
-For ``nagq > 1`` and one random term the integral of each group is a sum over several nodes instead
-(`quadrature`).
+The search starts at least squares on the link scale, with variances from the scatter within and
+between groups and dispersions by moments; where it ends at no maximum it starts again with smaller
+and with larger random effects.
+
+H has a small block for each level of one grouping factor and a border for everything else, so that
+the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
+not concave (extra zeros, t) H may come near to singular and the approximation grow without limit:
+then the fit says that it did not converge, and quadrature helps. For ``nagq > 1`` and one random
+term the integral of each group is a sum over several nodes (`quadrature`), with its exact gradient.
 
 Breslow & Clayton 1993, JASA 88:9. Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4:12. Skaug &
 Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat. Softw. 70(5).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,7 +83,7 @@ def fit(problem: Problem) -> Estimate:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        found = maximise(marginal.value_and_gradient, marginal.start(factor))
+        found = maximise(marginal.value_and_gradient, marginal.start(factor), marginal.refresh)
         # A maximum goes before a higher point that is none: where the log-density is not concave
         # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
         if found is not None and (best is None or _rank(found) > _rank(best)):
@@ -91,8 +105,6 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
 
     Shapes are (levels, q). As lme4's ``condVar``: the uncertainty of the parameters is left out.
     """
-    from dataclasses import replace
-
     solution = None
     if np.isfinite(estimate.llf):
         marginal = Marginal(replace(problem, reml=False, nagq=1))
@@ -125,22 +137,29 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
-    if not converged and not any(isinstance(each, SeparationWarning) for each in messages):
-        messages.append(_not_converged())
     theta = vector[marginal.names["theta"]]
     scale = marginal.likelihood.scale
+    covariances = [
+        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed
+    ]
+    run_away = _run_away(problem, covariances)
+    if run_away:
+        converged = False
+        messages += run_away
+    elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
+        messages.append(
+            _no_peak(problem) if solution.arrow.least_curvature < _NO_PEAK else _not_converged()
+        )
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
         df=_df(marginal, optimum),
         shape=shape,
         terms=tuple(
-            TermEstimate(
-                each.structure.covariance(theta[each.theta]) * scale**2,
-                modes,
-                each.structure.correlation(theta[each.theta]),
+            TermEstimate(G, modes, each.structure.correlation(theta[each.theta]))
+            for each, G, modes in zip(
+                marginal.placed, covariances, marginal.modes(vector, solution), strict=True
             )
-            for each, modes in zip(marginal.placed, marginal.modes(vector, solution), strict=True)
         ),
         llf=optimum.value,
         n_params=problem.n_params,
@@ -173,7 +192,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     """
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
-        inner = solution.arrow.border_inverse[-p:, -p:]
+        inner = solution.arrow.border_inverse[0, -p:, -p:]
     elif _is_linear(marginal.problem):
         inner = np.linalg.inv(optimum.information[:p, :p])
     else:
@@ -226,6 +245,9 @@ _LIMITS = {
     "betabinomial": ("phi", "high", "the binomial"),
     "t": ("df", "high", "the normal"),
 }
+_LARGEST_SD = 10.0  # of effects on 0/1 responses: most groups would be all 0 or all 1
+_NO_PEAK = 0.1  # the prior alone gives H a curvature of 1
+_NODES = 15
 _NO_EXTRA_ZEROS = -11.0  # the logit of 2 in 100 000
 
 
@@ -274,6 +296,40 @@ def _not_converged() -> ConvergenceWarning:
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
         "numbers: simplify the random part, or look for separation and for outliers."
     )
+
+
+def _no_peak(problem: Problem) -> ConvergenceWarning:
+    """Where H is near to singular, the approximation grows without limit."""
+    return ConvergenceWarning(
+        "The Laplace approximation breaks down: in some group the random effects have no clear "
+        f"peak, and the search was drawn to such a point. {_instead_of_laplace(problem)}"
+    )
+
+
+def _instead_of_laplace(problem: Problem) -> str:
+    quadrature = why_no_quadrature(replace(problem, nagq=_NODES)) is None
+    fit = f"fit with nagq={_NODES}, or " if quadrature else ""
+    return f"Do not use these numbers: {fit}simplify the random part."
+
+
+def _run_away(problem: Problem, covariances: list[Array]) -> list[ConvergenceWarning]:
+    """Effects so large that the Laplace value of 0/1 data lies above any possible likelihood."""
+    binary = problem.family.name == "binomial" and np.all(problem.design.trials == 1)
+    if not binary or problem.nagq > 1 or problem.link.name not in ("logit", "probit", "cloglog"):
+        return []
+    found = []
+    for term, G in zip(problem.design.random, covariances, strict=True):
+        one_column = term.structure in ("ar1", "cs")
+        variance = G[0, 0] if one_column else np.mean(np.sum((term.Z @ G) * term.Z, axis=1))
+        if variance > _LARGEST_SD**2:
+            found.append(
+                ConvergenceWarning(
+                    f"The effects of {term.label} ran away to a standard deviation of "
+                    f"{np.sqrt(variance):.0f}, where the Laplace approximation of 0/1 data is no "
+                    f"likelihood. {_instead_of_laplace(problem)}"
+                )
+            )
+    return found
 
 
 def _failed(problem: Problem) -> Estimate:

@@ -7,6 +7,7 @@ eta (three orders) and for those in the others of the log-density and of its fir
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -62,8 +63,24 @@ class Likelihood:
             self.predictors["phi"] = problem.dispersion.X[order]
         if problem.zero is not None:
             self.predictors[ZERO] = problem.zero.X[order]
-        self.is_zero = self.y == 0
+        self.constant = {
+            name: each.shape[1] == 1 and bool(np.all(each == 1))
+            for name, each in self.predictors.items()
+        }
+        self.zeros = np.flatnonzero(self.y == 0)
+        self.concave = self.family.name != "t" and problem.zero is None  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
+        self.copies = 1
+
+    def times(self, copies: int) -> Likelihood:
+        """The rows of this many copies of the data, one after the other."""
+        other = copy.copy(self)
+        for name in ("y", "offset", "weights", "prior"):
+            values = getattr(self, name)
+            setattr(other, name, None if values is None else np.tile(values, copies))
+        other.trials = {name: np.tile(values, copies) for name, values in self.trials.items()}
+        other.zeros, other.copies = np.flatnonzero(other.y == 0), copies
+        return other
 
     def bound_dispersion(self, variance: float) -> None:
         """Bound the dispersion where it leaves less than 1e-7 of the `variance` to the rows.
@@ -78,7 +95,7 @@ class Likelihood:
 
     def llf_shift(self) -> float:
         """What the scaling of the response adds to the log-likelihood."""
-        return -len(self.y) * np.log(self.unit)
+        return -len(self.y) / self.copies * np.log(self.unit)
 
     def guessed_means(self) -> Array:
         """Means near the observations and inside the interval of means."""
@@ -93,13 +110,47 @@ class Likelihood:
             return y
         return np.maximum(y, 1e-2 * np.std(y))
 
+    def guessed_phi(self, mu: Array, within: float) -> float:
+        """The logarithm of a dispersion near that of the data, by moments around means `mu`.
+
+        `within` is the variance on the link scale that fixed and random effects leave.
+        """
+        name, y, link = self.family.name, self.y, self.link.name
+        square = (y - mu) ** 2
+        if name == "beta":
+            phi = np.mean(mu * (1 - mu)) / max(np.mean(square), 1e-12) - 1
+            return float(np.log(np.clip(phi, 1.0, 1e4)))
+        if name == "betabinomial":
+            n = self.trials["trials"]
+            excess = np.mean((y - n * mu) ** 2 / (n * mu * (1 - mu))) - 1
+            share = np.clip(excess / max(np.mean(n) - 1, 1e-9), 0.02, 0.5)
+            return float(np.log(1 / share - 1))
+        if name == "negative_binomial":
+            return float(np.log(np.clip(np.mean(square - mu) / np.mean(mu**2), 0.05, 2.0)))
+        if name == "nbinom1":
+            return float(np.log(np.clip(np.mean(square / mu) - 1, 0.2, 20.0)))
+        if name in ("normal", "t") and link != "identity":
+            within = max(float(np.mean(square)), 1e-12)
+        return float(np.log(0.75 * within if name == "t" else within))
+
+    def guessed_zero(self, mu: Array) -> float:
+        """The logit of the share of zeros beyond those of Poisson counts with these means."""
+        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-mu))
+        return float(special.logit(np.clip(share, 0.02, 0.5)))
+
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
-        """Shape parameters by row (one value where they do not vary); the zeros' logit as it is."""
+        """Shape parameters by row (one value where they do not vary); the zeros' logit as it is.
+
+        Coefficients have one row a copy of the data.
+        """
         values = {}
         for name, matrix in self.predictors.items():
-            constant = matrix.shape[1] == 1 and matrix[0, 0] == 1
-            linear = coefficients[name][0] if constant else matrix @ coefficients[name]
-            values[name] = linear if name == ZERO else self.bounded(name, linear)
+            constant = self.constant[name]
+            linear = coefficients[name][:, 0] if constant else coefficients[name] @ matrix.T
+            value = linear if name == ZERO else self.bounded(name, linear)
+            if constant:
+                value = value[0] if self.copies == 1 else np.repeat(value, len(matrix))
+            values[name] = np.ravel(value) if np.ndim(value) else value
         if self.prior is not None:
             values["phi"] = values["phi"] / self.prior
         return values
@@ -115,32 +166,40 @@ class Likelihood:
         return (value <= low * (1 + 1e-12)) | (value >= high * (1 - 1e-12))
 
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
-        """Log-density of each row."""
+        """Log-density of each row; further axes of eta come first."""
         shape, logit = self._split(parameters)
         mu = self.family.clipped_mean(eta, self.link)
         value = self.family.log_density(self.y, mu, **shape, **self.trials)
         if logit is not None:
-            inflated = np.logaddexp(value, logit)
-            value = np.where(self.is_zero, inflated, value) - np.logaddexp(0, logit)
+            at = self._of_zeros(logit)
+            value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
+            value = value - np.logaddexp(0, logit)
         return value if self.weights is None else value * self.weights
 
     def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
-        """First three derivatives of the log-density of each row in eta; two for ``order=2``."""
+        """First three derivatives of the log-density of each row in eta.
+
+        With ``order=2`` the third is None where it is costly.
+        """
         shape, logit = self._split(parameters)
         d1, d2, d3 = self.family.eta_derivatives(
             self.y, eta, self.link, order=order, **shape, **self.trials
         )
         if logit is not None:
             w, v, s = self._zero_weights(eta, shape, logit)
-            d1, d2, d3 = (
-                w * d1,
-                w * d2 + v * d1**2,
-                w * d3 + 3 * v * d1 * d2 + s * d1**3,
-            )
+            first, second = d1[..., self.zeros], d2[..., self.zeros]
+            square = first * first
+            if d3 is not None:
+                third = w * d3[..., self.zeros] + first * (3 * v * second + s * square)
+                d3 = self._at_zeros(d3, third)
+            d1 = self._at_zeros(d1, w * first)
+            d2 = self._at_zeros(d2, w * second + v * square)
         return self._weighted((d1, d2, d3))
 
     def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
         """For each further predictor: derivatives of the density and of its two eta-derivatives."""
+        if not self.predictors:
+            return {}
         shape, logit = self._split(parameters)
         found = self.family.shape_eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
         for name, values in found.items():
@@ -149,38 +208,55 @@ class Likelihood:
             if np.any(outside):
                 found[name] = tuple(np.where(outside, 0.0, each) for each in values)
         if logit is not None:
-            d1, d2, _ = self.family.eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
+            d1, d2, _ = self.family.eta_derivatives(
+                self.y, eta, self.link, order=2, **shape, **self.trials
+            )
+            d1, d2 = d1[..., self.zeros], d2[..., self.zeros]
             w, v, s = self._zero_weights(eta, shape, logit)
-            found = {
-                name: (
+            for name, values in found.items():
+                e0, e1, e2 = (each[..., self.zeros] for each in values)
+                inflated = (
                     w * e0,
                     w * e1 + v * d1 * e0,
                     w * e2 + v * (e0 * d2 + 2 * d1 * e1) + s * d1**2 * e0,
                 )
-                for name, (e0, e1, e2) in found.items()
-            }
-            probability = special.expit(logit)
+                found[name] = tuple(map(self._at_zeros, values, inflated))
+            nothing = np.zeros(eta.shape)
             found[ZERO] = (
-                np.where(self.is_zero, 1 - w, 0.0) - probability,
-                -v * d1,
-                -v * d2 - s * d1**2,
+                self._at_zeros(nothing, 1 - w) - special.expit(logit),
+                self._at_zeros(nothing, -v * d1),
+                self._at_zeros(nothing, -v * d2 - s * d1**2),
             )
         return {name: self._weighted(values) for name, values in found.items()}
 
     def _split(self, parameters: dict[str, Array]) -> tuple[dict[str, Array], Array | None]:
+        if ZERO not in parameters:
+            return parameters, None
         shape = {name: value for name, value in parameters.items() if name != ZERO}
-        return shape, parameters.get(ZERO)
+        return shape, parameters[ZERO]
 
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
-        """Probability w that a zero is one of the counts, with w(1 - w) and w(1 - w)(1 - 2w)."""
-        mu = self.family.clipped_mean(eta, self.link)
-        density = self.family.log_density(self.y, mu, **shape, **self.trials)
-        w = np.where(self.is_zero, special.expit(density - logit), 1.0)
+        """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
+        mu = self.family.clipped_mean(eta[..., self.zeros], self.link)
+        shape = {name: self._of_zeros(value) for name, value in shape.items()}
+        density = self.family.log_density(np.zeros(1), mu, **shape)
+        w = special.expit(density - self._of_zeros(logit))
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
 
+    def _of_zeros(self, parameter: Array) -> Array:
+        return parameter[self.zeros] if np.ndim(parameter) else parameter
+
+    def _at_zeros(self, values: Array, those: Array) -> Array:
+        """The values of all rows with those of the zeros in their places."""
+        values = values.copy()
+        values[..., self.zeros] = those
+        return values
+
     def _weighted(self, values: tuple) -> tuple:
-        return values if self.weights is None else tuple(each * self.weights for each in values)
+        if self.weights is None:
+            return values
+        return tuple(None if each is None else each * self.weights for each in values)
 
 
 def _spread(values: Array) -> float:

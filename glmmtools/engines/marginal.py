@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,11 +11,13 @@ import numpy as np
 from glmmtools.covariance import structure_of
 from glmmtools.engines.base import Estimate, Problem
 from glmmtools.engines.likelihood import ZERO, Likelihood
-from glmmtools.engines.modes import Effects, Pattern, Solution, find_modes
+from glmmtools.engines.modes import Arrow, Effects, Pattern, Solution, find_modes
 
-__all__ = ["Marginal"]
+__all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
+_ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
+_ROWS_AT_ONCE = 4000  # of all copies together: with more, arithmetic costs more than calls
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,18 @@ class _Placed:
     in_block: bool
     columns: slice  # of the block (q) or of the row's border entries (k)
     first: int  # of the border's effects; 0 in the block
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """How the value depends on what it is made of; pairs are for blocks and for the border."""
+
+    by_eta: Array  # on eta of each row, at fixed effects u
+    by_rows: tuple  # on each row of A
+    by_others: dict[str, Array]  # on the further predictors of each row
+    by_H: tuple[Array, Array]  # on H: -½ tr(V dH), given as V times each row of A
+    by_mode: Array | float  # twice the slope along the mode, which is zero at the mode itself
+    others: dict[str, tuple]  # derivatives of the log-density in the further predictors
 
 
 class Marginal:
@@ -51,6 +66,7 @@ class Marginal:
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
+        self._several: dict[int, Marginal] = {}
 
     def _place(self, block_group: str | None) -> None:
         terms = [
@@ -105,57 +121,113 @@ class Marginal:
         self.size = start
         return layout
 
-    # -- the value and its gradient
+    @property
+    def refresh(self) -> int:
+        """Steps of the search from one Hessian to the next, the more the dearer a Hessian is."""
+        width = self.q + self.pattern.index.shape[1]
+        share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
+        return round(2 * (1 + self.size * share) / (1 + share)) - 1
 
-    def effects(self, theta: Array) -> Effects:
-        block = np.empty((len(self.X), self.q))
-        values = np.empty(self.pattern.index.shape)
-        for each in self.placed:
-            target = block if each.in_block else values
-            target[:, each.columns] = each.structure.rows(theta[each.theta])
+    # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
+
+    def times(self, copies: int) -> Marginal:
+        """This many copies of the data side by side, for as many vectors at once."""
+        if copies == 1:
+            return self
+        if copies not in self._several:
+            other = copy.copy(self)
+            other.pattern = self.pattern.times(copies)
+            other.likelihood = self.likelihood.times(copies)
+            self._several[copies] = other
+        other = self._several[copies]
+        other._mode = tuple(np.concatenate([part] * copies) for part in self._mode)
+        return other
+
+    def effects(self, vectors: Array) -> Effects:
+        n, copies = len(self.X), self.pattern.copies
+        block = np.empty((copies, n, self.q))
+        values = np.empty((copies, n, self.pattern.index.shape[1]))
+        for k, vector in enumerate(vectors):
+            theta = vector[self.names["theta"]]
+            for each in self.placed:
+                target = block if each.in_block else values
+                target[k][:, each.columns] = each.structure.rows(theta[each.theta])
         if self.problem.reml:
-            values[:, values.shape[1] - self.p :] = self.X
-        return Effects(self.pattern, block, values)
+            values[:, :, values.shape[2] - self.p :] = self.X
+        return Effects(self.pattern, block.reshape(copies * n, -1), values.reshape(copies * n, -1))
 
-    def parameters(self, vector: Array) -> dict[str, Array]:
+    def parameters(self, vectors: Array) -> dict[str, Array]:
         names = self.likelihood.predictors
-        return self.likelihood.parameters({name: vector[self.names[name]] for name in names})
+        return self.likelihood.parameters({name: vectors[:, self.names[name]] for name in names})
 
-    def solve(self, vector: Array) -> Solution | None:
-        """The conditional mode at these parameters, found from the last one."""
-        effects = self.effects(vector[self.names["theta"]])
-        fixed = self.likelihood.offset + (
-            0 if self.problem.reml else self.X @ vector[self.names["beta"]]
-        )
+    def solve(self, vectors: Array) -> Solution | None:
+        """The conditional modes at these parameters, found from the last ones."""
+        vectors = np.atleast_2d(vectors)
+        fixed = self.likelihood.offset
+        if not self.problem.reml:
+            fixed = fixed + (vectors[:, self.names["beta"]] @ self.X.T).ravel()
         with np.errstate(all="ignore"):
-            solution = find_modes(
-                effects, fixed, self.likelihood, self.parameters(vector), self._mode
-            )
+            arguments = self.effects(vectors), fixed, self.likelihood, self.parameters(vectors)
+            solution = find_modes(*arguments, self._mode)
             if solution is None and any(np.any(part) for part in self._mode):
-                cold = tuple(np.zeros_like(part) for part in self._mode)
-                solution = find_modes(
-                    effects, fixed, self.likelihood, self.parameters(vector), cold
-                )
+                solution = find_modes(*arguments, tuple(np.zeros_like(p) for p in self._mode))
         if solution is not None:
             self._mode = (solution.u, solution.border)
         return solution
 
-    def value_and_gradient(self, vector: Array) -> tuple[float, Array]:
+    def value_and_gradient(self, vectors: Array) -> tuple[float | Array, Array]:
         """The log-likelihood (minus infinity where it cannot be computed) and its gradient."""
-        solution = self.solve(vector)
-        if solution is None:
+        if vectors.ndim == 2:
+            return self._at_several(vectors)
+        solution = self.solve(vectors)
+        value = -np.inf if solution is None else self.value(solution)
+        if not np.isfinite(value):
             return -np.inf, np.zeros(self.size)
-        return self.value(solution), self.gradient(vector, solution)
+        return value, self.gradient(vectors, solution)
 
-    def value(self, solution: Solution) -> float:
+    def _at_several(self, vectors: Array) -> tuple[Array, Array]:
+        values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
+        for part, copies in self._in_parts(vectors):
+            solution = copies.solve(vectors[part])
+            if solution is None and copies is not self:
+                for k in range(*part.indices(len(vectors))):
+                    values[k], gradients[k] = self.value_and_gradient(vectors[k])
+            elif solution is not None:
+                values[part] = copies.value(solution)
+                gradients[part] = copies.gradient(vectors[part], solution)
+        return values, gradients
+
+    def _in_parts(self, vectors: Array):
+        """Slices of the vectors that are few enough for copies of the data, and the copies."""
+        together = max(1, _ROWS_AT_ONCE // len(self.X))
+        for first in range(0, len(vectors), together):
+            part = slice(first, first + together)
+            yield part, self.times(len(vectors[part]))
+
+    def fixed_covariances(self, vectors: Array) -> Array:
+        """Under REML of a linear model, the covariance of the orthonormal columns at each vector.
+
+        There the Hessian depends neither on the modes nor on the response.
+        """
+        found = []
+        for part, copies in self._in_parts(vectors):
+            parameters = copies.parameters(vectors[part])
+            anywhere = np.zeros(len(copies.likelihood.y))
+            second = copies.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
+            arrow = Arrow(copies.effects(vectors[part]), -second)
+            found.append(arrow.border_inverse[:, -self.p :, -self.p :])
+        return np.concatenate(found)
+
+    def value(self, solution: Solution) -> float | Array:
         integrated = self.p if self.problem.reml else 0
-        return (
+        values = (
             solution.log_joint
             - 0.5 * solution.arrow.logdet
             + 0.5 * integrated * np.log(2 * np.pi)
             + self.likelihood.llf_shift()
             + self._reml_shift
         )
+        return float(values[0]) if len(values) == 1 else values
 
     @cached_property
     def _reml_shift(self) -> float:
@@ -165,38 +237,63 @@ class Marginal:
         logdet = np.linalg.slogdet(self.to_user)[1]
         return logdet + self.p * np.log(self.likelihood.scale)
 
-    def gradient(self, vector: Array, solution: Solution) -> Array:
+    def gradient(self, vectors: Array, solution: Solution) -> Array:
+        """The derivatives of the value by the implicit function rule.
+
+        With ``a`` a row of A: ``h = aᵀH⁻¹a`` is what the determinant feels of the weight of the
+        row, ``P = H⁻¹a`` what it feels of the row itself, and ``r`` the move of eta with the mode
+        that this brings about.
+        """
+        return self._assembled(vectors, solution, self._direct(solution))
+
+    def _direct(self, solution: Solution) -> Direct:
+        """Of the joint density at the modes, and of the determinant by H: its inverse."""
+        first, pattern = solution.derivatives[0], self.pattern
+        with np.errstate(all="ignore"):
+            others = self.likelihood.other_derivatives(solution.eta, solution.parameters)
+        return Direct(
+            by_eta=first,
+            by_rows=(
+                first[:, None] * pattern.by_row(solution.u),
+                first[:, None] * solution.border[pattern.index],
+            ),
+            by_others={name: values[0] for name, values in others.items()},
+            by_H=solution.arrow.rows_solved(solution.arrow.effects),
+            by_mode=0.0,
+            others=others,
+        )
+
+    def _assembled(self, vectors: Array, solution: Solution, direct: Direct) -> Array:
         arrow, effects = solution.arrow, solution.arrow.effects
-        parameters = self.parameters(vector)
-        d1, d2, d3 = self.likelihood.eta_derivatives(solution.eta, parameters)
-        W = -d2
-        P_block, P_border = arrow.rows_solved(effects)
-        h = (effects.block * P_block).sum(axis=1) + (effects.values * P_border).sum(axis=1)
-        t = d3 * h
-        s_block, s_border = arrow.solve(*effects.transposed_dot(t))
+        d1, d2, d3 = solution.derivatives
+        P = direct.by_H
+        h = (effects.block * P[0]).sum(axis=1) + (effects.values * P[1]).sum(axis=1)
+        pulls = effects.transposed_dot(d3 * h)
+        s_block, s_border = arrow.solve(pulls[0] + direct.by_mode, pulls[1])
         r = effects.dot(s_block, s_border)
-        q = d1 + 0.5 * (t - W * r)
-        gradient = np.zeros(self.size)
+        q = 0.5 * (d3 * h + d2 * r)
+        copies, n = self.pattern.copies, len(self.X)
+        gradient = np.zeros((copies, self.size))
         if not self.problem.reml:
-            gradient[self.names["beta"]] = self.X.T @ q
-        theta = vector[self.names["theta"]]
-        by_theta, codes = gradient[self.names["theta"]], self.pattern.codes
-        for each in self.placed:
-            if each.in_block:
-                u, s, P = solution.u[codes], s_block[codes], P_block
-            else:
-                at = self.pattern.index[:, each.columns]
-                u, s, P = solution.border[at], s_border[at], P_border
-            if each.in_block:
-                u, s = u[:, each.columns], s[:, each.columns]
-            F = q[:, None] * u + (0.5 * d1)[:, None] * s - W[:, None] * P[:, each.columns]
-            by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
-        if self.likelihood.predictors:
-            others = self.likelihood.other_derivatives(solution.eta, parameters)
-            for name, (e0, e1, e2) in others.items():
-                rows = e0 + 0.5 * (h * e2 + r * e1)
-                gradient[self.names[name]] = self.likelihood.predictors[name].T @ rows
-        return gradient
+            gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
+        index = self.pattern.index
+        block = self.pattern.by_row(solution.u), self.pattern.by_row(s_block)
+        border = solution.border[index], s_border[index]
+        forces = [
+            now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p
+            for now, (u, s), p in zip(direct.by_rows, (block, border), P, strict=True)
+        ]
+        forces = [each.reshape(copies, n, each.shape[1]) for each in forces]
+        for k, vector in enumerate(np.atleast_2d(vectors)):
+            theta, by_theta = vector[self.names["theta"]], gradient[k, self.names["theta"]]
+            for each in self.placed:
+                F = forces[0 if each.in_block else 1][k][:, each.columns]
+                by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
+        for name, (_, e1, e2) in direct.others.items():
+            rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
+            matrix = self.likelihood.predictors[name]
+            gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+        return gradient.reshape(vectors.shape)
 
     # -- between the user's parameters and the vector
 
@@ -290,10 +387,10 @@ class Marginal:
         for each, term in zip(self.placed, self.terms, strict=True):
             levels, q = len(term.levels), each.structure.q
             if each.in_block:
-                cov_u = arrow.block_covariances()[:, each.columns, each.columns]
+                cov_u = arrow.block_covariances[:, each.columns, each.columns]
             else:
                 part = slice(each.first, each.first + levels * q)
-                inverse = arrow.border_inverse[part, part].reshape(levels, q, levels, q)
+                inverse = arrow.border_inverse[0][part, part].reshape(levels, q, levels, q)
                 cov_u = np.einsum("lilj->lij", inverse)
             theta = vector[self.names["theta"]][each.theta]
             covariance = each.structure.effect_covariances(theta, cov_u)
@@ -309,24 +406,26 @@ class Marginal:
         `factor` multiplies the standard deviations of the random effects.
         """
         vector = np.zeros(self.size)
-        family, link = self.likelihood.family, self.likelihood.link
-        working = link(self.likelihood.guessed_means()) - self.likelihood.offset
+        likelihood = self.likelihood
+        working = likelihood.link(likelihood.guessed_means()) - likelihood.offset
         beta = self.X.T @ working / len(working)  # the columns of X are orthogonal with norm √n
         if self.n_fixed:
             vector[self.names["beta"]] = beta
-        within, between = self._scatter(working - self.X @ beta)
-        if link.name != "identity" and family.name in ("normal", "t"):
-            within = max(np.var(self.likelihood.y - link.inverse(self.X @ beta)), 1e-12)
-        phi = {
-            "normal": within, "t": 0.75 * within, "gamma": within, "lognormal": within,
-            "beta": 10.0, "betabinomial": 10.0, "negative_binomial": 0.5, "nbinom1": 1.0,
-        }  # fmt: skip
-        starts = {"phi": np.log(phi.get(family.name, 1.0)), "df": np.log(8.0), ZERO: -2.0}
-        for name, matrix in self.likelihood.predictors.items():
+        residual = working - self.X @ beta
+        inner, between = self._scatter(residual)
+        mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
+        within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
+        starts = {
+            "phi": likelihood.guessed_phi(mu, within),
+            "df": np.log(8.0),
+            ZERO: likelihood.guessed_zero(mu),
+        }
+        for name, matrix in likelihood.predictors.items():
             vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
         theta = vector[self.names["theta"]]
         for each in self.placed:
-            theta[each.theta] = each.structure.start(factor * np.sqrt(between))
+            sd = factor * np.sqrt(between)
+            theta[each.theta] = each.structure.start(sd, residual)
         return vector
 
     def _bound_dispersion(self) -> None:
@@ -337,16 +436,18 @@ class Marginal:
             residual = working - self.X @ (self.X.T @ working) / len(working)
             self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
 
-    def _scatter(self, residual: Array) -> tuple[float, float]:
-        """Variance of residuals within and between the blocks, neither near zero."""
+    def _scatter(self, residual: Array) -> tuple[Array, float]:
+        """Residuals within the blocks, of the size that their degrees of freedom give them.
+
+        And the variance between the blocks, not near zero.
+        """
         total = float(np.var(residual)) or 1.0
-        starts = self.pattern.starts
+        starts, n = self.pattern.starts, len(residual)
         if not len(starts):
-            return total, total
-        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=len(residual))
-        within = float(np.mean((residual - mean[self.pattern.codes]) ** 2))
-        between = float(np.var(mean))
-        return max(within, 1e-3 * total), max(between, 0.05 * total)
+            return residual, total
+        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
+        inner = (residual - mean[self.pattern.codes]) * np.sqrt(n / max(n - len(starts), n / 9))
+        return inner, max(float(np.var(mean)), 0.05 * total)
 
 
 def _constant_coefficients(matrix: Array, value: float) -> Array:

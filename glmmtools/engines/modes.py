@@ -5,6 +5,9 @@ The joint log-density of data and random effects is ``sum(log-density) - |u|²/2
 grouping factor (that with most effects) gives a block for each of its levels, all handled at once
 as stacked small matrices; the rest (other factors, and for REML the fixed effects, which then have
 no prior) is a dense border, eliminated last. Nothing of the size rows × groups is ever formed.
+
+Several *copies* of the data, each with parameters of its own, are solved side by side as one
+problem of more rows, blocks and borders: for small data the calls cost more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ __all__ = ["Arrow", "Effects", "Pattern", "Solution", "find_modes"]
 Array = np.ndarray
 _MAX_STEPS = 60
 _MAX_HALVINGS = 30
+_EXACT = 1e-20  # decrement a row at which the mode is found
+_CLOSE = 1e-10  # below, the next step of Newton's method will be exact
+_SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,23 +41,54 @@ class Pattern:
         Columns of the nonzero entries of the row in the border.
     prior : ndarray, shape (m,)
         Prior precision of the border's effects: 1, or 0 for the fixed effects of REML.
+    copies : int
+        Equal parts that levels, rows and the border fall into, one after the other.
     """
 
     starts: Array
     codes: Array
     index: Array
     prior: Array
+    copies: int = 1
+
+    def times(self, copies: int) -> Pattern:
+        """The pattern of this many copies of the data."""
+
+        def repeated(places: Array, size: int) -> Array:
+            shift = size * np.arange(copies).reshape(-1, *[1] * places.ndim)
+            return (places + shift).reshape(copies * len(places), *places.shape[1:])
+
+        return Pattern(
+            repeated(self.starts, len(self.codes)),
+            repeated(self.codes, len(self.starts)),
+            repeated(self.index, len(self.prior)),
+            np.tile(self.prior, copies),
+            copies,
+        )
+
+    @property
+    def border(self) -> int:
+        """Effects in the border of one copy."""
+        return len(self.prior) // self.copies
+
+    def by_row(self, u: Array) -> Array:
+        """The block effects of each row, shape (n, q)."""
+        return u[self.codes] if len(u) else np.zeros((len(self.codes), 0))
+
+    @cached_property
+    def local(self) -> Array:
+        """The index within the border of the row's own copy."""
+        return self.index % self.border if self.border else self.index
 
     @cached_property
     def corner(self) -> Array:
-        """Flat places in the (m, m) corner of the products of a row's border entries."""
-        m = len(self.prior)
-        return (self.index[:, :, None] * m + self.index[:, None, :]).ravel()
+        """Flat places in the (copies, m, m) corner of the products of a row's border entries."""
+        return (self.index[:, :, None] * self.border + self.local[:, None, :]).ravel()
 
     @cached_property
     def side(self) -> Array:
         """Flat places in the (levels, m) side of a row's border entries."""
-        return (self.codes[:, None] * len(self.prior) + self.index).ravel()
+        return (self.codes[:, None] * self.border + self.local).ravel()
 
     @cached_property
     def padded(self) -> Array | None:
@@ -63,6 +100,13 @@ class Pattern:
         place = np.arange(sizes.max())
         rows = self.starts[:, None] + place
         return np.where(place < sizes[:, None], rows, n)
+
+    @cached_property
+    def unpadded(self) -> Array:
+        """The flat place of each row in `padded`."""
+        return (
+            self.codes * self.padded.shape[1] + np.arange(len(self.codes)) - self.starts[self.codes]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +126,11 @@ class Effects:
     block: Array
     values: Array
 
-    @property
+    @cached_property
     def has_border(self) -> bool:
         return len(self.pattern.prior) > 0
 
-    @property
+    @cached_property
     def has_blocks(self) -> bool:
         return len(self.pattern.starts) > 0
 
@@ -101,11 +145,13 @@ class Effects:
 
     def transposed_dot(self, rows: Array) -> tuple[Array, Array]:
         """``Aᵀ rows`` as its block part (levels, q) and its border part (m,)."""
-        border = np.bincount(
-            self.pattern.index.ravel(),
-            (self.values * rows[:, None]).ravel(),
-            minlength=len(self.pattern.prior),
-        )
+        border = np.zeros(0)
+        if self.has_border:
+            border = np.bincount(
+                self.pattern.index.ravel(),
+                (self.values * rows[:, None]).ravel(),
+                minlength=len(self.pattern.prior),
+            )
         return self.by_block(self.block * rows[:, None]), border
 
     def by_block(self, rows: Array) -> Array:
@@ -114,14 +160,27 @@ class Effects:
             return np.zeros((0, *rows.shape[1:]))
         return np.add.reduceat(rows, self.pattern.starts, axis=0)
 
+    @cached_property
+    def padded_block(self) -> Array | None:
+        """The rows of each block side by side, (levels, longest, q), where that is of use."""
+        q = self.block.shape[1]
+        if q <= 2 or not self.has_blocks or self.pattern.padded is None:
+            return None
+        return np.vstack([self.block, np.zeros(q)])[self.pattern.padded]
+
+    def times_blocks(self, matrices: Array) -> Array:
+        """Each row of the block part times the symmetric (q, q) matrix of its block."""
+        if self.padded_block is None:
+            return _apply(matrices[self.pattern.codes], self.block)
+        products = (self.padded_block @ matrices).reshape(-1, self.block.shape[1])
+        return products[self.pattern.unpadded]
+
     def block_products(self, WA: Array) -> Array:
         """``AᵀWA`` within each block, shape (levels, q, q)."""
         q = self.block.shape[1]
-        if q > 2 and self.has_blocks and self.pattern.padded is not None:
-            rows = self.pattern.padded
-            left = np.vstack([WA, np.zeros(q)])[rows]
-            right = np.vstack([self.block, np.zeros(q)])[rows]
-            return left.transpose(0, 2, 1) @ right
+        if self.padded_block is not None:
+            left = np.vstack([WA, np.zeros(q)])[self.pattern.padded]
+            return left.transpose(0, 2, 1) @ self.padded_block
         H = np.empty((len(self.pattern.starts), q, q))
         for i in range(q):
             for j in range(i + 1):
@@ -136,88 +195,127 @@ def _rowsum(a: Array, b: Array) -> Array:
 
 
 class Arrow:
-    """``H = AᵀWA + prior`` factorised; raises LinAlgError where it is not positive definite."""
+    """``H = AᵀWA + prior`` factorised; raises LinAlgError where it is not positive definite.
+
+    Attributes
+    ----------
+    logdet : ndarray, shape (copies,)
+    inverse : ndarray, shape (levels, q, q)
+        Inverses of the blocks.
+    border_inverse : ndarray, shape (copies, m, m)
+        The border's part of ``H⁻¹``.
+    """
 
     def __init__(self, effects: Effects, W: Array):
         self.effects = effects
+        copies, q = effects.pattern.copies, effects.block.shape[1]
         WA = effects.block * W[:, None]
-        self.H = effects.block_products(WA) + np.eye(effects.block.shape[1])
-        self.inverse, self.logdet = _inverses(self.H)
+        self.H = effects.block_products(WA)
+        self.H[:, np.arange(q), np.arange(q)] += 1.0
+        self.inverse, logdet = _inverses(self.H)
+        self.logdet = logdet.reshape(copies, -1).sum(axis=1)
         if effects.has_border:
             self._eliminate(W, WA)
 
     def _eliminate(self, W: Array, WA: Array) -> None:
+        """K = block⁻¹ C, C the side; the border's inverse is that of corner - Cᵀ K."""
         values, pattern = self.effects.values, self.effects.pattern
-        m, q, levels = len(pattern.prior), WA.shape[1], len(pattern.starts)
+        m, q, levels, copies = pattern.border, WA.shape[1], len(pattern.starts), pattern.copies
         products = (W[:, None] * values)[:, :, None] * values[:, None, :]
-        corner = np.bincount(pattern.corner, products.ravel(), minlength=m * m).reshape(m, m)
-        S = corner + np.diag(pattern.prior)
+        S = np.bincount(pattern.corner, products.ravel(), minlength=copies * m * m)
+        S = S.reshape(copies, m, m)
+        S[:, np.arange(m), np.arange(m)] += pattern.prior.reshape(copies, m)
+        self.K = np.zeros((copies, levels // copies * q, m))
         if levels:
-            self.C = np.empty((levels, q, m))
+            C = np.empty((levels, q, m))
             for j in range(q):
                 side = np.bincount(pattern.side, (WA[:, j : j + 1] * values).ravel(), levels * m)
-                self.C[:, j] = side.reshape(levels, m)
-            self.K = self.inverse @ self.C if q > 1 else self.inverse * self.C
-            S -= self.C.reshape(-1, m).T @ self.K.reshape(-1, m)
-        else:
-            self.K = np.zeros((0, q, m))
-        factor = np.linalg.cholesky((S + S.T) / 2)
-        self.logdet += 2 * np.log(np.diag(factor)).sum()
-        half = np.linalg.inv(factor)
-        self.border_inverse = half.T @ half
+                C[:, j] = side.reshape(levels, m)
+            self.K = (self.inverse @ C if q > 1 else self.inverse * C).reshape(copies, -1, m)
+            S -= C.reshape(copies, -1, m).transpose(0, 2, 1) @ self.K
+        self.border_inverse, logdet = _inverses((S + S.transpose(0, 2, 1)) / 2)
+        self.logdet = self.logdet + logdet
 
     def solve(self, block: Array, border: Array) -> tuple[Array, Array]:
         """``H⁻¹`` times a vector given by its two parts."""
+        solved = _apply(self.inverse, block)
         if not self.effects.has_border:
-            return _apply(self.inverse, block), border
-        x = self.border_inverse @ (border - self.K.reshape(-1, len(border)).T @ block.ravel())
-        return _apply(self.inverse, block) - self.K @ x, x
+            return solved, border
+        K, copies = self.K, len(self.K)
+        x = border.reshape(copies, -1, 1) - K.transpose(0, 2, 1) @ block.reshape(copies, -1, 1)
+        x = self.border_inverse @ x
+        return solved - (K @ x).reshape(solved.shape), x.ravel()
 
+    @property
+    def least_curvature(self) -> float:
+        """The smallest curvature among those of each block and of the border."""
+        found = np.linalg.eigvalsh(self.H).min(initial=np.inf)
+        if self.effects.has_border:
+            found = min(found, 1 / np.linalg.eigvalsh(self.border_inverse).max())
+        return float(found)
+
+    @cached_property
+    def _cross(self) -> Array:
+        """Minus the part of ``H⁻¹`` between the levels and the border, shape (levels, q, m)."""
+        return (self.K @ self.border_inverse).reshape(len(self.inverse), -1, self.K.shape[2])
+
+    @cached_property
     def block_covariances(self) -> Array:
         """Diagonal blocks of ``H⁻¹`` for the levels, shape (levels, q, q)."""
         if not self.effects.has_border:
             return self.inverse
-        return self.inverse + self.K @ self.border_inverse @ self.K.transpose(0, 2, 1)
+        return self.inverse + self._cross @ self.K.reshape(self._cross.shape).transpose(0, 2, 1)
 
     def rows_solved(self, effects: Effects) -> tuple[Array, Array]:
         """``H⁻¹ a`` for each row a, at the columns where a is not zero: (n, q) and (n, k)."""
         codes = effects.pattern.codes
-        if not effects.has_blocks:
-            block = np.zeros_like(effects.block)
-        elif effects.block.shape[1] == 1:
-            block = self.block_covariances()[codes, 0] * effects.block
-        else:
-            block = np.einsum("nij,nj->ni", self.block_covariances()[codes], effects.block)
+        block = np.zeros_like(effects.block)
+        if effects.has_blocks:
+            own = effects is self.effects  # rows of other data are not sorted by block
+            covariances = self.block_covariances
+            block = (
+                effects.times_blocks(covariances)
+                if own
+                else _apply(covariances[codes], effects.block)
+            )
         if not effects.has_border:
             return block, np.zeros_like(effects.values)
-        index = effects.pattern.index
-        corner = self.border_inverse[index[:, :, None], index[:, None, :]]
-        border = np.einsum("nij,nj->ni", corner, effects.values)
+        n, k = effects.values.shape
+        corner = self.border_inverse.ravel()[effects.pattern.corner].reshape(n, k, k)
+        border = _apply(corner, effects.values)
         if effects.has_blocks:
-            cross = -(self.K @ self.border_inverse)
-            cross = np.moveaxis(cross, 1, 2)[codes[:, None], index]  # (n, k, q)
-            block = block + np.einsum("nkq,nk->nq", cross, effects.values)
-            border = border + np.einsum("nkq,nq->nk", cross, effects.block)
+            cross = self._cross.transpose(0, 2, 1)[codes[:, None], effects.pattern.local]  # n, k, q
+            block = block - np.einsum("nkq,nk->nq", cross, effects.values)
+            border = border - np.einsum("nkq,nq->nk", cross, effects.block)
         return block, border
 
 
-def _inverses(H: Array) -> tuple[Array, float]:
-    """Inverses of stacked positive definite matrices and the sum of their log-determinants."""
-    if H.shape[1] == 1:
-        if np.any(~(H > 0)):
-            raise np.linalg.LinAlgError("not positive definite")
-        return 1 / H, float(np.log(H).sum())
-    if not len(H):
-        return H, 0.0
-    factor = np.linalg.cholesky(H)
-    logdet = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum()
-    return np.linalg.inv(H), float(logdet)
+def _inverses(H: Array) -> tuple[Array, Array]:
+    """Inverses of stacked symmetric matrices and their log-determinants; all positive definite."""
+    size = H.shape[1]
+    if size > 2 or not H.size:
+        factor = np.linalg.cholesky(H)
+        logdet = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        if size > 40:  # half the work of the inverse of a matrix without symmetry
+            half = np.linalg.inv(factor)
+            return half.transpose(0, 2, 1) @ half, logdet
+        return np.linalg.inv(H), logdet
+    first = H[:, 0, 0]
+    det = first if size == 1 else first * H[:, 1, 1] - H[:, 0, 1] ** 2
+    if not (first.min() > 0 and det.min() > 0):
+        raise np.linalg.LinAlgError("not positive definite")
+    if size == 1:
+        return 1 / H, np.log(det)
+    inverse = np.empty_like(H)
+    inverse[:, 0, 0], inverse[:, 1, 1] = H[:, 1, 1] / det, first / det
+    inverse[:, 0, 1] = inverse[:, 1, 0] = -H[:, 0, 1] / det
+    return inverse, np.log(det)
 
 
 def _apply(matrices: Array, vectors: Array) -> Array:
     if matrices.shape[1] == 1:
         return matrices[:, 0] * vectors
-    return np.einsum("lij,lj->li", matrices, vectors)
+    return (matrices @ vectors[:, :, None])[:, :, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,16 +325,19 @@ class Solution:
     u: Array
     border: Array
     eta: Array
-    density: Array
-    derivatives: tuple[Array, Array]
+    derivatives: tuple[Array, Array, Array]
     arrow: Arrow
+    likelihood: object
+    parameters: dict[str, Array]
 
     @property
-    def log_joint(self) -> float:
-        """Log joint density at the mode, without the constant of the prior."""
-        prior = self.arrow.effects.pattern.prior
-        return float(
-            self.density.sum() - 0.5 * np.sum(self.u**2) - 0.5 * np.sum(prior * self.border**2)
+    def log_joint(self) -> Array:
+        """Log joint density of each copy at the mode, without the constant of the prior."""
+        pattern = self.arrow.effects.pattern
+        density = self.likelihood.density(self.eta, self.parameters)
+        return sum(
+            each.reshape(pattern.copies, -1).sum(axis=1)
+            for each in (density, -0.5 * self.u**2, -0.5 * pattern.prior * self.border**2)
         )
 
 
@@ -244,40 +345,121 @@ def find_modes(effects: Effects, fixed: Array, likelihood, parameters, start) ->
     """Maximise the joint density over the effects by damped Newton steps; None if that fails.
 
     Steps use the observed Hessian; where it is not positive definite, its negative weights are set
-    to zero, which keeps the step uphill. Without a border each block is damped on its own.
+    to zero, which keeps the step uphill. Steps are taken whole where they are small or the
+    log-density is concave, and taken back and halved if the next step would be larger: that saves
+    the density. Should it lead nowhere, the search starts again and checks every step.
     """
-    u, border = start
-    eta = fixed + effects.dot(u, border)
-    density = likelihood.density(eta, parameters)
-    if not np.all(np.isfinite(density)):
-        u, border = np.zeros_like(u), np.zeros_like(border)
-        eta = fixed.copy()
-        density = likelihood.density(eta, parameters)
-        if not np.all(np.isfinite(density)):
-            return None
-    for _ in range(_MAX_STEPS):
-        derivatives = likelihood.eta_derivatives(eta, parameters, order=2)
-        arrow, observed = _positive_definite(effects, -derivatives[1])
-        if arrow is None:
-            return None
-        g_block, g_border = effects.transposed_dot(derivatives[0])
-        g_block, g_border = g_block - u, g_border - effects.pattern.prior * border
-        step, border_step = arrow.solve(g_block, g_border)
-        decrement = np.sum(g_block * step) + np.sum(g_border * border_step)
-        if not np.isfinite(decrement):
-            return None
-        if decrement < 1e-18 * (1 + len(fixed)) and observed:
-            return Solution(u, border, eta, density, derivatives[:2], arrow)
-        moved = _damped(
-            effects, fixed, likelihood, parameters, (u, border, eta, density), (step, border_step)
-        )
-        if moved is None:
-            # no uphill step is left above rounding: this is the mode, as far as doubles resolve
-            small = decrement < 1e-8 * (1 + np.abs(density).sum())
-            at_mode = Solution(u, border, eta, density, derivatives[:2], arrow)
-            return at_mode if observed and small else None
-        u, border, eta, density = moved
-    return None
+    search = _Newton(effects, fixed, likelihood, parameters)
+    return search.run(*start, trusting=True) or search.run(*start, trusting=False)
+
+
+class _Newton:
+    """Newton's method for the modes at one value of the parameters."""
+
+    def __init__(self, effects: Effects, fixed: Array, likelihood, parameters):
+        self.effects, self.fixed = effects, fixed
+        self.likelihood, self.parameters = likelihood, parameters
+        pattern = effects.pattern
+        # without a border each block is damped on its own, else each copy
+        self.parts = pattern.copies if effects.has_border else len(pattern.starts)
+
+    def run(self, u: Array, border: Array, trusting: bool) -> Solution | None:
+        eta = self.fixed + self.effects.dot(u, border)
+        if not trusting and not np.all(np.isfinite(self.likelihood.density(eta, self.parameters))):
+            u, border, eta = np.zeros_like(u), np.zeros_like(border), self.fixed.copy()
+        prior, copies = self.effects.pattern.prior, self.effects.pattern.copies
+        decrement = np.inf if u.size or border.size else 0.0
+        exact = _EXACT * (1 + len(eta) / copies)
+        arrow = curvature = unchecked = None
+        for _ in range(_MAX_STEPS):
+            before = decrement
+            derivatives = self.likelihood.eta_derivatives(
+                eta, self.parameters, order=3 if before < _CLOSE else 2
+            )
+            if arrow is None or not np.array_equal(derivatives[1], curvature):
+                curvature = derivatives[1]
+                arrow, observed = _positive_definite(self.effects, -curvature)
+            parts = np.array([np.nan])
+            if arrow is not None:
+                gradient = self.effects.transposed_dot(derivatives[0])
+                gradient = gradient[0] - u, gradient[1] - prior * border
+                step = arrow.solve(*gradient)
+                parts = self._decrements(gradient, step)
+            if unchecked and not (observed and np.all(parts <= np.maximum(unchecked[2], _SMALL))):
+                moved = self._damped(*unchecked[:2])
+                arrow = unchecked = None
+                if moved is None:
+                    return None
+                u, border, eta = moved
+                decrement = np.inf
+                continue
+            decrement = float(np.sum(parts)) / copies
+            if not np.isfinite(decrement):
+                return None
+            if observed and decrement < exact:
+                return self._at(u, border, eta, derivatives, arrow)
+            trusted = self.likelihood.concave or np.max(parts) < _SMALL
+            if trusting and observed and trusted and decrement < before:
+                unchecked = (u, border, eta), step, parts
+                u, border = u + step[0], border + step[1]
+                eta = self.fixed + self.effects.dot(u, border)
+                continue
+            unchecked = None
+            # Newton's method has stopped to converge, or no uphill step is left above rounding:
+            # the mode, as far as doubles resolve.
+            if observed and decrement > before / 4 and self._is_rounding(decrement, eta, 1e-10):
+                return self._at(u, border, eta, derivatives, arrow)
+            moved = self._damped((u, border, eta), step)
+            if moved is None:
+                resolved = observed and self._is_rounding(decrement, eta, 1e-8)
+                return self._at(u, border, eta, derivatives, arrow) if resolved else None
+            u, border, eta = moved
+        return None
+
+    def _at(self, u, border, eta, derivatives, arrow) -> Solution:
+        if derivatives[2] is None:
+            derivatives = self.likelihood.eta_derivatives(eta, self.parameters)
+        return Solution(u, border, eta, derivatives, arrow, self.likelihood, self.parameters)
+
+    def _is_rounding(self, decrement: float, eta: Array, tolerance: float) -> bool:
+        density = self.likelihood.density(eta, self.parameters)
+        return decrement < tolerance * (1 + np.abs(density).sum())
+
+    def _decrements(self, gradient, step) -> Array:
+        """Of each part: twice the gain that the step promises."""
+        total = np.zeros(1)
+        for slope, move in zip(gradient, step, strict=True):
+            if slope.size:
+                total = total + (slope * move).reshape(self.parts, -1).sum(axis=1)
+        return total
+
+    def _objective(self, u: Array, border: Array, eta: Array) -> Array:
+        """The joint log-density of each part."""
+        density, prior = self.likelihood.density(eta, self.parameters), -0.5 * u**2
+        if not self.effects.has_border:
+            return self.effects.by_block(density) + prior.sum(axis=1)
+        border = -0.5 * self.effects.pattern.prior * border**2
+        return sum(each.reshape(self.parts, -1).sum(axis=1) for each in (density, prior, border))
+
+    def _damped(self, state, step):
+        """Take the step, halved until the joint density does not fall; None where it cannot."""
+        u, border, eta = state
+        before = self._objective(u, border, eta)
+        slack = 1e-12 * (1 + np.abs(before))
+        length = np.ones(self.parts)
+        for _ in range(_MAX_HALVINGS):
+            new_u = u + (step[0].reshape(self.parts, -1) * length[:, None]).reshape(u.shape)
+            new_border = border
+            if self.effects.has_border:
+                new_border = border + step[1] * np.repeat(length, len(border) // self.parts)
+            new_eta = self.fixed + self.effects.dot(new_u, new_border)
+            after = self._objective(new_u, new_border, new_eta)
+            with np.errstate(invalid="ignore"):
+                worse = ~(after >= before - slack)
+            if not np.any(worse):
+                return None if np.array_equal(new_eta, eta) else (new_u, new_border, new_eta)
+            length = np.where(worse, length / 2, length)
+        return None
 
 
 def _positive_definite(effects: Effects, W: Array) -> tuple[Arrow | None, bool]:
@@ -291,33 +473,3 @@ def _positive_definite(effects: Effects, W: Array) -> tuple[Arrow | None, bool]:
             return Arrow(effects, np.maximum(W, 0)), False
         except np.linalg.LinAlgError:
             return None, False
-
-
-def _damped(effects, fixed, likelihood, parameters, state, step):
-    """Take the step, halved until the joint density does not fall; None where it cannot rise."""
-    u, border, eta, density = state
-    by_block = not effects.has_border and effects.has_blocks
-    prior = effects.pattern.prior
-
-    def objective(density, u, border):
-        if by_block:
-            return effects.by_block(density) - 0.5 * np.sum(u**2, axis=1)
-        return density.sum() - 0.5 * np.sum(u**2) - 0.5 * np.sum(prior * border**2)
-
-    before = objective(density, u, border)
-    slack = 1e-12 * (1 + np.abs(before))
-    length = np.ones(len(u)) if by_block else 1.0
-    for _ in range(_MAX_HALVINGS):
-        scaled = length[:, None] if by_block else length
-        new_u, new_border = u + scaled * step[0], border + (0 if by_block else length) * step[1]
-        new_eta = fixed + effects.dot(new_u, new_border)
-        new_density = likelihood.density(new_eta, parameters)
-        after = objective(new_density, new_u, new_border)
-        with np.errstate(invalid="ignore"):
-            worse = ~(after >= before - slack)
-        if not np.any(worse):
-            if np.array_equal(new_eta, eta):
-                return None
-            return new_u, new_border, new_eta, new_density
-        length = np.where(worse, length / 2, length) if by_block else length / 2
-    return None

@@ -36,18 +36,14 @@ class Satterthwaite:
     """
 
     def __init__(self, marginal: Marginal, tau: Array, cov_tau: Array):
-        restricted = Marginal(replace(marginal.problem, reml=True))
-        to_user, p, scale = marginal.to_user, marginal.p, marginal.likelihood.scale
-
-        def covariance(at: Array) -> Array:
-            inner = restricted.solve(at).arrow.border_inverse[-p:, -p:]
-            return to_user @ inner @ to_user.T * scale**2
-
+        restricted = marginal
+        if not marginal.problem.reml:
+            restricted = Marginal(replace(marginal.problem, reml=True))
         steps = np.eye(len(tau)) * _STEP
-        self.covariance = covariance(tau)
-        self.slopes = np.array(
-            [(covariance(tau + s) - covariance(tau - s)) / (2 * _STEP) for s in steps]
-        )
+        inner = restricted.fixed_covariances(np.vstack([tau, tau + steps, tau - steps]))
+        covariances = marginal.to_user @ inner @ marginal.to_user.T * marginal.likelihood.scale**2
+        above, below = covariances[1 : len(tau) + 1], covariances[len(tau) + 1 :]
+        self.covariance, self.slopes = covariances[0], (above - below) / (2 * _STEP)
         self.cov_tau = cov_tau
 
     @classmethod

@@ -12,11 +12,14 @@ __all__ = ["Optimum", "covariance_of", "information_at", "maximise"]
 Array = np.ndarray
 Function = Callable[[Array], tuple[float, Array]]
 _MAX_ITERATIONS = 300
+_MAX_REFRESHED = 50  # iterations; a search that takes longer is lost, and made no dearer
 _MAX_POLISH = 12
-_MAX_STEP = 1.0  # in units of the linear predictors
+_MAX_STEP = 0.6  # in units of the linear predictors; shorter or longer, more steps are needed
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
-_PREDICTED_GAIN = 1e-9
+_PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
+_IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
+_NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,17 @@ class Optimum:
     converged: bool
 
 
-def maximise(function: Function, start: Array) -> Optimum | None:
-    """Quasi-Newton search, then Newton steps; None if the function has no value at `start`."""
+def maximise(function: Function, start: Array, refresh: int = 1) -> Optimum | None:
+    """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one point or several (one a row), returns the value and the gradient of each.
+    start : ndarray
+    refresh : int
+        Steps after which the Hessian is differenced anew; between, it is updated.
+    """
     point = np.array(start, float)
     value, gradient = function(point)
     if not np.isfinite(value):
@@ -56,13 +68,14 @@ def maximise(function: Function, start: Array) -> Optimum | None:
         empty = np.zeros((0, 0))
         return Optimum(point, value, gradient, empty, empty, empty, True)
     inverse = _uphill_inverse(_information(function, point, gradient))
-    point, value, gradient, inverse = _quasi_newton(function, point, value, gradient, inverse)
-    return _polish(function, point, value, gradient, inverse)
+    found = _quasi_newton(function, point, value, gradient, inverse, refresh)
+    return _polish(function, *found, refresh)
 
 
-def _quasi_newton(function, point, value, gradient, inverse):
+def _quasi_newton(function, point, value, gradient, inverse, refresh):
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back."""
-    for _ in range(_MAX_ITERATIONS):
+    idle = 0
+    for step in range(1, _MAX_ITERATIONS):
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
         if gain < _PREDICTED_GAIN:
@@ -72,8 +85,16 @@ def _quasi_newton(function, point, value, gradient, inverse):
         if moved is None:
             break
         new_point, new_value, new_gradient = moved
+        idle = idle + 1 if new_value - value < _IDLE * (1 + abs(value)) else 0
         inverse = _updated(inverse, new_point - point, gradient - new_gradient)
         point, value, gradient = new_point, new_value, new_gradient
+        if idle == _MAX_IDLE:
+            break
+        due = step % refresh == 0 and step <= _MAX_REFRESHED
+        if due and gradient @ inverse @ gradient > _NEAR:
+            information = _information(function, point, gradient)
+            if np.all(np.isfinite(information)):
+                inverse = _uphill_inverse(information)
     return point, value, gradient, inverse
 
 
@@ -99,16 +120,19 @@ def _updated(inverse: Array, step: Array, fall: Array) -> Array:
 
 def _information(function: Function, point: Array, gradient: Array | None, se: Array | None = None):
     """Negative Hessian, differenced from the gradient: forward, or central where `se` is given."""
-    size = len(point)
-    information = np.empty((size, size))
-    for k in range(size):
-        h = 1e-5 if se is None else float(np.clip(1e-3 * se[k], 1e-7, 1e-3))
-        up, down = point.copy(), point.copy()
-        up[k] += h
-        down[k] -= h
-        above = function(up)[1]
-        below = gradient if se is None else function(down)[1]
-        information[k] = (below - above) / (h if se is None else 2 * h)
+    if se is None:
+        h = np.full(len(point), 1e-5)
+        below = gradient
+    else:
+        h = np.clip(1e-3 * np.nan_to_num(se), 1e-7, 1e-3)
+    shifts = np.diag(h)
+    points = point + shifts if se is None else np.vstack([point + shifts, point - shifts])
+    values, gradients = function(points)
+    gradients = np.where(np.isfinite(values)[:, None], gradients, np.nan)
+    above = gradients[: len(point)]
+    if se is not None:
+        below, h = gradients[len(point) :], 2 * h
+    information = (below - above) / h[:, None]
     return (information + information.T) / 2
 
 
@@ -134,16 +158,20 @@ def _uphill_inverse(information: Array) -> Array:
     return (half @ half.T) * np.outer(scale, scale)
 
 
-def _polish(function, point, value, gradient, inverse) -> Optimum:
-    """Newton steps with central differences, until the predicted gain is rounding."""
-    converged, escapes = False, 0
+def _polish(function, point, value, gradient, inverse, refresh) -> Optimum:
+    """Newton steps with central differences, until the predicted gain is rounding.
+
+    After a step that changes nothing but rounding the Hessian before it is still that of the point.
+    """
+    converged, escapes, settled = False, 0, False
     for _ in range(_MAX_POLISH):
-        se = np.sqrt(np.abs(np.diag(inverse)))
-        information = _information(function, point, None, se)
-        if not np.all(np.isfinite(information)):
-            break
-        values, vectors, scale = _scaled_spectrum(information)
-        inverse, flat = _inverse_off_flat(values, vectors, scale)
+        if not settled:
+            se = np.sqrt(np.abs(np.diag(inverse)))
+            information = _information(function, point, None, se)
+            if not np.all(np.isfinite(information)):
+                break
+            values, vectors, scale = _scaled_spectrum(information)
+            inverse, flat = _inverse_off_flat(values, vectors, scale)
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
         saddle = values[0] < -1e-4
@@ -153,11 +181,13 @@ def _polish(function, point, value, gradient, inverse) -> Optimum:
             start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
             if start is not None:
                 uphill = _uphill_inverse(information)
-                point, value, gradient, inverse = _quasi_newton(function, *start, uphill)
+                point, value, gradient, inverse = _quasi_newton(function, *start, uphill, refresh)
                 continue
-        if abs(gain) < 1e-13 * (1 + abs(value)) and not saddle:
+        rounding = (1e-13 if settled else 1e-16) * (1 + abs(value))
+        if abs(gain) < rounding and not saddle:
             converged = level
             break
+        settled = abs(gain) < _PREDICTED_GAIN and not saddle
         direction *= min(1.0, _MAX_STEP / max(np.abs(direction).max(), 1e-300))
         moved = _backtrack(function, point, value, gradient, direction)
         if moved is None or moved[1] < value - 1e-10 * (1 + abs(value)):

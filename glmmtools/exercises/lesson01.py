@@ -48,7 +48,7 @@ EXERCISES = (
             "b": "If the scatter of ε depends on u, the two are not independent; and the errors do "
             "not all have the same variance.",
             "c": "Normal are u and ε, not the yields of both treatments together. Their means "
-            "differ through the fixed part, and two means make two peaks.",
+            "differ through the fixed part, and two means far apart make two peaks.",
             "d": "Mean 0 is a statement about all blocks that there could be. Three drawn from "
             "them hardly ever add up to zero.",
         },
@@ -65,6 +65,14 @@ EXERCISES = (
             (
                 lambda: np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)),
                 "That is for two plots of different blocks. Plots of one block have a covariance.",
+            ),
+            (
+                lambda: np.sqrt(SD_BLOCKS**2 + 2 * SD_ERROR**2),
+                "You subtracted the covariance once. Look at the formula again.",
+            ),
+            (
+                lambda: 0.0,
+                "The expected difference may be zero, but each plot has an error of its own.",
             ),
             (
                 lambda: 2 * SD_ERROR**2,
@@ -101,6 +109,11 @@ EXERCISES = (
                 lambda: _cake_ratio(" + (1 | replicate)"),
                 "You grouped by replicate. Replicate 1 of recipe A and replicate 1 of recipe C are "
                 "two batches; the batch is recipe:replicate.",
+            ),
+            (
+                lambda: _cake_ratio(" + (1 | replicate/recipe)"),
+                "That makes a block of the batches that have the same number. Here we assume that "
+                "they have nothing in common.",
             ),
             (
                 lambda: 1 / _cake_ratio(BATCH),

@@ -18,14 +18,17 @@ def _lame(winters: int, u: float = FARM) -> float:
     return -2 + 0.8 * winters + u
 
 
+CLIPPED = "clipping[T.clipped]"
+
+
 @cache
-def _fruits_model() -> FittedModel:
+def _fruits_model(family: str = "negative_binomial") -> FittedModel:
     formula = "fruits ~ nutrient + clipping + rack + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), "negative_binomial")
+    return fit(formula, load_data("arabidopsis"), family)
 
 
 def _clipping() -> float:
-    return _fruits_model().params["clipping[T.clipped]"]
+    return _fruits_model().params[CLIPPED]
 
 
 EXERCISES = (
@@ -45,6 +48,11 @@ EXERCISES = (
             (
                 lambda: expit(_lame(2) - _lame(1)),
                 "You applied the inverse link to the slope. Apply it to each η, then subtract.",
+            ),
+            (
+                lambda: 0.8 / 4,
+                "A quarter of the slope is the most that a step can be, about μ = 0.5. Compute the "
+                "two probabilities.",
             ),
             (
                 lambda: expit(_lame(2, u=0)) - expit(_lame(1, u=0)),
@@ -121,6 +129,14 @@ EXERCISES = (
                 "That is the loss in per cent. The factor is what remains.",
             ),
             (
+                lambda: np.exp(_fruits_model("poisson").params[CLIPPED]),
+                "That is the Poisson model's. Take the negative binomial.",
+            ),
+            (
+                lambda: np.exp(_fruits_model("nbinom1").params[CLIPPED]),
+                "That is NB1's; take the family negative_binomial.",
+            ),
+            (
                 lambda: expit(_clipping()),
                 "You took the inverse of the logit; this model has a log link.",
             ),
@@ -182,8 +198,8 @@ EXERCISES = (
             "and the exponential of the effect is the ratio of the means on each farm.",
             "d": "This is an odds ratio of having any tick at all. It throws the counts away and "
             "answers another question.",
-            "e": "It drops a third of the cows, among them those for which the treatment worked "
-            "best, and it is about medians.",
+            "e": "It drops a third of the cows, more of the treated ones if the treatment works, "
+            "and it compares means of logarithms.",
         },
     ),
 )

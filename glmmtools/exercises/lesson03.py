@@ -83,9 +83,9 @@ EXERCISES = (
             "b": "One common μ is assumed. Cages may differ in light, age or dose, and the counts "
             "can contradict it.",
             "c": "Somebody counted the larvae, so the total is known. The other three sentences "
-            "are taken as true.",
-            "d": "This follows from the two assumptions of the binomial, independence and one "
-            "probability. If they are false, so is the variance.",
+            "are taken as true, or follow from what is.",
+            "d": "Nobody knows this beforehand: it follows from the two assumptions, independence "
+            "and one probability, and the counts can contradict it.",
         },
     ),
     Number(
@@ -116,6 +116,14 @@ EXERCISES = (
                     TICKS["phi"] * TICKS["mu"] / (1 + TICKS["phi"] * TICKS["mu"]),
                 ),
                 "You gave 1 − p in place of p. The card says p = 1/(1 + φμ).",
+            ),
+            (
+                lambda: stats.nbinom.pmf(0, TICKS["mu"], TICKS["phi"]),
+                "You gave μ and φ as n and p. Compute n and p from them, as the card says.",
+            ),
+            (
+                lambda: 1 / (1 + TICKS["phi"] * TICKS["mu"]),
+                "That is p. Give it to nbinom together with n, and ask for pmf(0).",
             ),
             (
                 lambda: 1 - _no_ticks(**TICKS),
@@ -168,8 +176,8 @@ EXERCISES = (
         "03.5",
         right="d",
         replies={
-            "a": "The support of the normal holds the zeros, but its variance is constant, and "
-            "the slope says that here it grows with the mean.",
+            "a": "The support of the normal holds the zeros, and negative feed as well. But its "
+            "variance is constant, and the slope says that here it grows with the mean.",
             "b": "Feed is measured, not counted, and a Poisson would give a slope of 1. In "
             "another unit, grams for kilograms, its variance would even be another one.",
             "c": "A constant that is added changes the ratio of standard deviation to mean, so the "

@@ -104,13 +104,19 @@ EXERCISES = (
             ),
             (
                 lambda: _cane("betabinomial").effect,
-                "That is the ratio for the beta-binomial, which fits its own dispersion. The "
-                "binomial is asked for.",
+                "That is the ratio for the beta-binomial, which fits its own dispersion, or with "
+                "new varieties (conditional=False). The binomial and the usual settings are "
+                "asked for.",
             ),
             (
                 lambda: _cane("binomial", "").effect,
                 "That model leaves the varieties out, so that their differences count as excess "
                 "variance. Add (1 | variety).",
+            ),
+            (
+                lambda: _cane("binomial").statistic,
+                "That is the statistic, the observed mean square. The effect divides it by what "
+                "the model expects.",
             ),
             (
                 lambda: np.sqrt(_cane("binomial").effect),

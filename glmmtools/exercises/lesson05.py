@@ -24,6 +24,11 @@ def _oa73(extract: str) -> float:
     return intercept + variety + (cucumber + both if extract == "cucumber" else 0.0)
 
 
+def _oa75_on_cucumber() -> float:
+    """The log-odds of germination of Oa75, the base variety, on cucumber at u = 0."""
+    return _seeds_model().params["Intercept"] + _seeds_model().params[CUCUMBER]
+
+
 def _without(term: str) -> float:
     """The log-odds of Oa73 on cucumber, with one coefficient forgotten."""
     return _oa73("cucumber") - _seeds_model().params[term]
@@ -48,6 +53,7 @@ def _herd_sd() -> float:
     return _herds_model().variance_components["sd"].iloc[0]
 
 
+CUCUMBER = "extract[T.cucumber]"
 INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
 
 EXERCISES = (
@@ -75,6 +81,14 @@ EXERCISES = (
                 lambda: np.exp(_oa73("cucumber")),
                 "That is an odds. The probability is odds/(1 + odds).",
             ),
+            (
+                lambda: expit(_oa73("bean")),
+                "That is Oa73 on bean. Add the coefficient of cucumber and the interaction.",
+            ),
+            (
+                lambda: expit(_oa75_on_cucumber()),
+                "That is Oa75 on cucumber. Add the coefficient of Oa73 and the interaction.",
+            ),
             (lambda: expit(-_oa73("cucumber")), "That is the probability of not germinating."),
             (lambda: 100 * expit(_oa73("cucumber")), PERCENT),
         ],
@@ -88,7 +102,7 @@ EXERCISES = (
         hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
         slips=[
             (
-                lambda: np.exp(_seeds_model().params["extract[T.cucumber]"]),
+                lambda: np.exp(_seeds_model().params[CUCUMBER]),
                 "That is the odds ratio in Oa75, the base variety. In Oa73 the interaction comes "
                 "on top.",
             ),
@@ -100,6 +114,10 @@ EXERCISES = (
                 lambda: np.exp(_seeds_model().params[INTERACTION]),
                 "That is a ratio of two odds ratios, Oa73's to Oa75's. Add the cucumber "
                 "coefficient before exp.",
+            ),
+            (
+                lambda: np.exp(_seeds_model().params[[CUCUMBER, INTERACTION]]).sum(),
+                "You added two exponentials. Log-odds add up; take exp of their sum.",
             ),
             (
                 lambda: np.exp(-_cucumber_in_oa73()),

@@ -83,6 +83,10 @@ EXERCISES = (
                 "That is the part by which the count falls. The factor is what remains.",
             ),
             (
+                lambda: np.exp(-3 * _seizures_by_period()),
+                "That is the factor from period 4 back to period 1.",
+            ),
+            (
                 lambda: 100 * np.exp(3 * _seizures_by_period()),
                 "That is in percent; a factor of 1 would mean no change.",
             ),
@@ -99,16 +103,17 @@ EXERCISES = (
             "comparisons within pens, such as that of the sexes, honest standard errors.",
             "c": "φ describes pigs that differ within a pen. Pigs of one pen also share something, "
             "and the feed was given to pens: without them every pig counts as a replicate.",
-            "d": "Without the pens the residuals are still larger than Poisson, and the feed loses "
-            "its right standard error on top of that.",
+            "d": "Without the pens the counts vary even more than the model says, and the feed "
+            "loses its right standard error on top of that.",
         },
     ),
     Number(
         "06.3",
         solution=lambda: np.exp(_best_fruits().params[CLIPPED]),
         decimals=2,
-        because="NB1 has the far lower AIC: the variance of these counts is a multiple of the "
-        "mean. Nutrient 1 is the base level, so the coefficient of clipping is all it takes.",
+        because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
+        "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
+        "clipping is all it takes.",
         hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
         "the base level of nutrient.",
         slips=[
@@ -131,6 +136,10 @@ EXERCISES = (
             (
                 lambda: 1 - np.exp(_best_fruits().params[CLIPPED]),
                 "That is the part that is lost. The factor is what remains.",
+            ),
+            (
+                lambda: np.exp(-_best_fruits().params[CLIPPED]),
+                "That is the factor of not clipping against clipping.",
             ),
             (
                 lambda: 100 * np.exp(_best_fruits().params[CLIPPED]),
@@ -169,8 +178,8 @@ EXERCISES = (
             ),
             (
                 lambda: np.exp(_treated(_weeds("area")) + AREA),
-                "That is from the model without the logarithm. Use the one that recovered the "
-                "truth.",
+                "Far too few. Is that from the model without the logarithm, or did you divide by "
+                "the area? An area multiplies the rate.",
             ),
         ],
     ),
@@ -178,8 +187,8 @@ EXERCISES = (
         "06.5",
         right="c",
         replies={
-            "a": "The Poisson model has no other way to make zeros at such means, so it blames the "
-            "extra ones for all. Its p₀ is estimated from the zeros: the match is no evidence.",
+            "a": "The Poisson model hardly makes zeros at such means, so it takes nearly every "
+            "zero for an extra one. Its p₀ is estimated from the zeros: the match is no evidence.",
             "b": "Under NB2 the AIC does not fall with p₀, and NB1 without it lies far below both. "
             "The variance of NB2 is the wrong one for these counts, so it expects too few zeros.",
             "c": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "

@@ -59,6 +59,10 @@ EXERCISES = (
                 "That is the standard deviation of a single 0/1 trial. Where is φ?",
             ),
             (
+                lambda: MEAN * (1 - MEAN),
+                "That is the variance of a single 0/1 trial. Where is φ, and where the root?",
+            ),
+            (
                 lambda: np.sqrt(MEAN * (1 - MEAN) * (1 + _gasoline_phi())),
                 "A larger φ means a smaller variance: it divides.",
             ),
@@ -106,6 +110,10 @@ EXERCISES = (
             ),
             (_seeds_phi, "That is φ itself. The factor also depends on the number of seeds."),
             (
+                lambda: SEEDS / (1 + _seeds_phi()),
+                "That leaves out φ above the line: a plate with one seed would get less than 1.",
+            ),
+            (
                 lambda: _inflation() - 1,
                 "That is by how much it is larger. Give the factor.",
             ),
@@ -119,8 +127,8 @@ EXERCISES = (
         "07.4",
         right="c",
         replies={
-            "a": "That is a median, below the mean of a response with a long right tail, and of a "
-            "pig with u = 0 on top of that. Sums need means.",
+            "a": "The exponential of a mean of logarithms is not a mean: it lies below it, and "
+            "belongs to a pig with u = 0 on top of that. Sums need means.",
             "b": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
             "so the mean over all pigs is larger.",
             "c": "A total over many pigs is their number times the mean, and level='marginal' "
@@ -133,7 +141,7 @@ EXERCISES = (
         solution=lambda: np.sqrt(_cake("gamma").dispersion["phi"]),
         decimals=2,
         because="Gamma has the lowest AIC, and its coefficient of variation is √φ. The t model "
-        "has so many degrees of freedom that it is the normal one: no outliers to speak of.",
+        "has so many degrees of freedom that it is as good as normal: no heavy tails to speak of.",
         hint="Compare the three AICs. For the chosen family, which function of φ is the standard "
         "deviation over the mean?",
         slips=[

@@ -145,7 +145,7 @@ EXERCISES = (
             "b": "The diseased shoots are counted out of a known number of shoots. A negative "
             "binomial has no upper limit and forgets that number.",
             "c": "Either estimates the scatter between plots, and the standard errors of the "
-            "blocks become about three times as large. Then check the new model again.",
+            "blocks become three times as large or more. Then check the new model again.",
             "d": "With new random effects the test is nearly blind to scatter within varieties, "
             "because the varieties differ so much. The blocks are compared within varieties.",
         },

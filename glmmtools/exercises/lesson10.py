@@ -115,8 +115,8 @@ EXERCISES = (
         "10.3",
         solution=lambda: _rats_error(" + ar1(day | rat)"),
         decimals=3,
-        because="AR(1) has the smallest AIC and leaves no correlation of neighbouring residuals; "
-        "the others leave some.",
+        because="AR(1) has the smallest AIC and leaves next to no correlation of neighbouring "
+        "residuals; the others leave much.",
         hint="Fit the three, compare their AIC, and look at "
         "simulated_residuals().test_autocorrelation('day', group=rats['rat']).",
         slips=[

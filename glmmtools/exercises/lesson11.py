@@ -125,9 +125,9 @@ EXERCISES = (
         "11.4",
         solution=lambda: _recipe_error(" + (1 | replicate/recipe)"),
         decimals=2,
-        because="A recipe was given to a batch, so batches within replicates are the experimental "
-        "units, with 28 degrees of freedom; the replicates are blocks and cancel.",
-        hint="A batch is a recipe in a replicate. The random part has a term for the blocks and "
+        because="A recipe was given to a batch, so batches within sessions are the experimental "
+        "units, with 28 degrees of freedom; the sessions are blocks and cancel.",
+        hint="A batch is a recipe in a session. The random part has a term for the blocks and "
         "one for the batches.",
         slips=[
             (
@@ -141,8 +141,8 @@ EXERCISES = (
             ),
             (
                 lambda: _recipe_error(" + (1 | recipe:replicate)"),
-                "The batches are there, the blocks are not: what differs from replicate to "
-                "replicate does not cancel.",
+                "The batches are there, the blocks are not: what differs from session to "
+                "session does not cancel.",
             ),
             (
                 lambda: _cake(" + (1 | replicate/recipe)").params["recipe[T.B]"],

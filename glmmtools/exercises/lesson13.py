@@ -88,10 +88,11 @@ EXERCISES = (
         "13.3",
         solution=lambda: _seeds_power(42, -0.5),
         decimals=2,
-        because="Even twice the plates find an interaction of that size in about half of the "
-        "trials only: interactions need more than main effects.",
-        hint="gt.power(m, effects=..., coef={...: -0.5}, along='plate', sizes=[42], n=100): the "
-        "name of the interaction stands in m.params.",
+        because="Even with twice the plates fewer than half of the simulated trials find it: an "
+        "interaction is a difference of differences and needs more data than a main effect of "
+        "the same size.",
+        hint="Give gt.power the fitted model: effects= names the coefficient whose test is "
+        "counted, coef= sets it. Its name stands in m.params.",
         slips=[
             (
                 lambda: _seeds_power(42, None),
@@ -131,8 +132,8 @@ EXERCISES = (
         "13.5",
         solution=lambda: _fall("negative_binomial"),
         decimals=1,
-        because="Once the negative binomial allows for overdispersion, extra zeros explain little "
-        "more: much of what they gained beside the Poisson was overdispersion.",
+        because="Most of what extra zeros gained beside the Poisson was overdispersion. A smaller "
+        "gain remains beside the negative binomial: there may be some of both.",
         hint="Fit both with family='negative_binomial', and subtract the AIC with extra zeros from "
         "the AIC without.",
         slips=[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from glmmtools.families.base import Family
 from glmmtools.families.special import (
@@ -11,6 +10,7 @@ from glmmtools.families.special import (
     log_less_digamma,
     log_ratio,
     log_rising_excess,
+    polygammas,
     stirling_error,
 )
 
@@ -109,7 +109,7 @@ class StudentT(Family):
         return (
             (df + 1) * residual / total,
             (df + 1) * (square - scale) / total**2,
-            2 * (df + 1) * residual * (square - 3 * scale) / total**3,
+            2 * (df + 1) * residual * (square - 3 * scale) / total**2 / total,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0, df=None):
@@ -122,12 +122,12 @@ class StudentT(Family):
             "phi": (
                 0.5 * (df * (square - phi) / total),
                 -(df + 1) * residual * scale / total**2,
-                (df + 1) * scale * (scale - 3 * square) / total**3,
+                (df + 1) * scale * (scale - 3 * square) / total**2 / total,
             ),
             "df": (
                 0.5 * (_half_step(df) + df * log_excess(scale / total, -part) + part),
                 df * residual * (square - phi) / total**2,
-                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / total**3,
+                df * (square**2 - 3 * (df + 1) * phi * square + df * phi**2) / total**2 / total,
             ),
         }
         return {name: found[name] for name in self.shape}
@@ -180,7 +180,7 @@ class Gamma(Family):
         return (
             k * (y - mu) / mu / mu,
             k * (1 - 2 * ratio) / mu**2,
-            k * (6 * ratio - 2) / mu**3,
+            k * (6 * ratio - 2) / mu**2 / mu,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -226,28 +226,23 @@ class Beta(Family):
         )  # fmt: skip
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        a, b = mu * phi, (1 - mu) * phi
+        (less_a, less_b), (a1, b1), *third = _beta_polygammas(mu, phi, order - 1)
         return (
-            phi * (_log_odds_ratio(y, mu) + log_less_digamma(a) - log_less_digamma(b)),
-            -(phi**2) * (special.polygamma(1, a) + special.polygamma(1, b)),
-            -(phi**3) * (special.polygamma(2, a) - special.polygamma(2, b)) if order > 2 else 0.0,
+            phi * (_log_odds_ratio(y, mu) + less_a - less_b),
+            -(phi**2) * (a1 + b1),
+            -(phi**3) * (third[0][0] - third[0][1]) if third else None,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         a, b = mu * phi, (1 - mu) * phi
-        less_a, less_b = log_less_digamma(a), log_less_digamma(b)
-        trigamma_a, trigamma_b = special.polygamma(1, a), special.polygamma(1, b)
+        (less_a, less_b), (a1, b1), (a2, b2) = _beta_polygammas(mu, phi, 2)
         value = (
             mu * (less_a + log_excess(y / mu, (y - mu) / mu))
             + (1 - mu) * (less_b + log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu)))
             - log_less_digamma(phi)
         )
-        first = (
-            _log_odds_ratio(y, mu) + less_a - less_b - (a * trigamma_a - 1) + (b * trigamma_b - 1)
-        )
-        second = -2 * phi * (trigamma_a + trigamma_b) - phi**2 * (
-            mu * special.polygamma(2, a) + (1 - mu) * special.polygamma(2, b)
-        )
+        first = _log_odds_ratio(y, mu) + less_a - less_b - (a * a1 - 1) + (b * b1 - 1)
+        second = -2 * phi * (a1 + b1) - phi**2 * (mu * a2 + (1 - mu) * b2)
         return {"phi": (phi * value, phi * first, phi * second)}
 
     def distribution(self, mu, phi=1.0):
@@ -259,6 +254,11 @@ class Beta(Family):
     def sample(self, mu, rng, phi=1.0):
         mu = np.asarray(mu, float)
         return _inside(rng.beta(mu * phi, (1 - mu) * phi), 1 - 2**-53)
+
+
+def _beta_polygammas(mu, phi, order):
+    """For each order that of μφ and that of (1 - μ)φ."""
+    return polygammas(np.stack(np.broadcast_arrays(mu * phi, (1 - mu) * phi)), order)
 
 
 def _log_odds_ratio(y, mu):
@@ -292,7 +292,7 @@ class LogNormal(Family):
         return (
             residual / (phi * mu),
             -(1 + residual) / (phi * mu**2),
-            (3 + 2 * residual) / (phi * mu**3),
+            (3 + 2 * residual) / (phi * mu**2) / mu,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):

@@ -11,6 +11,7 @@ from glmmtools.families.special import (
     log_less_digamma,
     log_ratio,
     log_rising_excess,
+    polygamma_steps,
     stirling_error,
 )
 
@@ -20,33 +21,6 @@ MOST = 1e18  # beyond, a count does not fit into an integer
 
 def _not_count(y: Array) -> Array:
     return (y < 0) | (np.abs(y - np.round(y)) > 1e-8)
-
-
-def _polygamma_step(order: int, x, y):
-    """``polygamma(order, x + y) - polygamma(order, x)`` for counts y, without cancellation.
-
-    Beyond x = 1e4 the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.11) is used, whose
-    first neglected term is below rounding.
-    """
-    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-    if order == 0:
-        near = special.digamma(x + y) - special.digamma(x)
-    else:
-        near = special.polygamma(order, x + y) - special.polygamma(order, x)
-    if np.all(x < 1e4):
-        return near
-    z = x + y
-    # 1/z - 1/x, 1/z² - 1/x², 1/z³ - 1/x³ and 1/z⁴ - 1/x⁴ as products, so that nothing cancels
-    r1 = -y / (x * z)
-    r2 = r1 * (1 / z + 1 / x)
-    r3 = r1 * (1 / z**2 + 1 / (x * z) + 1 / x**2)
-    r4 = r2 * (1 / z**2 + 1 / x**2)
-    far = (
-        np.log1p(y / x) - r1 / 2 - r2 / 12,
-        r1 + r2 / 2 + r3 / 6,
-        -r2 - r3 - r4 / 2,
-    )[order]
-    return np.where(x < 1e4, near, far)
 
 
 def _log_binomial(y, trials, mu):
@@ -74,6 +48,8 @@ def _log_binomial(y, trials, mu):
 def _log_negative_binomial(y, mu, phi):
     """Log-probability of a count with variance ``mu + phi mu²``."""
     y, mu, phi = np.asarray(y, float), np.asarray(mu, float), np.asarray(phi, float)
+    if not np.any(y > 0):
+        return -np.log1p(phi * mu) / phi
     size, some = 1 / phi, np.where(y > 0, y, 1.0)
     shrink = 1 / (1 + phi * mu)
     excess = (some - mu) * shrink
@@ -120,7 +96,7 @@ class Binomial(_Successes):
         return (
             (y * rest - failures * mu) / (mu * rest),
             -y / mu**2 - failures / rest**2,
-            2 * y / mu**3 - 2 * failures / rest**3,
+            2 * y / mu**2 / mu - 2 * failures / rest**2 / rest,
         )
 
     def eta_derivatives(self, y, eta, link, trials=1, order=3):
@@ -161,19 +137,24 @@ class BetaBinomial(_Successes):
         )
 
     def _steps(self, order, y, mu, phi, trials):
-        return (
-            _polygamma_step(order, mu * phi, y),
-            _polygamma_step(order, (1 - mu) * phi, trials - y),
-        )
+        """Rises of ψ, ψ' and ψ'' from a = μφ to a + y, and from b to b + trials - y."""
+        parts = np.broadcast_arrays(mu * phi, (1 - mu) * phi, y, trials - y)
+        x, rise = np.stack(parts[:2]), np.stack(parts[2:]).astype(float)
+        first, *others = polygamma_steps(x, rise, order)
+        return [first + np.log1p(rise / x), *others]
 
     def mu_derivatives(self, y, mu, phi=1.0, trials=1, order=3):
-        (a0, b0), (a1, b1) = (self._steps(k, y, mu, phi, trials) for k in range(2))
-        a2, b2 = self._steps(2, y, mu, phi, trials) if order > 2 else (0.0, 0.0)
-        return phi * (a0 - b0), phi**2 * (a1 + b1), phi**3 * (a2 - b2)
+        (a0, b0), (a1, b1), *third = self._steps(order - 1, y, mu, phi, trials)
+        return (
+            phi * (a0 - b0),
+            phi**2 * (a1 + b1),
+            phi**3 * (third[0][0] - third[0][1]) if third else None,
+        )
 
     def shape_derivatives(self, y, mu, phi=1.0, trials=1):
-        (a0, b0), (a1, b1), (a2, b2) = (self._steps(k, y, mu, phi, trials) for k in range(3))
-        value = mu * a0 + (1 - mu) * b0 - _polygamma_step(0, phi, trials)
+        (a0, b0), (a1, b1), (a2, b2) = self._steps(2, y, mu, phi, trials)
+        total = polygamma_steps(phi, trials, 0)[0] + np.log1p(trials / phi)
+        value = mu * a0 + (1 - mu) * b0 - total
         first = a0 - b0 + phi * (mu * a1 - (1 - mu) * b1)
         second = 2 * phi * (a1 + b1) + phi**2 * (mu * a2 + (1 - mu) * b2)
         return {"phi": (phi * value, phi * first, phi * second)}
@@ -213,6 +194,8 @@ class Poisson(_Count):
 
     def log_density(self, y, mu):
         y = np.asarray(y, float)
+        if not np.any(y > 0):
+            return -np.asarray(mu, float)
         some = np.where(y > 0, y, 1.0)
         positive = (
             some * log_excess(mu / some, (mu - some) / some)
@@ -263,7 +246,7 @@ class NegativeBinomial(_Count):
         return (
             (y - mu) / mu * shrink,
             -(ratio / mu * (1 + 2 * product) - phi) * shrink**2,
-            2 * (ratio / mu**2 * (1 + 3 * product + 3 * product**2) - phi**2) * shrink**3,
+            2 * (ratio / mu**2 * (1 + 3 * product + 3 * product**2) - phi**2) * shrink**2 * shrink,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
@@ -309,32 +292,27 @@ class NegativeBinomial1(_Count):
     def log_density(self, y, mu, phi=1.0):
         return _log_negative_binomial(y, mu, phi / np.asarray(mu, float))
 
-    def _step(self, y, mu, phi):
-        """``(μ + φy)/(μ(1 + φ))``, that less 1, and a difference of digamma functions."""
-        size = mu / phi
+    def _parts(self, y, mu, phi, order):
+        """``(μ + φy)/(μ(1 + φ))``, that less 1, and the rises of the polygammas from μ/φ by y."""
         excess = phi / (1 + phi) * ((y - mu) / mu)
-        less = log_less_digamma(size) - log_less_digamma(size + y)
-        return (1 + phi * (y / mu)) / (1 + phi), excess, less
+        return (1 + phi * (y / mu)) / (1 + phi), excess, polygamma_steps(mu / phi, y, order)
 
     def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        size = mu / phi
-        ratio, difference, less = self._step(y, mu, phi)
-        first = log_ratio(ratio, difference) + less
+        ratio, difference, (less, *others) = self._parts(y, mu, phi, order - 1)
         return (
-            first / phi,
-            _polygamma_step(1, size, y) / phi**2,
-            _polygamma_step(2, size, y) / phi**3 if order > 2 else 0.0,
+            (log_ratio(ratio, difference) + less) / phi,
+            others[0] / phi**2,
+            others[1] / phi**3 if order > 2 else None,
         )
 
     def shape_derivatives(self, y, mu, phi=1.0):
         size = mu / phi
-        ratio, difference, less = self._step(y, mu, phi)
-        d1, d2, d3 = self.mu_derivatives(y, mu, phi)
+        ratio, difference, (less, second, third) = self._parts(y, mu, phi, 2)
         return {
             "phi": (
                 -size * (log_excess(ratio, difference) + less),
-                -d1 - mu * d2 - 1 / (1 + phi),
-                -2 * d2 - size * phi * d3,
+                -(log_ratio(ratio, difference) + less + size * second) / phi - 1 / (1 + phi),
+                -(2 * second + size * third) / phi**2,
             )
         }
 

@@ -43,7 +43,8 @@ def plot_means(means: MarginalMeans, ax: Axes | None, letters: bool, arrows: boo
                 _draw_arrows(ax, place + 0.2 * dodge, row)
     ax.set_xticks(range(len(labels)), labels)
     ax.margins(x=0.05)
-    title = "Arrows that overlap: no difference shown (Tukey)" if arrows else None
+    within = f" within {', '.join(means.by)}" if means.by else ""
+    title = f"Arrows that overlap{within}: no difference shown (Tukey)" if arrows else None
     label_axes(ax, first, f"{means._what()} ({means.level:.0%} interval)", title)
     if rest:
         legend_outside(ax, ", ".join(rest))
