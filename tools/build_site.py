@@ -59,8 +59,9 @@ def lay_out() -> None:
         if path.parent.name == "solutions":
             notebook = collapsed(notebook)
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
-    for page in ("notebooks/README.md", "data/README.md"):
-        shutil.copy(ROOT / page, SOURCE / page)
+    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
+        folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
+        shutil.copy(folder / page, SOURCE / page)
     shutil.copy(ROOT / "site" / "index.md", SOURCE)
     (SOURCE / "api.md").write_text(api_page(), encoding="utf-8")
 
