@@ -47,8 +47,8 @@ EXERCISES = (
             "correlated. The errors ε stay independent.",
             "b": "If the scatter of ε depends on u, the two are not independent; and the errors do "
             "not all have the same variance.",
-            "c": "Normal are u and ε, not the yields of both treatments together. Their means "
-            "differ through the fixed part, and two means far apart make two peaks.",
+            "c": "It is u and ε that are normal, not the yields of both treatments together. Their "
+            "means differ through the fixed part, and two means far apart make two peaks.",
             "d": "Mean 0 is a statement about all blocks that there could be. Three drawn from "
             "them hardly ever add up to zero.",
         },
