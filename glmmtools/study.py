@@ -265,12 +265,12 @@ class Study:
     @property
     def n_failed(self) -> int:
         """Fits without a result, over all sizes."""
-        return int((self.replicates["failure"] != "").sum())
+        return _counts(self.replicates)["n_failed"]
 
     @property
     def n_singular(self) -> int:
         """Fits with a variance at zero or a correlation at -1 or 1, over all sizes."""
-        return int(self.replicates["warnings"].str.contains("SingularFitWarning").sum())
+        return _counts(self.replicates)["n_singular"]
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -280,11 +280,7 @@ class Study:
             [((), self.replicates)]
         )  # fmt: skip
         for key, cell in cells:
-            counts = {
-                "n": len(cell),
-                "n_failed": int((cell["failure"] != "").sum()),
-                "n_singular": int(cell["warnings"].str.contains("SingularFitWarning").sum()),
-            }
+            counts = _counts(cell)
             columns = cell.columns.drop([*self.sizes, "failure", "warnings"])
             for name in (each for each in columns if not each.startswith("std_error ")):
                 size = dict(zip(self.sizes, key, strict=True))
@@ -323,6 +319,15 @@ class Study:
     def _repr_html_(self) -> str:
         title = f"{self.kind.capitalize()} by simulation: {self._notes()}"
         return f"<p>{title}</p>{self.frame.round(4).to_html(index=False)}"
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    """Fits, those without a result, and those with a variance or correlation at its limit."""
+    return {
+        "n": len(rows),
+        "n_failed": int((rows["failure"] != "").sum()),
+        "n_singular": int(rows["warnings"].str.contains("SingularFitWarning").sum()),
+    }
 
 
 def _run(plan: Plan, effects, level, method, *options) -> Study:
