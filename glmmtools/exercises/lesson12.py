@@ -8,6 +8,7 @@ import pandas as pd
 from glmmtools.datasets import load_data
 from glmmtools.exercises import Choice, Number
 from glmmtools.model import fit
+from glmmtools.simulation import simulate
 
 CAKES = 6  # of each batch
 
@@ -28,27 +29,17 @@ def _weight(power: float = 1.0, n: int = CAKES) -> float:
 
 
 @cache
-def _herds_effect() -> float:
-    """The log odds ratio of period 4 to period 1 in one herd."""
-    herds = load_data("herds")
-    model = fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
-    return model.params["period[T.4]"]
-
-
-@cache
-def _herds_shares(pooled: bool) -> pd.Series:
-    """The proportion of new cases in each period: of all animals, or averaged over herds."""
-    herds = load_data("herds")
-    if pooled:
-        total = herds.groupby("period", observed=True)[["incidence", "size"]].sum()
-        return total["incidence"] / total["size"]
-    share = herds["incidence"] / herds["size"]
-    return share.groupby(herds["period"], observed=True).mean()
-
-
-def _crude_odds_ratio(pooled: bool) -> float:
-    odds = _herds_shares(pooled) / (1 - _herds_shares(pooled))
-    return odds.iloc[3] / odds.iloc[0]
+def _attacks(rows: str = "seen", persons: bool = True) -> float:
+    """The slope of months, on the log scale: of the rows seen, of complete cases, or of all."""
+    month = np.arange(4)
+    layout = pd.DataFrame({"person": np.repeat(np.arange(200), 4), "month": np.tile(month, 200)})
+    formula, how = "attacks ~ month + (1 | person)", {"coef": [1.2, -0.3], "sd": 0.8, "seed": 8}
+    study = simulate(formula, layout, "poisson", **how)
+    many = (study["attacks"] >= 5).groupby(study["person"])
+    study["left"] = many.transform(lambda person: person.shift(fill_value=False).cummax())
+    gaps = study.groupby("person")["left"].transform("any")
+    data = {"all": study, "seen": study[~study["left"]], "complete": study[~gaps]}[rows]
+    return fit(formula if persons else "attacks ~ month", data, "poisson").params["month"]
 
 
 @cache
@@ -104,27 +95,40 @@ EXERCISES = (
     ),
     Number(
         "12.3",
-        solution=lambda: np.exp(_herds_effect()),
+        solution=lambda: np.exp(_attacks()),
         decimals=2,
-        because="The GLMM weighs herds by their animals and compares a herd with itself. Averages "
-        "of proportions count 2 animals like 34 and answer for the average over herds.",
-        hint="Fit prop(incidence, size) ~ period + (1 | herd) and turn the coefficient of period 4 "
-        "into an odds ratio.",
+        because="Who leaves depends on a count that was recorded, so the gaps are MAR: the "
+        "likelihood of all rows, with persons in the model, is enough.",
+        hint="Fit a Poisson GLMM with a random intercept of the person to the rows that inform "
+        "on the change, and turn the coefficient of month into a ratio.",
         slips=[
-            (_herds_effect, "That is on the log-odds scale. An odds ratio is its exponential."),
             (
-                lambda: _crude_odds_ratio(pooled=False),
-                "That comes from the averages of the herds' proportions, in which a herd of 2 "
-                "counts like a herd of 34.",
+                lambda: np.exp(_attacks("complete")),
+                "That is from people with all four months. Who are they, and does a low count at "
+                "the start stay that low?",
             ),
             (
-                lambda: _crude_odds_ratio(pooled=True),
-                "That comes from all animals added up, as if there were no herds.",
+                lambda: np.exp(_attacks(persons=False)),
+                "All rows, but no persons: the people of the last month are not those of the "
+                "first, and this model cannot tell.",
             ),
-            (lambda: np.exp(-_herds_effect()), "That is period 1 to period 4, the other way."),
             (
-                lambda: 100 * np.exp(_herds_effect()),
+                lambda: np.exp(_attacks("all")),
+                "Those are the counts before anybody left. Use what was seen.",
+            ),
+            (_attacks, "That is on the log scale. A ratio is its exponential."),
+            (
+                lambda: _attacks(persons=False),
+                "That is on the log scale, and from a model without persons.",
+            ),
+            (lambda: np.exp(-_attacks()), "That is a month to the next one, the other way."),
+            (
+                lambda: 100 * np.exp(_attacks()),
                 "That is in percent; give the ratio itself.",
+            ),
+            (
+                lambda: np.exp(_attacks()) - 1,
+                "That is the change as a share. The factor is one more.",
             ),
         ],
     ),
@@ -162,7 +166,7 @@ EXERCISES = (
             "a": "The lot makes the method unrelated to the schools' effects, and the schools, the "
             "experimental units, are in the model. That is enough.",
             "b": "Doses were drawn by lot within each river, so the dose is unrelated to the "
-            "river's effect. With 45 rivers the random intercept is enough.",
+            "river's effect, and nothing pulls its slope to one side.",
             "c": "The dose is related to the hospital's effect, which biases its slope. Splitting "
             "x removes that part; sicker patients within a hospital need covariates besides.",
             "d": "The question is the variance between nests, which is what the random intercept "
