@@ -94,12 +94,17 @@ EXERCISES = (
     Number(
         "07.3",
         solution=_inflation,
-        decimals=2,
+        decimals=3,
         because="The beta-binomial variance is the binomial one times (φ + N)/(φ + 1), with N the "
         "seeds on the plate.",
         hint="Divide the variance of a beta-binomial by that of a binomial with the same N and μ: "
         "what remains holds φ and N.",
         slips=[
+            (
+                lambda: 1 + SEEDS / (1 + _seeds_phi()),
+                "Close. Try your formula on a plate with one seed, where the factor is 1; and give "
+                "three decimals.",
+            ),
             (
                 lambda: np.sqrt(_inflation()),
                 "That is the factor of the standard deviation. The variance is asked for.",

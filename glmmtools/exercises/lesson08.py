@@ -90,7 +90,7 @@ EXERCISES = (
         solution=_upper_p,
         decimals=3,
         because="The random effects of the children make as many who always wheeze as there "
-        "are. Without them hardly any data set would hold one such child.",
+        "are. A model without them makes one or two at most.",
         hint="Sum the answers of each child, in the data and in each row of new_children; count "
         "the children whose sum is 4; then compare the 250 counts with the observed one.",
         slips=[
@@ -128,6 +128,11 @@ EXERCISES = (
             (
                 lambda: np.sqrt(_cane_dispersion().effect),
                 "That is a ratio of standard deviations; a ratio of variances is asked for.",
+            ),
+            (
+                lambda: _cane_dispersion().statistic,
+                "That is the statistic, the mean square itself. The predicted effects follow the "
+                "data, so the model expects less than 1: look for the ratio of the two.",
             ),
             (lambda: _cane_dispersion().p_value, "That is the p-value. The effect is asked for."),
             (

@@ -67,13 +67,20 @@ def _averaged_ratio() -> float:
     return np.sqrt(few * many)
 
 
+def _raw_ratio() -> float:
+    few = load_data("arabidopsis").query("nutrient == '1'")
+    means = few.groupby("clipping", observed=True)["fruits"].mean()
+    return means["clipped"] / means["unclipped"]
+
+
 EXERCISES = (
     Number(
         "09.1",
         solution=lambda: _litters()["p_value"],
         decimals=3,
-        because="When litters do not differ, the estimated variance is zero half of the time, so "
-        "only half of the chi-square counts.",
+        because="When litters do not differ, the estimated variance is zero in about half of all "
+        "large data sets, so half of the chi-square counts. With few litters it is zero more "
+        "often: a bootstrap counts how often.",
         hint="Fit weight ~ copper + start_weight with and without (1 | litter), both with "
         "reml=False, and give the two models to gt.compare.",
         slips=[
@@ -81,6 +88,10 @@ EXERCISES = (
                 lambda: stats.chi2.sf(_litters()["statistic"], 1),
                 "That is the chi-square with one degree of freedom, as if the variance could be "
                 "negative. Halve it.",
+            ),
+            (
+                lambda: _litters()["p_value"] / 2,
+                "Halved twice: the column reference of gt.compare says what it did already.",
             ),
             (
                 lambda: _litters()["statistic"],
@@ -110,6 +121,11 @@ EXERCISES = (
                 lambda: _recipe_df(" + (1 | replicate)")["recipe"],
                 "(1 | replicate) takes batch 1 of recipe A and batch 1 of recipe B as the same "
                 "batch. Their numbers start again in each recipe.",
+            ),
+            (
+                lambda: _recipe_df(" + (1 | replicate/recipe)")["recipe"],
+                "That makes a block of the batches of one number. Here we assume that they have "
+                "nothing in common.",
             ),
             (
                 lambda: _recipe_df("")["recipe"],
@@ -184,6 +200,16 @@ EXERCISES = (
             (
                 lambda: _clipped_over_unclipped("8"),
                 "That is with many nutrients.",
+            ),
+            (
+                lambda: np.exp(_plants_model().params.iloc[-1]),
+                "That is the interaction: by how much the factor differs between many nutrients "
+                "and few.",
+            ),
+            (
+                _raw_ratio,
+                "That is from the raw means, or from a Poisson. Take the means of the negative "
+                "binomial.",
             ),
             (
                 _averaged_ratio,

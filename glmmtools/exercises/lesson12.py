@@ -29,8 +29,8 @@ def _weight(power: float = 1.0, n: int = CAKES) -> float:
 
 
 @cache
-def _attacks(rows: str = "seen", persons: bool = True) -> float:
-    """The slope of months, on the log scale: of the rows seen, of complete cases, or of all."""
+def _counts(rows: str) -> pd.DataFrame:
+    """Attacks in four months: all, those seen before a person left, or complete cases."""
     month = np.arange(4)
     layout = pd.DataFrame({"person": np.repeat(np.arange(200), 4), "month": np.tile(month, 200)})
     formula, how = "attacks ~ month + (1 | person)", {"coef": [1.2, -0.3], "sd": 0.8, "seed": 8}
@@ -38,8 +38,19 @@ def _attacks(rows: str = "seen", persons: bool = True) -> float:
     many = (study["attacks"] >= 5).groupby(study["person"])
     study["left"] = many.transform(lambda person: person.shift(fill_value=False).cummax())
     gaps = study.groupby("person")["left"].transform("any")
-    data = {"all": study, "seen": study[~study["left"]], "complete": study[~gaps]}[rows]
-    return fit(formula if persons else "attacks ~ month", data, "poisson").params["month"]
+    return {"all": study, "seen": study[~study["left"]], "complete": study[~gaps]}[rows]
+
+
+@cache
+def _attacks(rows: str = "seen", persons: bool = True) -> float:
+    """The slope of months, on the log scale."""
+    formula = "attacks ~ month + (1 | person)" if persons else "attacks ~ month"
+    return fit(formula, _counts(rows), "poisson").params["month"]
+
+
+def _ratio_of_means() -> float:
+    means = _counts("seen").groupby("month")["attacks"].mean()
+    return (means[3] / means[0]) ** (1 / 3)
 
 
 @cache
@@ -71,6 +82,10 @@ EXERCISES = (
             (
                 lambda: _weight(n=1),
                 "That is the weight of a single cake. The variance of a mean of six is smaller.",
+            ),
+            (
+                lambda: _weight(n=15),
+                "Fifteen is the number of batches of a recipe. How many cakes has a batch?",
             ),
             (
                 lambda: 1 - _weight(),
@@ -111,6 +126,11 @@ EXERCISES = (
                 lambda: np.exp(_attacks(persons=False)),
                 "All rows, but no persons: the people of the last month are not those of the "
                 "first, and this model cannot tell.",
+            ),
+            (
+                _ratio_of_means,
+                "That compares the mean counts of the months. The people of the last month are not "
+                "those of the first.",
             ),
             (
                 lambda: np.exp(_attacks("all")),

@@ -52,6 +52,11 @@ EXERCISES = (
                 "them.",
             ),
             (
+                lambda: np.ceil((1.96 * 0.5 / HALF_WIDTH) ** 2 - 1e-6),
+                "That is for a power of 0.5, where n must be largest. Here p is near 0.8.",
+            ),
+            (lambda: _trials(2.0), "That is with 2. The formula has 1.96."),
+            (
                 lambda: _trials(1.96, 2 * HALF_WIDTH),
                 "That is for a half-width of 0.02. ±0.01 is the half-width, not the whole width.",
             ),
@@ -61,7 +66,7 @@ EXERCISES = (
             ),
             (
                 lambda: _trials(1.96) - 1,
-                "That many trials give an interval a little too wide. Round up.",
+                "Near. Round up to the next whole number, and no further.",
             ),
             (
                 lambda: np.ceil(1.96 * np.sqrt(POWER * (1 - POWER)) / HALF_WIDTH),
@@ -109,7 +114,8 @@ EXERCISES = (
             ),
             (
                 lambda: 1 - _seeds_power(42, -0.5) + 1e-4,
-                "That is the share of trials that miss the interaction.",
+                "If that is the share of trials that miss the interaction, take the others; if you "
+                "set a seed, leave it out.",
             ),
         ],
     ),
