@@ -22,12 +22,12 @@ _LAG_0, _LAG_1, _LAG_2 = 10.0, 7.2, 6.48
 
 
 @cache
-def _rats(term: str) -> FittedModel:
-    return fit(f"weight ~ diet * day{term}", load_data("rats"))
+def _rats(term: str, reml: bool = False) -> FittedModel:
+    return fit(f"weight ~ diet * day{term}", load_data("rats"), reml=reml)
 
 
-def _rats_error(term: str) -> float:
-    return _rats(term).bse["diet[T.2]:day"]
+def _rats_error(term: str, reml: bool = False) -> float:
+    return _rats(term, reml).bse["diet[T.2]:day"]
 
 
 @cache
@@ -45,6 +45,16 @@ def _at_7(level: str, scale: str = "response") -> np.ndarray:
 def _marginal_log_odds() -> float:
     p = _at_7("marginal")
     return float(np.diff(np.log(p / (1 - p)))[0])
+
+
+def _observed() -> float:
+    aged_7 = load_data("wheeze").query("age == 7")
+    return float(np.diff(aged_7.groupby("smoke", observed=True)["wheeze"].mean())[0])
+
+
+def _without_children() -> float:
+    model = fit("wheeze ~ age + smoke", load_data("wheeze"), "binomial")
+    return float(np.diff(model.predict(pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})))[0])
 
 
 def _ratio() -> float:
@@ -91,7 +101,7 @@ EXERCISES = (
     Number(
         "10.2",
         solution=lambda: _LAG_2 / _LAG_1,
-        decimals=1,
+        decimals=2,
         because="The variance is constant and the covariance falls by the same factor at each "
         "step: AR(1), with a residual that lifts the diagonal only.",
         hint="The diagonal holds the residual variance as well. Compare entries off the diagonal.",
@@ -100,6 +110,15 @@ EXERCISES = (
                 lambda: _LAG_1 / _LAG_0,
                 "That is the correlation of two neighbouring observations. The residual variance "
                 "on the diagonal lowers it; the random term has a larger one.",
+            ),
+            (
+                lambda: _LAG_2 / _LAG_0,
+                "That is the correlation of observations two weeks apart. The random term's, from "
+                "a week to the next, is asked for.",
+            ),
+            (
+                lambda: (_LAG_2 / _LAG_1) ** 2,
+                "That is the correlation of the random term two weeks apart.",
             ),
             (
                 lambda: _LAG_0 - _LAG_1**2 / _LAG_2,
@@ -129,6 +148,11 @@ EXERCISES = (
                 lambda: _rats_error(" + (day | rat)"),
                 "Random slopes come near, but neighbouring residuals are still alike, and another "
                 "structure has a smaller AIC.",
+            ),
+            (
+                lambda: _rats_error(" + ar1(day | rat)", reml=True),
+                "The right structure, by REML, which is as good. Here the default is asked for, "
+                "maximum likelihood.",
             ),
             (
                 lambda: _rats_error(""),
@@ -166,6 +190,15 @@ EXERCISES = (
                 lambda: _wheeze().params["smoke[T.yes]"],
                 "That is the coefficient: log-odds, and given the child. A difference of two "
                 "probabilities in the population is asked for.",
+            ),
+            (
+                _observed,
+                "That is the difference of the shares observed at this age. The model's is asked "
+                "for.",
+            ),
+            (
+                _without_children,
+                "That is from a model without children. Answer from the GLMM.",
             ),
             (_ratio, "That is a ratio of probabilities. Subtract instead."),
             (

@@ -33,12 +33,12 @@ _OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
 @cache
-def _cake(random: str) -> FittedModel:
-    return fit(f"angle ~ recipe + temperature{random}", load_data("cake"), reml=True)
+def _cake(random: str, reml: bool = True) -> FittedModel:
+    return fit(f"angle ~ recipe + temperature{random}", load_data("cake"), reml=reml)
 
 
-def _recipe_error(random: str) -> float:
-    return _cake(random).bse["recipe[T.B]"]
+def _recipe_error(random: str, reml: bool = True) -> float:
+    return _cake(random, reml).bse["recipe[T.B]"]
 
 
 EXERCISES = (
@@ -71,6 +71,10 @@ EXERCISES = (
             (
                 lambda: _share(1),
                 "They lie in different large plots. Which effect do they share?",
+            ),
+            (
+                lambda: _share(1, of=(1, 2)),
+                "That is for two small plots of one large plot, with the blocks left out.",
             ),
             (
                 lambda: _share(0, of=(0, 2)),
@@ -149,8 +153,9 @@ EXERCISES = (
                 "That is the estimate. Its standard error is asked for.",
             ),
             (
-                lambda: _recipe_error(" + (1 | replicate/recipe)") ** 2,
-                "That is the variance. Take its square root.",
+                lambda: _recipe_error(" + (1 | replicate/recipe)", reml=False),
+                "That is by maximum likelihood, or a variance. The standard error by REML is asked "
+                "for.",
             ),
         ],
     ),
