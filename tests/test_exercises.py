@@ -145,10 +145,11 @@ def test_nothing_is_computed_before_there_is_an_answer_to_compare():
         exercise.judge(1.0)
 
 
-def test_an_answer_that_was_rounded_on_the_way_is_called_almost_right():
+def test_an_answer_that_may_have_been_rounded_on_the_way_hears_so_and_the_hint():
     exercise = Number("99.1", solution=lambda: 0.5, decimals=2, because="So.", hint="Think.")
     assert exercise.judge(0.51) == (True, "Right: 0.50. So.")
-    assert exercise.judge(0.54)[1].startswith("Almost: ")
+    close = "Close. If you rounded on the way, carry more decimals. If not: Think."
+    assert exercise.judge(0.54) == (False, close)
     assert exercise.judge(0.6) == (False, "Not yet. Think.")
 
 

@@ -143,7 +143,10 @@ class Number(Exercise):
             if abs(value - slip) <= max(self.tolerance * coarser, 0.01 * abs(slip)):
                 return False, f"Not yet. {hint}"
         if abs(value - right) <= 5 * self.tolerance:
-            return False, "Almost: carry more decimals on the way, and round only at the end."
+            return (
+                False,
+                f"Close. If you rounded on the way, carry more decimals. If not: {self.hint}",
+            )
         return False, f"Not yet. {self.hint}"
 
 
