@@ -142,12 +142,10 @@ class Number(Exercise):
             coarser = max(1.0, abs(slip) / max(abs(right), self.tolerance))
             if abs(value - slip) <= max(self.tolerance * coarser, 0.01 * abs(slip)):
                 return False, f"Not yet. {hint}"
+        start = "Not yet."
         if abs(value - right) <= 5 * self.tolerance:
-            return (
-                False,
-                f"Close. If you rounded on the way, carry more decimals. If not: {self.hint}",
-            )
-        return False, f"Not yet. {self.hint}"
+            start = "Close. If you rounded on the way, carry more decimals. If not:"
+        return False, f"{start} {self.hint}"
 
 
 @dataclass(frozen=True, eq=False)
