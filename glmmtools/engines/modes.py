@@ -24,6 +24,7 @@ _MAX_STEPS = 60
 _MAX_HALVINGS = 30
 _EXACT = 1e-20  # decrement a row at which the mode is found
 _CLOSE = 1e-10  # below, the next step of Newton's method will be exact
+_NARROW = 2  # columns of blocks up to which products are taken one by one
 _SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
 
 
@@ -71,9 +72,14 @@ class Pattern:
         """Effects in the border of one copy."""
         return len(self.prior) // self.copies
 
+    @property
+    def full(self) -> bool:
+        """Whether every row has entries in the whole border, as with fixed effects alone there."""
+        return self.border == self.index.shape[1]
+
     def by_row(self, u: Array) -> Array:
         """The block effects of each row, shape (n, q)."""
-        return u[self.codes] if len(u) else np.zeros((len(self.codes), 0))
+        return u.take(self.codes, axis=0) if len(u) else np.zeros((len(self.codes), 0))
 
     @cached_property
     def local(self) -> Array:
@@ -138,9 +144,9 @@ class Effects:
         """``A u`` for block effects u of shape (levels, q) and border effects of shape (m,)."""
         total = np.zeros(len(self.block))
         if self.has_blocks:
-            total += _rowsum(self.block, u[self.pattern.codes])
+            total += _rowsum(self.block, u.take(self.pattern.codes, axis=0))
         if self.has_border:
-            total += _rowsum(self.values, border[self.pattern.index])
+            total += _rowsum(self.values, border.take(self.pattern.index))
         return total
 
     def transposed_dot(self, rows: Array) -> tuple[Array, Array]:
@@ -162,30 +168,59 @@ class Effects:
 
     @cached_property
     def padded_block(self) -> Array | None:
-        """The rows of each block side by side, (levels, longest, q), where that is of use."""
-        q = self.block.shape[1]
-        if q <= 2 or not self.has_blocks or self.pattern.padded is None:
+        return self._padded(self.block)
+
+    @cached_property
+    def padded_border(self) -> Array | None:
+        """As `padded_block`, where every row has entries in the whole border."""
+        return self._padded(self.values) if self.pattern.full else None
+
+    def _padded(self, rows: Array) -> Array | None:
+        """The rows of each block side by side, shape (levels, longest, …); None if uneven."""
+        if not self.has_blocks or self.pattern.padded is None:
             return None
-        return np.vstack([self.block, np.zeros(q)])[self.pattern.padded]
+        return np.vstack([rows, np.zeros(rows.shape[1])]).take(self.pattern.padded, axis=0)
+
+    def unpadded(self, padded: Array) -> Array:
+        return padded.reshape(-1, padded.shape[2]).take(self.pattern.unpadded, axis=0)
 
     def times_blocks(self, matrices: Array) -> Array:
         """Each row of the block part times the symmetric (q, q) matrix of its block."""
-        if self.padded_block is None:
-            return _apply(matrices[self.pattern.codes], self.block)
-        products = (self.padded_block @ matrices).reshape(-1, self.block.shape[1])
-        return products[self.pattern.unpadded]
+        if self.block.shape[1] <= _NARROW or self.padded_block is None:
+            return _apply(matrices.take(self.pattern.codes, axis=0), self.block)
+        return self.unpadded(self.padded_block @ matrices)
 
     def block_products(self, WA: Array) -> Array:
         """``AᵀWA`` within each block, shape (levels, q, q)."""
         q = self.block.shape[1]
-        if self.padded_block is not None:
-            left = np.vstack([WA, np.zeros(q)])[self.pattern.padded]
-            return left.transpose(0, 2, 1) @ self.padded_block
+        if q > _NARROW and self.padded_block is not None:
+            return self._padded(WA).transpose(0, 2, 1) @ self.padded_block
         H = np.empty((len(self.pattern.starts), q, q))
         for i in range(q):
             for j in range(i + 1):
                 H[:, i, j] = H[:, j, i] = self.by_block(WA[:, i] * self.block[:, j])
         return H
+
+    def side_products(self, WA: Array) -> Array:
+        """``AᵀWA`` between each block and the border, shape (levels, q, m)."""
+        if self.padded_border is not None:
+            return self._padded(WA).transpose(0, 2, 1) @ self.padded_border
+        levels, m = len(self.pattern.starts), self.pattern.border
+        C = np.empty((levels, WA.shape[1], m))
+        for j in range(WA.shape[1]):
+            side = (WA[:, j : j + 1] * self.values).ravel()
+            C[:, j] = np.bincount(self.pattern.side, side, levels * m).reshape(levels, m)
+        return C
+
+    def corner_products(self, W: Array) -> Array:
+        """``AᵀWA`` within the border, shape (copies, m, m)."""
+        m, copies = self.pattern.border, self.pattern.copies
+        if self.pattern.full:
+            values = self.values.reshape(copies, -1, m)
+            return values.transpose(0, 2, 1) @ (W.reshape(copies, -1, 1) * values)
+        products = (W[:, None] * self.values)[:, :, None] * self.values[:, None, :]
+        flat = np.bincount(self.pattern.corner, products.ravel(), minlength=copies * m * m)
+        return flat.reshape(copies, m, m)
 
 
 def _rowsum(a: Array, b: Array) -> Array:
@@ -219,20 +254,14 @@ class Arrow:
 
     def _eliminate(self, W: Array, WA: Array) -> None:
         """K = block⁻¹ C, C the side; the border's inverse is that of corner - Cᵀ K."""
-        values, pattern = self.effects.values, self.effects.pattern
-        m, q, levels, copies = pattern.border, WA.shape[1], len(pattern.starts), pattern.copies
-        products = (W[:, None] * values)[:, :, None] * values[:, None, :]
-        S = np.bincount(pattern.corner, products.ravel(), minlength=copies * m * m)
-        S = S.reshape(copies, m, m)
+        pattern = self.effects.pattern
+        m, q, copies = pattern.border, WA.shape[1], pattern.copies
+        S = self.effects.corner_products(W)
         S[:, np.arange(m), np.arange(m)] += pattern.prior.reshape(copies, m)
-        self.K = np.zeros((copies, levels // copies * q, m))
-        if levels:
-            C = np.empty((levels, q, m))
-            for j in range(q):
-                side = np.bincount(pattern.side, (WA[:, j : j + 1] * values).ravel(), levels * m)
-                C[:, j] = side.reshape(levels, m)
-            self.K = (self.inverse @ C if q > 1 else self.inverse * C).reshape(copies, -1, m)
-            S -= C.reshape(copies, -1, m).transpose(0, 2, 1) @ self.K
+        C = self.effects.side_products(WA)
+        shape = copies, len(C) // copies * q, m
+        self.K = (self.inverse * C if q == 1 else self.inverse @ C).reshape(shape)
+        S -= C.reshape(shape).transpose(0, 2, 1) @ self.K
         self.border_inverse, logdet = _inverses((S + S.transpose(0, 2, 1)) / 2)
         self.logdet = self.logdet + logdet
 
@@ -270,16 +299,22 @@ class Arrow:
         """``H⁻¹ a`` for each row a, at the columns where a is not zero: (n, q) and (n, k)."""
         codes = effects.pattern.codes
         block = np.zeros_like(effects.block)
+        own = effects is self.effects  # rows of other data are not sorted by block
         if effects.has_blocks:
-            own = effects is self.effects  # rows of other data are not sorted by block
             covariances = self.block_covariances
             block = (
                 effects.times_blocks(covariances)
                 if own
-                else _apply(covariances[codes], effects.block)
+                else _apply(covariances.take(codes, axis=0), effects.block)
             )
         if not effects.has_border:
             return block, np.zeros_like(effects.values)
+        if own and effects.padded_border is not None:
+            values = effects.values.reshape(len(self.K), -1, effects.pattern.border)
+            border = (values @ self.border_inverse).reshape(effects.values.shape)
+            border -= effects.unpadded(effects.padded_block @ self._cross)
+            block = block - effects.unpadded(effects.padded_border @ self._cross.transpose(0, 2, 1))
+            return block, border
         n, k = effects.values.shape
         corner = self.border_inverse.ravel()[effects.pattern.corner].reshape(n, k, k)
         border = _apply(corner, effects.values)
