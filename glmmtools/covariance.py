@@ -23,6 +23,19 @@ Array = np.ndarray
 class _Structure:
     """What all structures share."""
 
+    @property
+    def is_sd(self) -> Array:
+        """Which parameters are standard deviations, in some units: of two, the first."""
+        return np.array([True, False])
+
+    def start(self, factor: float, between: float, residual: Array) -> Array:
+        """Parameters to start from: `factor` times the root of the variance between levels."""
+        return factor * np.sqrt(between) * self.is_sd
+
+    def explained(self, residual: Array) -> float:
+        """Share of the scatter of residuals that neighbours show to be of this term."""
+        return 0.0
+
     def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
         """Draw random effects b of all levels, shape (levels, q)."""
         u = rng.standard_normal((self.levels, self.q))
@@ -92,8 +105,9 @@ class Unstructured(_Shared):
         other.Z = term.Z @ self.back
         return other
 
-    def start(self, sd: float, residual: Array) -> Array:
-        return sd * (self._rows == self._columns)
+    @property
+    def is_sd(self) -> Array:
+        return self._rows == self._columns
 
     def factor(self, theta: Array) -> Array:
         factor = np.zeros((self.q, self.q))
@@ -139,8 +153,9 @@ class Independent(_Shared):
         self.scale[self.scale == 0] = 1.0
         self.n_params = self.q
 
-    def start(self, sd: float, residual: Array) -> Array:
-        return np.full(self.q, sd)
+    @property
+    def is_sd(self) -> Array:
+        return np.ones(self.q, dtype=bool)
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         return np.sqrt(np.diag(covariance)) * self.scale
@@ -165,9 +180,6 @@ class CompoundSymmetry(_Shared):
 
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)
-
-    def start(self, sd: float, residual: Array) -> Array:
-        return np.array([sd, 0.0])
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         lowest = -1 / (self.q - 1)
@@ -231,13 +243,33 @@ class FirstOrderAutoregressive(_Structure):
         other._put_on(term.codes, term.places)
         return other
 
-    def start(self, sd: float, residual: Array) -> Array:
-        """The correlation from that of residuals of neighbours in a series."""
-        order = np.lexsort((self.position, self.codes))
-        next_to = np.diff(self.codes[order], append=-1) == 0
-        first, second = residual[order][next_to], residual[order[1:]][next_to[:-1]]
-        rho = first @ second / max(np.sqrt((first @ first) * (second @ second)), 1e-300)
-        return np.array([sd, np.arctanh(np.clip(rho, -0.9, 0.9))])
+    def _moments(self, residual: Array) -> tuple[float, float, float]:
+        """Variance of residuals, share of it that is the series', and rho, from neighbours.
+
+        With independent scatter besides, products ``r_t r_(t+1)`` have the mean ``sd² rho`` and
+        ``r_t r_(t+2)`` the mean ``sd² rho²``. Gaps are passed over.
+        """
+        place = self.codes * (self.q + 2) + self.position  # two series are never neighbours
+        order = np.argsort(place)
+        place, residual = place[order], residual[order]
+
+        def mean_product(lag: int) -> float:
+            pairs = np.flatnonzero(place[lag:] - place[:-lag] == lag)
+            return float(np.mean(residual[pairs + lag] * residual[pairs])) if len(pairs) else 0.0
+
+        total, first, second = np.mean(residual**2) or 1.0, mean_product(1), mean_product(2)
+        if first and second > 0:
+            rho, share = second / first, first**2 / (second * total)
+        else:  # no such series: its second is never negative
+            rho, share = first / total, 0.5
+        return total, np.clip(share, 0.1, 0.99), np.clip(rho, -0.97, 0.97)
+
+    def explained(self, residual: Array) -> float:
+        return self._moments(residual)[1]
+
+    def start(self, factor: float, between: float, residual: Array) -> Array:
+        total, share, rho = self._moments(residual)
+        return np.array([factor * np.sqrt(share * total), np.arctanh(rho)])
 
     def snapped(self, theta: Array) -> Array:
         return _zero_sd_snapped(theta)
@@ -260,7 +292,7 @@ class FirstOrderAutoregressive(_Structure):
         return known * power * innovation, known * slope
 
     def rows(self, theta: Array) -> Array:
-        return (theta[0] * self._entries(self.correlation(theta))[0])[self._rows]
+        return (theta[0] * self._entries(self.correlation(theta))[0]).take(self._rows)
 
     def gradient(self, theta: Array, F: Array) -> Array:
         rho = self.correlation(theta)

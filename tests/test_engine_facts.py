@@ -258,6 +258,7 @@ def test_the_gradient_of_the_quadrature_is_that_of_its_value(family, terms, zero
     [
         ("(x | g)", "poisson", False),
         ("(1 | g) + (x | h)", "nbinom1", False),
+        ("ar1(time | g)", "normal", True),
         ("ar1(time | g) + (1 | h)", "normal", True),
     ],
 )
@@ -287,6 +288,28 @@ def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
     assert not np.isfinite(values[1])
     assert values[0] == values[2] == pytest.approx(marginal.value_and_gradient(good)[0], abs=1e-9)
     assert np.all(np.isfinite(gradients))
+
+
+def test_a_series_is_searched_from_its_own_standard_deviation_and_correlation():
+    layout = gt.designs.repeated(200, range(12), time="week")
+    data = gt.simulate(
+        "y ~ 1 + ar1(week | subject)", layout, coef={"Intercept": 3.0}, sd=2.0, rho=0.8, seed=4
+    )
+    marginal = Marginal(problem("y ~ 1 + ar1(week | subject)", data))
+    start, unit = marginal.start(1.0), marginal.likelihood.scale
+    sd, rho = start[marginal.names["theta"]]
+    assert sd * unit == pytest.approx(2.0, rel=0.1)
+    assert np.tanh(rho) == pytest.approx(0.8, abs=0.05)
+    assert np.exp(start[marginal.names["phi"]]) * unit**2 == pytest.approx(1.0, rel=0.3)
+
+
+def test_a_dispersion_of_one_column_that_begins_with_one_still_varies_with_it():
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"z": np.tile([1.0, 0.0], 100)})
+    data["y"] = rng.normal(0, np.exp(0.5 * data["z"]))
+    model = gt.fit("y ~ 1", data, dispersion_formula="~ 0 + z", engine="laplace")
+    spread = data.assign(y=data["y"] - model.params["Intercept"]).query("z == 1")["y"]
+    assert np.exp(model.dispersion["log phi: z"]) == pytest.approx(np.mean(spread**2), rel=1e-4)
 
 
 def test_a_series_on_yes_or_no_that_runs_away_is_no_fit():

@@ -26,8 +26,9 @@ prior. Inside, the columns of X are orthonormal and a normal response has unit s
 on the user's scale.
 
 The search starts at least squares on the link scale, with variances from the scatter within and
-between groups and dispersions by moments; where it ends at no maximum it starts again with smaller
-and with larger random effects.
+between groups, series from the products of neighbours, and dispersions by moments; where it ends at
+no maximum it starts again with smaller and with larger random effects, and where it ends at a small
+standard deviation it tries zero.
 
 H has a small block for each level of one grouping factor and a border for everything else, so that
 the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
@@ -65,6 +66,7 @@ __all__ = ["conditional_sds", "fit", "why_not"]
 Array = np.ndarray
 NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
+_NEAR_ZERO, _BETTER = 0.2, 1e-6
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -83,7 +85,7 @@ def fit(problem: Problem) -> Estimate:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        found = maximise(marginal.value_and_gradient, marginal.start(factor), marginal.refresh)
+        found = _best_end(marginal, marginal.start(factor))
         # A maximum goes before a higher point that is none: where the log-density is not concave
         # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
         if found is not None and (best is None or _rank(found) > _rank(best)):
@@ -94,6 +96,21 @@ def fit(problem: Problem) -> Estimate:
     if best is None:
         return _failed(problem)
     return _estimate(problem, marginal, best)
+
+
+def _best_end(marginal: Marginal, start: Array) -> Optimum | None:
+    """Where the search ends; it goes on from a small standard deviation set to zero if better.
+
+    Near zero there may be a lower maximum, and no fit may be worse than one without the term.
+    """
+    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
+    if found is None or not found.converged:
+        return found
+    for k in np.flatnonzero(marginal.is_sd & (np.abs(found.point) < _NEAR_ZERO)):
+        without = np.where(np.arange(marginal.size) == k, 0.0, found.point)
+        if marginal.value_and_gradient(without)[0] > found.value + _BETTER:
+            return _best_end(marginal, without)
+    return found
 
 
 def _rank(optimum: Optimum) -> tuple[bool, float]:

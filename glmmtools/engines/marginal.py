@@ -17,7 +17,7 @@ __all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
-_ROWS_AT_ONCE = 4000  # of all copies together: with more, arithmetic costs more than calls
+_ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the calls saved
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,14 @@ class Marginal:
         share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
         return round(2 * (1 + self.size * share) / (1 + share)) - 1
 
+    @property
+    def is_sd(self) -> Array:
+        """Which entries of the vector are standard deviations of random effects."""
+        mask = np.zeros(self.size, dtype=bool)
+        for each in self.placed:
+            mask[self.names["theta"]][each.theta] = each.structure.is_sd
+        return mask
+
     # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
 
     def times(self, copies: int) -> Marginal:
@@ -199,7 +207,8 @@ class Marginal:
 
     def _in_parts(self, vectors: Array):
         """Slices of the vectors that are few enough for copies of the data, and the copies."""
-        together = max(1, _ROWS_AT_ONCE // len(self.X))
+        width = 5 + self.q + self.pattern.index.shape[1]
+        together = max(1, _ENTRIES_AT_ONCE // (len(self.X) * width))
         for first in range(0, len(vectors), together):
             part = slice(first, first + together)
             yield part, self.times(len(vectors[part]))
@@ -255,7 +264,7 @@ class Marginal:
             by_eta=first,
             by_rows=(
                 first[:, None] * pattern.by_row(solution.u),
-                first[:, None] * solution.border[pattern.index],
+                first[:, None] * solution.border.take(pattern.index),
             ),
             by_others={name: values[0] for name, values in others.items()},
             by_H=solution.arrow.rows_solved(solution.arrow.effects),
@@ -278,7 +287,7 @@ class Marginal:
             gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
         index = self.pattern.index
         block = self.pattern.by_row(solution.u), self.pattern.by_row(s_block)
-        border = solution.border[index], s_border[index]
+        border = solution.border.take(index), s_border.take(index)
         forces = [
             now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p
             for now, (u, s), p in zip(direct.by_rows, (block, border), P, strict=True)
@@ -413,6 +422,9 @@ class Marginal:
             vector[self.names["beta"]] = beta
         residual = working - self.X @ beta
         inner, between = self._scatter(residual)
+        explained = max((each.structure.explained(residual) for each in self.placed), default=0.0)
+        if explained:
+            inner = residual * np.sqrt(1 - explained)
         mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
         within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
         starts = {
@@ -424,8 +436,7 @@ class Marginal:
             vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
         theta = vector[self.names["theta"]]
         for each in self.placed:
-            sd = factor * np.sqrt(between)
-            theta[each.theta] = each.structure.start(sd, residual)
+            theta[each.theta] = each.structure.start(factor, between, residual)
         return vector
 
     def _bound_dispersion(self) -> None:

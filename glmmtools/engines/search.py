@@ -15,6 +15,8 @@ _MAX_ITERATIONS = 300
 _MAX_REFRESHED = 50  # iterations; a search that takes longer is lost, and made no dearer
 _MAX_POLISH = 12
 _MAX_STEP = 0.6  # in units of the linear predictors; shorter or longer, more steps are needed
+_PART_OF_SD = 0.8  # by which a step may change a standard deviation,
+_SMALL_STEP = 0.1  # or by this
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
 _PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
@@ -49,7 +51,9 @@ class Optimum:
     converged: bool
 
 
-def maximise(function: Function, start: Array, refresh: int = 1) -> Optimum | None:
+def maximise(
+    function: Function, start: Array, refresh: int = 1, is_sd: Array | bool = False
+) -> Optimum | None:
     """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
 
     Parameters
@@ -59,6 +63,9 @@ def maximise(function: Function, start: Array, refresh: int = 1) -> Optimum | No
     start : ndarray
     refresh : int
         Steps after which the Hessian is differenced anew; between, it is updated.
+    is_sd : ndarray of bool, optional
+        Marks standard deviations. The function is even in these: a step that crosses zero is
+        seldom of use, and steps are bounded by a part of the value.
     """
     point = np.array(start, float)
     value, gradient = function(point)
@@ -68,29 +75,35 @@ def maximise(function: Function, start: Array, refresh: int = 1) -> Optimum | No
         empty = np.zeros((0, 0))
         return Optimum(point, value, gradient, empty, empty, empty, True)
     inverse = _uphill_inverse(_information(function, point, gradient))
-    found = _quasi_newton(function, point, value, gradient, inverse, refresh)
-    return _polish(function, *found, refresh)
+    found = _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd)
+    return _polish(function, *found, refresh, is_sd)
 
 
-def _quasi_newton(function, point, value, gradient, inverse, refresh):
-    """BFGS with backtracking; the step is bounded, and points without a value are stepped back."""
+def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd):
+    """BFGS with backtracking; the step is bounded, and points without a value are stepped back.
+
+    A step that had to be shortened speaks against the Hessian, which is then differenced anew.
+    """
     idle = 0
     for step in range(1, _MAX_ITERATIONS):
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
         if gain < _PREDICTED_GAIN:
             break
-        direction *= min(1.0, _MAX_STEP / np.abs(direction).max())
+        part = np.clip(_PART_OF_SD * np.abs(point), _SMALL_STEP, _MAX_STEP)
+        longest = np.where(is_sd, part, _MAX_STEP)
+        direction /= max(1.0, np.max(np.abs(direction) / longest))
         moved = _backtrack(function, point, value, gradient, direction)
         if moved is None:
             break
         new_point, new_value, new_gradient = moved
+        shortened = not np.array_equal(new_point, point + direction)
         idle = idle + 1 if new_value - value < _IDLE * (1 + abs(value)) else 0
         inverse = _updated(inverse, new_point - point, gradient - new_gradient)
         point, value, gradient = new_point, new_value, new_gradient
         if idle == _MAX_IDLE:
             break
-        due = step % refresh == 0 and step <= _MAX_REFRESHED
+        due = (step % refresh == 0 or shortened) and step <= _MAX_REFRESHED
         if due and gradient @ inverse @ gradient > _NEAR:
             information = _information(function, point, gradient)
             if np.all(np.isfinite(information)):
@@ -158,7 +171,7 @@ def _uphill_inverse(information: Array) -> Array:
     return (half @ half.T) * np.outer(scale, scale)
 
 
-def _polish(function, point, value, gradient, inverse, refresh) -> Optimum:
+def _polish(function, point, value, gradient, inverse, refresh, is_sd) -> Optimum:
     """Newton steps with central differences, until the predicted gain is rounding.
 
     After a step that changes nothing but rounding the Hessian before it is still that of the point.
@@ -181,7 +194,9 @@ def _polish(function, point, value, gradient, inverse, refresh) -> Optimum:
             start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
             if start is not None:
                 uphill = _uphill_inverse(information)
-                point, value, gradient, inverse = _quasi_newton(function, *start, uphill, refresh)
+                point, value, gradient, inverse = _quasi_newton(
+                    function, *start, uphill, refresh, is_sd
+                )
                 continue
         rounding = (1e-13 if settled else 1e-16) * (1 + abs(value))
         if abs(gain) < rounding and not saddle:
