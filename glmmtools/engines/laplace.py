@@ -66,7 +66,8 @@ __all__ = ["conditional_sds", "fit", "why_not"]
 Array = np.ndarray
 NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
-_NEAR_ZERO, _BETTER = 0.2, 1e-6
+_DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
+_BETTER = 1e-6
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -106,9 +107,11 @@ def _best_end(marginal: Marginal, start: Array) -> Optimum | None:
     found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
     if found is None or not found.converged:
         return found
-    for k in np.flatnonzero(marginal.is_sd & (np.abs(found.point) < _NEAR_ZERO)):
+    variances = np.diag(found.covariance)
+    for k in np.flatnonzero(marginal.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):
         without = np.where(np.arange(marginal.size) == k, 0.0, found.point)
-        if marginal.value_and_gradient(without)[0] > found.value + _BETTER:
+        solution = marginal.solve(without)
+        if solution is not None and marginal.value(solution) > found.value + _BETTER:
             return _best_end(marginal, without)
     return found
 

@@ -213,19 +213,35 @@ class Marginal:
             part = slice(first, first + together)
             yield part, self.times(len(vectors[part]))
 
-    def fixed_covariances(self, vectors: Array) -> Array:
-        """Under REML of a linear model, the covariance of the orthonormal columns at each vector.
+    def contrast_variances(self, vector: Array, contrasts: Array) -> tuple[Array, Array]:
+        """Under REML of a linear model: variances of contrasts of β̂, and their slopes.
 
-        There the Hessian depends neither on the modes nor on the response.
+        Contrasts are rows on the orthonormal columns; the slopes, shape (size, contrasts), are in
+        the parameters. With ``Var(y) = V``, ``C = (XᵀV⁻¹X)⁻¹`` and ``a = V⁻¹XCl``, the variance
+        ``lᵀCl`` has the differential ``aᵀ dV a``; neither modes nor response are in it.
         """
-        found = []
-        for part, copies in self._in_parts(vectors):
-            parameters = copies.parameters(vectors[part])
-            anywhere = np.zeros(len(copies.likelihood.y))
-            second = copies.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
-            arrow = Arrow(copies.effects(vectors[part]), -second)
-            found.append(arrow.border_inverse[:, -self.p :, -self.p :])
-        return np.concatenate(found)
+        parameters, anywhere = self.parameters(vector[None]), np.zeros(len(self.X))
+        W = -self.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
+        others = self.likelihood.other_derivatives(anywhere, parameters)
+        effects = self.effects(vector[None])
+        arrow = Arrow(effects, W)
+        variances, slopes = np.zeros(len(contrasts)), np.zeros((self.size, len(contrasts)))
+        theta, by_theta = vector[self.names["theta"]], slopes[self.names["theta"]]
+        for k, contrast in enumerate(contrasts):
+            right = np.zeros(len(self.pattern.prior))
+            right[-self.p :] = contrast
+            u, border = arrow.solve(np.zeros((len(self.pattern.starts), self.q)), right)
+            variances[k] = contrast @ border[-self.p :]
+            a = W * effects.dot(u, border)
+            by_block = -2 * a[:, None] * self.pattern.by_row(u)
+            by_border = -2 * a[:, None] * border.take(self.pattern.index)
+            for each in self.placed:
+                F = (by_block if each.in_block else by_border)[:, each.columns]
+                by_theta[each.theta, k] = each.structure.gradient(theta[each.theta], F)
+            for name, (_, _, by_second) in others.items():
+                rows = a**2 * by_second / W**2
+                slopes[self.names[name], k] = rows @ self.likelihood.predictors[name]
+        return variances, slopes
 
     def value(self, solution: Solution) -> float | Array:
         integrated = self.p if self.problem.reml else 0
@@ -423,8 +439,8 @@ class Marginal:
         residual = working - self.X @ beta
         inner, between = self._scatter(residual)
         explained = max((each.structure.explained(residual) for each in self.placed), default=0.0)
-        if explained:
-            inner = residual * np.sqrt(1 - explained)
+        if explained:  # and part of what groups differ by
+            inner, between = residual * np.sqrt(1 - explained), between / 4
         mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
         within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
         starts = {

@@ -18,33 +18,25 @@ from glmmtools.engines.search import covariance_of, information_at
 __all__ = ["Satterthwaite"]
 
 Array = np.ndarray
-_STEP = 1e-4
 _MOST = 1e10  # where the variance of an estimate is known without error
 
 
 class Satterthwaite:
     """Degrees of freedom of contrasts, from the fit of a normal model with identity link.
 
-    Attributes
+    Parameters
     ----------
-    covariance : ndarray, shape (p, p)
-        Covariance C of the fixed effects at the estimates of the variance parameters.
-    slopes : ndarray, shape (k, p, p)
-        Derivatives of C in the variance parameters.
+    marginal : Marginal
+    tau : ndarray, shape (k,)
+        Estimates of the variance parameters.
     cov_tau : ndarray, shape (k, k)
-        Covariance of the estimates of the variance parameters.
+        Their covariance.
     """
 
     def __init__(self, marginal: Marginal, tau: Array, cov_tau: Array):
-        restricted = marginal
         if not marginal.problem.reml:
-            restricted = Marginal(replace(marginal.problem, reml=True))
-        steps = np.eye(len(tau)) * _STEP
-        inner = restricted.fixed_covariances(np.vstack([tau, tau + steps, tau - steps]))
-        covariances = marginal.to_user @ inner @ marginal.to_user.T * marginal.likelihood.scale**2
-        above, below = covariances[1 : len(tau) + 1], covariances[len(tau) + 1 :]
-        self.covariance, self.slopes = covariances[0], (above - below) / (2 * _STEP)
-        self.cov_tau = cov_tau
+            marginal = Marginal(replace(marginal.problem, reml=True))
+        self.marginal, self.tau, self.cov_tau = marginal, tau, cov_tau
 
     @classmethod
     def of(cls, problem: Problem, estimate: Estimate) -> Satterthwaite:
@@ -63,8 +55,7 @@ class Satterthwaite:
         contrasts : ndarray, shape (m, p)
             Coefficients on the fixed effects, one contrast a row.
         """
-        contrasts = np.atleast_2d(contrasts)
-        v = np.einsum("mi,ij,mj->m", contrasts, self.covariance, contrasts)
-        g = np.einsum("mi,kij,mj->km", contrasts, self.slopes, contrasts)
+        inner = np.atleast_2d(contrasts) @ self.marginal.to_user
+        v, g = self.marginal.contrast_variances(self.tau, inner)
         uncertainty = np.einsum("km,kl,lm->m", g, self.cov_tau, g)
         return 2 * v**2 / np.maximum(uncertainty, 2 * v**2 / _MOST)
