@@ -116,9 +116,7 @@ def refitted_rows(model: FittedModel, n: int, seed: Any) -> Rows:
 def _refit(marginal: Marginal, y: Array, vector: Array, covariance: Array) -> list[tuple]:
     """The response, linear predictor and parameters by row of each data set (count, nobs)."""
     copies, vectors = copy.copy(marginal.times(len(y))), np.tile(vector, (len(y), 1))
-    copies.likelihood = copy.copy(copies.likelihood)
-    # all of a likelihood that depends on the response
-    copies.likelihood.y, copies.likelihood.zeros = y.ravel(), np.flatnonzero(y == 0)
+    copies.likelihood = copies.likelihood.with_response(y.ravel())
     copies.likelihood.weights = None  # `simulate` lets pass only weights of 1
     solution = copies.solve(vectors)
     if solution is not None:

@@ -74,12 +74,18 @@ class Likelihood:
 
     def times(self, copies: int) -> Likelihood:
         """The rows of this many copies of the data, one after the other."""
-        other = copy.copy(self)
-        for name in ("y", "offset", "weights", "prior"):
+        other = self.with_response(np.tile(self.y, copies))
+        for name in ("offset", "weights", "prior"):
             values = getattr(self, name)
             setattr(other, name, None if values is None else np.tile(values, copies))
         other.trials = {name: np.tile(values, copies) for name, values in self.trials.items()}
-        other.zeros, other.copies = np.flatnonzero(other.y == 0), copies
+        other.copies = copies
+        return other
+
+    def with_response(self, y: Array) -> Likelihood:
+        """The same rows with another response, in internal units."""
+        other = copy.copy(self)
+        other.y, other.zeros = y, np.flatnonzero(y == 0)
         return other
 
     def bound_dispersion(self, variance: float) -> None:
