@@ -73,17 +73,13 @@ def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
         [each.correlation for each in estimates],
         positions,
     )
-    if _is_linear(model):
+    if model._is_linear:
         phi = np.broadcast_to(model._shape()["phi"], model.nobs)
         weights = model._problem.design.weights
         phi = phi if weights is None else phi / weights
         total[np.diag_indices_from(total)] += phi[positions]
     index = model._problem.design.frame.index[positions]
     return pd.DataFrame(total, index=index, columns=index)
-
-
-def _is_linear(model: FittedModel) -> bool:
-    return model.family.name == "normal" and model.link.name == "identity"
 
 
 def rows_at(model: FittedModel, rows: Any) -> Array:

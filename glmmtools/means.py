@@ -17,7 +17,6 @@ from glmmtools import messages
 from glmmtools._text import listed, nearest, one_of
 from glmmtools.adjust import arrow_lengths, compact_letters
 from glmmtools.contrasts import (
-    LINK_SCALE,
     Contrasts,
     Estimates,
     adjustment,
@@ -29,6 +28,7 @@ from glmmtools.contrasts import (
 )
 from glmmtools.grammar import unquoted, variables_in
 from glmmtools.grid import Grid
+from glmmtools.report import link_scale
 from glmmtools.response import is_pair
 from glmmtools.wald import t_quantile, two_sided_p
 
@@ -382,7 +382,7 @@ class MarginalMeans(Estimates):
         if design.response.success is not None:
             response = f"{response} = {design.response.success!r}"
         if self.scale == "link" and link != "identity":
-            return f"{LINK_SCALE.get(link, link)} of the mean of {response}"
+            return f"{link_scale(link)} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
     def _title(self) -> str:
@@ -403,15 +403,16 @@ class MarginalMeans(Estimates):
         return notes
 
     def _scale_notes(self) -> list[str]:
-        link = self.model.link.name
-        scale = LINK_SCALE.get(link, link)
-        notes = []
+        link, notes = self.model.link.name, []
         response = self.model._problem.design.formula.response
         if "(" in response and not self.model.family.takes_trials:
             notes.append(f"They stay on the scale of {response}, which the model was fitted to.")
-        if self.scale == "link" and scale:
-            notes.append(f"They are on the {scale} scale.")
-        elif scale:
+        if link == "identity":
+            return notes
+        if self.scale == "link":
+            notes.append(f"They are on the {link_scale(link)} scale.")
+        else:
+            scale = link_scale(link)
             notes.append(
                 f"Averaged on the {scale} scale and then transformed back: not the average of the "
                 "response over the rows."

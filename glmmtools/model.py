@@ -146,6 +146,10 @@ class FittedModel:
         return self._problem.link
 
     @property
+    def _is_linear(self) -> bool:
+        return self.family.name == "normal" and self.link.name == "identity"
+
+    @property
     def engine(self) -> str:
         """Name of the engine that computed the fit."""
         return self._estimate.engine
@@ -385,6 +389,12 @@ class FittedModel:
                 for each, value in zip(part.names, coefficients, strict=True)
             }
         return pd.Series(values, name="dispersion", dtype=float)
+
+    @property
+    def _further_dispersion(self) -> pd.Series:
+        """The dispersion without what the variance components show."""
+        shown = ["residual sd", "phi"] if self.family.name == "normal" else []
+        return self.dispersion.drop(shown, errors="ignore")
 
     @cached_property
     def random_effects(self) -> pd.DataFrame:

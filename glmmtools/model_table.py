@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.effects import response_label
-from glmmtools.report import fixed, with_digits
-from glmmtools.write_up import first_sentence, three_digits, to_latex
+from glmmtools.report import fixed, three_digits, with_digits
+from glmmtools.write_up import first_sentence, to_latex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,8 +167,7 @@ def _cells(model: FittedModel) -> dict[tuple[str, str], str]:
             if key.startswith("corr") and np.isfinite(value):
                 place = "" if key == "corr" else f" ({key[4:]})"
                 cells[random, f"corr {label}{place}"] = f"{value:.2f}"
-    hidden = ["residual sd", "phi"] if model.family.name == "normal" else []
-    for name, value in model.dispersion.drop(hidden, errors="ignore").items():
+    for name, value in model._further_dispersion.items():
         cells[dispersion, name] = three_digits(value)
     cells[fit, "rows"] = str(model.nobs)
     for group, levels in model.n_groups.items():

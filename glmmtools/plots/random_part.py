@@ -274,16 +274,15 @@ def plot_covariance(model: FittedModel, rows: Any = None, ax: Axes | None = None
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
-    linear = model.family.name == "normal" and model.link.name == "identity"
     ax = style.new_axes(ax, (6.0, 4.8))
     image = ax.imshow(matrix, cmap=style.HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.85)
     bar.set_label(
-        f"covariance of {response_label(model)} (squared units)" if linear
+        f"covariance of {response_label(model)} (squared units)" if model._is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
     _name_blocks(ax, terms[0], terms[0].codes[positions])
-    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if linear else r"$ZGZ^\top$, link scale"
+    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model._is_linear else r"$ZGZ^\top$, link scale"
     shown = "all" if len(positions) == model.nobs else f"{len(positions)} of"
     return style.label_axes(ax, title=f"{title}; {shown} {model.nobs} rows")
 
