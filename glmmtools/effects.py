@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, nearest, one_of
+from glmmtools.columns import levels_of
 from glmmtools.grammar import split_outside, variables_in
 from glmmtools.messages import require_converged
 
@@ -20,11 +21,11 @@ __all__ = [
     "Effects",
     "has_interval",
     "is_factor",
-    "levels_of",
     "mean_label",
     "observed",
     "predict_along",
     "response_label",
+    "shown",
 ]
 
 Array = np.ndarray
@@ -111,8 +112,8 @@ def predict_along(
     else:
         grid = grid.join(found.drop(columns="std_error"))
     lines = _lines(model, x, by, by_values, held, scale) if level == "conditional" else None
-    shown = {name: f"{_shown(value)} ({how})" for name, (value, how) in held.items()}
-    return Effects(grid, x, by, by_values, shown, not is_factor(model, x), lines)
+    told = {name: f"{shown(value)} ({how})" for name, (value, how) in held.items()}
+    return Effects(grid, x, by, by_values, told, not is_factor(model, x), lines)
 
 
 def has_interval(model: FittedModel, level: str, scale: str) -> bool:
@@ -150,13 +151,6 @@ def is_factor(model: FittedModel, name: str) -> bool:
     as_levels = re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", model.formula)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return bool(as_levels) or not numeric
-
-
-def levels_of(column: pd.Series) -> list:
-    """Levels of a factor that occur, in the order of its categories or sorted."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return [each for each in column.cat.categories if (column == each).any()]
-    return sorted(column.unique())
 
 
 def _typical(model: FittedModel, name: str) -> tuple:
@@ -209,7 +203,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     return lines
 
 
-def _shown(value) -> str:
+def shown(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

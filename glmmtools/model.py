@@ -31,6 +31,7 @@ from glmmtools.links import Link
 from glmmtools.plots import models as plots
 from glmmtools.plots import random_part
 from glmmtools.problem import build_problem, check_support, confounded_groups
+from glmmtools.truth import tidy_effects
 from glmmtools.wald import t_quantile, two_sided_p
 
 __all__ = ["FittedModel", "fit"]
@@ -406,26 +407,11 @@ class FittedModel:
             Columns ``group, level, term, estimate, std_error``, one row a random effect. The
             standard deviations are given the parameters, as lme4's ``condVar``.
         """
-        columns = ["group", "level", "term", "estimate", "std_error"]
+        modes = [term.modes for term in self._estimate.terms]
         sds = engines.laplace.conditional_sds(self._problem, self._estimate)
-        parts = []
-        for (term, estimate), sd in zip(self._random_terms(), sds, strict=True):
-            names = np.tile(np.array(term.names, object), (len(term.levels), 1))
-            if term.structure == "ar1":
-                name, times = term.names[0], term.series[1]
-                labels = [[f"{name}[{time:g}]" for time in row] for row in times]
-                names = np.where(np.isnan(times), None, np.array(labels, object))
-            effects = pd.DataFrame(
-                {
-                    "group": term.group,
-                    "level": np.repeat(term.levels, names.shape[1]),
-                    "term": names.ravel(),
-                    "estimate": estimate.modes.ravel(),
-                    "std_error": sd.ravel(),
-                }
-            )
-            parts.append(effects[effects["term"].notna()])
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        return pd.DataFrame(
+            tidy_effects(self._problem.design.random, estimate=modes, std_error=sds)
+        )
 
     def _random_terms(self):
         return list(zip(self._problem.design.random, self._estimate.terms, strict=True))
@@ -492,6 +478,11 @@ class FittedModel:
     def _by_row(self, values, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=self._problem.design.frame.index, name=name)
 
+    @cached_property
+    def _joint(self) -> joint.Joint:
+        """The likelihood around the estimates, for standard errors of predictions."""
+        return joint.Joint(self._problem, self._estimate)
+
     # -- predictions and new responses
 
     predict = prediction.predict
@@ -508,7 +499,6 @@ class FittedModel:
     plot_covariance = random_part.plot_covariance
     plot_fit = plots.plot_fit
     report = write_up.report
-    _joint = cached_property(prediction.joint_likelihood)
 
     def refit(self, y: Any) -> FittedModel:
         """Fit the same model to another response on the same rows.

@@ -15,7 +15,7 @@ from glmmtools.wald import t_quantile
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["joint_likelihood", "predict", "simulate"]
+__all__ = ["predict", "simulate"]
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -97,11 +97,6 @@ def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataF
         table["estimate"] = model.link.inverse(eta)
         table["conf_low"], table["conf_high"] = limits.min(axis=1), limits.max(axis=1)
     return table
-
-
-def joint_likelihood(model: FittedModel) -> joint.Joint:
-    """The likelihood around the estimates, for standard errors of predictions."""
-    return joint.Joint(model._problem, model._estimate)
 
 
 def _averaged(model, eta: Array, random) -> Array:

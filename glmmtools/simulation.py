@@ -187,7 +187,7 @@ def simulate(
         coefficients=dict(zip(design.names, beta.tolist(), strict=True)),
         components=component_values(design.random, covariances, correlations),
         dispersion=_plain(shape) | ({"zero": float(zero)} if zero else {}),
-        random_effects=tidy_effects(design.random, effects),
+        random_effects=tidy_effects(design.random, value=effects),
         departures={name: value for name, value in departures.items() if value}
         | ({} if wrong_link is None else {"wrong_link": drawn_link.name}),
     )

@@ -17,13 +17,13 @@ from scipy import special
 
 from glmmtools import engines
 from glmmtools._text import listed, nearest
-from glmmtools.bootstrap import lean, parameters
+from glmmtools.bootstrap import lean
 from glmmtools.columns import to_frame
 from glmmtools.engines import Estimate, Problem, TermEstimate
 from glmmtools.extend import extended, size_grid
 from glmmtools.families import family as look_up
 from glmmtools.formula import check_rank, one_sided, random_term
-from glmmtools.groups import require_converged
+from glmmtools.messages import require_converged
 from glmmtools.model import FittedModel
 from glmmtools.problem import check_problem
 from glmmtools.replicates import Replicate, check_count, run
@@ -35,6 +35,7 @@ from glmmtools.specification import (
     response_columns,
     specified_design,
 )
+from glmmtools.truth import parameters
 
 __all__ = ["Plan", "plan_study"]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, plural
-from glmmtools.effects import is_factor, levels_of, response_label
+from glmmtools.columns import levels_of
+from glmmtools.effects import is_factor, response_label
 from glmmtools.report import fixed, link_scale, p_text, three_digits, with_digits
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import one_of
-from glmmtools.columns import to_frame
+from glmmtools.columns import levels_of, to_frame
 from glmmtools.describe import Grouping, read_groupings
 from glmmtools.plots import style
 from glmmtools.plots.tree import (
@@ -22,7 +22,6 @@ from glmmtools.plots.tree import (
     draw_tree,
     text_of,
     tint,
-    treatment_levels,
 )
 from glmmtools.simulation import covariance
 from glmmtools.specification import specified_design
@@ -119,7 +118,7 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax = style.new_axes(ax, size)
     labels = frame[treatments].map(text_of).agg("\n".join, axis=1) if treatments else None
     colors = np.full(len(frame), "white", object)
-    levels = treatment_levels(frame[treatments[0]]) if treatments else []
+    levels = levels_of(frame[treatments[0]]) if treatments else []
     for number, level in enumerate(levels):
         for i in np.flatnonzero((frame[treatments[0]] == level).to_numpy()):
             colors[i] = tint(style.series(number).color)

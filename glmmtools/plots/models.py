@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.columns import levels_of
 from glmmtools.effects import (
     Effects,
     has_interval,
@@ -15,6 +16,7 @@ from glmmtools.effects import (
     observed,
     predict_along,
     response_label,
+    shown,
 )
 from glmmtools.messages import require_converged
 from glmmtools.plots import style
@@ -94,7 +96,7 @@ def plot_effects(
         _draw_lines(ax, effects, places)
     for number, value in enumerate(effects.by_values):
         table = effects.table if by is None else effects.table[effects.table[by] == value]
-        _draw_curve(ax, effects, table, places, number, "" if by is None else _label(value))
+        _draw_curve(ax, effects, table, places, number, "" if by is None else shown(value))
     if not effects.numeric:
         ax.set_xticks(range(len(places)), [str(each) for each in places])
         ax.set_xlim(-0.5, len(places) - 0.5)
@@ -104,20 +106,12 @@ def plot_effects(
     return ax
 
 
-def _label(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _places(model: FittedModel, effects: Effects) -> dict:
     """The place of each level of a factor x on the axis; empty for a covariate."""
     if effects.numeric:
         return {}
-    frame = model._problem.design.frame
-    present = list(dict.fromkeys(effects.table[effects.x]))
-    column = frame[effects.x]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        present = [each for each in column.cat.categories if each in present]
-    return {each: place for place, each in enumerate(present)}
+    levels = levels_of(model._problem.design.frame[effects.x])
+    return {each: place for place, each in enumerate(levels)}
 
 
 def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
