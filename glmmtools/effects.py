@@ -123,11 +123,10 @@ def has_interval(model: FittedModel, level: str, scale: str) -> bool:
 
 def _check_column(model: FittedModel, argument: str, name: str) -> None:
     columns = _columns_used(model)
-    groups = {each for recipe in model._problem.design.recipes for each in recipe.spec.groups}
     if name in columns:
         return
     hint = nearest(name, columns)
-    if name in groups:
+    if name in model._problem.design.formula.groups:
         hint = ", but a grouping factor: level='conditional' draws one line for each of its levels"
     raise ValueError(
         f"{argument}={name!r} is not a column of the fixed part{hint}. "
@@ -138,8 +137,7 @@ def _check_column(model: FittedModel, argument: str, name: str) -> None:
 def _columns_used(model: FittedModel) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
     problem = model._problem
-    formula = problem.design.formula
-    parts = [formula.fixed, *formula.offsets, *(each.columns for each in formula.random)]
+    parts = problem.design.formula.right_side
     parts += [each.text for each in (problem.dispersion, problem.zero) if each is not None]
     names = dict.fromkeys(name for part in parts for name in variables_in(part))
     return [name for name in names if name in problem.design.frame.columns]
@@ -189,7 +187,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
             f"level='conditional' is for random effects; {model.formula!r} has none. "
             "Use level='population'"
         )
-    keys = list(dict.fromkeys(name for each in design.recipes for name in each.spec.groups))
+    keys = design.formula.groups
     by_factor = by is not None and is_factor(model, by)
     columns = keys + ([by] if by_factor and by not in keys else [])
     parts = []

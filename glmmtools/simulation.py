@@ -282,10 +282,8 @@ def _unbalanced(design: Design, imbalance: float, rng: np.random.Generator) -> A
     )
     sizes = np.bincount(codes)
     kept = np.maximum(1, np.round(sizes * rng.uniform(1 - imbalance, 1, len(sizes))))
-    order = np.lexsort((rng.random(design.n), codes))
-    rank = np.empty(design.n)
-    rank[order] = np.arange(design.n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return rank < kept[codes]
+    rank = pd.Series(rng.random(design.n)).groupby(codes).rank().to_numpy()
+    return rank <= kept[codes]
 
 
 # ------------------------------------------------------------------------------ means and truth

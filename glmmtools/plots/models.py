@@ -189,15 +189,14 @@ def _draw_curve(ax, effects: Effects, table, places: dict, number: int, label: s
 def _effects_title(model: FittedModel, effects: Effects, level: str, scale: str) -> str:
     parts = []
     if model.n_groups:
-        typical = (
-            ""
-            if model.link.name == "identity"
-            else f" (a typical {_keys(model)[0]}, not the average)"
-        )
+        groups = model._problem.design.formula.groups
+        typical = "" if model.link.name == "identity" else (
+            f" (a typical {groups[0]}, not the average)"
+        )  # fmt: skip
         parts.append(
             {
                 "population": f"random effects at 0{typical}",
-                "conditional": f"thick: random effects at 0; thin: {' × '.join(_keys(model))}",
+                "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
                 "marginal": "averaged over the random effects",
             }[level]
         )
@@ -206,11 +205,6 @@ def _effects_title(model: FittedModel, effects: Effects, level: str, scale: str)
     if not has_interval(model, level, scale):
         parts.append("no interval")
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
-
-
-def _keys(model: FittedModel) -> list[str]:
-    recipes = model._problem.design.recipes
-    return list(dict.fromkeys(name for each in recipes for name in each.spec.groups))
 
 
 # ------------------------------------------------------------------------------ fit
