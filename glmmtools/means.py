@@ -30,7 +30,7 @@ from glmmtools.grammar import unquoted, variables_in
 from glmmtools.grid import Grid
 from glmmtools.report import link_scale
 from glmmtools.response import is_pair
-from glmmtools.wald import t_quantile, two_sided_p
+from glmmtools.wald import limits, two_sided_p
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,20 +186,8 @@ class MarginalMeans(Estimates):
         super().__init__(model, L, offset)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        self.frame = self._table()
-
-    def _table(self) -> pd.DataFrame:
-        eta, se, df = self._eta, self._se, self.model.contrast_df(self.L)
-        half = t_quantile(self.level, df) * se
-        values = {"estimate": eta, "std_error": se, "df": df}
-        values |= {"conf_low": eta - half, "conf_high": eta + half}
-        if self.scale == "response":
-            link = self.model.link
-            limits = np.sort(link.inverse(np.array([eta - half, eta + half])), axis=0)
-            values["estimate"] = link.inverse(eta)
-            values["std_error"] = np.abs(link.derivatives(eta)[0]) * se
-            values["conf_low"], values["conf_high"] = limits
-        return self.cells.assign(**values)
+        df, link = model.contrast_df(L), model.link if scale == "response" else None
+        self.frame = self.cells.assign(**limits(self._eta, self._se, df, level, link))
 
     def tests(self, null: float = 0.0) -> pd.DataFrame:
         """Test each mean against a value, given on the scale of the link.
@@ -339,8 +327,8 @@ class MarginalMeans(Estimates):
             If no arrows are right for all pairs; it names those that they are wrong for.
         """
         contrasts = self.contrasts("pairwise", adjust)
-        limits = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
-        half = np.diff(np.log(limits) if contrasts.ratio else limits)[:, 0] / 2
+        ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
         eta, ends, misled = self._eta, np.empty((2, len(self.cells))), []
         for part, each in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in each.weights])

@@ -312,8 +312,7 @@ def plot_covariance(
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
     V = V[np.ix_(order, order)]
     ax = style.new_axes(ax, (6.0, 4.8))
-    image = ax.imshow(V, cmap=style.HEAT, vmin=min(0.0, V.min()), vmax=V.max())
-    ax.figure.colorbar(image, ax=ax, shrink=0.85).set_label("covariance (squared units of y)")
+    image = style.heat_map(ax, V, "covariance (squared units of y)")
     if len(V) <= _NUMBERED:
         middle = (image.norm.vmin + image.norm.vmax) / 2
         for (i, j), value in np.ndenumerate(V):
@@ -325,22 +324,15 @@ def plot_covariance(
 
 
 def _name_blocks(ax: Axes, terms: Sequence[Any], order: Array) -> None:
-    ax.tick_params(length=0)
     ax.set_xticks([])
     ax.set_yticks([])
     for depth, term in enumerate(terms):
-        codes = term.codes[order]
-        edges = np.flatnonzero(np.diff(codes)) + 0.5
-        runs = len(edges) + 1
-        if runs == len(codes) or runs > 2 * len(term.levels):
+        edges, centres, codes = style.blocks_of(term.codes[order])
+        if len(codes) == len(order) or len(codes) > 2 * len(term.levels):
             continue  # single rows, or scattered over the rows: no blocks to see
-        for edge in edges:
-            ax.axhline(edge, color="white", linewidth=1.4 if depth == 0 else 0.5)
-            ax.axvline(edge, color="white", linewidth=1.4 if depth == 0 else 0.5)
-        if depth == 0 and runs <= MOST_NAMED:
-            bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
-            centres = (bounds[:-1] + bounds[1:]) / 2
-            names = term.levels[codes[np.floor(centres).astype(int)]]
+        style.block_lines(ax, edges, 1.4 if depth == 0 else 0.5)
+        if depth == 0 and len(codes) <= MOST_NAMED:
+            names = term.levels[codes]
             long = sum(map(len, names)) > 40
             ax.set_xticks(centres, names, rotation=90 if long else 0)
             ax.set_yticks(centres, names)

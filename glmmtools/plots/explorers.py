@@ -11,8 +11,9 @@ from glmmtools.plots.distributions import EXAMPLES, parameter_sets, plot_distrib
 from glmmtools.plots.links import plot_link_effect
 from glmmtools.plots.style import (
     DATA,
-    HEAT,
     REFERENCE,
+    block_lines,
+    heat_map,
     label_axes,
     new_panels,
     reference_line,
@@ -276,16 +277,12 @@ def draw_covariance(
     block = subject_covariance(structure, rho, residual, times)
     V = np.kron(np.eye(subjects), block)
     left, right = axes = new_panels(1, 2, (9.0, 4.0))[0]
-    image = left.imshow(V, cmap=HEAT, vmin=min(0.0, V.min()), vmax=V.max())
-    left.figure.colorbar(image, ax=left, label="covariance", shrink=0.8)
-    for edge in np.arange(1, subjects) * times - 0.5:
-        left.axhline(edge, color="white", linewidth=1)
-        left.axvline(edge, color="white", linewidth=1)
+    heat_map(left, V, "covariance", shrink=0.8)
+    block_lines(left, np.arange(1, subjects) * times - 0.5, 1)
     middles = (np.arange(subjects) + 0.5) * times - 0.5
     names = [f"subject {each + 1}" for each in range(subjects)]
     left.set_xticks(middles, names)
     left.set_yticks(middles, names, rotation=90, va="center")
-    left.tick_params(length=0)
     label_axes(left, title="Var(y) = ZGZ′ + R")
     reference_line(right, y=0)
     right.plot(np.arange(times), block[0] / block[0, 0], marker="o", color=series(0).color)
