@@ -330,20 +330,7 @@ def marginal_covariance(
 ) -> Array:
     """``Z G Zᵀ``: what the random effects give to the covariance of the linear predictor.
 
-    Parameters
-    ----------
-    terms : sequence of RandomTerm
-        At least one.
-    covariances : sequence of ndarray, shape (q, q)
-        Covariance of the random effects of one level, one a term.
-    correlations : sequence of float or None
-        The correlation parameter of ar1 and cs terms.
-    rows : ndarray of int, or slice
-        The rows to use; default all.
-
-    Returns
-    -------
-    ndarray, shape (rows, rows)
+    Each term has the covariance of the effects of one level, and ar1 and cs a correlation.
     """
     total = 0.0
     for term, G, correlation in zip(terms, covariances, correlations, strict=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -317,22 +316,11 @@ def build_design(
     offset: Any = None,
     weights: Any = None,
     also_used: tuple[str, ...] = (),
-    on_drop: Callable[[int], None] | None = None,
 ) -> Design:
-    """Build the `Design` of a formula on data.
+    """Build the `Design` of a formula on data; `offset` and `weights` are as in ``fit``.
 
-    Parameters
-    ----------
-    formula, data
-        As in :func:`glmmtools.fit`.
-    takes_trials : bool
-        Whether the family counts successes out of trials; then `weights` are the trials.
-    offset, weights : str, array_like or None
-        A column name or one value a row.
-    also_used : tuple of str
-        Further expressions whose missing values drop rows.
-    on_drop : callable, optional
-        Called with the number of dropped rows, if any.
+    Where the family counts successes out of trials, `weights` are the trials. A missing value in
+    one of the expressions `also_used` drops its row too.
 
     Raises
     ------
@@ -356,8 +344,6 @@ def build_design(
         raise ValueError("every row has a missing value in a column that the formula uses")
     frame = frame[complete] if n_dropped else frame
     extra = {role: values[complete] for role, values in extra.items()}
-    if n_dropped and on_drop is not None:
-        on_drop(n_dropped)
     check_finite(frame)
 
     prior = _checked_weights(extra.get("weights"), frame)

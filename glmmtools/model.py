@@ -416,13 +416,11 @@ class FittedModel:
     def _random_terms(self):
         return list(zip(self._problem.design.random, self._estimate.terms, strict=True))
 
-    def _shape(self, newdata: Any = None) -> dict[str, Any]:
+    def _shape(self) -> dict[str, Any]:
         """Shape parameters of each row: numbers, or arrays where they are modelled."""
-        values = dict(self._estimate.shape)
-        if self._problem.dispersion is not None:
-            part = self._problem.dispersion
-            X = part.X if newdata is None else part.on(newdata)
-            values["phi"] = np.exp(X @ self._estimate.predictors["phi"])
+        values, part = dict(self._estimate.shape), self._problem.dispersion
+        if part is not None:
+            values["phi"] = np.exp(part.X @ self._estimate.predictors["phi"])
         return values
 
     def _extra_zeros(self, newdata: Any = None) -> Any:

@@ -36,23 +36,6 @@ def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
     fallen that far has the lower limit 0 (a correlation: -1 or 1); a limit beyond all values that
     were tried is nan.
 
-    Parameters
-    ----------
-    model : FittedModel
-        Fitted by maximum likelihood.
-    level : float
-        Strictly between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by term; columns ``estimate, conf_low, conf_high``.
-
-    Raises
-    ------
-    ValueError
-        For REML fits, quadrature, and fits that did not converge.
-
     Examples
     --------
     >>> import glmmtools as gt

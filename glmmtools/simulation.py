@@ -226,11 +226,9 @@ def covariance(
     normal = look_up("normal")
     variance = checked_shape(normal, phi, None)["phi"]
     design = specified_design(formula, layout, normal)
+    parameters = random_parameters(design.random, sd, corr, rho)
     V = np.diag(np.broadcast_to(variance, design.n))
-    if design.random:
-        V = V + marginal_covariance(design.random, *random_parameters(design.random, sd, corr, rho))
-    else:
-        random_parameters((), sd, corr, rho)
+    V = V + marginal_covariance(design.random, *parameters)
     index = to_frame(layout).index
     return pd.DataFrame(V, index=index, columns=index)
 

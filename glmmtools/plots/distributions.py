@@ -53,18 +53,7 @@ MEAN_MARK = {
 def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     """Spread scalars and lists into one dict of parameters for each curve, and check them.
 
-    Parameters
-    ----------
-    name : str or Family
-        The response distribution; parameters that are not given have the values of its example.
-    **given : float, sequence of float or None
-        ``mu``, ``phi``, ``df``, ``trials``.
-
-    Raises
-    ------
-    ValueError
-        If the family lacks a parameter that is given, a value is outside its range, or lists
-        differ in length.
+    Parameters that are not given, or None, have the values of the family's example.
 
     Examples
     --------
