@@ -115,13 +115,10 @@ def _polynomials(k: int) -> list[Array]:
     for column in np.linalg.qr(powers)[0].T[1:]:
         column = column * np.sign(column[-1])
         column = column / np.abs(column[np.abs(column) > 1e-8]).min()
-        multiple = next((m for m in range(1, 61) if _whole(m * column)), 1)
+        multiples = (m for m in range(1, 61) if np.allclose(m * column, np.round(m * column)))
+        multiple = next(multiples, 1)
         found.append(np.round(multiple * column, 9) + 0.0)
     return found
-
-
-def _whole(values: Array) -> bool:
-    return bool(np.allclose(values, np.round(values), atol=1e-8))
 
 
 # ------------------------------------------------------------------------------ adjustment

@@ -238,12 +238,8 @@ def family_of(
         keys = cells[factors].itertuples(index=False, name=None)
         names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]
     for name in reversed(by):
-        names.insert(0, name, _repeated(cells[name].iloc[:1], len(names)))
+        names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
     return Family(names, K, rows)
-
-
-def _repeated(value: pd.Series, times: int) -> pd.Series:
-    return value.repeat(times).reset_index(drop=True)
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ def predict_along(
         _check_column(model, "by", by)
         if by == x:
             raise ValueError(f"x and by are both {x!r}; by is another column of the fixed part")
-    held = {name: _typical(model, name) for name in _columns_used(model) if name not in (x, by)}
+    held = _typical_values(model, (x, by))
     by_values = [None] if by is None else _curve_values(model, by)
     parts = []
     for value in by_values:
@@ -238,7 +239,7 @@ def observed(model: FittedModel, effects: Effects) -> pd.DataFrame:
     return table
 
 
-def _typical_values(model: FittedModel, but: list[str]) -> dict[str, tuple]:
+def _typical_values(model: FittedModel, but: Sequence) -> dict[str, tuple]:
     return {name: _typical(model, name) for name in _columns_used(model) if name not in but}
 
 

@@ -18,7 +18,13 @@ from formulaic.errors import DataMismatchWarning, FormulaicError
 
 from glmmtools._text import listed, plural
 from glmmtools.columns import CONTEXT, check_finite, evaluate, first_line, numeric, select, to_frame
-from glmmtools.grammar import ParsedFormula, RandomSpec, parse_formula, variables_in
+from glmmtools.grammar import (
+    RANDOM_FUNCTIONS,
+    ParsedFormula,
+    RandomSpec,
+    parse_formula,
+    variables_in,
+)
 from glmmtools.response import Response, is_pair, read_response
 
 __all__ = ["Design", "FixedPart", "RandomTerm", "build_design", "one_sided", "random_term"]
@@ -66,9 +72,14 @@ class RandomTerm:
     places: Array | None = None
 
     @property
+    def serial(self) -> bool:
+        """Whether one sd and one correlation hold for all columns: ar1 and cs."""
+        return self.structure in RANDOM_FUNCTIONS
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Names of the standard deviations: one for a series or a compound symmetry."""
-        if self.structure in ("ar1", "cs"):
+        if self.serial:
             return (f"{self.structure}({self.column_name})",)
         return self.names
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 __all__ = [
+    "RANDOM_FUNCTIONS",
     "ParsedFormula",
     "RandomSpec",
     "parse_formula",

@@ -350,7 +350,9 @@ class FittedModel:
         if self.family.name == "normal" and "phi" in self._estimate.shape:
             phi = self._estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
-        return pd.DataFrame(rows, columns=_component_columns(rows))
+        columns = ["group", "term", "variance", "sd", "corr"]
+        columns += sorted({key for row in rows for key in row} - set(columns))
+        return pd.DataFrame(rows, columns=columns)
 
     def random_covariance(self, group: str) -> pd.DataFrame:
         """Return G for one level of a grouping factor: the covariance of its random effects."""
@@ -532,8 +534,3 @@ class FittedModel:
 
     def _repr_html_(self) -> str:
         return report.summary_html(self)
-
-
-def _component_columns(rows: list[dict]) -> list[str]:
-    columns = ["group", "term", "variance", "sd", "corr"]
-    return columns + sorted({key for row in rows for key in row} - set(columns))

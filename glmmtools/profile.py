@@ -87,25 +87,21 @@ class _Profile:
         theta = marginal.names["theta"]
         for each, term in zip(marginal.placed, marginal.terms, strict=True):
             structure = each.structure
-            serial = structure.correlation(np.ones(2)) is not None
 
             def at(v, structure=structure, part=each.theta):
                 return structure.covariance(v[theta][part])
 
             for i, name in enumerate(term.components):
                 found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
-            if serial:
+            if term.serial:
                 found[f"corr {term.group} {term.components[0]}"] = (
                     lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
                     -1.0,
                 )
             elif term.structure == "unstructured":
-                for i in range(len(term.names)):
-                    for j in range(i):
-                        found[f"corr {term.group} {term.names[j]}, {term.names[i]}"] = (
-                            partial(_correlation, at, i, j),
-                            -1.0,
-                        )
+                for i, j in zip(*np.tril_indices(len(term.names), -1), strict=True):
+                    name = f"corr {term.group} {term.names[j]}, {term.names[i]}"
+                    found[name] = (partial(_correlation, at, i, j), -1.0)
         for name in self.model._estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
             power, shown = 1.0, name

@@ -54,6 +54,7 @@ def summary_html(model: FittedModel) -> str:
 
 def _parts(model: FittedModel):
     """Title, header rows, captioned tables of text, and notes: what both renderings show."""
+    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
     header = [
         ("formula", model.formula),
         ("distribution", f"{model.family.name}, {model.link.name} link{_success_note(model)}"),
@@ -61,7 +62,7 @@ def _parts(model: FittedModel):
         ("data", _data_line(model)),
         (
             "fit",
-            f"{_criterion(model)} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
+            f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
             f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters",
         ),
     ]
@@ -86,10 +87,6 @@ def _parts(model: FittedModel):
 def _title(model: FittedModel) -> str:
     kind = "Linear" if model._is_linear else "Generalized linear"
     return kind + (" mixed model" if model.n_groups else " model")
-
-
-def _criterion(model: FittedModel) -> str:
-    return "REML criterion (log)" if model.method == "REML" else "logLik"
 
 
 def _success_note(model: FittedModel) -> str:
@@ -277,7 +274,7 @@ def _linear_predictor(design: Design) -> str:
         ]
     for number, term in enumerate(design.random):
         symbol = _symbol(number)
-        if term.structure in ("ar1", "cs"):
+        if term.serial:
             parts.append(rf"{symbol}_{{{_text(term.group)}[i],{_text(term.column_name)}_i}}")
             continue
         for k, name in enumerate(term.names):
@@ -313,7 +310,7 @@ def _random_distribution(number: int, design: Design) -> str:
     # the variances of two terms on one group are told apart by the symbols of their effects
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
-    if term.structure in ("ar1", "cs"):
+    if term.serial:
         correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
         pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
         return (

@@ -167,15 +167,14 @@ def random_parameters(
     terms: Sequence[RandomTerm], sd: Any, corr: Any, rho: Any
 ) -> tuple[list[Array], list[float | None]]:
     """The covariance of each term's effects, and the correlation of ar1 and cs terms."""
-    whole = ("ar1", "cs")
-    sizes = [1 if term.structure in whole else len(term.names) for term in terms]
+    sizes = [len(term.components) for term in terms]
     pairs = [
         q * (q - 1) // 2 if term.structure == "unstructured" else 0
         for term, q in zip(terms, sizes, strict=True)
     ]
     sds = _by_term("sd", sd, terms, sizes, required=True)
     corrs = _by_term("corr", corr, terms, pairs)
-    rhos = _by_term("rho", rho, terms, [int(t.structure in whole) for t in terms], required=True)
+    rhos = _by_term("rho", rho, terms, [int(t.serial) for t in terms], required=True)
     covariances, correlations = [], []
     for term, sigma, lower, each in zip(terms, sds, corrs, rhos, strict=True):
         q = len(term.names)

@@ -320,11 +320,10 @@ def _analysed(source: FittedModel, options: dict[str, Any]) -> FittedModel:
     if problem.design is source._problem.design:
         return FittedModel(problem, replace(source._estimate, engine=engine.NAME))
     beta = np.full(len(problem.design.names), np.nan)  # of another model only the names are known
-    serial = [term.structure in ("ar1", "cs") for term in problem.design.random]
     terms = _terms(
         problem,
         [np.eye(len(term.names)) for term in problem.design.random],
-        [np.nan if each else None for each in serial],
+        [np.nan if term.serial else None for term in problem.design.random],
     )
     shape = dict.fromkeys(distribution.shape, np.nan)
     return _at_truth(problem, beta, shape, terms, {}, engine.NAME)

@@ -116,23 +116,21 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     height, width = row.max() + 1, column.max() + 1
     size = (min(WIDEST, max(4.0, 0.72 * width + 1.6)), min(9.0, max(2.2, 0.6 * height + 0.9)))
     ax = style.new_axes(ax, size)
-    labels = frame[treatments].map(text_of).agg("\n".join, axis=1) if treatments else None
-    colors = np.full(len(frame), "white", object)
+    labels = _labels(frame, treatments, "\n") if treatments else [""] * len(frame)
     levels = levels_of(frame[treatments[0]]) if treatments else []
-    for number, level in enumerate(levels):
-        for i in np.flatnonzero((frame[treatments[0]] == level).to_numpy()):
-            colors[i] = tint(style.series(number).color)
-    longest = max((len(part) for each in labels for part in each.split("\n")), default=0) if (
-        treatments
-    ) else 0  # fmt: skip
+    color_of = {level: tint(style.series(k).color) for k, level in enumerate(levels)}
+    colors = [color_of[each] for each in frame[treatments[0]]] if treatments else (
+        ["white"] * len(frame)
+    )  # fmt: skip
+    longest = max(len(part) for each in labels for part in each.split("\n"))
     cell = ax.figure.get_size_inches()[0] * 0.75 / width * 72
     fontsize = min(9.0, cell / (0.68 * max(longest, 1)))
-    for i, (r, c) in enumerate(zip(row, column, strict=True)):
+    for r, c, color, label in zip(row, column, colors, labels, strict=True):
         ax.add_patch(
-            Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=colors[i], edgecolor="0.6", linewidth=0.5)
+            Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.5)
         )
         if treatments and fontsize >= 5:
-            ax.text(c, r, labels.iloc[i], ha="center", va="center", fontsize=fontsize)
+            ax.text(c, r, label, ha="center", va="center", fontsize=fontsize)
     for depth, each in enumerate(groupings):
         if each.levels < len(frame):
             ax.add_collection(
@@ -147,14 +145,18 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.tick_params(length=0)
     if treatments:
         handles = [
-            Patch(facecolor=tint(style.series(k).color), edgecolor="0.6", label=text_of(level))
-            for k, level in enumerate(levels)
+            Patch(facecolor=color, edgecolor="0.6", label=text_of(level))
+            for level, color in color_of.items()
         ]
         ax.legend(
             handles=handles, title=treatments[0], loc="upper left", bbox_to_anchor=(1.01, 1),
             frameon=False,
         )  # fmt: skip
     return style.label_axes(ax, title=_plan_title(groupings, len(frame)))
+
+
+def _labels(frame: pd.DataFrame, columns: Sequence[str], between: str) -> pd.Series:
+    return frame[list(columns)].map(text_of).agg(between.join, axis=1)
 
 
 def _places(frame: pd.DataFrame, groupings: list[Grouping]) -> tuple[Array, Array]:
@@ -211,10 +213,10 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
             f"a grid shows two crossed factors, as 'site * year'; the structure has {len(inner)}"
         )
     first, second = inner
+    # units in the order of their labels
+    codes = [frame.groupby(list(g.path), observed=True).ngroup().to_numpy() for g in inner]
     counts = np.zeros((first.levels, second.levels), int)
-    np.add.at(counts, (first.codes, second.codes), 1)
-    orders = [np.argsort(_unit_order(frame, each)) for each in inner]
-    counts = counts[np.ix_(*orders)]
+    np.add.at(counts, tuple(codes), 1)
     size = (
         min(WIDEST, max(4.0, 0.55 * second.levels + 1.6)),
         min(10.0, max(2.4, 0.4 * first.levels + 1.2)),
@@ -222,7 +224,8 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax = style.new_axes(ax, size)
     written = counts.astype(str).astype(object)
     if treatments:
-        written = _cell_treatments(frame, first, second, treatments, written, orders)
+        for place, found in _labels(frame, treatments, " ").groupby(codes).unique().items():
+            written[place] = "\n".join(found)
     ax.imshow(np.where(counts > 0, 0.25, 0.0), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 20 * MOST_NAMED:
         for (r, c), text in np.ndenumerate(written):
@@ -231,7 +234,10 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.set_yticks(np.arange(1, first.levels) - 0.5, minor=True)
     ax.grid(which="minor", color="white", linewidth=2)
     ax.tick_params(which="both", length=0)
-    names, others = (_unit_names(frame, g)[order] for g, order in zip(inner, orders, strict=True))
+    names, others = (
+        _labels(frame, g.path, ":").groupby(code).first().to_numpy()
+        for g, code in zip(inner, codes, strict=True)
+    )
     ax.set_yticks(np.arange(first.levels), names, fontsize=8)
     crowded = max(map(len, others)) * second.levels > 60
     ax.set_xticks(np.arange(second.levels), others, fontsize=8, rotation=90 if crowded else 0)
@@ -241,31 +247,6 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     title = f"{what} in each combination" + (f" ({empty} of {counts.size} empty)" if empty else "")
     title = textwrap.fill(title, int(9 * ax.figure.get_size_inches()[0]))
     return style.label_axes(ax, ":".join(second.path), ":".join(first.path), title)
-
-
-def _unit_order(frame: pd.DataFrame, each: Grouping) -> Array:
-    """Rank of each unit by its labels."""
-    names = [pd.factorize(frame[name], sort=True)[0] for name in each.path]
-    first_rows = np.unique(each.codes, return_index=True)[1]
-    order = np.lexsort([codes[first_rows] for codes in reversed(names)])
-    return np.argsort(order)
-
-
-def _unit_names(frame: pd.DataFrame, each: Grouping) -> Array:
-    first_rows = np.unique(each.codes, return_index=True)[1]
-    labels = frame[list(each.path)].iloc[first_rows].map(text_of)
-    return labels.agg(":".join, axis=1).to_numpy()
-
-
-def _cell_treatments(frame, first, second, treatments, written, orders) -> Array:
-    labels = frame[treatments].map(text_of).agg(" ".join, axis=1).to_numpy()
-    cells: dict[tuple[int, int], list[str]] = {}
-    for r, c, label in zip(first.codes, second.codes, labels, strict=True):
-        cells.setdefault((r, c), []).append(label)
-    for (r, c), found in cells.items():
-        place = (np.flatnonzero(orders[0] == r)[0], np.flatnonzero(orders[1] == c)[0])
-        written[place] = "\n".join(dict.fromkeys(found))
-    return written
 
 
 # ------------------------------------------------------------------------------ covariance

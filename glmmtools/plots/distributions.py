@@ -105,11 +105,6 @@ def _label(parameters: dict[str, float]) -> str:
     return ", ".join(f"{SYMBOLS[key]} = {value:g}" for key, value in parameters.items())
 
 
-def _support(chosen: Family, parameters: dict[str, float]) -> tuple[float, float]:
-    low, high = chosen.mean_interval
-    return low, high * parameters.get("trials", 1)
-
-
 # ------------------------------------------------------------------------------ the shape
 
 
@@ -238,8 +233,8 @@ def _stems(ax, x, height, look, label, _discrete: bool, several: bool) -> None:
 def _finish(ax, chosen: Family, sets, limits) -> None:
     """Limits a little beyond the curves, and the support shaded within them."""
     low, high = min(each[0] for each in limits), max(each[1] for each in limits)
-    bounds = [_support(chosen, parameters) for parameters in sets]
-    lowest, highest = min(each[0] for each in bounds), max(each[1] for each in bounds)
+    lowest = chosen.mean_interval[0]
+    highest = max(chosen.mean_interval[1] * each.get("trials", 1) for each in sets)
     half = 0.5 if chosen.discrete else 0.0
     # where a curve comes near a bound of its support, show the bound
     room = 0.05 * (high - low) or 0.5
@@ -254,14 +249,10 @@ def _finish(ax, chosen: Family, sets, limits) -> None:
         color=SUPPORT_SHADE,
         linewidth=0,
         zorder=-1,
-        label=f"support: {_bounds_text(chosen)}",
+        label=f"support: {chosen.support.split(' (')[0]}",
     )
     if chosen.discrete:
         ax.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _bounds_text(chosen: Family) -> str:
-    return chosen.support.split(" (")[0]
 
 
 # ------------------------------------------------------------------------------ mean and variance
