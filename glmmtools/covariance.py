@@ -28,6 +28,10 @@ class _Structure:
         u = rng.standard_normal((self.levels, self.q))
         return self.effects(self.theta_of(covariance, correlation), u)
 
+    def snapped(self, theta: Array) -> Array:
+        """Theta with what is zero up to the precision of the search set to zero; here of an sd."""
+        return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])
+
 
 class _Shared(_Structure):
     """A structure with the same q × q factor for every level."""
@@ -67,9 +71,6 @@ class _Shared(_Structure):
 
     def correlation(self, theta: Array) -> float | None:
         return None
-
-    def snapped(self, theta: Array) -> Array:
-        return np.where(np.abs(theta) < _ZERO_SD, 0.0, theta)
 
 
 class Unstructured(_Shared):
@@ -119,7 +120,6 @@ class Unstructured(_Shared):
         return self.back @ super().covariance(theta) @ self.back.T
 
     def snapped(self, theta: Array) -> Array:
-        """Theta with what is zero up to the precision of the search set to zero."""
         factor = self.factor(theta)
         factor[np.linalg.norm(factor, axis=1) < _ZERO_SD] = 0.0
         factor[np.abs(factor) < 1e-5 * np.abs(factor).max()] = 0.0
@@ -151,6 +151,9 @@ class Independent(_Shared):
     def factor_derivatives(self, theta: Array) -> list[Array]:
         return [np.diag(unit / self.scale) for unit in np.eye(self.q)]
 
+    def snapped(self, theta: Array) -> Array:
+        return np.where(np.abs(theta) < _ZERO_SD, 0.0, theta)
+
     def is_singular(self, theta: Array) -> bool:
         return bool(np.any(np.abs(theta) < _ZERO_SD))
 
@@ -162,9 +165,6 @@ class CompoundSymmetry(_Shared):
     """
 
     n_params = 2
-
-    def snapped(self, theta: Array) -> Array:
-        return _zero_sd_snapped(theta)
 
     def start(self, sd: float, residual: Array) -> Array:
         return np.array([sd, 0.0])
@@ -239,9 +239,6 @@ class FirstOrderAutoregressive(_Structure):
         rho = first @ second / max(np.sqrt((first @ first) * (second @ second)), 1e-300)
         return np.array([sd, np.arctanh(np.clip(rho, -0.9, 0.9))])
 
-    def snapped(self, theta: Array) -> Array:
-        return _zero_sd_snapped(theta)
-
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         return np.array([np.sqrt(covariance[0, 0]), np.arctanh(correlation)])
 
@@ -287,10 +284,6 @@ class FirstOrderAutoregressive(_Structure):
 
 
 _ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
-
-
-def _zero_sd_snapped(theta: Array) -> Array:
-    return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])
 
 
 def _square_root(G: Array) -> Array:

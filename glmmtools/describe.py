@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,11 +185,7 @@ def describe_design(
         len(frame),
         pd.DataFrame([_factor_row(each, groupings) for each in groupings]).set_index("factor"),
         pd.DataFrame(
-            [
-                _relation_row(a, b)
-                for i, a in enumerate(groupings)
-                for b in groupings[i + 1 :]
-            ],
+            [_relation_row(a, b) for a, b in itertools.combinations(groupings, 2)],
             columns=["first", "second", "relation", "combinations"],
         ),
         pd.DataFrame(

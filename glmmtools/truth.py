@@ -30,14 +30,9 @@ class Truth(dict):
         return self
 
     def __repr__(self) -> str:
-        shown = {key: value for key, value in self.items() if key != "random_effects"}
-        drawn = len(self["random_effects"]["value"])
-        return "\n".join(
-            [
-                *(f"{key}: {value}" for key, value in shown.items()),
-                f"random_effects: {plural(drawn, 'value')}",
-            ]
-        )
+        lines = [f"{key}: {value}" for key, value in self.items() if key != "random_effects"]
+        drawn = plural(len(self["random_effects"]["value"]), "value")
+        return "\n".join([*lines, f"random_effects: {drawn}"])
 
 
 def recovery(

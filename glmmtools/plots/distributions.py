@@ -72,16 +72,16 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     for key, column in columns.items():
         _check_range(chosen, key, column)
     try:
-        n = np.broadcast_shapes(*(column.shape for column in columns.values()))[0]
+        curves = zip(*np.broadcast_arrays(*columns.values()), strict=True)
     except ValueError:
         lengths = ", ".join(f"{key} {column.size}" for key, column in columns.items())
         raise ValueError(f"lists of parameters must have one length; got {lengths}") from None
     return [
         {
-            key: int(column[i % column.size]) if key == "trials" else float(column[i % column.size])
-            for key, column in columns.items()
+            key: int(value) if key == "trials" else float(value)
+            for key, value in zip(columns, curve, strict=True)
         }
-        for i in range(n)
+        for curve in curves
     ]
 
 
@@ -400,8 +400,9 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     """
     from glmmtools.suggest import impossible_families, read_values
 
-    impossible = {} if y is None else impossible_families(y, trials)
-    values = None if y is None else read_values(y, trials)
+    read = None if y is None else read_values(y, trials)
+    impossible = {} if read is None else impossible_families(read)
+    values = None if read is None else read.y
     ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
     low, high = (-2.4, 6.4) if values is None else _span(values)
     unknown = 4 if values is None else max(1, int(values.max()))
