@@ -60,10 +60,8 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     chosen = frame[names].copy(deep=False)
     for name in names:
         column = chosen[name]
-        if isinstance(column.dtype, pd.BooleanDtype) or (
-            pd.api.types.is_extension_array_dtype(column.dtype)
-            and pd.api.types.is_numeric_dtype(column.dtype)
-        ):
+        extension = pd.api.types.is_extension_array_dtype(column.dtype)
+        if extension and pd.api.types.is_numeric_dtype(column.dtype):  # booleans too
             chosen[name] = column.to_numpy(float, na_value=np.nan)
         elif isinstance(column.dtype, pd.StringDtype):
             chosen[name] = column.astype(object)

@@ -125,9 +125,7 @@ def _draw_units(ax: Axes, frame, names, level: int, codes: Array, x, y, treatmen
     named = len(first) <= MOST_NAMED and 0 < max(map(len, labels), default=0) <= 3
     size = 17.0 if named else float(np.clip(420 / len(first), 3.0, 8.0))
     labelled = set(ax.get_legend_handles_labels()[1])
-    constant = treatment is not None and len(
-        pd.DataFrame({"unit": codes, "treatment": treatment.to_numpy()}).drop_duplicates()
-    ) == len(first)  # fmt: skip
+    constant = treatment is not None and treatment.groupby(codes).nunique().max() == 1
     if not constant:
         ax.plot(
             x[first], y[first], linestyle="none", marker="o", markersize=size,
