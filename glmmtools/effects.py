@@ -71,11 +71,6 @@ def predict_along(
 ) -> Effects:
     """Predict along a column of the fixed part, the others held at their mean or commonest level.
 
-    Raises
-    ------
-    ValueError
-        If `x` or `by` is not a column of the fixed part, or the fit did not converge.
-
     Examples
     --------
     >>> import glmmtools as gt

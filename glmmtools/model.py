@@ -251,11 +251,9 @@ class FittedModel:
             Indexed by coefficient; columns ``estimate, std_error, df, statistic, p_value, conf_low,
             conf_high``. ``df`` is infinite for z tests.
         """
-        df = self._estimate.df
-        statistic = self.params / self.bse
         table = pd.DataFrame({"estimate": self.params, "std_error": self.bse})
-        table["df"], table["statistic"] = df, statistic
-        table["p_value"] = two_sided_p(statistic.to_numpy(), df)
+        table["df"], table["statistic"] = self._estimate.df, self.params / self.bse
+        table["p_value"] = self.pvalues
         return table.join(self.conf_int(level)).rename_axis("term")
 
     def contrast_df(self, contrasts: Array) -> Array:

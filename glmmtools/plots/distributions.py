@@ -159,8 +159,10 @@ def plot_distribution(
         frozen = chosen.distribution(**parameters)
         x, height = _curve(chosen, frozen, kind)
         look = series(number)
-        draw = _stems if chosen.discrete and kind == "pdf" else _line
-        draw(ax, x, height, look, _label(parameters), chosen.discrete, len(sets) > 1)
+        if chosen.discrete and kind == "pdf":
+            _stems(ax, x, height, look, _label(parameters), len(sets) > 1)
+        else:
+            _line(ax, x, height, look, _label(parameters), chosen.discrete)
         mean = frozen.mean()
         if np.isfinite(mean):  # t has none up to one degree of freedom
             ax.plot([mean], [0], color=look.color, **MEAN_MARK)
@@ -212,14 +214,14 @@ def _top(chosen: Family, height: Array, frozen) -> float:
     return height.max() if chosen.discrete else min(height.max(), 6 * frozen.pdf(frozen.median()))
 
 
-def _line(ax, x, height, look, label, discrete: bool, _several: bool) -> None:
+def _line(ax, x, height, look, label, discrete: bool) -> None:
     ax.plot(
         x, height, color=look.color, linestyle=look.linestyle, linewidth=2, label=label,
         drawstyle="steps-post" if discrete else "default",
     )  # fmt: skip
 
 
-def _stems(ax, x, height, look, label, _discrete: bool, several: bool) -> None:
+def _stems(ax, x, height, look, label, several: bool) -> None:
     width = min(1 if several else 2, 80 / len(x))
     ax.vlines(x, 0, height, color=look.color, linewidth=width, alpha=0.6, snap=False)
     if several:  # a faint guide for the eye; nothing lies between two integers
@@ -241,16 +243,11 @@ def _finish(ax, chosen: Family, sets, limits) -> None:
     left = lowest if low - lowest < high - low else low
     right = highest if highest - high < 0.3 * (high - low) else high
     ax.set_xlim(left - room - half, right + room + half)
-    shade = (
-        max(lowest - half, left - room - half), min(highest + half, right + room + half)
-    )  # fmt: skip
     ax.axvspan(
-        *shade,
-        color=SUPPORT_SHADE,
-        linewidth=0,
-        zorder=-1,
+        max(lowest - half, left - room - half), min(highest + half, right + room + half),
+        color=SUPPORT_SHADE, linewidth=0, zorder=-1,
         label=f"support: {chosen.support.split(' (')[0]}",
-    )
+    )  # fmt: skip
     if chosen.discrete:
         ax.xaxis.get_major_locator().set_params(integer=True)
 

@@ -133,24 +133,16 @@ def _draw_observed(ax: Axes, model: FittedModel, effects: Effects, places: dict)
         look = style.series(number)
         at = _on_axis(table[effects.x], places, _shift(effects, number) if matched else _BESIDE)
         ax.scatter(
-            (at + jitter)[rows],
-            table["y"][rows],
-            s=sizes[rows],
-            marker=look.marker,
-            facecolors="none",
-            edgecolors=look.color if matched else style.DATA,
-            linewidths=0.8,
-            alpha=0.75,
-            zorder=1,
-            gid="observed",
-        )
+            (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
+            facecolors="none", edgecolors=look.color if matched else style.DATA, linewidths=0.8,
+            alpha=0.75, zorder=1, gid="observed",
+        )  # fmt: skip
 
 
 def _draw_lines(ax: Axes, effects: Effects, places: dict) -> None:
     for _, line in effects.lines.groupby("line", sort=False):
-        for value in effects.by_values:
+        for number, value in enumerate(effects.by_values):
             part = line if effects.by is None else line[line[effects.by] == value]
-            number = effects.by_values.index(value)
             at = _on_axis(part[effects.x], places, _shift(effects, number))
             color = style.DATA if effects.by is None else style.series(number).color
             marker = "." if len(part) == 1 else None
