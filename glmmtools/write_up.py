@@ -258,14 +258,11 @@ def _column_text(model: FittedModel, name: str) -> str | None:
 
 
 def _part_text(model: FittedModel, part: str) -> str | None:
-    match = re.fullmatch(r"(.*)\[(.*)\]", part)
+    match = re.fullmatch(r"(.*)\[T\.(.*)\]", part)
     if match is None:
-        return part
-    level = match.group(2)
+        return None if "[" in part else part
     base = _base_level(model, match.group(1))
-    if not level.startswith("T.") or base is None:
-        return None
-    return f"{_bare(match.group(1))} {level[2:]} vs {base}"
+    return None if base is None else f"{_bare(match.group(1))} {match.group(2)} vs {base}"
 
 
 def _bare(factor: str) -> str:
