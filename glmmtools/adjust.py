@@ -43,24 +43,11 @@ _SAMPLE, _KEPT = 2**16, 2**11
 def contrast_weights(
     method: str | Mapping[str, Any], labels: list[str], sign: str = "-", reference: Any = None
 ) -> dict[str, Array]:
-    """Weights of each contrast on the means of one family.
+    """Weights of each contrast on the means of one family, by the name of the contrast.
 
-    Parameters
-    ----------
-    method : str or mapping
-        One of ``pairwise, trt.vs.ctrl, consecutive, poly``; or name to weights, which are a
-        sequence in the order of `labels` or a mapping of label to weight.
-    labels : list of str
-        The means, in order.
-    sign : {"-", "/"}
-        What joins two labels in the name of a comparison.
-    reference : optional
-        Label of the control of ``trt.vs.ctrl``; default the first.
-
-    Returns
-    -------
-    dict
-        Name to ndarray of shape (len(labels),).
+    `method` is one of `METHODS`; or a mapping of name to weights, which are a sequence in the order
+    of `labels` or a mapping of label to weight. `reference` is the label of the control of
+    ``trt.vs.ctrl``, by default the first.
 
     Examples
     --------
@@ -128,13 +115,10 @@ def _polynomials(k: int) -> list[Array]:
     for column in np.linalg.qr(powers)[0].T[1:]:
         column = column * np.sign(column[-1])
         column = column / np.abs(column[np.abs(column) > 1e-8]).min()
-        multiple = next((m for m in range(1, 61) if _whole(m * column)), 1)
+        multiples = (m for m in range(1, 61) if np.allclose(m * column, np.round(m * column)))
+        multiple = next(multiples, 1)
         found.append(np.round(multiple * column, 9) + 0.0)
     return found
-
-
-def _whole(values: Array) -> bool:
-    return bool(np.allclose(values, np.round(values), atol=1e-8))
 
 
 # ------------------------------------------------------------------------------ adjustment
@@ -143,22 +127,9 @@ def _whole(values: Array) -> bool:
 def adjusted_p(statistic: Array, df: Array, correlation: Array, adjust: str, n_means: int) -> Array:
     """Two-sided p-values of one family of contrasts, adjusted for their number.
 
-    Parameters
-    ----------
-    statistic, df : ndarray, shape (m,)
-        Estimate over standard error, and its degrees of freedom (may be infinite).
-    correlation : ndarray, shape (m, m)
-        Of the estimates of the contrasts; may be singular. Used by "mvt".
-    adjust : str
-        One of `ADJUSTMENTS`. "tukey" is exact for all pairs of equally precise independent means
-        and slightly conservative otherwise (Kramer 1956; Hayter 1984); "mvt" is exact for any
-        correlation, to the 1e-3 of its quasi-Monte Carlo sample.
-    n_means : int
-        Number of means that are compared. Used by "tukey".
-
-    Returns
-    -------
-    ndarray, shape (m,)
+    "tukey", which needs the number of means, is exact for all pairs of equally precise independent
+    means and slightly conservative otherwise (Kramer 1956; Hayter 1984); "mvt" is exact for any
+    correlation of the estimates, also a singular one, to the 1e-3 of its quasi-Monte Carlo sample.
 
     Examples
     --------
@@ -264,21 +235,9 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
     """Arrows up and down from each mean; those of two means overlap where they do not differ.
 
     The arrows of a pair together are as long as the half-width of the interval of its difference,
-    as nearly as is possible for all pairs at once.
-
-    Parameters
-    ----------
-    estimate : ndarray, shape (k,)
-    pairs : ndarray of int, shape (m, 2)
-    half_width : ndarray, shape (m,)
-        Two means differ where their distance is larger.
-
-    Returns
-    -------
-    up, down : ndarray, shape (k,)
-        Nothing leads beyond the largest and the smallest mean.
-    wrong : ndarray of bool, shape (m,)
-        Pairs whose arrows say the wrong thing, because no lengths say the right thing of all.
+    as nearly as is possible for all pairs at once; nothing leads beyond the largest and the
+    smallest mean. `pairs`, shape (m, 2), holds the means of each half-width. The third array marks
+    the pairs whose arrows say the wrong thing, because no lengths say the right thing of all.
 
     Examples
     --------
@@ -317,21 +276,8 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
 def compact_letters(significant: Array, order: Array | None = None) -> list[str]:
     """Letters such that two means share one if and only if they do not differ significantly.
 
-    Parameters
-    ----------
-    significant : ndarray of bool, shape (k, k)
-        Symmetric: whether two means differ.
-    order : ndarray of int, shape (k,), optional
-        The means from the first to be lettered to the last.
-
-    Returns
-    -------
-    list of str
-        Letters of each mean.
-
-    Notes
-    -----
-    The insert-and-absorb algorithm of Piepho (2004), J. Comput. Graph. Stat. 13:456.
+    `order` holds the means from the first to be lettered to the last. The insert-and-absorb
+    algorithm of Piepho (2004), J. Comput. Graph. Stat. 13:456.
 
     Examples
     --------

@@ -100,7 +100,7 @@ def _check(model: FittedModel) -> None:
         if holds:
             raise ValueError(f"to_bambi cannot write this model: it has {reason}")
     for term in problem.design.random:
-        if term.structure in ("ar1", "cs"):
+        if term.serial:
             raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
         if term.structure == "unstructured" and len(term.names) > 1:
             columns = term.label.strip("()").split("|")[0].strip()

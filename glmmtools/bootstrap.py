@@ -17,37 +17,15 @@ import pandas as pd
 from glmmtools._text import one_of, plural
 from glmmtools.messages import require_converged
 from glmmtools.replicates import Replicate, as_series, check_count, run
-from glmmtools.truth import component_values
+from glmmtools.truth import parameters
 from glmmtools.wald import check_level
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "lean", "parameters"]
+__all__ = ["Bootstrap", "bootstrap", "bootstrap_lrt", "lean"]
 
 Array = np.ndarray
-
-
-def parameters(model: FittedModel) -> pd.Series:
-    """Return coefficients, sds and correlations of the random effects, and shape parameters.
-
-    Examples
-    --------
-    >>> import glmmtools as gt
-    >>> m = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"))
-    >>> list(parameters(m).index)[2:]
-    ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
-    """
-    values = dict(model.params)
-    parts = model._estimate.terms
-    values |= component_values(
-        model._problem.design.random,
-        [part.covariance for part in parts],
-        [part.correlation for part in parts],
-    )
-    fixed = list(model.family.fixed) + (["phi"] if model.family.name == "normal" else [])
-    values |= dict(model.dispersion.drop(fixed, errors="ignore"))
-    return pd.Series(values, dtype=float)
 
 
 def bootstrap(

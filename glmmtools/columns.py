@@ -15,7 +15,7 @@ from formulaic.errors import FormulaicError
 from glmmtools._text import listed, nearest
 from glmmtools.grammar import unquoted, variables_in
 
-__all__ = ["check_finite", "evaluate", "first_line", "numeric", "select", "to_frame"]
+__all__ = ["check_finite", "evaluate", "first_line", "levels_of", "numeric", "select", "to_frame"]
 
 Array = np.ndarray
 CONTEXT = {"np": np}
@@ -60,14 +60,19 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     chosen = frame[names].copy(deep=False)
     for name in names:
         column = chosen[name]
-        if isinstance(column.dtype, pd.BooleanDtype) or (
-            pd.api.types.is_extension_array_dtype(column.dtype)
-            and pd.api.types.is_numeric_dtype(column.dtype)
-        ):
+        extension = pd.api.types.is_extension_array_dtype(column.dtype)
+        if extension and pd.api.types.is_numeric_dtype(column.dtype):  # booleans too
             chosen[name] = column.to_numpy(float, na_value=np.nan)
         elif isinstance(column.dtype, pd.StringDtype):
             chosen[name] = column.astype(object)
     return chosen
+
+
+def levels_of(column: pd.Series) -> list[Any]:
+    """Levels of a factor that occur, in the order of its categories or sorted."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return [each for each in column.cat.categories if (column == each).any()]
+    return sorted(column.unique())
 
 
 def check_finite(frame: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from glmmtools._text import listed, nearest, one_of, plural
 from glmmtools.adjust import ADJUSTMENTS, METHODS, adjusted_p, contrast_weights, critical_values
 from glmmtools.grid import label_of
-from glmmtools.report import fixed, number, p_text
+from glmmtools.report import fixed, html_table, link_scale, number, p_text
 
 if TYPE_CHECKING:
     from glmmtools.means import MarginalMeans
@@ -35,7 +35,6 @@ __all__ = [
 Array = np.ndarray
 
 RATIO_OF = {"logit": "odds", "log": "means"}
-LINK_SCALE = {"identity": "", "log": "log", "logit": "log-odds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +80,7 @@ class Estimates:
         return "\n".join([self._title(), "", table, "", *self._notes()])
 
     def _repr_html_(self) -> str:
-        caption = f"<caption><b>{html.escape(self._title())}</b></caption><thead>"
-        return as_html(self.frame, self._notes()).replace("<thead>", caption, 1)
+        return as_html(self.frame, self._notes(), self._title())
 
 
 class Contrasts(Estimates):
@@ -157,7 +155,7 @@ class Contrasts(Estimates):
             return "odds ratios" if link == "logit" else "ratios of means"
         if link == "identity":
             return "differences of means"
-        return f"differences on the {LINK_SCALE.get(link, link)} scale"
+        return f"differences on the {link_scale(link)} scale"
 
     def _notes(self) -> list[str]:
         size = max(len(each.weights) for each in self.families)
@@ -240,12 +238,8 @@ def family_of(
         keys = cells[factors].itertuples(index=False, name=None)
         names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]
     for name in reversed(by):
-        names.insert(0, name, _repeated(cells[name].iloc[:1], len(names)))
+        names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
     return Family(names, K, rows)
-
-
-def _repeated(value: pd.Series, times: int) -> pd.Series:
-    return value.repeat(times).reset_index(drop=True)
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
@@ -265,8 +259,8 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def as_html(frame: pd.DataFrame, notes: Iterable[str]) -> str:
-    table = shown(frame).to_html(index=False, border=0).replace(' class="dataframe"', "")
+def as_html(frame: pd.DataFrame, notes: Iterable[str], caption: str = "") -> str:
+    table = html_table(shown(frame), caption, index=False)
     return f"<div>{table}{''.join(f'<p>{html.escape(note)}</p>' for note in notes)}</div>"
 
 

@@ -41,6 +41,10 @@ class _Structure:
         u = rng.standard_normal((self.levels, self.q))
         return self.effects(self.theta_of(covariance, correlation), u)
 
+    def snapped(self, theta: Array) -> Array:
+        """Theta with what is zero up to the precision of the search set to zero; here of an sd."""
+        return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])
+
 
 class _Shared(_Structure):
     """A structure with the same q × q factor for every level."""
@@ -80,9 +84,6 @@ class _Shared(_Structure):
 
     def correlation(self, theta: Array) -> float | None:
         return None
-
-    def snapped(self, theta: Array) -> Array:
-        return np.where(np.abs(theta) < _ZERO_SD, 0.0, theta)
 
 
 class Unstructured(_Shared):
@@ -133,7 +134,6 @@ class Unstructured(_Shared):
         return self.back @ super().covariance(theta) @ self.back.T
 
     def snapped(self, theta: Array) -> Array:
-        """Theta with what is zero up to the precision of the search set to zero."""
         factor = self.factor(theta)
         factor[np.linalg.norm(factor, axis=1) < _ZERO_SD] = 0.0
         factor[np.abs(factor) < 1e-5 * np.abs(factor).max()] = 0.0
@@ -166,6 +166,9 @@ class Independent(_Shared):
     def factor_derivatives(self, theta: Array) -> list[Array]:
         return [np.diag(unit / self.scale) for unit in np.eye(self.q)]
 
+    def snapped(self, theta: Array) -> Array:
+        return np.where(np.abs(theta) < _ZERO_SD, 0.0, theta)
+
     def is_singular(self, theta: Array) -> bool:
         return bool(np.any(np.abs(theta) < _ZERO_SD))
 
@@ -177,9 +180,6 @@ class CompoundSymmetry(_Shared):
     """
 
     n_params = 2
-
-    def snapped(self, theta: Array) -> Array:
-        return _zero_sd_snapped(theta)
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         lowest = -1 / (self.q - 1)
@@ -271,9 +271,6 @@ class FirstOrderAutoregressive(_Structure):
         total, share, rho = self._moments(residual)
         return np.array([factor * np.sqrt(share * total), np.arctanh(rho)])
 
-    def snapped(self, theta: Array) -> Array:
-        return _zero_sd_snapped(theta)
-
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         return np.array([np.sqrt(covariance[0, 0]), np.arctanh(correlation)])
 
@@ -321,10 +318,6 @@ class FirstOrderAutoregressive(_Structure):
 _ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
 
 
-def _zero_sd_snapped(theta: Array) -> Array:
-    return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])
-
-
 def _square_root(G: Array) -> Array:
     """A matrix L with L Lᵀ = G, also for a singular G."""
     values, vectors = np.linalg.eigh(G)
@@ -362,20 +355,7 @@ def marginal_covariance(
 ) -> Array:
     """``Z G Zᵀ``: what the random effects give to the covariance of the linear predictor.
 
-    Parameters
-    ----------
-    terms : sequence of RandomTerm
-        At least one.
-    covariances : sequence of ndarray, shape (q, q)
-        Covariance of the random effects of one level, one a term.
-    correlations : sequence of float or None
-        The correlation parameter of ar1 and cs terms.
-    rows : ndarray of int, or slice
-        The rows to use; default all.
-
-    Returns
-    -------
-    ndarray, shape (rows, rows)
+    Each term has the covariance of the effects of one level, and ar1 and cs a correlation.
     """
     total = 0.0
     for term, G, correlation in zip(terms, covariances, correlations, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from glmmtools._text import plural
 from glmmtools.columns import select, to_frame
 from glmmtools.grammar import split_outside, unquoted
+from glmmtools.report import html_block, html_table, text_table
 
 __all__ = ["DesignDescription", "Grouping", "describe_design", "read_groupings"]
 
@@ -108,17 +110,13 @@ class DesignDescription:
     def __repr__(self) -> str:
         lines = [f"Design {self.structure}: {plural(self.rows, 'row')}"]
         for caption, table in self._tables():
-            lines += ["", caption, *(f"  {line}" for line in table.to_string().splitlines())]
+            lines += text_table(table, caption)
         return "\n".join([line.rstrip() for line in [*lines, "", *self._notes()]])
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><b>Design {html.escape(self.structure)}</b>: {plural(self.rows, 'row')}</p>"]
-        for caption, table in self._tables():
-            body = table.to_html(border=0, classes=None).replace(' class="dataframe"', "")
-            body = body.replace("<th></th>", "<td></td>", 1)
-            parts.append(body.replace("<thead>", f"<caption><b>{caption}</b></caption><thead>", 1))
-        parts += [f"<p>{html.escape(note)}</p>" for note in self._notes()]
-        return "<div>" + "\n".join(parts) + "</div>"
+        head = f"<p><b>Design {html.escape(self.structure)}</b>: {plural(self.rows, 'row')}</p>"
+        tables = [html_table(table, caption) for caption, table in self._tables()]
+        return html_block([head, *tables], self._notes())
 
 
 def describe_design(
@@ -187,11 +185,7 @@ def describe_design(
         len(frame),
         pd.DataFrame([_factor_row(each, groupings) for each in groupings]).set_index("factor"),
         pd.DataFrame(
-            [
-                _relation_row(a, b)
-                for i, a in enumerate(groupings)
-                for b in groupings[i + 1 :]
-            ],
+            [_relation_row(a, b) for a, b in itertools.combinations(groupings, 2)],
             columns=["first", "second", "relation", "combinations"],
         ),
         pd.DataFrame(

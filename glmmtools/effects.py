@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, nearest, one_of
+from glmmtools.columns import levels_of
 from glmmtools.grammar import split_outside, variables_in
 from glmmtools.messages import require_converged
 
@@ -20,11 +22,11 @@ __all__ = [
     "Effects",
     "has_interval",
     "is_factor",
-    "levels_of",
     "mean_label",
     "observed",
     "predict_along",
     "response_label",
+    "shown",
 ]
 
 Array = np.ndarray
@@ -69,11 +71,6 @@ def predict_along(
 ) -> Effects:
     """Predict along a column of the fixed part, the others held at their mean or commonest level.
 
-    Raises
-    ------
-    ValueError
-        If `x` or `by` is not a column of the fixed part, or the fit did not converge.
-
     Examples
     --------
     >>> import glmmtools as gt
@@ -92,7 +89,7 @@ def predict_along(
         _check_column(model, "by", by)
         if by == x:
             raise ValueError(f"x and by are both {x!r}; by is another column of the fixed part")
-    held = {name: _typical(model, name) for name in _columns_used(model) if name not in (x, by)}
+    held = _typical_values(model, (x, by))
     by_values = [None] if by is None else _curve_values(model, by)
     parts = []
     for value in by_values:
@@ -111,8 +108,8 @@ def predict_along(
     else:
         grid = grid.join(found.drop(columns="std_error"))
     lines = _lines(model, x, by, by_values, held, scale) if level == "conditional" else None
-    shown = {name: f"{_shown(value)} ({how})" for name, (value, how) in held.items()}
-    return Effects(grid, x, by, by_values, shown, not is_factor(model, x), lines)
+    told = {name: f"{shown(value)} ({how})" for name, (value, how) in held.items()}
+    return Effects(grid, x, by, by_values, told, not is_factor(model, x), lines)
 
 
 def has_interval(model: FittedModel, level: str, scale: str) -> bool:
@@ -122,11 +119,10 @@ def has_interval(model: FittedModel, level: str, scale: str) -> bool:
 
 def _check_column(model: FittedModel, argument: str, name: str) -> None:
     columns = _columns_used(model)
-    groups = {each for recipe in model._problem.design.recipes for each in recipe.spec.groups}
     if name in columns:
         return
     hint = nearest(name, columns)
-    if name in groups:
+    if name in model._problem.design.formula.groups:
         hint = ", but a grouping factor: level='conditional' draws one line for each of its levels"
     raise ValueError(
         f"{argument}={name!r} is not a column of the fixed part{hint}. "
@@ -137,8 +133,7 @@ def _check_column(model: FittedModel, argument: str, name: str) -> None:
 def _columns_used(model: FittedModel) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
     problem = model._problem
-    formula = problem.design.formula
-    parts = [formula.fixed, *formula.offsets, *(each.columns for each in formula.random)]
+    parts = problem.design.formula.right_side
     parts += [each.text for each in (problem.dispersion, problem.zero) if each is not None]
     names = dict.fromkeys(name for part in parts for name in variables_in(part))
     return [name for name in names if name in problem.design.frame.columns]
@@ -150,13 +145,6 @@ def is_factor(model: FittedModel, name: str) -> bool:
     as_levels = re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", model.formula)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return bool(as_levels) or not numeric
-
-
-def levels_of(column: pd.Series) -> list:
-    """Levels of a factor that occur, in the order of its categories or sorted."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return [each for each in column.cat.categories if (column == each).any()]
-    return sorted(column.unique())
 
 
 def _typical(model: FittedModel, name: str) -> tuple:
@@ -195,7 +183,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
             f"level='conditional' is for random effects; {model.formula!r} has none. "
             "Use level='population'"
         )
-    keys = list(dict.fromkeys(name for each in design.recipes for name in each.spec.groups))
+    keys = design.formula.groups
     by_factor = by is not None and is_factor(model, by)
     columns = keys + ([by] if by_factor and by not in keys else [])
     parts = []
@@ -209,7 +197,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     return lines
 
 
-def _shown(value) -> str:
+def shown(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -246,7 +234,7 @@ def observed(model: FittedModel, effects: Effects) -> pd.DataFrame:
     return table
 
 
-def _typical_values(model: FittedModel, but: list[str]) -> dict[str, tuple]:
+def _typical_values(model: FittedModel, but: Sequence) -> dict[str, tuple]:
     return {name: _typical(model, name) for name in _columns_used(model) if name not in but}
 
 

@@ -71,7 +71,7 @@ def extended(
     new label, and so do the units nested in it. A numeric column of `within` goes on in its steps.
     """
     fixed = variables_in(" ".join([design.formula.fixed, *design.formula.offsets]))
-    groups = [name for spec in design.formula.random for name in spec.groups]
+    groups = design.formula.groups
     units = list(dict.fromkeys(name for name in (*groups, along, within) if name is not None))
     rows = np.arange(len(frame))
     for role, column in (("within", within), ("along", along)):
@@ -98,7 +98,7 @@ def _check_column(role, column, frame, fixed, groups, along) -> None:
             f"multiplied. {'Name the units: ' + listed(groups) if groups else 'Name a column of'}"
             f"{'' if groups else ' units'}, or make one layout of each size"
         )
-    if role == "within" and along is None and [column] == list(dict.fromkeys(groups)):
+    if role == "within" and along is None and [column] == groups:
         raise ValueError(f"within={column!r} names the groups; for more of them along={column!r}")
     around = along if along is not None else next((g for g in groups if g != column), None)
     if role == "within" and around is not None and column != around and column in frame:

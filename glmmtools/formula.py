@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,13 @@ from formulaic.errors import DataMismatchWarning, FormulaicError
 
 from glmmtools._text import listed, plural
 from glmmtools.columns import CONTEXT, check_finite, evaluate, first_line, numeric, select, to_frame
-from glmmtools.grammar import ParsedFormula, RandomSpec, parse_formula, variables_in
+from glmmtools.grammar import (
+    RANDOM_FUNCTIONS,
+    ParsedFormula,
+    RandomSpec,
+    parse_formula,
+    variables_in,
+)
 from glmmtools.response import Response, is_pair, read_response
 
 __all__ = ["Design", "FixedPart", "RandomTerm", "build_design", "one_sided", "random_term"]
@@ -67,9 +72,14 @@ class RandomTerm:
     places: Array | None = None
 
     @property
+    def serial(self) -> bool:
+        """Whether one sd and one correlation hold for all columns: ar1 and cs."""
+        return self.structure in RANDOM_FUNCTIONS
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Names of the standard deviations: one for a series or a compound symmetry."""
-        if self.structure in ("ar1", "cs"):
+        if self.serial:
             return (f"{self.structure}({self.column_name})",)
         return self.names
 
@@ -79,12 +89,9 @@ class RandomTerm:
 
         Places count the times of a level in order; a shorter series ends in nan.
         """
-        levels = len(self.levels)
-        order = np.lexsort((self.time, self.codes))
-        counts = np.bincount(self.codes, minlength=levels)
-        place = np.empty(len(order), dtype=np.intp)
-        place[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        times = np.full((levels, int(counts.max())), np.nan)
+        rank = pd.Series(self.time).groupby(self.codes).rank().to_numpy()
+        place = rank.astype(np.intp) - 1
+        times = np.full((len(self.levels), place.max() + 1), np.nan)
         times[self.codes, place] = np.round(self.time)
         return place, times
 
@@ -116,20 +123,11 @@ def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
 
 
 def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
-    """Code of each row and, for each code, the tuple of labels; only levels that occur."""
-    codes, uniques = zip(*(pd.factorize(frame[name], sort=True) for name in groups), strict=True)
-    joint = codes[0].astype(np.int64)
-    for more, labels in zip(codes[1:], uniques[1:], strict=True):
-        joint = joint * len(labels) + more
-    present, compact = np.unique(joint, return_inverse=True)
-    labels_of = []
-    for labels in reversed(uniques):
-        labels_of.append(np.asarray(labels, dtype=object)[present % len(labels)])
-        present = present // len(labels)
-    keys = (
-        labels_of[0].tolist() if len(groups) == 1 else list(zip(*reversed(labels_of), strict=True))
-    )
-    return compact.astype(np.intp), keys
+    """Code of each row and, for each code, its label or tuple of labels; only levels that occur."""
+    labels = frame[list(groups)].reset_index(drop=True)
+    codes = labels.groupby(list(groups), sort=True, observed=True).ngroup().to_numpy(np.intp)
+    first_rows = np.unique(codes, return_index=True)[1]
+    return codes, _group_keys(labels.iloc[first_rows], groups)
 
 
 def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _RandomRecipe]:
@@ -281,21 +279,16 @@ class Design:
             If a column is missing or a factor has a level that the fit has not seen.
         """
         frame = self._new_frame(data, self.formula.fixed, *self.formula.offsets)
-        offset = sum(
-            (numeric(each, frame, "offset") for each in self.formula.offsets), np.zeros(len(frame))
-        )
-        return _apply(self.model_spec, frame), offset
+        return _apply(self.model_spec, frame), _offset(self.formula, frame)
 
     def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
         """Return the random terms on new data, with code -1 for new levels.
 
         Without codes every level counts as new, and the grouping factors need no columns.
         """
-        specs = [recipe.spec for recipe in self.recipes]
-        groups = [name for spec in specs for name in spec.groups] if with_codes else []
-        frame = self._new_frame(
-            data, *(spec.columns for spec in specs), *(f"`{g}`" for g in groups)
-        )
+        columns = [recipe.spec.columns for recipe in self.recipes]
+        groups = [f"`{name}`" for name in self.formula.groups] if with_codes else []
+        frame = self._new_frame(data, *columns, *groups)
         return tuple(
             recipe(frame, term, with_codes)
             for recipe, term in zip(self.recipes, self.random, strict=True)
@@ -309,6 +302,10 @@ class Design:
             name = frame.columns[frame.isna().any()][0]
             raise ValueError(f"the new data has a missing value in column {name!r}")
         return frame
+
+
+def _offset(parsed: ParsedFormula, frame: pd.DataFrame) -> Array:
+    return sum((numeric(each, frame, "offset") for each in parsed.offsets), np.zeros(len(frame)))
 
 
 def _apply(model_spec, frame: pd.DataFrame) -> Array:
@@ -330,22 +327,11 @@ def build_design(
     offset: Any = None,
     weights: Any = None,
     also_used: tuple[str, ...] = (),
-    on_drop: Callable[[int], None] | None = None,
 ) -> Design:
-    """Build the `Design` of a formula on data.
+    """Build the `Design` of a formula on data; `offset` and `weights` are as in ``fit``.
 
-    Parameters
-    ----------
-    formula, data
-        As in :func:`glmmtools.fit`.
-    takes_trials : bool
-        Whether the family counts successes out of trials; then `weights` are the trials.
-    offset, weights : str, array_like or None
-        A column name or one value a row.
-    also_used : tuple of str
-        Further expressions whose missing values drop rows.
-    on_drop : callable, optional
-        Called with the number of dropped rows, if any.
+    Where the family counts successes out of trials, `weights` are the trials. A missing value in
+    one of the expressions `also_used` drops its row too.
 
     Raises
     ------
@@ -354,11 +340,7 @@ def build_design(
     """
     parsed = parse_formula(formula)
     whole = to_frame(data)
-    expressions = [parsed.response, parsed.fixed, *parsed.offsets, *also_used]
-    expressions += [each.columns for each in parsed.random]
-    names = [name for each in expressions for name in variables_in(each)]
-    names += [name for each in parsed.random for name in each.groups]
-    frame = select(whole, list(dict.fromkeys(names)))
+    frame = columns_read(parsed, whole, parsed.response, *also_used)
     extra = {}
     for role, given in (("offset", offset), ("weights", weights)):
         if given is not None:
@@ -373,8 +355,6 @@ def build_design(
         raise ValueError("every row has a missing value in a column that the formula uses")
     frame = frame[complete] if n_dropped else frame
     extra = {role: values[complete] for role, values in extra.items()}
-    if n_dropped and on_drop is not None:
-        on_drop(n_dropped)
     check_finite(frame)
 
     prior = _checked_weights(extra.get("weights"), frame)
@@ -383,20 +363,34 @@ def build_design(
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
+    design = assembled(parsed, frame, response)
+    _check_finite_matrix(design.X, design.names, frame)
+    check_rank(design.X, design.names)
+    return replace(
+        design,
+        offset=extra.get("offset", 0.0) + design.offset,
+        weights=None if takes_trials else prior,
+        n_dropped=n_dropped,
+    )
+
+
+def columns_read(parsed: ParsedFormula, whole: pd.DataFrame, *more: str) -> pd.DataFrame:
+    """The columns that the right side of a formula reads, and those of further expressions."""
+    expressions = [*more, *parsed.right_side]
+    names = [name for each in expressions for name in variables_in(each)]
+    return select(whole, list(dict.fromkeys([*names, *parsed.groups])))
+
+
+def assembled(parsed: ParsedFormula, frame: pd.DataFrame, response: Response) -> Design:
+    """The design of a formula on complete rows, without further offset and without weights."""
     X, model_spec = evaluate(parsed.fixed, frame)
-    _check_finite_matrix(X, model_spec.column_names, frame)
-    total_offset = extra.get("offset", np.zeros(len(frame)))
-    for each in parsed.offsets:
-        total_offset = total_offset + numeric(each, frame, "offset")
     built = [random_term(spec, frame) for spec in parsed.random]
-    design = Design(
+    return Design(
         parsed, response, X, tuple(model_spec.column_names),
         {str(term): list(columns) for term, columns in model_spec.term_indices.items()},
-        total_offset, None if takes_trials else prior, tuple(term for term, _ in built),
-        frame, n_dropped, model_spec, tuple(recipe for _, recipe in built),
+        _offset(parsed, frame), None, tuple(term for term, _ in built), frame, 0, model_spec,
+        tuple(recipe for _, recipe in built),
     )  # fmt: skip
-    check_rank(design.X, design.names)
-    return design
 
 
 def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 __all__ = [
+    "RANDOM_FUNCTIONS",
     "ParsedFormula",
     "RandomSpec",
     "parse_formula",
@@ -53,6 +54,16 @@ class ParsedFormula:
     fixed: str
     random: tuple[RandomSpec, ...]
     offsets: tuple[str, ...]
+
+    @property
+    def groups(self) -> list[str]:
+        """The columns that name groups, each once."""
+        return list(dict.fromkeys(name for term in self.random for name in term.groups))
+
+    @property
+    def right_side(self) -> list[str]:
+        """The expressions right of the ~ that read columns, groups aside."""
+        return [self.fixed, *self.offsets, *(term.columns for term in self.random)]
 
 
 def parse_formula(text: str) -> ParsedFormula:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from glmmtools import messages
 from glmmtools._text import listed, nearest
+from glmmtools.columns import levels_of
 from glmmtools.grammar import unquoted, variables_in
 
 if TYPE_CHECKING:
@@ -210,10 +211,8 @@ def _factor_levels(design) -> dict[str, list]:
     found = {}
     for name in variables_in(design.formula.fixed):
         column = design.frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            found[name] = [each for each in column.cat.categories if (column == each).any()]
-        elif not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            found[name] = sorted(column.unique().tolist())
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            found[name] = levels_of(column)
     for factor, state in design.model_spec.factor_contrasts.items():
         expression = str(factor.expr)
         name = unquoted(expression[2:].split(",")[0].rstrip(")").strip())

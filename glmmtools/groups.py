@@ -73,17 +73,13 @@ def covariance(model: FittedModel, rows: Any = None) -> pd.DataFrame:
         [each.correlation for each in estimates],
         positions,
     )
-    if _is_linear(model):
+    if model._is_linear:
         phi = np.broadcast_to(model._shape()["phi"], model.nobs)
         weights = model._problem.design.weights
         phi = phi if weights is None else phi / weights
         total[np.diag_indices_from(total)] += phi[positions]
     index = model._problem.design.frame.index[positions]
     return pd.DataFrame(total, index=index, columns=index)
-
-
-def _is_linear(model: FittedModel) -> bool:
-    return model.family.name == "normal" and model.link.name == "identity"
 
 
 def rows_at(model: FittedModel, rows: Any) -> Array:
@@ -168,14 +164,12 @@ def pooling(model: FittedModel, group: str | None = None) -> pd.DataFrame:
                 f"the effects of {term.label} are one series in time for each level; pooling is "
                 "shown for intercepts and slopes"
             )
-    names = [name for term, _ in chosen for name in term.names]
-    intercept_only = names == ["Intercept"]
+    intercept_only = [name for term, _ in chosen for name in term.names] == ["Intercept"]
     partial, complete = model._estimate.beta, _without_random_effects(model)
-    bases = [_bases(model, beta, names, intercept_only) for beta in (partial, complete)]
     scale = model.link.inverse if intercept_only else np.asarray
     shrunk = [estimate.modes for _, estimate in model._random_terms()]
     free, determined = _unshrunk(model, group)
-    parts, k = [], 0
+    parts = []
     for number, (term, _) in enumerate(model._random_terms()):
         if term.group != group:
             continue
@@ -185,6 +179,7 @@ def pooling(model: FittedModel, group: str | None = None) -> pd.DataFrame:
             limit = np.sign(effects) * np.inf if intercept_only else np.nan
             own = above[0] + np.where(known, effects, limit)
             both = above[1] + shrunk[number][:, column]
+            bases = [_base(model, beta, name, intercept_only) for beta in (partial, complete)]
             parts.append(
                 pd.DataFrame(
                     {
@@ -192,23 +187,21 @@ def pooling(model: FittedModel, group: str | None = None) -> pd.DataFrame:
                         "level": term.levels,
                         "term": name,
                         "n": np.bincount(term.codes, minlength=len(term.levels)),
-                        "no_pooling": scale(bases[0][k] + own),
-                        "partial_pooling": scale(bases[0][k] + both),
-                        "complete_pooling": float(scale(bases[1][k])),
+                        "no_pooling": scale(bases[0] + own),
+                        "partial_pooling": scale(bases[0] + both),
+                        "complete_pooling": float(scale(bases[1])),
                         "note": np.where(known, "", "no finite estimate on the link scale"),
                     }
                 )
             )
-            k += 1
     return pd.concat(parts, ignore_index=True)
 
 
-def _bases(model: FittedModel, beta: Array, names: list[str], intercept_only: bool) -> list[float]:
-    """What each random effect is added to: the average fixed part, or its own coefficient."""
+def _base(model: FittedModel, beta: Array, name: str, intercept_only: bool) -> float:
+    """What a random effect is added to: the average fixed part, or its own coefficient."""
     if intercept_only:
-        return [float(np.mean(model._problem.design.X @ beta))]
-    coefficients = dict(zip(model.params.index, beta, strict=True))
-    return [coefficients.get(name, 0.0) for name in names]
+        return float(np.mean(model._problem.design.X @ beta))
+    return dict(zip(model.params.index, beta, strict=True)).get(name, 0.0)
 
 
 def _outer(model: FittedModel, term: RandomTerm, modes: list[Array]) -> Array:

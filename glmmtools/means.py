@@ -17,7 +17,6 @@ from glmmtools import messages
 from glmmtools._text import listed, nearest, one_of
 from glmmtools.adjust import arrow_lengths, compact_letters
 from glmmtools.contrasts import (
-    LINK_SCALE,
     Contrasts,
     Estimates,
     adjustment,
@@ -29,8 +28,9 @@ from glmmtools.contrasts import (
 )
 from glmmtools.grammar import unquoted, variables_in
 from glmmtools.grid import Grid
+from glmmtools.report import link_scale
 from glmmtools.response import is_pair
-from glmmtools.wald import t_quantile, two_sided_p
+from glmmtools.wald import limits, two_sided_p
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,20 +186,8 @@ class MarginalMeans(Estimates):
         super().__init__(model, L, offset)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        self.frame = self._table()
-
-    def _table(self) -> pd.DataFrame:
-        eta, se, df = self._eta, self._se, self.model.contrast_df(self.L)
-        half = t_quantile(self.level, df) * se
-        values = {"estimate": eta, "std_error": se, "df": df}
-        values |= {"conf_low": eta - half, "conf_high": eta + half}
-        if self.scale == "response":
-            link = self.model.link
-            limits = np.sort(link.inverse(np.array([eta - half, eta + half])), axis=0)
-            values["estimate"] = link.inverse(eta)
-            values["std_error"] = np.abs(link.derivatives(eta)[0]) * se
-            values["conf_low"], values["conf_high"] = limits
-        return self.cells.assign(**values)
+        df, link = model.contrast_df(L), model.link if scale == "response" else None
+        self.frame = self.cells.assign(**limits(self._eta, self._se, df, level, link))
 
     def tests(self, null: float = 0.0) -> pd.DataFrame:
         """Test each mean against a value, given on the scale of the link.
@@ -339,8 +327,8 @@ class MarginalMeans(Estimates):
             If no arrows are right for all pairs; it names those that they are wrong for.
         """
         contrasts = self.contrasts("pairwise", adjust)
-        limits = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
-        half = np.diff(np.log(limits) if contrasts.ratio else limits)[:, 0] / 2
+        ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
         eta, ends, misled = self._eta, np.empty((2, len(self.cells))), []
         for part, each in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in each.weights])
@@ -382,7 +370,7 @@ class MarginalMeans(Estimates):
         if design.response.success is not None:
             response = f"{response} = {design.response.success!r}"
         if self.scale == "link" and link != "identity":
-            return f"{LINK_SCALE.get(link, link)} of the mean of {response}"
+            return f"{link_scale(link)} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
     def _title(self) -> str:
@@ -403,15 +391,16 @@ class MarginalMeans(Estimates):
         return notes
 
     def _scale_notes(self) -> list[str]:
-        link = self.model.link.name
-        scale = LINK_SCALE.get(link, link)
-        notes = []
+        link, notes = self.model.link.name, []
         response = self.model._problem.design.formula.response
         if "(" in response and not self.model.family.takes_trials:
             notes.append(f"They stay on the scale of {response}, which the model was fitted to.")
-        if self.scale == "link" and scale:
-            notes.append(f"They are on the {scale} scale.")
-        elif scale:
+        if link == "identity":
+            return notes
+        if self.scale == "link":
+            notes.append(f"They are on the {link_scale(link)} scale.")
+        else:
+            scale = link_scale(link)
             notes.append(
                 f"Averaged on the {scale} scale and then transformed back: not the average of the "
                 "response over the rows."

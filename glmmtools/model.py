@@ -31,6 +31,7 @@ from glmmtools.links import Link
 from glmmtools.plots import models as plots
 from glmmtools.plots import random_part
 from glmmtools.problem import build_problem, check_support, confounded_groups
+from glmmtools.truth import tidy_effects
 from glmmtools.wald import t_quantile, two_sided_p
 
 __all__ = ["FittedModel", "fit"]
@@ -146,6 +147,10 @@ class FittedModel:
         return self._problem.link
 
     @property
+    def _is_linear(self) -> bool:
+        return self.family.name == "normal" and self.link.name == "identity"
+
+    @property
     def engine(self) -> str:
         """Name of the engine that computed the fit."""
         return self._estimate.engine
@@ -246,11 +251,9 @@ class FittedModel:
             Indexed by coefficient; columns ``estimate, std_error, df, statistic, p_value, conf_low,
             conf_high``. ``df`` is infinite for z tests.
         """
-        df = self._estimate.df
-        statistic = self.params / self.bse
         table = pd.DataFrame({"estimate": self.params, "std_error": self.bse})
-        table["df"], table["statistic"] = df, statistic
-        table["p_value"] = two_sided_p(statistic.to_numpy(), df)
+        table["df"], table["statistic"] = self._estimate.df, self.params / self.bse
+        table["p_value"] = self.pvalues
         return table.join(self.conf_int(level)).rename_axis("term")
 
     def contrast_df(self, contrasts: Array) -> Array:
@@ -345,7 +348,9 @@ class FittedModel:
         if self.family.name == "normal" and "phi" in self._estimate.shape:
             phi = self._estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
-        return pd.DataFrame(rows, columns=_component_columns(rows))
+        columns = ["group", "term", "variance", "sd", "corr"]
+        columns += sorted({key for row in rows for key in row} - set(columns))
+        return pd.DataFrame(rows, columns=columns)
 
     def random_covariance(self, group: str) -> pd.DataFrame:
         """Return G for one level of a grouping factor: the covariance of its random effects."""
@@ -386,6 +391,12 @@ class FittedModel:
             }
         return pd.Series(values, name="dispersion", dtype=float)
 
+    @property
+    def _further_dispersion(self) -> pd.Series:
+        """The dispersion without what the variance components show."""
+        shown = ["residual sd", "phi"] if self.family.name == "normal" else []
+        return self.dispersion.drop(shown, errors="ignore")
+
     @cached_property
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes of the random effects with their conditional standard deviations.
@@ -396,37 +407,20 @@ class FittedModel:
             Columns ``group, level, term, estimate, std_error``, one row a random effect. The
             standard deviations are given the parameters, as lme4's ``condVar``.
         """
-        columns = ["group", "level", "term", "estimate", "std_error"]
+        modes = [term.modes for term in self._estimate.terms]
         sds = engines.laplace.conditional_sds(self._problem, self._estimate)
-        parts = []
-        for (term, estimate), sd in zip(self._random_terms(), sds, strict=True):
-            names = np.tile(np.array(term.names, object), (len(term.levels), 1))
-            if term.structure == "ar1":
-                name, times = term.names[0], term.series[1]
-                labels = [[f"{name}[{time:g}]" for time in row] for row in times]
-                names = np.where(np.isnan(times), None, np.array(labels, object))
-            effects = pd.DataFrame(
-                {
-                    "group": term.group,
-                    "level": np.repeat(term.levels, names.shape[1]),
-                    "term": names.ravel(),
-                    "estimate": estimate.modes.ravel(),
-                    "std_error": sd.ravel(),
-                }
-            )
-            parts.append(effects[effects["term"].notna()])
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        return pd.DataFrame(
+            tidy_effects(self._problem.design.random, estimate=modes, std_error=sds)
+        )
 
     def _random_terms(self):
         return list(zip(self._problem.design.random, self._estimate.terms, strict=True))
 
-    def _shape(self, newdata: Any = None) -> dict[str, Any]:
+    def _shape(self) -> dict[str, Any]:
         """Shape parameters of each row: numbers, or arrays where they are modelled."""
-        values = dict(self._estimate.shape)
-        if self._problem.dispersion is not None:
-            part = self._problem.dispersion
-            X = part.X if newdata is None else part.on(newdata)
-            values["phi"] = np.exp(X @ self._estimate.predictors["phi"])
+        values, part = dict(self._estimate.shape), self._problem.dispersion
+        if part is not None:
+            values["phi"] = np.exp(part.X @ self._estimate.predictors["phi"])
         return values
 
     def _extra_zeros(self, newdata: Any = None) -> Any:
@@ -482,6 +476,11 @@ class FittedModel:
     def _by_row(self, values, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=self._problem.design.frame.index, name=name)
 
+    @cached_property
+    def _joint(self) -> joint.Joint:
+        """The likelihood around the estimates, for standard errors of predictions."""
+        return joint.Joint(self._problem, self._estimate)
+
     # -- predictions and new responses
 
     predict = prediction.predict
@@ -498,7 +497,6 @@ class FittedModel:
     plot_covariance = random_part.plot_covariance
     plot_fit = plots.plot_fit
     report = write_up.report
-    _joint = cached_property(prediction.joint_likelihood)
 
     def refit(self, y: Any) -> FittedModel:
         """Fit the same model to another response on the same rows.
@@ -534,8 +532,3 @@ class FittedModel:
 
     def _repr_html_(self) -> str:
         return report.summary_html(self)
-
-
-def _component_columns(rows: list[dict]) -> list[str]:
-    columns = ["group", "term", "variance", "sd", "corr"]
-    return columns + sorted({key for row in rows for key in row} - set(columns))

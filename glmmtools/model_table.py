@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.effects import response_label
-from glmmtools.report import fixed, with_digits
-from glmmtools.write_up import first_sentence, three_digits, to_latex
+from glmmtools.report import fixed, three_digits, with_digits
+from glmmtools.write_up import first_sentence, to_latex
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from glmmtools.model import FittedModel
 
@@ -36,6 +36,11 @@ class ModelTable:
     frame: pd.DataFrame
     notes: tuple[str, ...]
 
+    def _blocks(self) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+        """Each part with its rows: the name, and one cell a model."""
+        for part, block in self.frame.groupby(level=0, sort=False):
+            yield part, list(block.droplevel(0).itertuples(name=None))
+
     def __str__(self) -> str:
         first = 2 + max(map(len, self.frame.index.get_level_values(1)))
         widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
@@ -45,8 +50,7 @@ class ModelTable:
             return "  ".join([f"{name:<{first}}", *padded]).rstrip()
 
         lines = [line("", *self.frame.columns)]
-        for part, block in self.frame.groupby(level=0, sort=False):
-            rows = block.droplevel(0).itertuples()
+        for part, rows in self._blocks():
             lines += [part, *(line(f"  {name}", *cells) for name, *cells in rows)]
         return "\n".join([*lines, *self.notes])
 
@@ -58,11 +62,11 @@ class ModelTable:
         head = "".join(f"<th>{escape(name)}</th>" for name in self.frame.columns)
         lines = [f"<table><thead><tr><th></th>{head}</tr></thead><tbody>"]
         width = len(self.frame.columns) + 1
-        for part, block in self.frame.groupby(level=0, sort=False):
+        for part, rows in self._blocks():
             lines.append(
                 f'<tr><th colspan="{width}" style="text-align:left">{escape(part)}</th></tr>'
             )
-            for name, *cells in block.droplevel(0).itertuples():
+            for name, *cells in rows:
                 row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
                 lines.append(f'<tr><td style="text-align:left">{escape(name)}</td>{row}</tr>')
         notes = "".join(f"<p>{escape(each)}</p>" for each in self.notes)
@@ -77,11 +81,9 @@ class ModelTable:
             rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\hline",
             " & ".join(["", *map(to_latex, self.frame.columns)]) + r" \\", r"\hline",
         ]  # fmt: skip
-        for part, block in self.frame.groupby(level=0, sort=False):
+        for part, rows in self._blocks():
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{to_latex(part)}}}}} \\")
-            lines += [
-                " & ".join(map(to_latex, row)) + r" \\" for row in block.droplevel(0).itertuples()
-            ]
+            lines += [" & ".join(map(to_latex, row)) + r" \\" for row in rows]
         lines += [r"\hline", r"\end{tabular}"]
         return "\n".join([*lines, *(rf"\par {to_latex(each)}" for each in self.notes)])
 
@@ -158,7 +160,8 @@ def _cells(model: FittedModel) -> dict[tuple[str, str], str]:
         (about, "method"): model.method,
     }
     for name in model.params.index:
-        estimate, error = _pair(model.params[name], model.bse[name])
+        both = model.params[name], model.bse[name]
+        estimate, error = with_digits(both, both[1], 3)
         cells[coefficients, name] = f"{estimate} ({error})"
     for row in model.variance_components.to_dict("records"):
         label = f"{row['group']} {row['term']}".strip()
@@ -167,8 +170,7 @@ def _cells(model: FittedModel) -> dict[tuple[str, str], str]:
             if key.startswith("corr") and np.isfinite(value):
                 place = "" if key == "corr" else f" ({key[4:]})"
                 cells[random, f"corr {label}{place}"] = f"{value:.2f}"
-    hidden = ["residual sd", "phi"] if model.family.name == "normal" else []
-    for name, value in model.dispersion.drop(hidden, errors="ignore").items():
+    for name, value in model._further_dispersion.items():
         cells[dispersion, name] = three_digits(value)
     cells[fit, "rows"] = str(model.nobs)
     for group, levels in model.n_groups.items():
@@ -177,11 +179,6 @@ def _cells(model: FittedModel) -> dict[tuple[str, str], str]:
     cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
     cells[fit, "AIC"] = fixed(model.aic, 2)
     return cells
-
-
-def _pair(estimate: float, error: float) -> tuple[str, str]:
-    """Both with the decimals that show three digits of the standard error."""
-    return tuple(with_digits((estimate, error), error, 3))
 
 
 def _notes(models, names: list[str]) -> list[str]:

@@ -142,9 +142,10 @@ def extension(smaller: FittedModel, larger: FittedModel) -> Extension | None:
     ]
     if None in homes:
         return None
-    boundaries += _sds(b.design.random) - _sds(a.design.random)
+    boundaries += sum(len(term.components) for term in b.design.random)
+    boundaries -= sum(len(term.components) for term in a.design.random)
     new = [term for k, term in enumerate(b.design.random) if k not in homes]
-    return Extension(boundaries, any(term.structure in ("ar1", "cs") for term in new))
+    return Extension(boundaries, any(term.serial for term in new))
 
 
 def _spans(larger: Array, smaller: Array) -> bool:
@@ -162,11 +163,6 @@ def _columns(part: FixedPart | None, n: int) -> Array:
     return np.ones((n, 1)) if part is None else part.X
 
 
-def _sds(terms: Sequence[RandomTerm]) -> int:
-    """Number of standard deviations; ar1 and cs have one."""
-    return sum(1 if t.structure in ("ar1", "cs") else len(t.names) for t in terms)
-
-
 def _within(term: RandomTerm, other: RandomTerm) -> bool:
     """Whether a random term is a special case of one of the larger model."""
     same_groups = len(term.levels) == len(other.levels) and len(
@@ -174,8 +170,7 @@ def _within(term: RandomTerm, other: RandomTerm) -> bool:
     ) == len(term.levels)
     if not same_groups:
         return False
-    serial = ("ar1", "cs")
-    if term.structure in serial or other.structure in serial:
+    if term.serial or other.serial:
         return term.structure == other.structure and term.column_name == other.column_name
     if other.structure == "unstructured":
         return _spans(other.Z, term.Z)

@@ -10,12 +10,12 @@ import pandas as pd
 from glmmtools._text import one_of
 from glmmtools.covariance import structure_of
 from glmmtools.engines import joint
-from glmmtools.wald import t_quantile
+from glmmtools.wald import limits
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["joint_likelihood", "predict", "simulate"]
+__all__ = ["predict", "simulate"]
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -88,20 +88,8 @@ def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataF
     else:
         sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model._estimate.cov_beta, X))
         df = model.contrast_df(X)
-    half = t_quantile(interval, df) * sd
-    table = pd.DataFrame({"estimate": eta, "std_error": sd}, index=index)
-    table["conf_low"], table["conf_high"] = eta - half, eta + half
-    if scale == "response":
-        table["std_error"] *= np.abs(model.link.derivatives(eta)[0])
-        limits = model.link.inverse(table[["conf_low", "conf_high"]].to_numpy())
-        table["estimate"] = model.link.inverse(eta)
-        table["conf_low"], table["conf_high"] = limits.min(axis=1), limits.max(axis=1)
-    return table
-
-
-def joint_likelihood(model: FittedModel) -> joint.Joint:
-    """The likelihood around the estimates, for standard errors of predictions."""
-    return joint.Joint(model._problem, model._estimate)
+    columns = limits(eta, sd, df, interval, model.link if scale == "response" else None)
+    return pd.DataFrame(columns, index=index).drop(columns="df")
 
 
 def _averaged(model, eta: Array, random) -> Array:

@@ -36,23 +36,6 @@ def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
     fallen that far has the lower limit 0 (a correlation: -1 or 1); a limit beyond all values that
     were tried is nan.
 
-    Parameters
-    ----------
-    model : FittedModel
-        Fitted by maximum likelihood.
-    level : float
-        Strictly between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by term; columns ``estimate, conf_low, conf_high``.
-
-    Raises
-    ------
-    ValueError
-        For REML fits, quadrature, and fits that did not converge.
-
     Examples
     --------
     >>> import glmmtools as gt
@@ -104,25 +87,21 @@ class _Profile:
         theta = marginal.names["theta"]
         for each, term in zip(marginal.placed, marginal.terms, strict=True):
             structure = each.structure
-            serial = structure.correlation(np.ones(2)) is not None
 
             def at(v, structure=structure, part=each.theta):
                 return structure.covariance(v[theta][part])
 
             for i, name in enumerate(term.components):
                 found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
-            if serial:
+            if term.serial:
                 found[f"corr {term.group} {term.components[0]}"] = (
                     lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
                     -1.0,
                 )
             elif term.structure == "unstructured":
-                for i in range(len(term.names)):
-                    for j in range(i):
-                        found[f"corr {term.group} {term.names[j]}, {term.names[i]}"] = (
-                            partial(_correlation, at, i, j),
-                            -1.0,
-                        )
+                for i, j in zip(*np.tril_indices(len(term.names), -1), strict=True):
+                    name = f"corr {term.group} {term.names[j]}, {term.names[i]}"
+                    found[name] = (partial(_correlation, at, i, j), -1.0)
         for name in self.model._estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
             power, shown = 1.0, name

@@ -1,4 +1,4 @@
-"""Text and HTML of a summary, and the LaTeX of a model."""
+"""Text and HTML of a summary, of numbers and of tables, and the LaTeX of a model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def summary_text(model: FittedModel) -> str:
     width = max(len(key) for key, _ in header)
     lines = [title, *(f"  {key:<{width}}  {value}" for key, value in header)]
     for caption, table in tables:
-        lines += ["", caption, *(f"  {line}" for line in table.to_string().splitlines())]
+        lines += text_table(table, caption)
     for note in notes:
         lines += ["", note]
     return "\n".join(line.rstrip() for line in lines)
@@ -48,19 +48,13 @@ def summary_html(model: FittedModel) -> str:
         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
         for key, value in header
     )
-    parts = [f"<table><caption><b>{html.escape(title)}</b></caption>{rows}</table>"]
-    for caption, table in tables:
-        body = table.to_html(border=0, classes=None, index_names=False)
-        body = body.replace(' class="dataframe"', "").replace("<th></th>", "<td></td>", 1)
-        parts.append(
-            body.replace("<thead>", f"<caption><b>{html.escape(caption)}</b></caption><thead>", 1)
-        )
-    parts += [f"<p>{html.escape(note)}</p>" for note in notes]
-    return "<div>" + "\n".join(parts) + "</div>"
+    head = f"<table><caption><b>{html.escape(title)}</b></caption>{rows}</table>"
+    return html_block([head, *(html_table(table, caption) for caption, table in tables)], notes)
 
 
 def _parts(model: FittedModel):
     """Title, header rows, captioned tables of text, and notes: what both renderings show."""
+    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
     header = [
         ("formula", model.formula),
         ("distribution", f"{model.family.name}, {model.link.name} link{_success_note(model)}"),
@@ -68,21 +62,22 @@ def _parts(model: FittedModel):
         ("data", _data_line(model)),
         (
             "fit",
-            f"{_criterion(model)} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
+            f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
             f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters",
         ),
     ]
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
-    shown = ["residual sd", "phi"] if model.family.name == "normal" else []  # a variance component
-    extra = model.dispersion.drop(shown, errors="ignore")
+    extra = model._further_dispersion
     if len(extra):
         header.append(
             ("dispersion", ", ".join(f"{name} {number(value)}" for name, value in extra.items()))
         )
     if len(model.params):
-        tables.append((f"Fixed effects ({_scale_name(model)})", _fixed_table(model)))
+        link = model.link.name
+        scale = "in units of y" if link == "identity" else f"on the {link_scale(link)} scale"
+        tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
     notes = [f"{type(each).__name__}: {each}" for each in model.messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
@@ -90,14 +85,8 @@ def _parts(model: FittedModel):
 
 
 def _title(model: FittedModel) -> str:
-    normal = model.family.name == "normal" and model.link.name == "identity"
-    return ("Linear" if normal else "Generalized linear") + (
-        " mixed model" if model.n_groups else " model"
-    )
-
-
-def _criterion(model: FittedModel) -> str:
-    return "REML criterion (log)" if model.method == "REML" else "logLik"
+    kind = "Linear" if model._is_linear else "Generalized linear"
+    return kind + (" mixed model" if model.n_groups else " model")
 
 
 def _success_note(model: FittedModel) -> str:
@@ -109,15 +98,6 @@ def _data_line(model: FittedModel) -> str:
     groups = "".join(f"; {group}: {n} levels" for group, n in model.n_groups.items())
     dropped = f" ({plural(model.n_dropped, 'row')} with missing values dropped)"
     return plural(model.nobs, "row") + (dropped if model.n_dropped else "") + groups
-
-
-def _scale_name(model: FittedModel) -> str:
-    names = {
-        "logit": "on the log-odds scale",
-        "log": "on the log scale",
-        "identity": "in units of y",
-    }
-    return names.get(model.link.name, f"on the {model.link.name} scale")
 
 
 def _components_table(model: FittedModel) -> pd.DataFrame:
@@ -158,6 +138,14 @@ def _decimals(std_errors: pd.Series) -> int:
     return int(np.clip(1 - np.floor(np.log10(smallest)), _DECIMALS, 10))
 
 
+# ------------------------------------------------------------------------------ numbers and tables
+
+
+def link_scale(link: str) -> str:
+    """The name of the scale that a link leads to: ``"log-odds"``, ``"log"``, ``"probit"``."""
+    return "log-odds" if link == "logit" else link
+
+
 def fixed(value: float, decimals: int = _DECIMALS) -> str:
     """A number with fixed decimals and no negative zero; a dash for what could not be computed.
 
@@ -192,6 +180,13 @@ def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
     return [fixed(each, decimals) for each in values]
 
 
+def three_digits(value: float) -> str:
+    """Three significant digits: ``"13.0"``, ``"0.0409"``, ``"1234"``."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return number(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
 def p_text(value: float) -> str:
     """A p-value with four decimals, never zero.
 
@@ -199,6 +194,27 @@ def p_text(value: float) -> str:
     ('0.0322', '<0.0001')
     """
     return "<0.0001" if value < 0.0001 else fixed(value)
+
+
+def text_table(table: pd.DataFrame, caption: str) -> list[str]:
+    """The lines of a table below an empty line and its caption."""
+    return ["", caption, *(f"  {line}" for line in table.to_string().splitlines())]
+
+
+def html_table(table: pd.DataFrame, caption: str = "", index: bool = True) -> str:
+    """A table as HTML without classes, ids or styles that depend on a theme."""
+    body = table.to_html(border=0, index=index, index_names=False)
+    body = body.replace(' class="dataframe"', "").replace("<th></th>", "<td></td>", 1)
+    if caption:
+        head = f"<caption><b>{html.escape(caption)}</b></caption><thead>"
+        body = body.replace("<thead>", head, 1)
+    return body
+
+
+def html_block(parts: Iterable[str], notes: Iterable[str]) -> str:
+    """Pieces of HTML, and notes as paragraphs below them."""
+    paragraphs = [f"<p>{html.escape(each)}</p>" for each in notes]
+    return "<div>" + "\n".join([*parts, *paragraphs]) + "</div>"
 
 
 # ------------------------------------------------------------------------------ the equation
@@ -258,7 +274,7 @@ def _linear_predictor(design: Design) -> str:
         ]
     for number, term in enumerate(design.random):
         symbol = _symbol(number)
-        if term.structure in ("ar1", "cs"):
+        if term.serial:
             parts.append(rf"{symbol}_{{{_text(term.group)}[i],{_text(term.column_name)}_i}}")
             continue
         for k, name in enumerate(term.names):
@@ -294,7 +310,7 @@ def _random_distribution(number: int, design: Design) -> str:
     # the variances of two terms on one group are told apart by the symbols of their effects
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
-    if term.structure in ("ar1", "cs"):
+    if term.serial:
         correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
         pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
         return (

@@ -187,7 +187,7 @@ def simulate(
         coefficients=dict(zip(design.names, beta.tolist(), strict=True)),
         components=component_values(design.random, covariances, correlations),
         dispersion=_plain(shape) | ({"zero": float(zero)} if zero else {}),
-        random_effects=tidy_effects(design.random, effects),
+        random_effects=tidy_effects(design.random, value=effects),
         departures={name: value for name, value in departures.items() if value}
         | ({} if wrong_link is None else {"wrong_link": drawn_link.name}),
     )
@@ -226,11 +226,9 @@ def covariance(
     normal = look_up("normal")
     variance = checked_shape(normal, phi, None)["phi"]
     design = specified_design(formula, layout, normal)
+    parameters = random_parameters(design.random, sd, corr, rho)
     V = np.diag(np.broadcast_to(variance, design.n))
-    if design.random:
-        V = V + marginal_covariance(design.random, *random_parameters(design.random, sd, corr, rho))
-    else:
-        random_parameters((), sd, corr, rho)
+    V = V + marginal_covariance(design.random, *parameters)
     index = to_frame(layout).index
     return pd.DataFrame(V, index=index, columns=index)
 
@@ -282,10 +280,8 @@ def _unbalanced(design: Design, imbalance: float, rng: np.random.Generator) -> A
     )
     sizes = np.bincount(codes)
     kept = np.maximum(1, np.round(sizes * rng.uniform(1 - imbalance, 1, len(sizes))))
-    order = np.lexsort((rng.random(design.n), codes))
-    rank = np.empty(design.n)
-    rank[order] = np.arange(design.n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return rank < kept[codes]
+    rank = pd.Series(rng.random(design.n)).groupby(codes).rank().to_numpy()
+    return rank <= kept[codes]
 
 
 # ------------------------------------------------------------------------------ means and truth

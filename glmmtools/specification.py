@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, nearest, plural
-from glmmtools.columns import check_finite, evaluate, numeric, select, to_frame
+from glmmtools.columns import check_finite, select, to_frame
 from glmmtools.families import Family
-from glmmtools.formula import Design, RandomTerm, random_term
-from glmmtools.grammar import parse_formula, split_outside, unquoted, variables_in
+from glmmtools.formula import Design, RandomTerm, assembled, columns_read
+from glmmtools.grammar import parse_formula, split_outside, unquoted
 from glmmtools.response import Response, is_pair
 
 __all__ = [
@@ -38,29 +38,14 @@ def specified_design(formula: str, layout: Any, family: Family, trials: Any = No
     """The `Design` of a formula on a layout that has no response yet (its ``y`` is nan)."""
     parsed = parse_formula(formula)
     whole = to_frame(layout)
-    expressions = [parsed.fixed, *parsed.offsets, *(spec.columns for spec in parsed.random)]
-    names = [name for each in expressions for name in variables_in(each)]
-    names += [name for spec in parsed.random for name in spec.groups]
-    frame = select(whole, list(dict.fromkeys(names)))
+    frame = columns_read(parsed, whole)
     absent = frame.columns[frame.isna().any()]
     if len(absent):
         row = frame.index[frame[absent[0]].isna().to_numpy().argmax()]
         raise ValueError(f"column {absent[0]!r} of the layout has a missing value in row {row}")
     check_finite(frame)
-    X, model_spec = evaluate(parsed.fixed, frame)
-    offset = sum((numeric(each, frame, "offset") for each in parsed.offsets), np.zeros(len(frame)))
-    response = Response(
-        parsed.response,
-        np.full(len(frame), np.nan),
-        _trials(parsed.response, whole, family, trials),
-    )
-    built = [random_term(spec, frame) for spec in parsed.random]
-    return Design(
-        parsed, response, X, tuple(model_spec.column_names),
-        {str(term): list(columns) for term, columns in model_spec.term_indices.items()},
-        offset, None, tuple(term for term, _ in built), frame, 0, model_spec,
-        tuple(recipe for _, recipe in built),
-    )  # fmt: skip
+    totals = _trials(parsed.response, whole, family, trials)
+    return assembled(parsed, frame, Response(parsed.response, np.full(len(frame), np.nan), totals))
 
 
 def names_in(response: str) -> list[str]:
@@ -182,15 +167,14 @@ def random_parameters(
     terms: Sequence[RandomTerm], sd: Any, corr: Any, rho: Any
 ) -> tuple[list[Array], list[float | None]]:
     """The covariance of each term's effects, and the correlation of ar1 and cs terms."""
-    whole = ("ar1", "cs")
-    sizes = [1 if term.structure in whole else len(term.names) for term in terms]
+    sizes = [len(term.components) for term in terms]
     pairs = [
         q * (q - 1) // 2 if term.structure == "unstructured" else 0
         for term, q in zip(terms, sizes, strict=True)
     ]
     sds = _by_term("sd", sd, terms, sizes, required=True)
     corrs = _by_term("corr", corr, terms, pairs)
-    rhos = _by_term("rho", rho, terms, [int(t.structure in whole) for t in terms], required=True)
+    rhos = _by_term("rho", rho, terms, [int(t.serial) for t in terms], required=True)
     covariances, correlations = [], []
     for term, sigma, lower, each in zip(terms, sds, corrs, rhos, strict=True):
         q = len(term.names)

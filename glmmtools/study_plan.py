@@ -17,13 +17,13 @@ from scipy import special
 
 from glmmtools import engines
 from glmmtools._text import listed, nearest
-from glmmtools.bootstrap import lean, parameters
+from glmmtools.bootstrap import lean
 from glmmtools.columns import to_frame
 from glmmtools.engines import Estimate, Problem, TermEstimate
 from glmmtools.extend import extended, size_grid
 from glmmtools.families import family as look_up
 from glmmtools.formula import check_rank, one_sided, random_term
-from glmmtools.groups import require_converged
+from glmmtools.messages import require_converged
 from glmmtools.model import FittedModel
 from glmmtools.problem import check_problem
 from glmmtools.replicates import Replicate, check_count, run
@@ -35,6 +35,7 @@ from glmmtools.specification import (
     response_columns,
     specified_design,
 )
+from glmmtools.truth import parameters
 
 __all__ = ["Plan", "plan_study"]
 
@@ -77,8 +78,7 @@ class Plan:
             for each in np.random.SeedSequence(seed).spawn(n)
             for cell, child in enumerate(each.spawn(len(cells)))
         ]
-        names = statistic.columns()
-        rows = run(_Cells(tuple(cells)), items, names, identity, n_jobs, path, progress)
+        rows = run(_Cells(tuple(cells)), items, statistic.names, identity, n_jobs, path, progress)
         for place, column in enumerate(self.grid[0]):
             rows.insert(place, column, [self.grid[cell][column] for cell, _ in items])
         return true, rows
@@ -89,15 +89,16 @@ class Plan:
             terms = [each for each in fitted._problem.design.terms if each not in ("1", "0")]
             known = [*coefficients, *(each for each in terms if each not in coefficients)]
             default = [each for each in coefficients if each != "Intercept"]
-            chosen = _chosen(effects, known, default)
-            return _PValues(tuple(chosen), tuple(coefficients))
+            return _PValues(_chosen(effects, known, default))
         known = [each for each in parameters(fitted).index if each in true.index]
         if self.kind == "coverage" and method == "wald":
             known = [each for each in known if each in coefficients]
         chosen = _chosen(effects, known, known)
         if self.kind == "coverage":
-            return _Covered(true[chosen].to_dict(), level, method)
-        return _Estimates(tuple(chosen), tuple(coefficients))
+            return _Covered(chosen, true[chosen], level, method)
+        return _Estimates(
+            [*chosen, *(f"std_error {name}" for name in chosen if name in coefficients)]
+        )
 
 
 @dataclass(frozen=True)
@@ -112,46 +113,35 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _PValues:
-    effects: tuple[str, ...]
-    coefficients: tuple[str, ...]
-
-    def columns(self) -> list[str]:
-        return list(self.effects)
+    names: list[str]
 
     def __call__(self, fit: FittedModel) -> dict[str, float]:
         found = fit.pvalues.to_dict()
-        if not set(self.effects) <= set(self.coefficients):
+        if not set(self.names) <= set(found):
             found = fit.anova()["p_value"].to_dict() | found
-        return {name: found[name] for name in self.effects}
+        return {name: found[name] for name in self.names}
 
 
 @dataclass(frozen=True)
 class _Covered:
-    true: dict[str, float]
+    names: list[str]
+    true: pd.Series
     level: float
     method: str
 
-    def columns(self) -> list[str]:
-        return list(self.true)
-
     def __call__(self, fit: FittedModel) -> dict[str, float]:
-        table = fit.conf_int(self.level, method=self.method).reindex(list(self.true))
-        true = pd.Series(self.true)
-        return ((table["conf_low"] <= true) & (true <= table["conf_high"])).astype(float).to_dict()
+        table = fit.conf_int(self.level, method=self.method).reindex(self.names)
+        inside = (table["conf_low"] <= self.true) & (self.true <= table["conf_high"])
+        return inside.astype(float).to_dict()
 
 
 @dataclass(frozen=True)
 class _Estimates:
-    effects: tuple[str, ...]
-    coefficients: tuple[str, ...]
-
-    def columns(self) -> list[str]:
-        with_error = [f"std_error {name}" for name in self.effects if name in self.coefficients]
-        return [*self.effects, *with_error]
+    names: list[str]
 
     def __call__(self, fit: FittedModel) -> dict[str, float]:
         found = parameters(fit).to_dict() | fit.bse.add_prefix("std_error ").to_dict()
-        return {name: found[name] for name in self.columns()}
+        return {name: found[name] for name in self.names}
 
 
 def plan_study(kind, model, layout, family, along, within, sizes, analysis, truth) -> Plan:
@@ -319,11 +309,10 @@ def _analysed(source: FittedModel, options: dict[str, Any]) -> FittedModel:
     if problem.design is source._problem.design:
         return FittedModel(problem, replace(source._estimate, engine=engine.NAME))
     beta = np.full(len(problem.design.names), np.nan)  # of another model only the names are known
-    serial = [term.structure in ("ar1", "cs") for term in problem.design.random]
     terms = _terms(
         problem,
         [np.eye(len(term.names)) for term in problem.design.random],
-        [np.nan if each else None for each in serial],
+        [np.nan if term.serial else None for term in problem.design.random],
     )
     shape = dict.fromkeys(distribution.shape, np.nan)
     return _at_truth(problem, beta, shape, terms, {}, engine.NAME)
@@ -340,7 +329,7 @@ def _chosen(effects: list[str] | None, known: list[str], default: list[str]) -> 
             )
     if not effects:
         raise ValueError("there is no effect to study: the model has an intercept only")
-    return effects
+    return list(dict.fromkeys(effects))
 
 
 def _described(model: FittedModel) -> str:

@@ -80,7 +80,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, eq=False)
-class _Values:
+class Values:
     """The response without its missing values; `rows` are the labels to name in a message."""
 
     y: Array
@@ -132,8 +132,8 @@ def suggest_family(y, trials=None) -> Suggestion:
     >>> found.impossible["gamma"]
     'y = 0 in row 0; gamma needs y > 0'
     """
-    values = _read(y, trials)
-    impossible = _impossible(values)
+    values = read_values(y, trials)
+    impossible = impossible_families(values)
     candidates, doubtful = {}, {}
     for name, each in FAMILIES.items():
         if name not in impossible:
@@ -145,32 +145,15 @@ def suggest_family(y, trials=None) -> Suggestion:
     return Suggestion(_facts(values), candidates, doubtful, impossible)
 
 
-def impossible_families(y, trials=None) -> dict[str, str]:
-    """Return the families that cannot produce `y`, each with the value and row that exclude it.
-
-    Examples
-    --------
-    >>> impossible_families([0.2, 3.5])["beta"]
-    'y = 3.5 in row 1; beta needs 0 < y < 1'
-    """
-    return _impossible(_read(y, trials))
-
-
-def read_values(y, trials=None) -> Array:
-    """Return the values that are not missing as numbers; proportions of `trials` as counts.
-
-    Examples
-    --------
-    >>> read_values([0.5, None, 1.0], trials=4)
-    array([2., 4.])
-    """
-    return _read(y, trials).y
-
-
 # ------------------------------------------------------------------------------ reading
 
 
-def _read(y, trials) -> _Values:
+def read_values(y, trials=None) -> Values:
+    """Return the values that are not missing as numbers; proportions of `trials` as counts.
+
+    >>> read_values([0.5, None, 1.0], trials=4).y
+    array([2., 4.])
+    """
     series = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y).ravel())
     kept = series.notna().to_numpy()
     if not kept.any():
@@ -190,7 +173,7 @@ def _read(y, trials) -> _Values:
                 f"trials must be whole numbers above 0; row {rows[row]} has {totals[row]:g}"
             )
         values = _successes(values, totals)
-    return _Values(values, totals, rows, int((~kept).sum()))
+    return Values(values, totals, rows, int((~kept).sum()))
 
 
 def _numbers(series: pd.Series) -> Array:
@@ -230,7 +213,12 @@ def _successes(y: Array, trials: Array) -> Array:
 # ------------------------------------------------------------------------------ judging
 
 
-def _impossible(values: _Values) -> dict[str, str]:
+def impossible_families(values: Values) -> dict[str, str]:
+    """Return the families that cannot produce the values, with the value and row that exclude each.
+
+    >>> impossible_families(read_values([0.2, 3.5]))["beta"]
+    'y = 3.5 in row 1; beta needs 0 < y < 1'
+    """
     found = {}
     for name, family in FAMILIES.items():
         trials = np.ones_like(values.y) if values.trials is None else values.trials
@@ -254,7 +242,7 @@ def _impossible(values: _Values) -> dict[str, str]:
     return found
 
 
-def _verdict(family: Family, values: _Values) -> tuple[bool, str]:
+def _verdict(family: Family, values: Values) -> tuple[bool, str]:
     """Whether a family that the support allows is worth a fit, and why."""
     y = values.y
     if family.takes_trials:
@@ -283,7 +271,7 @@ def _verdict(family: Family, values: _Values) -> tuple[bool, str]:
     return True, shape + bound
 
 
-def _real_line(family: Family, values: _Values) -> tuple[bool, str]:
+def _real_line(family: Family, values: Values) -> tuple[bool, str]:
     y = values.y
     if y.min() >= 0 and y.max() <= 1:
         return False, "it predicts below 0 and above 1, if these are bounds"
@@ -298,7 +286,7 @@ def _real_line(family: Family, values: _Values) -> tuple[bool, str]:
     return True, f"as the normal, but for outliers: {seen}"
 
 
-def _successes_reason(family: Family, values: _Values) -> str:
+def _successes_reason(family: Family, values: Values) -> str:
     if values.binary:
         return "y is one of two values: one trial each; the choice left is the link"
     y, trials = values.y, values.trials
@@ -321,7 +309,7 @@ def _count_reason(family: Family, y: Array) -> str:
     return f"counts that cluster; variance {how}"
 
 
-def _facts(values: _Values) -> tuple[str, ...]:
+def _facts(values: Values) -> tuple[str, ...]:
     y = values.y
     kind = "whole numbers" if values.whole else "not whole numbers"
     kind = "two values" if values.binary else kind

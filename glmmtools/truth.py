@@ -14,7 +14,7 @@ from glmmtools.formula import RandomTerm
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
 
-__all__ = ["Truth", "component_values", "recovery", "tidy_effects"]
+__all__ = ["Truth", "component_values", "parameters", "recovery", "tidy_effects"]
 
 Array = np.ndarray
 
@@ -30,14 +30,9 @@ class Truth(dict):
         return self
 
     def __repr__(self) -> str:
-        shown = {key: value for key, value in self.items() if key != "random_effects"}
-        drawn = len(self["random_effects"]["value"])
-        return "\n".join(
-            [
-                *(f"{key}: {value}" for key, value in shown.items()),
-                f"random_effects: {plural(drawn, 'value')}",
-            ]
-        )
+        lines = [f"{key}: {value}" for key, value in self.items() if key != "random_effects"]
+        drawn = plural(len(self["random_effects"]["value"]), "value")
+        return "\n".join([*lines, f"random_effects: {drawn}"])
 
 
 def recovery(
@@ -78,21 +73,12 @@ def recovery(
     [1.0, 1.0]
     """
     true = _parameters(_truth_of(model, truth))
-    random = model._random_terms()
-    estimates = model.params.to_dict() | component_values(
-        [term for term, _ in random],
-        [each.covariance for _, each in random],
-        [each.correlation for _, each in random],
-    )
-    unit = "phi" if model.family.name == "normal" else "residual sd"  # one of the two is enough
-    estimates |= model.dispersion.drop(unit, errors="ignore").to_dict()
+    estimates = parameters(model, fixed=True)
     intervals = model.conf_int(level, method="profile" if profile else "wald")
-    names = list(dict.fromkeys([*true, *estimates]))
-    order = {name: i for i, name in enumerate(estimates)}
-    names.sort(key=lambda name: order.get(name, len(order)))
+    names = list(dict.fromkeys([*estimates.index, *true]))
     table = pd.DataFrame(index=pd.Index(names, name="term"))
     table["true"] = pd.Series(true, dtype=float)
-    table["estimate"] = pd.Series(estimates, dtype=float)
+    table["estimate"] = estimates
     table[["conf_low", "conf_high"]] = intervals.reindex(names)[["conf_low", "conf_high"]]
     inside = (table["conf_low"] <= table["true"]) & (table["true"] <= table["conf_high"])
     known = table[["true", "conf_low", "conf_high"]].notna().all(axis=1)
@@ -120,6 +106,31 @@ def _parameters(truth: Mapping[str, Any]) -> dict[str, float]:
     return {**truth["coefficients"], **truth["components"], **single}
 
 
+def parameters(model: FittedModel, fixed: bool = False) -> pd.Series:
+    """Return coefficients, sds and correlations of the random effects, and shape parameters.
+
+    Those that the family was given, as the df of ``family("t", df=8)``, only if `fixed`.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> m = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"))
+    >>> list(parameters(m).index)[2:]
+    ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
+    """
+    values = dict(model.params)
+    parts = model._estimate.terms
+    values |= component_values(
+        model._problem.design.random,
+        [part.covariance for part in parts],
+        [part.correlation for part in parts],
+    )
+    hidden = ["phi"] if model.family.name == "normal" else []  # the residual sd says the same
+    hidden += [] if fixed else list(model.family.fixed)
+    values |= dict(model.dispersion.drop(hidden, errors="ignore"))
+    return pd.Series(values, dtype=float)
+
+
 def component_values(
     terms: Sequence[RandomTerm], covariances: Sequence[Array], correlations: Sequence[float | None]
 ) -> dict[str, float]:
@@ -141,11 +152,15 @@ def component_values(
     return values
 
 
-def tidy_effects(terms: Sequence[RandomTerm], effects: list[Array]) -> dict[str, list]:
-    """The columns ``group, level, term, value`` of a table with one row a random effect."""
-    table: dict[str, list] = {"group": [], "level": [], "term": [], "value": []}
-    for term, b in zip(terms, effects, strict=True):
-        exists, labels = np.ones(b.shape, bool), np.tile(np.array(term.names, object), (len(b), 1))
+def tidy_effects(terms: Sequence[RandomTerm], **values: Sequence[Array]) -> dict[str, list]:
+    """The columns of a table with one row a random effect: ``group, level, term`` and `values`.
+
+    Each of the values has an array for each term, shape (levels, q).
+    """
+    table: dict[str, list] = {name: [] for name in ("group", "level", "term", *values)}
+    for number, term in enumerate(terms):
+        labels = np.tile(np.array(term.names, object), (len(term.levels), 1))
+        exists = np.ones(labels.shape, bool)
         if term.structure == "ar1":
             times = term.series[1]
             exists = ~np.isnan(times)
@@ -156,5 +171,6 @@ def tidy_effects(terms: Sequence[RandomTerm], effects: list[Array]) -> dict[str,
         table["group"] += [term.group] * len(levels)
         table["level"] += levels.tolist()
         table["term"] += labels[exists].tolist()
-        table["value"] += b[exists].tolist()
+        for name, arrays in values.items():
+            table[name] += arrays[number][exists].tolist()
     return table

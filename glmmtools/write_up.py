@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import listed, plural
-from glmmtools.effects import is_factor, levels_of, response_label
-from glmmtools.report import fixed, number, p_text, with_digits
+from glmmtools.columns import levels_of
+from glmmtools.effects import is_factor, response_label
+from glmmtools.report import fixed, link_scale, p_text, three_digits, with_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glmmtools.model import FittedModel
 
-__all__ = ["Report", "first_sentence", "report", "three_digits", "to_latex"]
+__all__ = ["Report", "first_sentence", "report", "to_latex"]
 
 _RATIOS = {"logit": "odds ratio", "cloglog": "hazard ratio"}
-_SCALES = {"logit": "the log-odds scale", "log": "the log scale", "identity": "the scale of y"}
 _DISTRIBUTIONS = {
     "poisson": "Poisson", "negative_binomial": "negative binomial", "nbinom1": "NB1",
     "betabinomial": "beta-binomial", "lognormal": "log-normal", "t": "Student's t",
@@ -142,9 +142,8 @@ def _model_sentence(model: FittedModel) -> str:
         of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
         parts.append(f"a probability of extra zeros{of}")
     name = _DISTRIBUTIONS.get(model.family.name, model.family.name)
-    linear = model.family.name == "normal" and model.link.name == "identity"
     subject = (
-        f"A linear {kind} (normal distribution, identity link)" if linear
+        f"A linear {kind} (normal distribution, identity link)" if model._is_linear
         else f"A generalized linear {kind} ({name} distribution, {model.link.name} link)"
     )  # fmt: skip
     return f"{subject} was fitted to {response_label(model)}, with {_joined(parts)}."
@@ -182,6 +181,11 @@ def _method_sentence(model: FittedModel) -> str:
 # -- estimates
 
 
+def _scale(model: FittedModel) -> str:
+    link = model.link.name
+    return "the scale of y" if link == "identity" else f"the {link_scale(link)} scale"
+
+
 def _ratio_name(model: FittedModel) -> str | None:
     """What the exponential of a coefficient is, if anything."""
     if model.link.name == "log":
@@ -210,8 +214,7 @@ def _estimate_sentences(model: FittedModel, level: float) -> list[str]:
         head = _heading(model, ratio)
         sentences.append(f"{head}, with {percent}: {'; '.join(compared)}.")
     if plain:
-        scale = _SCALES.get(model.link.name, f"the {model.link.name} scale")
-        sentences.append(f"Coefficients on {scale}, with {percent}: {'; '.join(plain)}.")
+        sentences.append(f"Coefficients on {_scale(model)}, with {percent}: {'; '.join(plain)}.")
     if compared and not _holds_on_average(model):
         sentences.append(
             "These effects are conditional: they compare rows with the same random effects of "
@@ -255,14 +258,11 @@ def _column_text(model: FittedModel, name: str) -> str | None:
 
 
 def _part_text(model: FittedModel, part: str) -> str | None:
-    match = re.fullmatch(r"(.*)\[(.*)\]", part)
+    match = re.fullmatch(r"(.*)\[T\.(.*)\]", part)
     if match is None:
-        return part
-    level = match.group(2)
+        return None if "[" in part else part
     base = _base_level(model, match.group(1))
-    if not level.startswith("T.") or base is None:
-        return None
-    return f"{_bare(match.group(1))} {level[2:]} vs {base}"
+    return None if base is None else f"{_bare(match.group(1))} {match.group(2)} vs {base}"
 
 
 def _bare(factor: str) -> str:
@@ -382,19 +382,16 @@ def _variance_sentences(model: FittedModel) -> list[str]:
                     pair = f"{rows['term'].iloc[k - 1]} and {row.term}" if place else row.term
                     correlations.append(f"{value:.2f} in {group} ({pair})")
     sentences = []
-    scale = _SCALES.get(model.link.name, f"the {model.link.name} scale")
     if sds:
-        sentences.append(f"{_the('standard deviation', sds, f', on {scale},')} {_joined(sds)}.")
+        aside = f", on {_scale(model)},"
+        sentences.append(f"{_the('standard deviation', sds, aside)} {_joined(sds)}.")
     if correlations:
         sentences.append(f"{_the('correlation', correlations)} {_joined(correlations)}.")
     return sentences + _dispersion_sentences(model)
 
 
 def _dispersion_sentences(model: FittedModel) -> list[str]:
-    values = model.dispersion.drop("residual sd", errors="ignore")
-    if model.family.name == "normal":  # its phi is the residual variance
-        values = values.drop("phi", errors="ignore")
-    sentences = []
+    values, sentences = model._further_dispersion, []
     if "zero" in values:
         zero = three_digits(values.pop("zero"))
         sentences.append(f"The probability of an extra zero was {zero}.")
@@ -410,13 +407,6 @@ def _dispersion_sentences(model: FittedModel) -> list[str]:
 
 def _the(noun: str, items: list[str], aside: str = "") -> str:
     return f"The {noun}{aside} was" if len(items) == 1 else f"The {noun}s{aside} were"
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits: ``"13.0"``, ``"0.0409"``, ``"1234"``."""
-    if value == 0 or not 1e-4 <= abs(value) < 1e6:
-        return number(value)
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def _software_sentence(model: FittedModel) -> str:

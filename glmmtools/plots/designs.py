@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import one_of
-from glmmtools.columns import to_frame
+from glmmtools.columns import levels_of, to_frame
 from glmmtools.describe import Grouping, read_groupings
 from glmmtools.plots import style
 from glmmtools.plots.tree import (
@@ -22,7 +22,6 @@ from glmmtools.plots.tree import (
     draw_tree,
     text_of,
     tint,
-    treatment_levels,
 )
 from glmmtools.simulation import covariance
 from glmmtools.specification import specified_design
@@ -117,23 +116,21 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     height, width = row.max() + 1, column.max() + 1
     size = (min(WIDEST, max(4.0, 0.72 * width + 1.6)), min(9.0, max(2.2, 0.6 * height + 0.9)))
     ax = style.new_axes(ax, size)
-    labels = frame[treatments].map(text_of).agg("\n".join, axis=1) if treatments else None
-    colors = np.full(len(frame), "white", object)
-    levels = treatment_levels(frame[treatments[0]]) if treatments else []
-    for number, level in enumerate(levels):
-        for i in np.flatnonzero((frame[treatments[0]] == level).to_numpy()):
-            colors[i] = tint(style.series(number).color)
-    longest = max((len(part) for each in labels for part in each.split("\n")), default=0) if (
-        treatments
-    ) else 0  # fmt: skip
+    labels = _labels(frame, treatments, "\n") if treatments else [""] * len(frame)
+    levels = levels_of(frame[treatments[0]]) if treatments else []
+    color_of = {level: tint(style.series(k).color) for k, level in enumerate(levels)}
+    colors = [color_of[each] for each in frame[treatments[0]]] if treatments else (
+        ["white"] * len(frame)
+    )  # fmt: skip
+    longest = max(len(part) for each in labels for part in each.split("\n"))
     cell = ax.figure.get_size_inches()[0] * 0.75 / width * 72
     fontsize = min(9.0, cell / (0.68 * max(longest, 1)))
-    for i, (r, c) in enumerate(zip(row, column, strict=True)):
+    for r, c, color, label in zip(row, column, colors, labels, strict=True):
         ax.add_patch(
-            Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=colors[i], edgecolor="0.6", linewidth=0.5)
+            Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.5)
         )
         if treatments and fontsize >= 5:
-            ax.text(c, r, labels.iloc[i], ha="center", va="center", fontsize=fontsize)
+            ax.text(c, r, label, ha="center", va="center", fontsize=fontsize)
     for depth, each in enumerate(groupings):
         if each.levels < len(frame):
             ax.add_collection(
@@ -148,14 +145,18 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.tick_params(length=0)
     if treatments:
         handles = [
-            Patch(facecolor=tint(style.series(k).color), edgecolor="0.6", label=text_of(level))
-            for k, level in enumerate(levels)
+            Patch(facecolor=color, edgecolor="0.6", label=text_of(level))
+            for level, color in color_of.items()
         ]
         ax.legend(
             handles=handles, title=treatments[0], loc="upper left", bbox_to_anchor=(1.01, 1),
             frameon=False,
         )  # fmt: skip
     return style.label_axes(ax, title=_plan_title(groupings, len(frame)))
+
+
+def _labels(frame: pd.DataFrame, columns: Sequence[str], between: str) -> pd.Series:
+    return frame[list(columns)].map(text_of).agg(between.join, axis=1)
 
 
 def _places(frame: pd.DataFrame, groupings: list[Grouping]) -> tuple[Array, Array]:
@@ -212,10 +213,10 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
             f"a grid shows two crossed factors, as 'site * year'; the structure has {len(inner)}"
         )
     first, second = inner
+    # units in the order of their labels
+    codes = [frame.groupby(list(g.path), observed=True).ngroup().to_numpy() for g in inner]
     counts = np.zeros((first.levels, second.levels), int)
-    np.add.at(counts, (first.codes, second.codes), 1)
-    orders = [np.argsort(_unit_order(frame, each)) for each in inner]
-    counts = counts[np.ix_(*orders)]
+    np.add.at(counts, tuple(codes), 1)
     size = (
         min(WIDEST, max(4.0, 0.55 * second.levels + 1.6)),
         min(10.0, max(2.4, 0.4 * first.levels + 1.2)),
@@ -223,7 +224,8 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax = style.new_axes(ax, size)
     written = counts.astype(str).astype(object)
     if treatments:
-        written = _cell_treatments(frame, first, second, treatments, written, orders)
+        for place, found in _labels(frame, treatments, " ").groupby(codes).unique().items():
+            written[place] = "\n".join(found)
     ax.imshow(np.where(counts > 0, 0.25, 0.0), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 20 * MOST_NAMED:
         for (r, c), text in np.ndenumerate(written):
@@ -232,7 +234,10 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.set_yticks(np.arange(1, first.levels) - 0.5, minor=True)
     ax.grid(which="minor", color="white", linewidth=2)
     ax.tick_params(which="both", length=0)
-    names, others = (_unit_names(frame, g)[order] for g, order in zip(inner, orders, strict=True))
+    names, others = (
+        _labels(frame, g.path, ":").groupby(code).first().to_numpy()
+        for g, code in zip(inner, codes, strict=True)
+    )
     ax.set_yticks(np.arange(first.levels), names, fontsize=8)
     crowded = max(map(len, others)) * second.levels > 60
     ax.set_xticks(np.arange(second.levels), others, fontsize=8, rotation=90 if crowded else 0)
@@ -242,31 +247,6 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     title = f"{what} in each combination" + (f" ({empty} of {counts.size} empty)" if empty else "")
     title = textwrap.fill(title, int(9 * ax.figure.get_size_inches()[0]))
     return style.label_axes(ax, ":".join(second.path), ":".join(first.path), title)
-
-
-def _unit_order(frame: pd.DataFrame, each: Grouping) -> Array:
-    """Rank of each unit by its labels."""
-    names = [pd.factorize(frame[name], sort=True)[0] for name in each.path]
-    first_rows = np.unique(each.codes, return_index=True)[1]
-    order = np.lexsort([codes[first_rows] for codes in reversed(names)])
-    return np.argsort(order)
-
-
-def _unit_names(frame: pd.DataFrame, each: Grouping) -> Array:
-    first_rows = np.unique(each.codes, return_index=True)[1]
-    labels = frame[list(each.path)].iloc[first_rows].map(text_of)
-    return labels.agg(":".join, axis=1).to_numpy()
-
-
-def _cell_treatments(frame, first, second, treatments, written, orders) -> Array:
-    labels = frame[treatments].map(text_of).agg(" ".join, axis=1).to_numpy()
-    cells: dict[tuple[int, int], list[str]] = {}
-    for r, c, label in zip(first.codes, second.codes, labels, strict=True):
-        cells.setdefault((r, c), []).append(label)
-    for (r, c), found in cells.items():
-        place = (np.flatnonzero(orders[0] == r)[0], np.flatnonzero(orders[1] == c)[0])
-        written[place] = "\n".join(dict.fromkeys(found))
-    return written
 
 
 # ------------------------------------------------------------------------------ covariance
@@ -313,8 +293,7 @@ def plot_covariance(
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
     V = V[np.ix_(order, order)]
     ax = style.new_axes(ax, (6.0, 4.8))
-    image = ax.imshow(V, cmap=style.HEAT, vmin=min(0.0, V.min()), vmax=V.max())
-    ax.figure.colorbar(image, ax=ax, shrink=0.85).set_label("covariance (squared units of y)")
+    image = style.heat_map(ax, V, "covariance (squared units of y)")
     if len(V) <= _NUMBERED:
         middle = (image.norm.vmin + image.norm.vmax) / 2
         for (i, j), value in np.ndenumerate(V):
@@ -326,22 +305,15 @@ def plot_covariance(
 
 
 def _name_blocks(ax: Axes, terms: Sequence[Any], order: Array) -> None:
-    ax.tick_params(length=0)
     ax.set_xticks([])
     ax.set_yticks([])
     for depth, term in enumerate(terms):
-        codes = term.codes[order]
-        edges = np.flatnonzero(np.diff(codes)) + 0.5
-        runs = len(edges) + 1
-        if runs == len(codes) or runs > 2 * len(term.levels):
+        edges, centres, codes = style.blocks_of(term.codes[order])
+        if len(codes) == len(order) or len(codes) > 2 * len(term.levels):
             continue  # single rows, or scattered over the rows: no blocks to see
-        for edge in edges:
-            ax.axhline(edge, color="white", linewidth=1.4 if depth == 0 else 0.5)
-            ax.axvline(edge, color="white", linewidth=1.4 if depth == 0 else 0.5)
-        if depth == 0 and runs <= MOST_NAMED:
-            bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
-            centres = (bounds[:-1] + bounds[1:]) / 2
-            names = term.levels[codes[np.floor(centres).astype(int)]]
+        style.block_lines(ax, edges, 1.4 if depth == 0 else 0.5)
+        if depth == 0 and len(codes) <= MOST_NAMED:
+            names = term.levels[codes]
             long = sum(map(len, names)) > 40
             ax.set_xticks(centres, names, rotation=90 if long else 0)
             ax.set_yticks(centres, names)

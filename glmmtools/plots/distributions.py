@@ -53,18 +53,7 @@ MEAN_MARK = {
 def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     """Spread scalars and lists into one dict of parameters for each curve, and check them.
 
-    Parameters
-    ----------
-    name : str or Family
-        The response distribution; parameters that are not given have the values of its example.
-    **given : float, sequence of float or None
-        ``mu``, ``phi``, ``df``, ``trials``.
-
-    Raises
-    ------
-    ValueError
-        If the family lacks a parameter that is given, a value is outside its range, or lists
-        differ in length.
+    Parameters that are not given, or None, have the values of the family's example.
 
     Examples
     --------
@@ -83,16 +72,16 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     for key, column in columns.items():
         _check_range(chosen, key, column)
     try:
-        n = np.broadcast_shapes(*(column.shape for column in columns.values()))[0]
+        curves = zip(*np.broadcast_arrays(*columns.values()), strict=True)
     except ValueError:
         lengths = ", ".join(f"{key} {column.size}" for key, column in columns.items())
         raise ValueError(f"lists of parameters must have one length; got {lengths}") from None
     return [
         {
-            key: int(column[i % column.size]) if key == "trials" else float(column[i % column.size])
-            for key, column in columns.items()
+            key: int(value) if key == "trials" else float(value)
+            for key, value in zip(columns, curve, strict=True)
         }
-        for i in range(n)
+        for curve in curves
     ]
 
 
@@ -114,11 +103,6 @@ def _range_text(low: float, high: float) -> str:
 
 def _label(parameters: dict[str, float]) -> str:
     return ", ".join(f"{SYMBOLS[key]} = {value:g}" for key, value in parameters.items())
-
-
-def _support(chosen: Family, parameters: dict[str, float]) -> tuple[float, float]:
-    low, high = chosen.mean_interval
-    return low, high * parameters.get("trials", 1)
 
 
 # ------------------------------------------------------------------------------ the shape
@@ -175,8 +159,10 @@ def plot_distribution(
         frozen = chosen.distribution(**parameters)
         x, height = _curve(chosen, frozen, kind)
         look = series(number)
-        draw = _stems if chosen.discrete and kind == "pdf" else _line
-        draw(ax, x, height, look, _label(parameters), chosen.discrete, len(sets) > 1)
+        if chosen.discrete and kind == "pdf":
+            _stems(ax, x, height, look, _label(parameters), len(sets) > 1)
+        else:
+            _line(ax, x, height, look, _label(parameters), chosen.discrete)
         mean = frozen.mean()
         if np.isfinite(mean):  # t has none up to one degree of freedom
             ax.plot([mean], [0], color=look.color, **MEAN_MARK)
@@ -228,14 +214,14 @@ def _top(chosen: Family, height: Array, frozen) -> float:
     return height.max() if chosen.discrete else min(height.max(), 6 * frozen.pdf(frozen.median()))
 
 
-def _line(ax, x, height, look, label, discrete: bool, _several: bool) -> None:
+def _line(ax, x, height, look, label, discrete: bool) -> None:
     ax.plot(
         x, height, color=look.color, linestyle=look.linestyle, linewidth=2, label=label,
         drawstyle="steps-post" if discrete else "default",
     )  # fmt: skip
 
 
-def _stems(ax, x, height, look, label, _discrete: bool, several: bool) -> None:
+def _stems(ax, x, height, look, label, several: bool) -> None:
     width = min(1 if several else 2, 80 / len(x))
     ax.vlines(x, 0, height, color=look.color, linewidth=width, alpha=0.6, snap=False)
     if several:  # a faint guide for the eye; nothing lies between two integers
@@ -249,30 +235,21 @@ def _stems(ax, x, height, look, label, _discrete: bool, several: bool) -> None:
 def _finish(ax, chosen: Family, sets, limits) -> None:
     """Limits a little beyond the curves, and the support shaded within them."""
     low, high = min(each[0] for each in limits), max(each[1] for each in limits)
-    bounds = [_support(chosen, parameters) for parameters in sets]
-    lowest, highest = min(each[0] for each in bounds), max(each[1] for each in bounds)
+    lowest = chosen.mean_interval[0]
+    highest = max(chosen.mean_interval[1] * each.get("trials", 1) for each in sets)
     half = 0.5 if chosen.discrete else 0.0
     # where a curve comes near a bound of its support, show the bound
     room = 0.05 * (high - low) or 0.5
     left = lowest if low - lowest < high - low else low
     right = highest if highest - high < 0.3 * (high - low) else high
     ax.set_xlim(left - room - half, right + room + half)
-    shade = (
-        max(lowest - half, left - room - half), min(highest + half, right + room + half)
-    )  # fmt: skip
     ax.axvspan(
-        *shade,
-        color=SUPPORT_SHADE,
-        linewidth=0,
-        zorder=-1,
-        label=f"support: {_bounds_text(chosen)}",
-    )
+        max(lowest - half, left - room - half), min(highest + half, right + room + half),
+        color=SUPPORT_SHADE, linewidth=0, zorder=-1,
+        label=f"support: {chosen.support.split(' (')[0]}",
+    )  # fmt: skip
     if chosen.discrete:
         ax.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _bounds_text(chosen: Family) -> str:
-    return chosen.support.split(" (")[0]
 
 
 # ------------------------------------------------------------------------------ mean and variance
@@ -420,8 +397,9 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     """
     from glmmtools.suggest import impossible_families, read_values
 
-    impossible = {} if y is None else impossible_families(y, trials)
-    values = None if y is None else read_values(y, trials)
+    read = None if y is None else read_values(y, trials)
+    impossible = {} if read is None else impossible_families(read)
+    values = None if read is None else read.y
     ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
     low, high = (-2.4, 6.4) if values is None else _span(values)
     unknown = 4 if values is None else max(1, int(values.max()))

@@ -11,8 +11,9 @@ from glmmtools.plots.distributions import EXAMPLES, parameter_sets, plot_distrib
 from glmmtools.plots.links import plot_link_effect
 from glmmtools.plots.style import (
     DATA,
-    HEAT,
     REFERENCE,
+    block_lines,
+    heat_map,
     label_axes,
     new_panels,
     reference_line,
@@ -45,20 +46,7 @@ def draw_distribution(
 ) -> Array:
     """Draw a distribution with `n` draws from it, and its place on the mean–variance curve.
 
-    Parameters
-    ----------
-    name : str or Family
-        The response distribution.
-    mu, phi, df, trials : float, optional
-        Its parameters; by default typical values.
-    n : int
-        How many values are drawn.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    array of two Axes
+    Parameters that are not given have typical values.
 
     Examples
     --------
@@ -161,25 +149,8 @@ def draw_shrinkage(groups: int = 10, size: int = 4, ratio: float = 0.5, seed: in
     """Draw how the means of groups are pulled towards the common mean.
 
     With known variances the predicted effect of a group is its deviation from the common mean
-    times ``B = size·ratio / (size·ratio + 1)`` (Robinson 1991, *Statistical Science* 6:15).
-
-    Parameters
-    ----------
-    groups, size : int
-        How many groups, and observations in each.
-    ratio : float
-        The variance between groups over the variance within.
-    seed : int
-        Of the simulated data.
-
-    Returns
-    -------
-    array of two Axes
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two groups, no observations, or the ratio is negative.
+    times ``B = size·ratio / (size·ratio + 1)`` (Robinson 1991, *Statistical Science* 6:15), where
+    `ratio` is the variance between groups over that within, and `size` the observations in each.
 
     Examples
     --------
@@ -229,13 +200,7 @@ def draw_shrinkage(groups: int = 10, size: int = 4, ratio: float = 0.5, seed: in
 
 
 def shrinkage_factor(size, ratio: float):
-    """Share of a group's deviation that its prediction keeps, with known variances.
-
-    Examples
-    --------
-    >>> shrinkage_factor(4, 0.5)
-    0.6666666666666666
-    """
+    """Share of a group's deviation that its prediction keeps, with known variances."""
     return size * ratio / (size * ratio + 1)
 
 
@@ -245,27 +210,8 @@ def draw_covariance(
 ) -> Array:  # fmt: skip
     """Draw Var(y) of subjects measured at several times, and the correlation by lag.
 
-    The random effects have variance 1; the residual variance is added on the diagonal.
-
-    Parameters
-    ----------
-    structure : {"independent", "compound symmetry", "ar1"}
-        How the effects of one subject are correlated.
-    rho : float
-        Their correlation (of neighbours in time for ``"ar1"``).
-    residual : float
-        The residual variance.
-    subjects, times : int
-        The size of the picture.
-
-    Returns
-    -------
-    array of two Axes
-
-    Raises
-    ------
-    ValueError
-        If the structure is unknown, or `rho` gives no covariance matrix.
+    The random effects of a subject have variance 1 and the correlation `rho` (``"ar1"``: of
+    neighbours in time); the residual variance is added on the diagonal.
 
     Examples
     --------
@@ -276,16 +222,12 @@ def draw_covariance(
     block = subject_covariance(structure, rho, residual, times)
     V = np.kron(np.eye(subjects), block)
     left, right = axes = new_panels(1, 2, (9.0, 4.0))[0]
-    image = left.imshow(V, cmap=HEAT, vmin=min(0.0, V.min()), vmax=V.max())
-    left.figure.colorbar(image, ax=left, label="covariance", shrink=0.8)
-    for edge in np.arange(1, subjects) * times - 0.5:
-        left.axhline(edge, color="white", linewidth=1)
-        left.axvline(edge, color="white", linewidth=1)
+    heat_map(left, V, "covariance", shrink=0.8)
+    block_lines(left, np.arange(1, subjects) * times - 0.5, 1)
     middles = (np.arange(subjects) + 0.5) * times - 0.5
     names = [f"subject {each + 1}" for each in range(subjects)]
     left.set_xticks(middles, names)
     left.set_yticks(middles, names, rotation=90, va="center")
-    left.tick_params(length=0)
     label_axes(left, title="Var(y) = ZGZ′ + R")
     reference_line(right, y=0)
     right.plot(np.arange(times), block[0] / block[0, 0], marker="o", color=series(0).color)
@@ -317,6 +259,6 @@ def subject_covariance(structure: str, rho: float, residual: float, times: int) 
     G = {
         "independent": (lag == 0) * 1.0,
         "compound symmetry": np.where(lag == 0, 1.0, rho),
-        "ar1": np.sign(rho) ** lag * np.abs(rho) ** lag,
+        "ar1": float(rho) ** lag,
     }[structure]
     return G + residual * np.eye(times)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from glmmtools.families import Family
 from glmmtools.families import family as look_up
+from glmmtools.grammar import parse_formula
 from glmmtools.links import Link
 from glmmtools.plots import style
 from glmmtools.report import equation, number
-from glmmtools.specification import specified_design
+from glmmtools.specification import names_in, specified_design
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,9 +84,6 @@ def plot_hierarchy(
 
 
 def _has_trials(formula: str, layout: Any) -> bool:
-    from glmmtools.grammar import parse_formula
-    from glmmtools.specification import names_in
-
     return set(names_in(parse_formula(formula).response)[1:]) <= set(layout.columns)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.columns import levels_of
 from glmmtools.effects import (
     Effects,
     has_interval,
@@ -15,6 +16,7 @@ from glmmtools.effects import (
     observed,
     predict_along,
     response_label,
+    shown,
 )
 from glmmtools.messages import require_converged
 from glmmtools.plots import style
@@ -94,7 +96,7 @@ def plot_effects(
         _draw_lines(ax, effects, places)
     for number, value in enumerate(effects.by_values):
         table = effects.table if by is None else effects.table[effects.table[by] == value]
-        _draw_curve(ax, effects, table, places, number, "" if by is None else _label(value))
+        _draw_curve(ax, effects, table, places, number, "" if by is None else shown(value))
     if not effects.numeric:
         ax.set_xticks(range(len(places)), [str(each) for each in places])
         ax.set_xlim(-0.5, len(places) - 0.5)
@@ -104,20 +106,12 @@ def plot_effects(
     return ax
 
 
-def _label(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _places(model: FittedModel, effects: Effects) -> dict:
     """The place of each level of a factor x on the axis; empty for a covariate."""
     if effects.numeric:
         return {}
-    frame = model._problem.design.frame
-    present = list(dict.fromkeys(effects.table[effects.x]))
-    column = frame[effects.x]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        present = [each for each in column.cat.categories if each in present]
-    return {each: place for place, each in enumerate(present)}
+    levels = levels_of(model._problem.design.frame[effects.x])
+    return {each: place for place, each in enumerate(levels)}
 
 
 def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
@@ -139,24 +133,16 @@ def _draw_observed(ax: Axes, model: FittedModel, effects: Effects, places: dict)
         look = style.series(number)
         at = _on_axis(table[effects.x], places, _shift(effects, number) if matched else _BESIDE)
         ax.scatter(
-            (at + jitter)[rows],
-            table["y"][rows],
-            s=sizes[rows],
-            marker=look.marker,
-            facecolors="none",
-            edgecolors=look.color if matched else style.DATA,
-            linewidths=0.8,
-            alpha=0.75,
-            zorder=1,
-            gid="observed",
-        )
+            (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
+            facecolors="none", edgecolors=look.color if matched else style.DATA, linewidths=0.8,
+            alpha=0.75, zorder=1, gid="observed",
+        )  # fmt: skip
 
 
 def _draw_lines(ax: Axes, effects: Effects, places: dict) -> None:
     for _, line in effects.lines.groupby("line", sort=False):
-        for value in effects.by_values:
+        for number, value in enumerate(effects.by_values):
             part = line if effects.by is None else line[line[effects.by] == value]
-            number = effects.by_values.index(value)
             at = _on_axis(part[effects.x], places, _shift(effects, number))
             color = style.DATA if effects.by is None else style.series(number).color
             marker = "." if len(part) == 1 else None
@@ -195,15 +181,14 @@ def _draw_curve(ax, effects: Effects, table, places: dict, number: int, label: s
 def _effects_title(model: FittedModel, effects: Effects, level: str, scale: str) -> str:
     parts = []
     if model.n_groups:
-        typical = (
-            ""
-            if model.link.name == "identity"
-            else f" (a typical {_keys(model)[0]}, not the average)"
-        )
+        groups = model._problem.design.formula.groups
+        typical = "" if model.link.name == "identity" else (
+            f" (a typical {groups[0]}, not the average)"
+        )  # fmt: skip
         parts.append(
             {
                 "population": f"random effects at 0{typical}",
-                "conditional": f"thick: random effects at 0; thin: {' × '.join(_keys(model))}",
+                "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
                 "marginal": "averaged over the random effects",
             }[level]
         )
@@ -212,11 +197,6 @@ def _effects_title(model: FittedModel, effects: Effects, level: str, scale: str)
     if not has_interval(model, level, scale):
         parts.append("no interval")
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
-
-
-def _keys(model: FittedModel) -> list[str]:
-    recipes = model._problem.design.recipes
-    return list(dict.fromkeys(name for each in recipes for name in each.spec.groups))
 
 
 # ------------------------------------------------------------------------------ fit

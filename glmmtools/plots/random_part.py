@@ -274,16 +274,14 @@ def plot_covariance(model: FittedModel, rows: Any = None, ax: Axes | None = None
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
-    linear = model.family.name == "normal" and model.link.name == "identity"
     ax = style.new_axes(ax, (6.0, 4.8))
-    image = ax.imshow(matrix, cmap=style.HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85)
-    bar.set_label(
-        f"covariance of {response_label(model)} (squared units)" if linear
+    label = (
+        f"covariance of {response_label(model)} (squared units)" if model._is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
+    style.heat_map(ax, matrix, label)
     _name_blocks(ax, terms[0], terms[0].codes[positions])
-    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if linear else r"$ZGZ^\top$, link scale"
+    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model._is_linear else r"$ZGZ^\top$, link scale"
     shown = "all" if len(positions) == model.nobs else f"{len(positions)} of"
     return style.label_axes(ax, title=f"{title}; {shown} {model.nobs} rows")
 
@@ -297,17 +295,12 @@ def _first_groups(codes: Array, keys: Array) -> Array:
 
 
 def _name_blocks(ax: Axes, term, codes: Array) -> None:
-    edges = np.flatnonzero(np.diff(codes)) + 0.5
-    for edge in edges if len(edges) < _MOST_BLOCK_NAMES else []:
-        ax.axhline(edge, color="white", linewidth=0.8)
-        ax.axvline(edge, color="white", linewidth=0.8)
-    bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
-    centres = (bounds[:-1] + bounds[1:]) / 2
-    names = term.levels[codes[np.floor(centres).astype(int)]]
+    edges, centres, codes = style.blocks_of(codes)
+    names = term.levels[codes]
     if len(names) > _MOST_BLOCK_NAMES:
-        centres, names = [], []
+        edges, centres, names = [], [], []
+    style.block_lines(ax, edges, 0.8)
     rotation = 90 if sum(len(name) for name in names) > 40 else 0
     ax.set_xticks(centres, names, rotation=rotation)
     ax.set_yticks(centres, names)
-    ax.tick_params(length=0)
     style.label_axes(ax, term.group, term.group)

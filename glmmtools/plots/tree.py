@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from glmmtools._text import nearest
+from glmmtools.columns import levels_of
 from glmmtools.describe import describe_design
 from glmmtools.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MOST_NAMED", "WIDEST", "draw_tree", "text_of", "tint", "treatment_levels"]
+__all__ = ["MOST_NAMED", "WIDEST", "draw_tree", "text_of", "tint"]
 
 Array = np.ndarray
 WIDEST = 13.0  # inches
@@ -24,12 +25,6 @@ _MOST_LETTERS = 60  # of names above the outermost units
 _SIDE_BY_SIDE = 60  # more leaves than these are drawn below each other, under their parent
 _STEP, _DEEPEST = 0.14, 1.6  # of a stack of rows, in units of one level
 _FIRST_SYMBOLS = "uvwabcd"
-
-
-def treatment_levels(column: pd.Series) -> list[Any]:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return [each for each in column.cat.categories if (column == each).any()]
-    return sorted(column.unique())
 
 
 def tint(color: str, share: float = 0.3) -> tuple[float, ...]:
@@ -130,15 +125,13 @@ def _draw_units(ax: Axes, frame, names, level: int, codes: Array, x, y, treatmen
     named = len(first) <= MOST_NAMED and 0 < max(map(len, labels), default=0) <= 3
     size = 17.0 if named else float(np.clip(420 / len(first), 3.0, 8.0))
     labelled = set(ax.get_legend_handles_labels()[1])
-    constant = treatment is not None and len(
-        pd.DataFrame({"unit": codes, "treatment": treatment.to_numpy()}).drop_duplicates()
-    ) == len(first)  # fmt: skip
+    constant = treatment is not None and treatment.groupby(codes).nunique().max() == 1
     if not constant:
         ax.plot(
             x[first], y[first], linestyle="none", marker="o", markersize=size,
             markerfacecolor="white", markeredgecolor=style.INK, zorder=2,
         )  # fmt: skip
-    for number, value in enumerate(treatment_levels(treatment) if constant else []):
+    for number, value in enumerate(levels_of(treatment) if constant else []):
         look = style.series(number)
         chosen = first[(treatment.iloc[first] == value).to_numpy()]
         ax.plot(
