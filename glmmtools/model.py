@@ -30,7 +30,12 @@ from glmmtools.families import Family
 from glmmtools.links import Link
 from glmmtools.plots import models as plots
 from glmmtools.plots import random_part
-from glmmtools.problem import build_problem, check_support, confounded_groups
+from glmmtools.problem import (
+    build_problem,
+    check_support,
+    confounded_groups,
+    confounded_symmetries,
+)
 from glmmtools.truth import tidy_effects
 from glmmtools.wald import t_quantile, two_sided_p
 
@@ -172,7 +177,10 @@ class FittedModel:
     @cached_property
     def messages(self) -> tuple[messages.GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
-        return (*confounded_groups(self._problem.design), *self._estimate.messages)
+        confounded = (
+            *confounded_groups(self._problem.design), *confounded_symmetries(self._problem),
+        )  # fmt: skip
+        return (*confounded, *self._estimate.messages)
 
     @property
     def nobs(self) -> int:

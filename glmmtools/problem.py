@@ -11,7 +11,13 @@ from glmmtools.families import family as look_up
 from glmmtools.formula import Design, build_design, one_sided
 from glmmtools.messages import DataWarning
 
-__all__ = ["build_problem", "check_problem", "check_support", "confounded_groups"]
+__all__ = [
+    "build_problem",
+    "check_problem",
+    "check_support",
+    "confounded_groups",
+    "confounded_symmetries",
+]
 
 _SLIPS = {
     "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
@@ -106,6 +112,23 @@ def _check_groups(distribution: Family, design: Design) -> None:
                 f"they cannot be told from the residual variation. Does {term.group!r} name "
                 "groups, or single rows?"
             )
+
+
+def confounded_symmetries(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of compound symmetries whose own variance cannot be told from the residual one."""
+    if problem.family.name not in ("normal", "t", "lognormal"):
+        return ()
+    return tuple(
+        DataWarning(
+            f"Every effect of {term.label} has one row, so these data tell the variance of a row "
+            "and the covariance of two rows, but not which part of the variance is the term's and "
+            f"which is residual. Where the covariance is positive, (1 | {term.group}) is the same "
+            "model without that question."
+        )
+        for term in problem.design.random
+        if term.structure == "cs"
+        and len(np.unique(np.column_stack([term.codes, term.Z]), axis=0)) == problem.design.n
+    )
 
 
 def confounded_groups(design: Design) -> tuple[DataWarning, ...]:

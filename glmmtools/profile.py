@@ -179,11 +179,14 @@ class _Profile:
         """The limit on one side by stepping outward along the profile, bounds included."""
         from scipy.optimize import brentq
 
-        start = {"z": self._start(quantity)}
+        start, found = self._start(quantity), {estimate: -drop}
 
-        def beyond(value):
-            fall, start["z"] = self._lowest_fall(quantity, value, start["z"])
-            return fall - drop
+        def beyond(value):  # from the point before, so that a second search may end elsewhere
+            nonlocal start
+            if value not in found:
+                fall, start = self._lowest_fall(quantity, value, start)
+                found[value] = fall - drop
+            return found[value]
 
         inner, outer, side = estimate, estimate + step, np.sign(step)
         ceiling = 1.0 if floor == -1.0 else np.inf
@@ -200,9 +203,7 @@ class _Profile:
             inner, outer, step = outer, outer + 2 * step, 2 * step
         else:
             return np.nan
-        return float(
-            brentq(lambda x: -drop if x == estimate else beyond(x), inner, outer, rtol=1e-6)
-        )
+        return float(brentq(beyond, inner, outer, rtol=1e-6))
 
     def _lowest_fall(self, quantity, value: float, start: Array) -> tuple[float, Array]:
         """How much lower the likelihood is with the quantity at `value`, all else at its best."""

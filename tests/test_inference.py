@@ -309,6 +309,19 @@ def test_profile_intervals_are_those_of_lme4(name, formula, family):
     np.testing.assert_allclose(table["conf_high"], expected["high"], rtol=PROFILE)
 
 
+def test_profiles_of_coefficients_are_found_where_two_variances_cannot_be_told_apart():
+    """`cs` of single rows and the residual: the coefficients' are those of the same model."""
+    layout = gt.designs.repeated(12, [0, 1, 3, 4], ["old", "new"], time="day")
+    data = gt.simulate(
+        "y ~ treatment + (1 | subject)", layout, coef=[5, 1], sd=0.6, phi=0.8, seed=2
+    )
+    with pytest.warns(gt.DataWarning, match="Every effect of"):
+        ridge = gt.fit("y ~ treatment + cs(day | subject)", data).conf_int(method="profile")
+    same = gt.fit("y ~ treatment + (1 | subject)", data).conf_int(method="profile")
+    coefficients = ["Intercept", "treatment[T.new]"]
+    np.testing.assert_allclose(ridge.loc[coefficients], same.loc[coefficients], rtol=1e-3)
+
+
 def test_the_profile_of_a_variance_of_zero_starts_at_zero():
     """Balanced one-way layout with no variance between blocks: the profile is known exactly."""
     data = data_of("oats").assign(flat=lambda d: d["nitro"] + np.tile([-1.0, 1.0], 36))

@@ -218,6 +218,19 @@ def test_a_series_beside_an_intercept_has_its_own_line_in_the_equation_and_its_o
     assert list(model.variance_components["term"]) == ["Intercept", "ar1(period)"]
 
 
+def test_a_symmetry_of_single_rows_is_said_to_share_its_variance_with_the_residual():
+    pigs = gt.load_data("pigs")
+    with pytest.warns(gt.DataWarning, match="Every effect of .* has one row") as caught:
+        single = gt.fit("weight ~ week + cs(week | pig)", pigs)
+    assert "(1 | pig) is the same model" in str(caught[0].message)
+    assert single.llf == pytest.approx(gt.fit("weight ~ week + (1 | pig)", pigs).llf, abs=1e-4)
+    assert not gt.fit("weight ~ week + cs(week | litter) + (1 | pig)", pigs).messages
+    seizures = gt.load_data("epilepsy")
+    assert not gt.fit(
+        "seizures ~ log(base / 4) + treatment + cs(period | subject)", seizures, "poisson"
+    ).messages
+
+
 def test_a_group_that_the_treatments_tell_apart_is_said_to_have_no_variance_to_estimate():
     pens = pd.DataFrame({"room": np.repeat(["a", "b"], 24), "pen": np.repeat(np.arange(8), 6)})
     pens["diet"] = pens["room"].map({"a": "maize", "b": "barley"})

@@ -339,9 +339,9 @@ def test_the_covariance_holds_series_in_time_weights_and_the_link_scale(herds):
     lag = np.abs(np.subtract.outer(np.arange(12), np.arange(12)))
     expected = row["variance"] * row["corr"] ** lag + model.dispersion["phi"] * np.eye(12)
     np.testing.assert_allclose(matrix, expected, rtol=1e-6)
-    same = gt.fit("weight ~ week + cs(week | pig)", data)
-    row = same.variance_components.iloc[0]
-    expected = row["variance"] * (row["corr"] + (1 - row["corr"]) * np.eye(12))
+    same = gt.fit("weight ~ week + cs(week | litter) + (1 | pig)", gt.load_data("pigs"))
+    row, pig = same.variance_components.iloc[0], same.variance_components.iloc[1]
+    expected = row["variance"] * (row["corr"] + (1 - row["corr"]) * np.eye(12)) + pig["variance"]
     expected += same.dispersion["phi"] * np.eye(12)
     np.testing.assert_allclose(same.covariance(slice(0, 12)), expected, rtol=1e-6)
     variance = herds.variance_components["variance"][0]
