@@ -13,7 +13,7 @@ import pandas as pd
 from formulaic.errors import FormulaicError
 
 from glmmtools._text import listed, nearest
-from glmmtools.grammar import unquoted, variables_in
+from glmmtools.grammar import split_outside, unquoted, variables_in
 
 __all__ = ["check_finite", "evaluate", "first_line", "levels_of", "numeric", "select", "to_frame"]
 
@@ -95,12 +95,14 @@ def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
             )
     except (FormulaicError, SyntaxError) as error:
         reserved = [name for name in variables_in(expression) if keyword.iskeyword(name)]
-        why = (
-            f"{reserved[0]!r} is a word of Python, which cannot stand inside a function; "
-            "rename the column"
-            if reserved
-            else first_line(error)
-        )
+        why = first_line(error)
+        if reserved:
+            why = (
+                f"{reserved[0]!r} is a word of Python, which cannot stand inside a function; "
+                "rename the column"
+            )
+        elif "numer" in why.lower():  # formulaic's "numeric literals", "numerical scaling"
+            why = f"arithmetic stands inside I(), as in I({expression})"
         raise ValueError(f"cannot read {expression!r}: {why}") from error
     return np.asarray(matrix, float), matrix.model_spec
 
@@ -111,7 +113,7 @@ def first_line(error: Exception) -> str:
 
 
 def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
-    """Evaluate an expression that must give one number for each row."""
+    """Evaluate an expression that must give one number for each row; arithmetic is as in Python."""
     name = unquoted(expression)
     if name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]):
@@ -120,7 +122,8 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
                 f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
             )
         return frame[name].to_numpy(float)
-    matrix, _ = evaluate(expression, frame, intercept=False)
+    arithmetic = len(split_outside(expression, "+-*/")) > 1  # not to be read as terms
+    matrix, _ = evaluate(f"I({expression})" if arithmetic else expression, frame, intercept=False)
     if matrix.shape[1] != 1:
         raise ValueError(f"the {what} {expression!r} must be one column of numbers")
     bad = ~np.isfinite(matrix[:, 0])

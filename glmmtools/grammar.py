@@ -99,6 +99,11 @@ def parse_formula(text: str) -> ParsedFormula:
             random.extend(bars)
         elif (inner := _call(piece, "offset")) is not None:
             offsets.append(inner)
+        elif re.fullmatch(r"[\d.]+", piece) and piece not in ("0", "1"):
+            raise ValueError(
+                f"{sign} {piece} in {text!r} is no term; arithmetic stands inside I(), as in "
+                f"I(x {sign} {piece})"
+            )
         else:
             fixed.append(f"{sign} {piece}" if fixed or sign == "-" else piece)
     return ParsedFormula(

@@ -170,6 +170,8 @@ CASES = {
         ("prop(seen, seen) ~ x + (1 | block)", TRIAL, "binomial"),
         "every value of the response .* is 1",
     ),
+    "arithmetic among the terms": (("y ~ x / 10",), r"stands inside I\(\), as in I\(x / 10\)"),
+    "a number among the terms": (("y ~ x - 5",), r"- 5 in 'y ~ x - 5' is no term"),
     "text where a number is needed": (("y ~ log(trt)",), r"cannot read 'log\(trt\)'"),
     "times repeated": (
         ("y ~ 1 + ar1(x | block)", changed("x", 1, 0)),

@@ -94,6 +94,20 @@ def test_transformations_are_formulaics(term, trial):
     assert design(f"y ~ {term}", trial).X.shape[0] == 8
 
 
+def test_arithmetic_on_the_left_side_is_arithmetic():
+    data = pd.DataFrame({"x": [0.0, 1, 2, 3], "my y": [3.0, 5, 6, 9], "n": [9, 9, 9, 9]})
+    for text, expected in {
+        "`my y` - 5": data["my y"] - 5,
+        "-`my y` / 10": -data["my y"] / 10,
+        "log(`my y` * 2)": np.log(2 * data["my y"]),
+    }.items():
+        np.testing.assert_allclose(
+            build_design(f"{text} ~ x", data, takes_trials=False).y, expected
+        )
+    design = build_design("prop(`my y`, `my y` + n) ~ x", data, takes_trials=True)
+    np.testing.assert_array_equal(design.trials, data["my y"] + 9)
+
+
 def test_variables_are_found_inside_calls_and_backticks():
     found = variables_in("poly(x, degree=2) + np.log(z) * `a b` + C(t, contr.treatment('q'))")
     assert found == ["x", "z", "a b", "t"]
