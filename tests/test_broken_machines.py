@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
 
+from tests.environments import linked_environment
+
 ROOT = Path(__file__).resolve().parents[1]
-HERE = Path(sysconfig.get_path("purelib"))
 
 pytestmark = pytest.mark.slow
 
@@ -30,11 +29,7 @@ class Course:
         self.packages = self.environment(".venv")
 
     def environment(self, name: str) -> Path:
-        venv.create(self.folder / name, with_pip=False)
-        (packages,) = (self.folder / name).glob("lib/python*/site-packages")
-        for path in HERE.iterdir():
-            if not path.name.startswith("__editable__"):
-                (packages / path.name).symlink_to(path)
+        packages = linked_environment(self.folder / name)
         (packages / "course.pth").write_text(str(self.folder))
         return packages
 

@@ -41,18 +41,23 @@ def install_cell(address: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_code_cell(CELL.format(what=what).rstrip(), id="colab")
 
 
-def main() -> int:
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
-        print('Whence? make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"')
-        return 1
-    TARGET.mkdir(parents=True, exist_ok=True)
+def make(address: str, target: Path) -> None:
+    """Write every lesson without outputs, with the cell below its title."""
+    target.mkdir(parents=True, exist_ok=True)
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         lesson = nbformat.read(path, as_version=4)
         for cell in lesson.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        lesson.cells.insert(1, install_cell(sys.argv[1]))
-        nbformat.write(lesson, TARGET / path.name)
+        lesson.cells.insert(1, install_cell(address))
+        nbformat.write(lesson, target / path.name)
+
+
+def main() -> int:
+    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+        print('Whence? make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"')
+        return 1
+    make(sys.argv[1], TARGET)
     print(f"{TARGET.relative_to(ROOT)}: every lesson, to be put on GitHub or Google Drive")
     return 0
 
