@@ -20,7 +20,8 @@ STICK = STICK if (STICK / "course.txt").exists() and (STICK / "wheels").is_dir()
 
 
 def in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def in_terminal(line: str) -> str:

@@ -3,6 +3,7 @@
 import importlib
 import re
 from importlib import metadata
+from types import SimpleNamespace
 
 import matplotlib
 import pytest
@@ -71,9 +72,11 @@ def test_the_oldest_python_is_that_of_the_package():
 
 def test_inside_a_notebook_the_line_is_a_magic(monkeypatch):
     line = preflight.installation.pip_install
-    monkeypatch.delitem(preflight.sys.modules, "ipykernel", raising=False)
+    monkeypatch.delitem(preflight.sys.modules, "IPython", raising=False)
     assert re.fullmatch(r"run: \S+python\S* -m pip install scipy", line("scipy"))
-    monkeypatch.setitem(preflight.sys.modules, "ipykernel", object())
+    shell = SimpleNamespace(kernel=object())
+    notebook = SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(preflight.sys.modules, "IPython", notebook)
     assert line("scipy") == "run: %pip install scipy, then restart the kernel"
 
 
