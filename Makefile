@@ -18,7 +18,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow test-browser site learner offline notebooks check-notebooks lint format lock environment figures \
+.PHONY: help lab test test-slow test-browser site learner colab offline notebooks check-notebooks lint format lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -50,6 +50,9 @@ test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromi
 learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
 	$(PY) -m nbconvert --log-level WARN --clear-output --to notebook \
 		--output-dir build/learner/notebooks notebooks/*.ipynb
+
+colab: $(READY) ## Copy the lessons for Google Colab to build/colab (ARGS=address of your repository)
+	$(PY) tools/make_colab.py $(ARGS)
 
 offline: $(READY) ## Lay out build/offline, which installs without a network (ARGS="--python 3.12 3.13")
 	$(PY) tools/make_offline.py $(ARGS)

@@ -114,11 +114,12 @@ def test_markers_are_those_of_the_platform_and_not_of_this_machine():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The offline folder without its wheels."""
+    """The offline folder without its wheels, for Pythons that nobody has."""
     scope = OFFLINE["lay_out"].__globals__
-    monkeypatch.setitem(scope, "TARGET", tmp_path)
-    monkeypatch.setattr(scope["subprocess"], "run", lambda *args, **options: None)
-    OFFLINE["lay_out"]()
+    with monkeypatch.context() as patch:
+        patch.setitem(scope, "TARGET", tmp_path)
+        patch.setattr(scope["subprocess"], "run", lambda *args, **options: None)
+        OFFLINE["lay_out"](["3.98", "3.99"])
     return tmp_path
 
 
@@ -133,8 +134,9 @@ def test_installers_name_only_what_is_in_the_folder_and_never_ask_the_network(fo
             assert (folder / listed).exists()
         for lesson in re.findall(r"/lab/tree/(\S+)", text):
             assert (folder / lesson).exists()
-        for other in re.findall(r"\b(?:install|start)\.(?:sh|bat)\b", text):
+        for other in re.findall(r"\b(?:install|start)\.(?:sh|bat)\b|overrides\.json", text):
             assert (folder / other).exists()
+        assert "{" not in text.replace("${", "")
         for path in re.findall(r"(?<![\w/.])(\.venv|wheels)\b", text):
             assert path in made_later
 
@@ -152,22 +154,59 @@ def test_the_folder_holds_lessons_solutions_and_data(folder):
         assert all((folder / path).exists() for path in wanted)
 
 
+@pytest.fixture
+def install(tmp_path):
+    """Run the installer of a folder on a machine that has the named programs and no network."""
+
+    def run(folder: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "bin"
+        path.mkdir()
+        for name, text in programs.items():
+            (path / name.replace("_", ".")).write_text(f"#!/bin/sh\n{text}\n")
+            (path / name.replace("_", ".")).chmod(0o755)
+        for name in ("sh", "dirname", "mkdir", "cp"):
+            (path / name).symlink_to(shutil.which(name))
+        # pip's own switch, beside the installer's: no index and no proxy can be reached
+        closed = {"PIP_NO_INDEX": "1", "HTTPS_PROXY": "http://127.0.0.1:9", "PATH": str(path)}
+        command = [shutil.which("sh"), folder / "install.sh"]
+        return subprocess.run(command, env=closed, capture_output=True, text=True)
+
+    return run
+
+
+def test_without_a_python_of_the_folder_the_installer_names_those_that_would_do(folder, install):
+    done = install(folder, python3=f'exec {sys.executable} "$@"')
+    assert done.returncode == 1
+    assert done.stderr.startswith("This folder is for Python 3.98 3.99, and none of these is here.")
+    assert not (folder / ".venv").exists()
+
+
+def test_without_venv_the_installer_names_the_package_that_brings_it(folder, install):
+    done = install(folder, python3_99="case $2 in *ensurepip*) exit 1 ;; esac")
+    assert done.returncode == 1
+    assert "sudo apt install python3.99-venv" in done.stderr
+
+
 @pytest.mark.slow
-def test_the_offline_folder_installs_without_an_index_and_is_ready(tmp_path):
-    source = ROOT / "build" / "offline"
-    if not list(source.glob("wheels/glmmtools-*.whl")):
-        pytest.skip("no build/offline: make offline")
-    for path in source.iterdir():
-        if path.name != ".venv":
-            copy = shutil.copytree if path.is_dir() else shutil.copy
-            copy(path, tmp_path / path.name)
-    # pip's own switch, beside the installer's: no index and no proxy can be reached
-    closed = {"PIP_NO_INDEX": "1", "HTTPS_PROXY": "http://127.0.0.1:9", "PATH": "/usr/bin:/bin"}
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
-    closed["PATH"] = f"{tmp_path / 'bin'}:{closed['PATH']}"
-    done = subprocess.run(
-        ["sh", "install.sh"], cwd=tmp_path, env=closed, capture_output=True, text=True
-    )
+def test_the_offline_folder_installs_without_an_index_and_mends_itself(
+    tmp_path, monkeypatch, install
+):
+    """It is made here, which takes the network; nothing after that does."""
+    folder = tmp_path / "a memory stick"
+    monkeypatch.setitem(OFFLINE["lay_out"].__globals__, "TARGET", folder)
+    python = ".".join(map(str, sys.version_info[:2]))
+    assert OFFLINE["download"]("macos" if sys.platform == "darwin" else "linux", python)
+    OFFLINE["lay_out"]([python])
+
+    done = install(folder, python3=f'exec {sys.executable} "$@"')
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith("Everything is ready."), done.stdout
+    assert done.stdout.endswith("Everything is ready.\n")
+
+    ours = folder / ".venv" / "bin" / "python"
+    remove = [ours, "-m", "pip", "uninstall", "--quiet", "--yes", "formulaic"]
+    subprocess.run(remove, check=True)
+    broken = subprocess.run([ours, "-m", "glmmtools"], cwd=tmp_path, capture_output=True, text=True)
+    (mend,) = re.findall(r"✗ formulaic is not installed — run: (.*)", broken.stderr)
+    assert f'--no-index --find-links "{folder}/wheels"' in mend
+    subprocess.run(["sh", "-c", mend], env={"PIP_NO_INDEX": "1"}, check=True, capture_output=True)
+    subprocess.run([ours, "-m", "glmmtools"], cwd=tmp_path, check=True)

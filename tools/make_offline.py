@@ -38,33 +38,65 @@ PLATFORMS = {
     ),
 }
 
+# {pythons} are the versions that the folder has wheels for.
 INSTALL = {
     "install.sh": """#!/bin/sh
-# Linux and macOS: sh install.sh, then sh start.sh
+# Linux and macOS: sh install.sh, then sh start.sh. A second run sets up everything anew.
 set -eu
 cd "$(dirname "$0")"
-python3 -m venv .venv
+python="" no_venv=""
+for each in python3 $(printf 'python%s ' {pythons}); do
+    "$each" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)' {pythons} \\
+        2>/dev/null || continue
+    if "$each" -c 'import ensurepip, venv' 2>/dev/null; then python=$each && break; fi
+    no_venv=$each
+done
+if [ -z "$python" ]; then
+    if [ -n "$no_venv" ]; then
+        echo "$no_venv is here, but not its venv module. Debian and Ubuntu have it in a package:"
+        echo "    sudo apt install $no_venv-venv"
+    else
+        echo "This folder is for Python {pythons}, and none of these is here."
+        echo "    Debian, Ubuntu:  sudo apt install python3 python3-venv"
+        echo "    macOS:           https://www.python.org/downloads/"
+        echo "Or ask who made this folder for the packages of your Python: python3 --version"
+    fi
+    exit 1
+fi >&2
+"$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --no-index --find-links wheels --requirement course.txt
-.venv/bin/python -c "import glmmtools; glmmtools.preflight()"
+mkdir -p .venv/share/jupyter/lab/settings
+cp overrides.json .venv/share/jupyter/lab/settings
+.venv/bin/python -m glmmtools
 """,
     "start.sh": """#!/bin/sh
 cd "$(dirname "$0")"
 exec .venv/bin/python -m jupyterlab --ServerApp.root_dir=. \\
-    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb
+    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb "$@"
 """,
     "install.bat": """@echo off
-rem Windows: double-click install.bat, then start.bat
+rem Windows: double-click install.bat, then start.bat. A second run sets up everything anew.
 cd /d "%~dp0"
-py -3 -m venv .venv || exit /b 1
+set PYTHON=
+for %%v in ({pythons}) do if not defined PYTHON (py -%%v --version >nul 2>nul && set PYTHON=%%v)
+if not defined PYTHON (
+    echo This folder is for Python {pythons}, and none of these is here.
+    echo Install one from https://www.python.org/downloads/ and run install.bat again.
+    goto end
+)
+py -%PYTHON% -m venv --clear .venv || goto end
 .venv\\Scripts\\python -m pip install --quiet --no-index --find-links wheels -r course.txt ^
-    || exit /b 1
-.venv\\Scripts\\python -c "import glmmtools; glmmtools.preflight()"
+    || goto end
+mkdir .venv\\share\\jupyter\\lab\\settings
+copy overrides.json .venv\\share\\jupyter\\lab\\settings >nul
+.venv\\Scripts\\python -m glmmtools
+:end
 pause
 """,
     "start.bat": """@echo off
 cd /d "%~dp0"
 .venv\\Scripts\\python -m jupyterlab --ServerApp.root_dir=. ^
-    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb
+    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb %*
 """,
 }
 
@@ -106,7 +138,7 @@ def download(platform: str, python: str) -> bool:
     return done.returncode == 0
 
 
-def lay_out() -> None:
+def lay_out(pythons: list[str]) -> None:
     """Put lessons, data and installers beside the wheels, and the package among them."""
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q", "--no-deps"]
     build += ["--no-build-isolation", "--wheel-dir", TARGET / "wheels", str(ROOT)]
@@ -118,7 +150,9 @@ def lay_out() -> None:
         shutil.copy(ROOT / name, TARGET)
     for name, text in INSTALL.items():
         newline = "\r\n" if name.endswith(".bat") else "\n"
+        text = text.replace("{pythons}", " ".join(pythons))
         (TARGET / name).write_text(text, encoding="utf-8", newline=newline)
+    shutil.copy(ROOT / "tools" / "jupyterlab-overrides.json", TARGET / "overrides.json")
     names = ["glmmtools", "jupyterlab", "ipykernel", "nbclient", "nbformat"]
     (TARGET / "course.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
 
@@ -130,7 +164,7 @@ def main() -> int:
     options = parser.parse_args()
     shutil.rmtree(TARGET, ignore_errors=True)
     found = [download(each, python) for each in options.platform for python in options.python]
-    lay_out()
+    lay_out(options.python)
     size = sum(path.stat().st_size for path in TARGET.rglob("*") if path.is_file()) / 1e6
     print(
         f"{TARGET.relative_to(ROOT)}: {size:.0f} MB. Copy it, then run install.sh or install.bat."

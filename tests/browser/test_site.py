@@ -1,4 +1,4 @@
-"""The reading site in a browser: its links, its search, its mathematics, its colours, its width."""
+"""The reading site in a browser: links, search, mathematics, colours, width, keyboard."""
 
 from __future__ import annotations
 
@@ -100,3 +100,62 @@ def test_accessibility_has_no_serious_finding(page, site, address):
         for node in found["nodes"][:3]
     ]
     assert serious == []
+
+
+# ---- by keyboard ---------------------------------------------------------------------------------
+
+FOCUS = """() => {
+    const {outlineStyle, boxShadow} = getComputedStyle(document.activeElement);
+    return outlineStyle !== 'none' || boxShadow !== 'none';
+}"""
+
+
+def tab_to(page, selector: str) -> None:
+    """Press Tab until the element has the focus; every button, link and summary shows it."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('button, summary')"):
+            page.wait_for_function(FOCUS, timeout=2000)  # it may fade in
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            page.wait_for_function(FOCUS, timeout=2000)
+            return
+    pytest.fail(f"80 times Tab did not reach {selector}")
+
+
+def test_by_keyboard_one_skips_the_menu_and_opens_a_solution(page, site):
+    page.goto(f"{site}/notebooks/solutions/05-fit-a-glmm.html")
+    page.wait_for_selector("mjx-container svg", timeout=20_000)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
+    assert page.evaluate(FOCUS)
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    tab_to(page, "main summary")
+    is_open = "document.activeElement.closest('details').open"
+    assert not page.evaluate(is_open)
+    page.keyboard.press("Enter")
+    assert page.evaluate(is_open)
+
+
+def test_by_keyboard_one_searches_and_opens_what_was_found(page, site):
+    page.goto(f"{site}/{LESSON}")
+    tab_to(page, "button.search-button__button")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.matches('input[type=search]')")
+    page.keyboard.type("overdispersion")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    tab_to(page, "#search-results li a")
+    found = page.evaluate("document.activeElement.innerText")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/notebooks/*.html")
+    assert found in page.title()
+
+
+def test_by_keyboard_one_changes_the_colours(page, site):
+    page.goto(f"{site}/{LESSON}")
+    tab_to(page, "button.theme-switch-button")
+    page.keyboard.press("Enter")
+    tab_to(page, "button[data-mode=dark]")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"

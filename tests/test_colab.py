@@ -1,0 +1,82 @@
+"""The lessons made for Colab install the course there, do nothing elsewhere, and run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+from tests.environments import linked_environment
+from tools.make_colab import make
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+RUN = """
+import sys, nbformat
+from nbclient import NotebookClient
+lesson = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(lesson, timeout=120).execute()
+nbformat.write(lesson, sys.argv[1])
+"""
+
+
+def sources(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+
+
+def test_every_lesson_is_made_and_differs_by_one_cell_below_its_title(tmp_path):
+    make("https://example.org/course@main", tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in LESSONS]
+    for path in LESSONS:
+        title, cell, *rest = sources(tmp_path / path.name)
+        assert [title, *rest] == sources(path)
+        assert '%pip install "glmmtools @ git+https://example.org/course@main" "formulaic==' in cell
+    made = nbformat.read(tmp_path / LESSONS[0].name, as_version=4)
+    assert not any(cell.get("outputs") for cell in made.cells)
+
+
+def test_the_cell_does_nothing_anywhere_but_on_colab(tmp_path):
+    make("https://example.org/course", tmp_path)
+    cell = sources(tmp_path / LESSONS[0].name)[1]
+    code = TransformerManager().transform_cell(cell)
+    assert "get_ipython()" in code  # which would fail here
+    exec(code, {})
+
+
+@pytest.mark.slow
+def test_on_a_machine_that_passes_for_colab_lessons_install_the_course_and_run(tmp_path):
+    repository = tmp_path / "course"
+    for part in ("glmmtools", "data"):
+        shutil.copytree(ROOT / part, repository / part)
+    for part in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / part, repository)
+    git = ["git", "-C", repository, "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The course"]):
+        subprocess.run([*git, *command], check=True)
+
+    packages = linked_environment(tmp_path / "machine", without=("glmmtools-",))
+    (packages / "google" / "colab").mkdir(parents=True)
+    (packages / "google" / "colab" / "__init__.py").touch()
+    (packages / "colab.pth").write_text("import google.colab")
+    python = tmp_path / "machine" / "bin" / "python"
+    # Nothing but the course has to be fetched: setuptools is there. (0 is how pip reads "no".)
+    closed = {**os.environ, "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+
+    make(f"git+file://localhost{repository}", tmp_path / "lessons")
+    printed = []
+    for number in ("00", "05"):
+        (lesson,) = (tmp_path / "lessons").glob(f"{number}-*")
+        run = [python, "-c", RUN, lesson]
+        subprocess.run(run, cwd=tmp_path, env=closed, check=True, timeout=120)
+        outputs = [cell.get("outputs", []) for cell in nbformat.read(lesson, as_version=4).cells]
+        printed.append("".join(out.get("text", "") for cell in outputs[1:4] for out in cell))
+    assert "Successfully installed glmmtools-" in printed[0]
+    assert printed[0].endswith("Everything is ready.\n")
+    assert "install" not in printed[1]  # the second lesson finds the course
+    assert (packages / "glmmtools" / "data" / "herds.csv").exists()
