@@ -13,7 +13,7 @@ import pandas as pd
 from formulaic.errors import FormulaicError
 
 from glmmtools._text import listed, nearest
-from glmmtools.grammar import split_outside, unquoted, variables_in
+from glmmtools.grammar import is_call, unquoted, variables_in
 
 __all__ = ["check_finite", "evaluate", "first_line", "levels_of", "numeric", "select", "to_frame"]
 
@@ -101,8 +101,8 @@ def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
                 f"{reserved[0]!r} is a word of Python, which cannot stand inside a function; "
                 "rename the column"
             )
-        elif "numer" in why.lower():  # formulaic's "numeric literals", "numerical scaling"
-            why = f"arithmetic stands inside I(), as in I({expression})"
+        elif why.startswith(("Numeric literals", "Term already seen with a different numerical")):
+            why = "arithmetic stands inside I(), as in I(x / 10)"
         raise ValueError(f"cannot read {expression!r}: {why}") from error
     return np.asarray(matrix, float), matrix.model_spec
 
@@ -122,8 +122,20 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
                 f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
             )
         return frame[name].to_numpy(float)
-    arithmetic = len(split_outside(expression, "+-*/")) > 1  # not to be read as terms
-    matrix, _ = evaluate(f"I({expression})" if arithmetic else expression, frame, intercept=False)
+    names = variables_in(expression)
+    if not names:
+        raise ValueError(f"the {what} {expression!r} reads no column; make a column of it")
+    if "^" in re.sub(r"`[^`]*`", "", expression):
+        raise ValueError(f"in the {what} {expression!r}, write ** for a power")
+    for each in names:
+        if each in frame.columns and frame[each].dtype.kind in "mM":
+            raise ValueError(
+                f"the {what} {expression!r} reads dates in {each!r}; make a column of days, as in "
+                "(end - start).dt.days"
+            )
+    # what is neither a column nor a call would be read as terms: (a - b) as a without b
+    plain = expression if is_call(expression) else f"I({expression})"
+    matrix, _ = evaluate(plain, frame, intercept=False)
     if matrix.shape[1] != 1:
         raise ValueError(f"the {what} {expression!r} must be one column of numbers")
     bad = ~np.isfinite(matrix[:, 0])

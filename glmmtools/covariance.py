@@ -36,6 +36,8 @@ class _Structure:
         """Share of the scatter of residuals that neighbours show to be of this term."""
         return 0.0
 
+    is_series = False
+
     def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
         """Draw random effects b of all levels, shape (levels, q)."""
         u = rng.standard_normal((self.levels, self.q))
@@ -216,7 +218,7 @@ class FirstOrderAutoregressive(_Structure):
     ``Λ_jk = sd rho^(t_j - t_k) sqrt(1 - rho^{2 d_k})`` for k ≤ j.
     """
 
-    n_params = 2
+    n_params, is_series = 2, True
 
     def __init__(self, term: RandomTerm):
         position, times = term.series
@@ -269,13 +271,18 @@ class FirstOrderAutoregressive(_Structure):
 
     def start(self, factor: float, between: float, residual: Array) -> Array:
         total, share, rho = self._moments(residual)
-        return np.array([factor * np.sqrt(share * total), np.arctanh(rho)])
+        variance = share * total
+        if factor < 1:  # other starts: near to independent rows,
+            variance, rho = total / 2, 0.2
+        if factor > 1:  # or to one effect for all times
+            variance, rho = between, 0.99
+        return np.array([np.sqrt(variance), np.arctanh(rho)])
 
     def theta_of(self, covariance: Array, correlation: float | None = None) -> Array:
         return np.array([np.sqrt(covariance[0, 0]), np.arctanh(correlation)])
 
     def correlation(self, theta: Array) -> float:
-        return float(np.tanh(theta[1]))
+        return float(np.clip(np.tanh(theta[1]), -_MOST_RHO, _MOST_RHO))
 
     def _entries(self, rho: float) -> tuple[Array, Array]:
         """``rho^lag sqrt(1 - rho^{2 step})`` of each pair, and its derivative in rho."""
@@ -315,6 +322,7 @@ class FirstOrderAutoregressive(_Structure):
         return abs(theta[0]) < _ZERO_SD or abs(self.correlation(theta)) > 1 - 1e-6
 
 
+_MOST_RHO = 1 - 1e-12  # at 1 itself the innovations vanish, and slopes in rho are infinite
 _ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
 
 

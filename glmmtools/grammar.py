@@ -12,6 +12,7 @@ __all__ = [
     "RANDOM_FUNCTIONS",
     "ParsedFormula",
     "RandomSpec",
+    "is_call",
     "parse_formula",
     "split_outside",
     "unquoted",
@@ -99,9 +100,9 @@ def parse_formula(text: str) -> ParsedFormula:
             random.extend(bars)
         elif (inner := _call(piece, "offset")) is not None:
             offsets.append(inner)
-        elif re.fullmatch(r"[\d.]+", piece) and piece not in ("0", "1"):
+        elif re.fullmatch(r"\d+(\.\d*)?", piece) and piece not in ("0", "1"):
             raise ValueError(
-                f"{sign} {piece} in {text!r} is no term; arithmetic stands inside I(), as in "
+                f"{piece} in {text!r} is no term; arithmetic stands inside I(), as in "
                 f"I(x {sign} {piece})"
             )
         else:
@@ -138,6 +139,11 @@ def _call(piece: str, function: str) -> str | None:
     """The argument text of ``function(...)`` if the piece is exactly that call."""
     match = re.fullmatch(rf"{function}\s*\((.*)\)", piece, flags=re.DOTALL)
     return match.group(1).strip() if match and _is_balanced(match.group(1)) else None
+
+
+def is_call(expression: str) -> bool:
+    """Whether the whole expression is one call of a function."""
+    return _call(expression.strip(), r"[^\W\d][\w.]*") is not None
 
 
 def _is_balanced(text: str) -> bool:

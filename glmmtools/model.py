@@ -34,7 +34,7 @@ from glmmtools.problem import (
     build_problem,
     check_support,
     confounded_groups,
-    confounded_symmetries,
+    residual_warnings,
 )
 from glmmtools.truth import tidy_effects
 from glmmtools.wald import t_quantile, two_sided_p
@@ -178,7 +178,7 @@ class FittedModel:
     def messages(self) -> tuple[messages.GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
         confounded = (
-            *confounded_groups(self._problem.design), *confounded_symmetries(self._problem),
+            *confounded_groups(self._problem.design), *residual_warnings(self._problem),
         )  # fmt: skip
         return (*confounded, *self._estimate.messages)
 

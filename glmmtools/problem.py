@@ -8,7 +8,7 @@ from glmmtools._text import plural
 from glmmtools.engines.base import Problem
 from glmmtools.families import Family
 from glmmtools.families import family as look_up
-from glmmtools.formula import Design, build_design, one_sided
+from glmmtools.formula import Design, RandomTerm, build_design, one_sided
 from glmmtools.messages import DataWarning
 
 __all__ = [
@@ -16,7 +16,8 @@ __all__ = [
     "check_problem",
     "check_support",
     "confounded_groups",
-    "confounded_symmetries",
+    "confounded_with_residual",
+    "residual_warnings",
 ]
 
 _SLIPS = {
@@ -114,20 +115,43 @@ def _check_groups(distribution: Family, design: Design) -> None:
             )
 
 
-def confounded_symmetries(problem: Problem) -> tuple[DataWarning, ...]:
-    """Warn of compound symmetries whose own variance cannot be told from the residual one."""
-    if problem.family.name not in ("normal", "t", "lognormal"):
-        return ()
+def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
+    """Terms of single rows whose own variance cannot be told from the residual one.
+
+    Compound symmetries, and series with one lag only: both say the variance of a row and one
+    covariance of two rows, and the residual adds to the first alone.
+    """
+    weights = problem.design.weights
+    alike = weights is None or np.all(weights == weights[0])
+    linear = problem.link.name == problem.family.default_link.name
+    if not (problem.family.name in ("normal", "lognormal") and linear and alike):
+        return []
+    return [
+        term
+        for term in problem.design.random
+        if problem.dispersion is None and term.serial and _one_covariance(term)
+    ]
+
+
+def _one_covariance(term: RandomTerm) -> bool:
+    if term.structure == "cs":
+        cells = np.unique(np.column_stack([term.codes, term.Z]), axis=0)
+        return len(cells) == len(term.codes)
+    times = term.series[1]
+    lags = times[:, :, None] - times[:, None, :]
+    return len(np.unique(lags[lags > 0])) <= 1
+
+
+def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of terms that are confounded with the residual."""
     return tuple(
         DataWarning(
-            f"Every effect of {term.label} has one row, so these data tell the variance of a row "
-            "and the covariance of two rows, but not which part of the variance is the term's and "
-            f"which is residual. Where the covariance is positive, (1 | {term.group}) is the same "
-            "model without that question."
+            f"These data tell the variance of a row and the covariance of two rows of one "
+            f"{term.group!r}, but not which part of the variance is that of {term.label} and which "
+            f"is residual. Where the covariance is positive, (1 | {term.group}) is the same model "
+            "without that question."
         )
-        for term in problem.design.random
-        if term.structure == "cs"
-        and len(np.unique(np.column_stack([term.codes, term.Z]), axis=0)) == problem.design.n
+        for term in confounded_with_residual(problem)
     )
 
 

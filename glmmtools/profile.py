@@ -19,6 +19,7 @@ from scipy import special
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.search import covariance_of, information_at, maximise
 from glmmtools.messages import require_converged
+from glmmtools.problem import confounded_with_residual
 
 if TYPE_CHECKING:
     from glmmtools.model import FittedModel
@@ -55,12 +56,33 @@ def profile_intervals(model: FittedModel, level: float) -> pd.DataFrame:
     require_converged(model, "a profile needs")
     profile = _Profile(Marginal(problem), model)
     drop = special.chdtri(1, 1 - level) / 2
+    unknown = _unknown(model)
     rows = {
-        name: profile.interval(function, drop, floor)
+        name: (function(profile.best), np.nan, np.nan)
+        if name in unknown
+        else profile.interval(function, drop, floor)
         for name, (function, floor) in profile.quantities().items()
     }
     columns = ["estimate", "conf_low", "conf_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
+
+
+def _unknown(model: FittedModel) -> set[str]:
+    """Parameters of series without limits: they share a variance, or rho lies at 1 or -1.
+
+    There the likelihood has several maxima along the profiles, and the search finds any of them.
+    """
+    problem = model._problem
+    shared = [
+        *confounded_with_residual(problem),
+        *(t for t in problem.design.random if t.serial and t.label in model._estimate.singular),
+    ]
+    names = {f"{what} {t.group} {t.components[0]}" for t in shared for what in ("sd", "corr")}
+    return names | {"residual sd"} if shared else names
+
+
+class _Lost(Exception):
+    """The search along a profile did not end at its lowest fall."""
 
 
 class _Profile:
@@ -121,7 +143,10 @@ class _Profile:
             # Beside a boundary the search for the extreme may end at a local one.
             limit = None if self.model.singular else self._extreme(quantity, side, drop, floor)
             if limit is None:
-                limit = self._traced(quantity, estimate, side * step, drop, floor)
+                try:
+                    limit = self._traced(quantity, estimate, side * step, drop, floor)
+                except _Lost:
+                    limit = np.nan
             limits.append(limit)
         return estimate, *limits
 
@@ -203,7 +228,10 @@ class _Profile:
             inner, outer, step = outer, outer + 2 * step, 2 * step
         else:
             return np.nan
-        return float(brentq(beyond, inner, outer, rtol=1e-6))
+        limit = float(brentq(beyond, inner, outer, rtol=1e-6))
+        if abs(beyond(limit)) > 0.01:  # no root but a jump: one of two searches ended elsewhere
+            raise _Lost
+        return limit
 
     def _lowest_fall(self, quantity, value: float, start: Array) -> tuple[float, Array]:
         """How much lower the likelihood is with the quantity at `value`, all else at its best."""
@@ -217,11 +245,14 @@ class _Profile:
                 self.root.T @ self._gradient_of(quantity, self.best + self.root @ z) / scale
             ),
         }
-        found = minimize(
-            self._fall, start, jac=True, method="SLSQP", constraints=[constraint],
-            options={"ftol": 1e-9, "maxiter": 60},
-        )  # fmt: skip
-        return float(found.fun), found.x
+        for z in (start, self._start(quantity)):
+            found = minimize(
+                self._fall, z, jac=True, method="SLSQP", constraints=[constraint],
+                options={"ftol": 1e-9, "maxiter": 60},
+            )  # fmt: skip
+            if found.success and abs(constraint["fun"](found.x)) < 1e-4:
+                return float(found.fun), found.x
+        raise _Lost
 
 
 def _sd(covariance: Callable[[Array], Array], scale: float, i: int, vector: Array) -> float:

@@ -171,7 +171,13 @@ CASES = {
         "every value of the response .* is 1",
     ),
     "arithmetic among the terms": (("y ~ x / 10",), r"stands inside I\(\), as in I\(x / 10\)"),
-    "a number among the terms": (("y ~ x - 5",), r"- 5 in 'y ~ x - 5' is no term"),
+    "a number among the terms": (("y ~ x - 5",), r"5 in 'y ~ x - 5' is no term.*I\(x - 5\)"),
+    "a power as in R": (("y^2 ~ x",), r"write \*\* for a power"),
+    "a constant for a column": (("prop(dead, 12) ~ x", TRIAL, "binomial"), "reads no column"),
+    "dates for numbers": (
+        ("day - day ~ x", TRIAL.assign(day=pd.Timestamp("2024-03-01"))),
+        "reads dates in 'day'",
+    ),
     "text where a number is needed": (("y ~ log(trt)",), r"cannot read 'log\(trt\)'"),
     "times repeated": (
         ("y ~ 1 + ar1(x | block)", changed("x", 1, 0)),

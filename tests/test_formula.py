@@ -98,14 +98,17 @@ def test_arithmetic_on_the_left_side_is_arithmetic():
     data = pd.DataFrame({"x": [0.0, 1, 2, 3], "my y": [3.0, 5, 6, 9], "n": [9, 9, 9, 9]})
     for text, expected in {
         "`my y` - 5": data["my y"] - 5,
+        "(`my y` - n)": data["my y"] - data["n"],
+        "(`my y` - n) ** 2": (data["my y"] - data["n"]) ** 2,
         "-`my y` / 10": -data["my y"] / 10,
         "log(`my y` * 2)": np.log(2 * data["my y"]),
     }.items():
         np.testing.assert_allclose(
             build_design(f"{text} ~ x", data, takes_trials=False).y, expected
         )
-    design = build_design("prop(`my y`, `my y` + n) ~ x", data, takes_trials=True)
-    np.testing.assert_array_equal(design.trials, data["my y"] + 9)
+    for pair in ("prop(`my y`, `my y` + n)", "prop(`my y`, (`my y` + n))", "cbind(`my y`, (n))"):
+        design = build_design(f"{pair} ~ x", data, takes_trials=True)
+        np.testing.assert_array_equal(design.trials, data["my y"] + 9)
 
 
 def test_variables_are_found_inside_calls_and_backticks():

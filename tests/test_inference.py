@@ -315,11 +315,26 @@ def test_profiles_of_coefficients_are_found_where_two_variances_cannot_be_told_a
     data = gt.simulate(
         "y ~ treatment + (1 | subject)", layout, coef=[5, 1], sd=0.6, phi=0.8, seed=2
     )
-    with pytest.warns(gt.DataWarning, match="Every effect of"):
+    with pytest.warns(gt.DataWarning, match="which part of the variance"):
         ridge = gt.fit("y ~ treatment + cs(day | subject)", data).conf_int(method="profile")
     same = gt.fit("y ~ treatment + (1 | subject)", data).conf_int(method="profile")
     coefficients = ["Intercept", "treatment[T.new]"]
     np.testing.assert_allclose(ridge.loc[coefficients], same.loc[coefficients], rtol=1e-3)
+    assert ridge.drop(index=coefficients)[["conf_low", "conf_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("seed", [4, 10])
+def test_beside_a_correlation_of_one_the_profiles_are_those_of_random_intercepts_or_nan(seed):
+    layout = gt.designs.repeated(8, range(4), ["a", "b"], time="week")
+    data = gt.simulate("y ~ treatment + (1 | subject)", layout, coef=[1, 0.5], sd=1, seed=seed)
+    with pytest.warns(gt.SingularFitWarning):
+        series = gt.fit("y ~ treatment + ar1(week | subject)", data)
+    same = gt.fit("y ~ treatment + (1 | subject)", data)
+    assert series.llf == pytest.approx(same.llf, abs=1e-4)
+    found, known = (each.conf_int(method="profile").iloc[:2] for each in (series, same))
+    np.testing.assert_allclose(found, known.where(found.notna()), rtol=2e-3, atol=2e-3)
+    assert found.notna().to_numpy().sum() >= 4
+    assert series.conf_int(method="profile").iloc[2:, 1:].isna().all(axis=None)
 
 
 def test_the_profile_of_a_variance_of_zero_starts_at_zero():

@@ -68,6 +68,7 @@ NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
+_HOPELESS = 5.0  # below the maximum found: starts of a series from which none was ever higher
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -86,17 +87,43 @@ def fit(problem: Problem) -> Estimate:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        found = _best_end(marginal, marginal.start(factor))
+        start = marginal.start(factor)
+        if best is not None and best.converged and not several:
+            if not _doubtful_series(marginal, best):
+                break
+            start[: marginal.n_fixed] = best.point[: marginal.n_fixed]
+            if marginal.value_and_gradient(start)[0] < best.value - _HOPELESS:
+                continue
+        found = _best_end(marginal, start)
         # A maximum goes before a higher point that is none: where the log-density is not concave
         # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
         if found is not None and (best is None or _rank(found) > _rank(best)):
             best = found
-        done = best is not None and best.converged and not several
-        if done or not problem.design.random:
+        if not problem.design.random:
             break
     if best is None:
         return _failed(problem)
     return _estimate(problem, marginal, best)
+
+
+def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
+    """Whether a model with a series ended where its likelihood often has a higher maximum.
+
+    That is: rho at an end or within four standard errors of zero, a variance of zero, of a term or
+    of the residual.
+    """
+    low, high = marginal.likelihood.limits.get("phi", (0.0, np.inf))
+    phi = np.exp(optimum.point[marginal.names["phi"]]) if "phi" in marginal.names else np.ones(1)
+    no_residual = bool(np.any((phi < 10 * low) | (phi > high / 10)))
+    theta = optimum.point[marginal.names["theta"]]
+    variances = np.diag(optimum.covariance)[marginal.names["theta"]]
+    singular = any(each.structure.is_singular(theta[each.theta]) for each in marginal.placed)
+    for each in marginal.placed:
+        if each.structure.is_series:
+            z, variance = theta[each.theta][1], variances[each.theta][1]  # of artanh rho
+            if singular or no_residual or abs(np.tanh(z)) > 0.98 or z**2 < 16 * variance:
+                return True
+    return False
 
 
 def _best_end(marginal: Marginal, start: Array) -> Optimum | None:
@@ -283,9 +310,9 @@ def _shape_messages(marginal, shape, predictors) -> list[GlmmWarning]:
                 f"is {simpler}. The data show no need for it: fit {simpler} family."
             )
         )
-    if "phi" in shape and marginal.likelihood.at_limit(
-        "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
-    ):
+    low, high = marginal.likelihood.limits.get("phi", (0.0, np.inf))
+    phi = shape.get("phi", 1.0) / np.exp(marginal.shape_shift("phi"))
+    if phi < 10 * low or phi > high / 10:
         found.append(
             DataWarning(
                 f"The phi of {problem.family.name} is estimated at its limit: random effects of "

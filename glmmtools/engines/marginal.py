@@ -439,7 +439,7 @@ class Marginal:
         residual = working - self.X @ beta
         inner, between = self._scatter(residual)
         explained = max((each.structure.explained(residual) for each in self.placed), default=0.0)
-        if explained:  # and part of what groups differ by
+        if explained and factor <= 1:  # and part of what groups differ by
             inner, between = residual * np.sqrt(1 - explained), between / 4
         mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
         within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
