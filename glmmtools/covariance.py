@@ -36,8 +36,6 @@ class _Structure:
         """Share of the scatter of residuals that neighbours show to be of this term."""
         return 0.0
 
-    is_series = False
-
     def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
         """Draw random effects b of all levels, shape (levels, q)."""
         u = rng.standard_normal((self.levels, self.q))
@@ -218,7 +216,7 @@ class FirstOrderAutoregressive(_Structure):
     ``Λ_jk = sd rho^(t_j - t_k) sqrt(1 - rho^{2 d_k})`` for k ≤ j.
     """
 
-    n_params, is_series = 2, True
+    n_params = 2
 
     def __init__(self, term: RandomTerm):
         position, times = term.series

@@ -27,8 +27,8 @@ on the user's scale.
 
 The search starts at least squares on the link scale, with variances from the scatter within and
 between groups, series from the products of neighbours, and dispersions by moments; where it ends at
-no maximum it starts again with smaller and with larger random effects, and where it ends at a small
-standard deviation it tries zero.
+no maximum it starts again with smaller and with larger random effects, where it ends at a small
+standard deviation it tries zero, and where a series ends in doubt it tries other series.
 
 H has a small block for each level of one grouping factor and a border for everything else, so that
 the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
@@ -68,6 +68,7 @@ NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
+_NEAR_ONE, _UNSURE = 0.98, 4.0  # rho of a series, and its distance from zero in standard errors
 _HOPELESS = 5.0  # below the maximum found: starts of a series from which none was ever higher
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
@@ -92,7 +93,7 @@ def fit(problem: Problem) -> Estimate:
             if not _doubtful_series(marginal, best):
                 break
             start[: marginal.n_fixed] = best.point[: marginal.n_fixed]
-            if marginal.value_and_gradient(start)[0] < best.value - _HOPELESS:
+            if marginal.value_at(start) < best.value - _HOPELESS:
                 continue
         found = _best_end(marginal, start)
         # A maximum goes before a higher point that is none: where the log-density is not concave
@@ -112,16 +113,17 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
     That is: rho at an end or within four standard errors of zero, a variance of zero, of a term or
     of the residual.
     """
-    low, high = marginal.likelihood.limits.get("phi", (0.0, np.inf))
-    phi = np.exp(optimum.point[marginal.names["phi"]]) if "phi" in marginal.names else np.ones(1)
-    no_residual = bool(np.any((phi < 10 * low) | (phi > high / 10)))
     theta = optimum.point[marginal.names["theta"]]
     variances = np.diag(optimum.covariance)[marginal.names["theta"]]
-    singular = any(each.structure.is_singular(theta[each.theta]) for each in marginal.placed)
-    for each in marginal.placed:
-        if each.structure.is_series:
-            z, variance = theta[each.theta][1], variances[each.theta][1]  # of artanh rho
-            if singular or no_residual or abs(np.tanh(z)) > 0.98 or z**2 < 16 * variance:
+    likelihood, ended = marginal.likelihood, False
+    if "phi" in likelihood.predictors:
+        log_phi = likelihood.predictors["phi"] @ optimum.point[marginal.names["phi"]]
+        ended = bool(np.any(likelihood.near_limit("phi", np.exp(log_phi))))
+    ended |= any(each.structure.is_singular(theta[each.theta]) for each in marginal.placed)
+    for each, term in zip(marginal.placed, marginal.terms, strict=True):
+        if term.structure == "ar1":
+            (_, z), (_, variance) = theta[each.theta], variances[each.theta]  # of artanh rho
+            if ended or abs(np.tanh(z)) > _NEAR_ONE or z**2 < _UNSURE**2 * variance:
                 return True
     return False
 
@@ -137,8 +139,7 @@ def _best_end(marginal: Marginal, start: Array) -> Optimum | None:
     variances = np.diag(found.covariance)
     for k in np.flatnonzero(marginal.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):
         without = np.where(np.arange(marginal.size) == k, 0.0, found.point)
-        solution = marginal.solve(without)
-        if solution is not None and marginal.value(solution) > found.value + _BETTER:
+        if marginal.value_at(without) > found.value + _BETTER:
             return _best_end(marginal, without)
     return found
 
@@ -310,9 +311,9 @@ def _shape_messages(marginal, shape, predictors) -> list[GlmmWarning]:
                 f"is {simpler}. The data show no need for it: fit {simpler} family."
             )
         )
-    low, high = marginal.likelihood.limits.get("phi", (0.0, np.inf))
-    phi = shape.get("phi", 1.0) / np.exp(marginal.shape_shift("phi"))
-    if phi < 10 * low or phi > high / 10:
+    if "phi" in shape and marginal.likelihood.near_limit(
+        "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
+    ):
         found.append(
             DataWarning(
                 f"The phi of {problem.family.name} is estimated at its limit: random effects of "

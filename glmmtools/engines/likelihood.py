@@ -171,6 +171,11 @@ class Likelihood:
         low, high = self.limits[name]
         return (value <= low * (1 + 1e-12)) | (value >= high * (1 - 1e-12))
 
+    def near_limit(self, name: str, value: Array) -> Array:
+        """Whether a shape parameter lies so near to a limit that the search was stopped by it."""
+        low, high = self.limits[name]
+        return (value < 10 * low) | (value > high / 10)
+
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
         """Log-density of each row; further axes of eta come first."""
         shape, logit = self._split(parameters)

@@ -193,6 +193,11 @@ class Marginal:
             return -np.inf, np.zeros(self.size)
         return value, self.gradient(vectors, solution)
 
+    def value_at(self, vector: Array) -> float:
+        """The value alone; minus infinity where it cannot be computed."""
+        solution = self.solve(vector)
+        return -np.inf if solution is None else self.value(solution)
+
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
         for part, copies in self._in_parts(vectors):
@@ -428,7 +433,8 @@ class Marginal:
     def start(self, factor: float) -> Array:
         """Least squares on the link scale; variances from the scatter within and between groups.
 
-        `factor` multiplies the standard deviations of the random effects.
+        `factor` multiplies the standard deviations of the random effects. Series start from their
+        own moments at 1, and otherwise near to independence (below) or to one effect (above).
         """
         vector = np.zeros(self.size)
         likelihood = self.likelihood
