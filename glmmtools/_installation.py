@@ -50,8 +50,11 @@ def reinstall(package: str) -> str:
 
 
 def _origin() -> str:
-    """What pip was asked for when it installed this copy."""
-    text = None if STICK else metadata.distribution("glmmtools").read_text("direct_url.json")
+    """What pip was asked for when it installed this copy; its name where that is not known."""
+    try:
+        text = None if STICK else metadata.distribution("glmmtools").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:  # a folder copied by hand
+        text = None
     if text is None:
         return "glmmtools"
     source = json.loads(text)

@@ -68,7 +68,8 @@ def build_problem(
                 f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
             )
         zero = one_sided(zero_inflation, design.frame, "zero_inflation")
-    problem = Problem(design, distribution, chosen_link, bool(reml), int(nagq), dispersion, zero)
+    reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
+    problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero)
     check_problem(problem)
     return problem
 

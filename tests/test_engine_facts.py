@@ -217,6 +217,17 @@ def test_a_model_without_fixed_effects_fits():
     assert (model.engine, len(model.params), model.converged) == ("laplace", 0, True)
 
 
+@pytest.mark.parametrize("terms", ["", " + (1 | subject)"])
+def test_without_fixed_effects_reml_is_maximum_likelihood(terms):
+    data = gt.load_data("sleep").eval("late = reaction - 300")
+    ml, reml = (gt.fit(f"late ~ 0{terms}", data, reml=reml) for reml in (False, True))
+    assert ml.converged and reml.llf == ml.llf
+    if not terms:  # the density of N(0, mean square)
+        variance = np.mean(data["late"] ** 2)
+        expected = stats.norm(0, np.sqrt(variance)).logpdf(data["late"]).sum()
+        assert ml.llf == pytest.approx(expected, rel=1e-10)
+
+
 @pytest.mark.parametrize("nagq", [5, 11])
 def test_quadrature_of_both_engines_agrees(nagq):
     data = gt.load_data("herds")

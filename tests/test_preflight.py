@@ -80,6 +80,16 @@ def test_inside_a_notebook_the_line_is_a_magic(monkeypatch):
     assert line("scipy") == "run: %pip install scipy, then restart the kernel"
 
 
+def test_of_a_folder_copied_by_hand_nothing_but_the_name_is_known(monkeypatch):
+    def unknown(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(preflight.installation, "CLONE", None)
+    monkeypatch.setattr(metadata, "distribution", unknown)
+    line = preflight.installation.set_up_again()
+    assert line.endswith('pip install --force-reinstall "glmmtools"')
+
+
 def test_optional_packages_are_not_asked_for(lines, monkeypatch):
     monkeypatch.setattr(metadata, "requires", lambda name: ["no-such-package>=1; extra == 'test'"])
     assert "\n".join(lines()) + "\n" == HEALTHY

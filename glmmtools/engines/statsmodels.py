@@ -22,6 +22,8 @@ def why_not(problem: Problem) -> str | None:
         return "the statsmodels engine fits models without random terms"
     if problem.dispersion is not None or problem.zero is not None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
+    if not problem.design.names:
+        return "the statsmodels engine needs a fixed effect"
     if problem.family.name not in _FAMILIES:
         return f"the statsmodels engine has no {problem.family.name} family"
     if problem.family.name == "normal" and problem.link.name != "identity":
