@@ -36,6 +36,11 @@ class _Structure:
         """Share of the scatter of residuals that neighbours show to be of this term."""
         return 0.0
 
+    @property
+    def has_shape(self) -> bool:
+        """Whether columns may differ or be correlated, of which `start` knows nothing."""
+        return False
+
     def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
         """Draw random effects b of all levels, shape (levels, q)."""
         u = rng.standard_normal((self.levels, self.q))
@@ -67,6 +72,14 @@ class _Shared(_Structure):
         """Derivatives of ``sum(rows(theta) * F)`` in theta, for F of shape (n, q)."""
         ZF = self.Z.T @ F
         return np.array([np.sum(d * ZF) for d in self.factor_derivatives(theta)])
+
+    @property
+    def has_shape(self) -> bool:
+        return self.q > 1
+
+    def em_step(self, theta: Array, moments: Array) -> Array:
+        """Parameters that fit the effects ``b = Λ u``, from the mean of ``u uᵀ`` given the data."""
+        return self.theta_of(self.effect_covariances(theta, moments))
 
     def effects(self, theta: Array, u: Array) -> Array:
         """Random effects ``b = Λ u`` of all levels, shape (levels, q)."""
@@ -186,6 +199,12 @@ class CompoundSymmetry(_Shared):
         return np.array(
             [np.sqrt(covariance[0, 0]), special.logit((correlation - lowest) / (1 - lowest))]
         )
+
+    def em_step(self, theta: Array, moments: Array) -> Array:
+        G = self.effect_covariances(theta, moments)
+        variance = np.trace(G) / self.q
+        covariance = (np.sum(G) - np.trace(G)) / (self.q * (self.q - 1))
+        return self.theta_of(np.array([[variance]]), covariance / variance)
 
     def correlation(self, theta: Array) -> float:
         lowest = -1 / (self.q - 1)

@@ -5,12 +5,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, optimize, stats
+from scipy import integrate, optimize, special, stats
 
 import glmmtools as gt
 from glmmtools.covariance import FirstOrderAutoregressive
 from glmmtools.engines import laplace
 from glmmtools.engines.marginal import Marginal
+from glmmtools.engines.search import maximise
 from glmmtools.problem import build_problem
 
 NEXT_WEEK = np.array([0, 1, 3, 4, 8, 9, 11, 14])  # a series with gaps
@@ -127,6 +128,40 @@ def test_the_gradient_is_that_of_the_value(case):
         for k in range(marginal.size)
     ]
     np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------ the search
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("name", ["unstructured", "independent", "cs", "nested and crossed"])
+def test_a_step_of_em_does_not_lower_the_likelihood_of_a_normal_model(name, reml, monkeypatch):
+    marginal = Marginal(problem_of("normal", STRUCTURES[name], reml=reml))
+    values = []
+    for steps in range(5):
+        monkeypatch.setattr("glmmtools.engines.marginal._EM_STEPS", steps)
+        values.append(marginal.value_at(marginal.start(1.0)))
+    assert np.all(np.diff(values) > 0)
+
+
+def two_hills(points):
+    """The log of a mixture of normal densities around (0, 0) and, lower, around (3, 0)."""
+    points = np.asarray(points)
+    away = points[..., None, :] - np.array([[0.0, 0.0], [3.0, 0.0]])
+    logs = -np.sum(away**2, axis=-1) / np.array([2.0, 0.5]) + np.array([0.0, -1.0])
+    value = special.logsumexp(logs, axis=-1)
+    slopes = -2 * away / np.array([2.0, 0.5])[:, None]
+    return value, np.sum(np.exp(logs - value[..., None])[..., None] * slopes, axis=-2)
+
+
+def test_a_second_search_ends_on_the_hill_of_a_known_maximum_and_on_no_other():
+    known = maximise(two_hills, np.array([0.5, 0.4]))
+    assert maximise(two_hills, np.array([-0.5, 0.4]), known=known) is known
+    other = maximise(two_hills, np.array([2.9, 0.1]), known=known)
+    assert other.converged and other.value < known.value
+    np.testing.assert_allclose(other.point, [3, 0], atol=0.05)
+    better = maximise(two_hills, np.array([0.5, 0.4]), known=other)
+    assert better.value == pytest.approx(known.value, abs=1e-12)
 
 
 # ------------------------------------------------------------------------------------- values

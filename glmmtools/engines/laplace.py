@@ -26,9 +26,10 @@ prior. Inside, the columns of X are orthonormal and a normal response has unit s
 on the user's scale.
 
 The search starts at least squares on the link scale, with variances from the scatter within and
-between groups, series from the products of neighbours, and dispersions by moments; where it ends at
-no maximum it starts again with smaller and with larger random effects, where it ends at a small
-standard deviation it tries zero, and where a series ends in doubt it tries other series.
+between groups, covariances from two steps of the EM algorithm, series from the products of
+neighbours, and dispersions by moments; where it ends at no maximum it starts again with smaller and
+with larger random effects, where it ends at a small standard deviation it tries zero, and where a
+series ends in doubt it tries other series, until they lead to the same maximum.
 
 H has a small block for each level of one grouping factor and a border for everything else, so that
 the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
@@ -95,7 +96,7 @@ def fit(problem: Problem) -> Estimate:
             start[: marginal.n_fixed] = best.point[: marginal.n_fixed]
             if marginal.value_at(start) < best.value - _HOPELESS:
                 continue
-        found = _best_end(marginal, start)
+        found = _best_end(marginal, start, best)
         # A maximum goes before a higher point that is none: where the log-density is not concave
         # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
         if found is not None and (best is None or _rank(found) > _rank(best)):
@@ -128,13 +129,13 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
     return False
 
 
-def _best_end(marginal: Marginal, start: Array) -> Optimum | None:
+def _best_end(marginal: Marginal, start: Array, known: Optimum | None = None) -> Optimum | None:
     """Where the search ends; it goes on from a small standard deviation set to zero if better.
 
     Near zero there may be a lower maximum, and no fit may be worse than one without the term.
     """
-    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
-    if found is None or not found.converged:
+    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known)
+    if found is None or found is known or not found.converged:
         return found
     variances = np.diag(found.covariance)
     for k in np.flatnonzero(marginal.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):

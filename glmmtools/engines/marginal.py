@@ -17,6 +17,7 @@ __all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
+_EM_STEPS = 2  # more gain little: the algorithm is quick at first only
 _ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the calls saved
 
 
@@ -297,7 +298,7 @@ class Marginal:
         arrow, effects = solution.arrow, solution.arrow.effects
         d1, d2, d3 = solution.derivatives
         P = direct.by_H
-        h = (effects.block * P[0]).sum(axis=1) + (effects.values * P[1]).sum(axis=1)
+        h = effects.row_products(P)
         pulls = effects.transposed_dot(d3 * h)
         s_block, s_border = arrow.solve(pulls[0] + direct.by_mode, pulls[1])
         r = effects.dot(s_block, s_border)
@@ -386,8 +387,7 @@ class Marginal:
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
         pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
         effects = Effects(pattern, block, values)
-        P_block, P_border = solution.arrow.rows_solved(effects)
-        known_part = (block * P_block).sum(axis=1) + (values * P_border).sum(axis=1)
+        known_part = effects.row_products(solution.arrow.rows_solved(effects))
         return (known_part + unseen) * self.likelihood.scale**2
 
     def snapped(self, vector: Array) -> Array:
@@ -401,28 +401,18 @@ class Marginal:
     def modes(self, vector: Array, solution: Solution) -> list[Array]:
         """Random effects b of each term on the user's scale, shape (levels, q)."""
         found = []
-        for each, term in zip(self.placed, self.terms, strict=True):
-            if each.in_block:
-                u = solution.u[:, each.columns]
-            else:
-                size = len(term.levels) * each.structure.q
-                u = solution.border[each.first : each.first + size].reshape(len(term.levels), -1)
+        for each in self.placed:
             theta = vector[self.names["theta"]][each.theta]
+            u = _spherical(each, solution)
             found.append(each.structure.effects(theta, u) * self.likelihood.scale)
         return found
 
     def effect_sds(self, vector: Array, solution: Solution) -> list[Array]:
         """Conditional standard deviations of b, given the parameters, of each term."""
-        arrow, found = solution.arrow, []
-        for each, term in zip(self.placed, self.terms, strict=True):
-            levels, q = len(term.levels), each.structure.q
-            if each.in_block:
-                cov_u = arrow.block_covariances[:, each.columns, each.columns]
-            else:
-                part = slice(each.first, each.first + levels * q)
-                inverse = arrow.border_inverse[0][part, part].reshape(levels, q, levels, q)
-                cov_u = np.einsum("lilj->lij", inverse)
+        found = []
+        for each in self.placed:
             theta = vector[self.names["theta"]][each.theta]
+            cov_u = _spherical_covariances(each, solution.arrow)
             covariance = each.structure.effect_covariances(theta, cov_u)
             sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
             found.append(sd * self.likelihood.scale)
@@ -433,8 +423,9 @@ class Marginal:
     def start(self, factor: float) -> Array:
         """Least squares on the link scale; variances from the scatter within and between groups.
 
-        `factor` multiplies the standard deviations of the random effects. Series start from their
-        own moments at 1, and otherwise near to independence (below) or to one effect (above).
+        `factor` multiplies the standard deviations of the random effects. At 1 covariances take a
+        few steps of the EM algorithm, which show how columns differ. Series start from their own
+        moments at 1, and otherwise near to independence (below) or to one effect (above).
         """
         vector = np.zeros(self.size)
         likelihood = self.likelihood
@@ -447,19 +438,55 @@ class Marginal:
         explained = max((each.structure.explained(residual) for each in self.placed), default=0.0)
         if explained and factor <= 1:  # and part of what groups differ by
             inner, between = residual * np.sqrt(1 - explained), between / 4
-        mu = likelihood.family.clipped_mean(likelihood.offset + working - inner, likelihood.link)
+        mu = self._means_beside(inner)
         within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
-        starts = {
-            "phi": likelihood.guessed_phi(mu, within),
-            "df": np.log(8.0),
-            ZERO: likelihood.guessed_zero(mu),
-        }
-        for name, matrix in likelihood.predictors.items():
-            vector[self.names[name]] = _constant_coefficients(matrix, starts[name])
+        self._set(vector, "phi", likelihood.guessed_phi(mu, within))
+        self._set(vector, "df", np.log(8.0))
+        self._set(vector, ZERO, likelihood.guessed_zero(mu))
         theta = vector[self.names["theta"]]
         for each in self.placed:
             theta[each.theta] = each.structure.start(factor, between, residual)
+        if factor == 1:
+            self._learn_shapes(vector)
         return vector
+
+    def _means_beside(self, residual: Array) -> Array:
+        """What the response would be, on average, without these residuals on the link scale."""
+        family, link = self.likelihood.family, self.likelihood.link
+        return family.clipped_mean(link(self.likelihood.guessed_means()) - residual, link)
+
+    def _set(self, vector: Array, name: str, value: float) -> None:
+        """Give a further predictor one value in all rows."""
+        matrix = self.likelihood.predictors.get(name)
+        if matrix is not None:
+            vector[self.names[name]] = _constant_coefficients(matrix, value)
+
+    def _learn_shapes(self, vector: Array) -> None:
+        """Steps of the EM algorithm (Laird & Ware 1982) for covariances of several columns."""
+        shaped = [each for each in self.placed if each.structure.has_shape]
+        theta = vector[self.names["theta"]]
+        for _ in range(_EM_STEPS if shaped else 0):
+            solution = self.solve(vector)
+            if solution is None:
+                break
+            for each in shaped:
+                u = _spherical(each, solution)
+                spread = np.mean(_spherical_covariances(each, solution.arrow), axis=0)
+                moments = u.T @ u / len(u) + spread
+                theta[each.theta] = each.structure.em_step(theta[each.theta], moments)
+            self._learn_dispersion(vector, solution)
+
+    def _learn_dispersion(self, vector: Array, solution: Solution) -> None:
+        """By moments of the residuals of the modes, made larger for how unsure the modes are."""
+        likelihood, arrow = self.likelihood, solution.arrow
+        if "phi" not in likelihood.predictors:
+            return
+        residual = likelihood.link(likelihood.guessed_means()) - solution.eta
+        unsure = arrow.effects.row_products(arrow.rows_solved(arrow.effects))
+        left = float(np.mean(residual**2)) or 1.0
+        within = left + float(np.mean(unsure))
+        mu = self._means_beside(residual * np.sqrt(within / left))
+        self._set(vector, "phi", likelihood.guessed_phi(mu, within))
 
     def _bound_dispersion(self) -> None:
         """Every row has a random effect of its own: without a residual there is no singularity."""
@@ -481,6 +508,24 @@ class Marginal:
         mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
         inner = (residual - mean[self.pattern.codes]) * np.sqrt(n / max(n - len(starts), n / 9))
         return inner, max(float(np.var(mean)), 0.05 * total)
+
+
+def _spherical(each: _Placed, solution: Solution) -> Array:
+    """The modes u of a term, shape (levels, q)."""
+    if each.in_block:
+        return solution.u[:, each.columns]
+    levels, q = each.structure.levels, each.structure.q
+    return solution.border[each.first : each.first + levels * q].reshape(levels, q)
+
+
+def _spherical_covariances(each: _Placed, arrow: Arrow) -> Array:
+    """Covariances of the u of each level given the parameters, shape (levels, q, q)."""
+    if each.in_block:
+        return arrow.block_covariances[:, each.columns, each.columns]
+    levels, q = each.structure.levels, each.structure.q
+    part = slice(each.first, each.first + levels * q)
+    inverse = arrow.border_inverse[0][part, part].reshape(levels, q, levels, q)
+    return np.einsum("lilj->lij", inverse)
 
 
 def _constant_coefficients(matrix: Array, value: float) -> Array:

@@ -160,6 +160,10 @@ class Effects:
             )
         return self.by_block(self.block * rows[:, None]), border
 
+    def row_products(self, rows: tuple[Array, Array]) -> Array:
+        """Each row of A times another row, given by its block part and its border part."""
+        return (self.block * rows[0]).sum(axis=1) + (self.values * rows[1]).sum(axis=1)
+
     def by_block(self, rows: Array) -> Array:
         """Sums over the rows of each block."""
         if not self.has_blocks:

@@ -21,6 +21,7 @@ _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
 _PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
 _IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
+_SAME_HILL = 0.05  # fall below a known maximum: a third of a standard error from it
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
 
 
@@ -52,7 +53,11 @@ class Optimum:
 
 
 def maximise(
-    function: Function, start: Array, refresh: int = 1, is_sd: Array | bool = False
+    function: Function,
+    start: Array,
+    refresh: int = 1,
+    is_sd: Array | bool = False,
+    known: Optimum | None = None,
 ) -> Optimum | None:
     """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
 
@@ -66,6 +71,8 @@ def maximise(
     is_sd : ndarray of bool, optional
         Marks standard deviations. The function is even in these: a step that crosses zero is
         seldom of use, and steps are bounded by a part of the value.
+    known : Optimum, optional
+        A maximum found before: a search that comes into its neighbourhood ends there.
     """
     point = np.array(start, float)
     value, gradient = function(point)
@@ -75,11 +82,22 @@ def maximise(
         empty = np.zeros((0, 0))
         return Optimum(point, value, gradient, empty, empty, empty, True)
     inverse = _uphill_inverse(_information(function, point, gradient))
-    found = _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd)
+    found = _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd, known)
+    if _climbs_to(known, *found[:2]):
+        return known
     return _polish(function, *found, refresh, is_sd)
 
 
-def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd):
+def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
+    """Whether a point lies on the hill of a known maximum: near it, as high as its Hessian says."""
+    if known is None or not known.converged:
+        return False
+    away = point - known.point
+    fall = 0.5 * away @ known.information @ away
+    return fall < _SAME_HILL and abs(known.value - fall - value) < 0.5 * fall + _IDLE
+
+
+def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd, known=None):
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back.
 
     A step that had to be shortened speaks against the Hessian, which is then differenced anew.
@@ -101,7 +119,7 @@ def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd):
         idle = idle + 1 if new_value - value < _IDLE * (1 + abs(value)) else 0
         inverse = _updated(inverse, new_point - point, gradient - new_gradient)
         point, value, gradient = new_point, new_value, new_gradient
-        if idle == _MAX_IDLE:
+        if idle == _MAX_IDLE or _climbs_to(known, point, value):
             break
         due = (step % refresh == 0 or shortened) and step <= _MAX_REFRESHED
         if due and gradient @ inverse @ gradient > _NEAR:
