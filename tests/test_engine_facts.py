@@ -11,6 +11,7 @@ import glmmtools as gt
 from glmmtools import engines
 from glmmtools.engines.marginal import Marginal
 from glmmtools.engines.quadrature import QuadratureMarginal
+from glmmtools.engines.start import starting_point
 from glmmtools.problem import build_problem
 from tests.test_engines_slow import random_problem
 
@@ -251,7 +252,7 @@ def test_the_gradient_of_the_quadrature_is_that_of_its_value(family, terms, zero
         problem(f"y ~ x + {terms}", counts(5), family, zeros=zeros, nagq=5)
     )
     rng = np.random.default_rng(0)
-    point = marginal.start(1.0) + rng.normal(scale=0.1, size=marginal.size)
+    point = starting_point(marginal) + rng.normal(scale=0.1, size=marginal.size)
     _, gradient = marginal.value_and_gradient(point)
 
     def value(shift):
@@ -277,7 +278,7 @@ def test_points_that_are_solved_together_have_the_values_of_each_alone(terms, fa
     data = counts(6).assign(h=lambda d: d.index % 7, time=lambda d: d.index % 6)
     marginal = Marginal(problem(f"y ~ x + {terms}", data, family, reml))
     rng = np.random.default_rng(1)
-    points = marginal.start(1.0) + rng.normal(scale=0.1, size=(9, marginal.size))
+    points = starting_point(marginal) + rng.normal(scale=0.1, size=(9, marginal.size))
     values, gradients = marginal.value_and_gradient(points)
     for point, value, gradient in zip(points, values, gradients, strict=True):
         alone = marginal.value_and_gradient(point)
@@ -292,7 +293,7 @@ def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
             "y ~ x + (1 | g)", data, "gamma", "identity", None, None, None, None, False, 1
         )
     )
-    good = marginal.start(0.2)
+    good = starting_point(marginal, 0.2)
     bad = good.copy()
     bad[0] *= -5  # a mean below zero
     values, gradients = marginal.value_and_gradient(np.array([good, bad, good]))
@@ -307,7 +308,7 @@ def test_a_series_is_searched_from_its_own_standard_deviation_and_correlation():
         "y ~ 1 + ar1(week | subject)", layout, coef={"Intercept": 3.0}, sd=2.0, rho=0.8, seed=4
     )
     marginal = Marginal(problem("y ~ 1 + ar1(week | subject)", data))
-    start, unit = marginal.start(1.0), marginal.likelihood.scale
+    start, unit = starting_point(marginal), marginal.likelihood.scale
     sd, rho = start[marginal.names["theta"]]
     assert sd * unit == pytest.approx(2.0, rel=0.1)
     assert np.tanh(rho) == pytest.approx(0.8, abs=0.05)

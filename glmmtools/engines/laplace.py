@@ -25,7 +25,7 @@ so singular fits are optima like others. REML integrates β out the same way: it
 prior. Inside, the columns of X are orthonormal and a normal response has unit spread; results are
 on the user's scale.
 
-The search starts at least squares on the link scale, with variances from the scatter within and
+The search starts (`start`) at least squares on the link scale, variances from the scatter within and
 between groups, covariances from two steps of the EM algorithm, series from the products of
 neighbours, and dispersions by moments; where it ends at no maximum it starts again with smaller and
 with larger random effects, where it ends at a small standard deviation it tries zero, and where a
@@ -54,6 +54,7 @@ from glmmtools.engines.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engines.satterthwaite import Satterthwaite
 from glmmtools.engines.search import Optimum, maximise
 from glmmtools.engines.separation import separation_messages
+from glmmtools.engines.start import other_series, starting_point
 from glmmtools.messages import (
     ConvergenceWarning,
     DataWarning,
@@ -69,8 +70,8 @@ NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
-_NEAR_ONE, _UNSURE = 0.98, 4.0  # rho of a series, and its distance from zero in standard errors
-_HOPELESS = 5.0  # below the maximum found: starts of a series from which none was ever higher
+_NEAR_ONE, _UNSURE = 0.98, 3.0  # rho of a series, and its distance from zero in standard errors
+_HOPELESS = 15.0  # below the maximum found: starts of a series from which it was seldom higher
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -89,29 +90,39 @@ def fit(problem: Problem) -> Estimate:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        start = marginal.start(factor)
-        if best is not None and best.converged and not several:
-            if not _doubtful_series(marginal, best):
-                break
-            start[: marginal.n_fixed] = best.point[: marginal.n_fixed]
-            if marginal.value_at(start) < best.value - _HOPELESS:
-                continue
-        found = _best_end(marginal, start, best)
-        # A maximum goes before a higher point that is none: where the log-density is not concave
-        # (extra zeros, t), H may come near to singular, and the approximation grows without limit.
-        if found is not None and (best is None or _rank(found) > _rank(best)):
-            best = found
-        if not problem.design.random:
+        best = _better(best, _best_end(marginal, starting_point(marginal, factor), best))
+        if not problem.design.random or (best is not None and best.converged and not several):
             break
+    if not several and best is not None and best.converged and _doubtful_series(marginal, best):
+        for start in _hopeful(marginal, best, other_series(marginal, best.point)):
+            best = _better(best, _best_end(marginal, start, best))
     if best is None:
         return _failed(problem)
     return _estimate(problem, marginal, best)
 
 
+def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
+    """The better end of two searches.
+
+    A maximum goes before a higher point that is none: where the log-density is not concave (extra
+    zeros, t), H may come near to singular, and the approximation grows without limit.
+    """
+    if best is None or found is None:
+        return best or found
+    return max(best, found, key=lambda each: (each.converged, each.value))
+
+
+def _hopeful(marginal: Marginal, best: Optimum, points: list[Array]) -> list[Array]:
+    """The points that are not far below the maximum found, the highest first."""
+    values = np.array([marginal.value_at(point) for point in points])
+    order = np.argsort(-values)
+    return [points[k] for k in order if values[k] > best.value - _HOPELESS]
+
+
 def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
     """Whether a model with a series ended where its likelihood often has a higher maximum.
 
-    That is: rho at an end or within four standard errors of zero, a variance of zero, of a term or
+    That is: rho at an end or within three standard errors of zero, a variance of zero, of a term or
     of the residual.
     """
     theta = optimum.point[marginal.names["theta"]]
@@ -143,10 +154,6 @@ def _best_end(marginal: Marginal, start: Array, known: Optimum | None = None) ->
         if marginal.value_at(without) > found.value + _BETTER:
             return _best_end(marginal, without)
     return found
-
-
-def _rank(optimum: Optimum) -> tuple[bool, float]:
-    return optimum.converged, optimum.value
 
 
 def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
@@ -268,9 +275,9 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     modelled = {"phi": marginal.problem.dispersion, ZERO: marginal.problem.zero}
     with np.errstate(invalid="ignore"):
         se = np.sqrt(np.diag(optimum.covariance))
-    for name, matrix in marginal.likelihood.predictors.items():
+    for name in marginal.likelihood.predictors:
         part = marginal.names[name]
-        shift = np.linalg.lstsq(matrix, np.full(len(matrix), marginal.shape_shift(name)))[0]
+        shift = marginal.constant(name, marginal.shape_shift(name))
         if modelled.get(name) is None:
             bounded = marginal.likelihood.bounded(name, optimum.point[part])
             shape[name] = float(bounded[0] * np.exp(shift[0]))

@@ -103,6 +103,15 @@ class Likelihood:
         """What the scaling of the response adds to the log-likelihood."""
         return -len(self.y) / self.copies * np.log(self.unit)
 
+    @property
+    def working(self) -> Array:
+        """The guessed means on the link scale."""
+        return self.link(self.guessed_means())
+
+    def means_beside(self, residual: Array) -> Array:
+        """The guessed means without these residuals on the link scale."""
+        return self.family.clipped_mean(self.working - residual, self.link)
+
     def guessed_means(self) -> Array:
         """Means near the observations and inside the interval of means."""
         family, y = self.family, self.y
@@ -138,6 +147,11 @@ class Likelihood:
         if name in ("normal", "t") and link != "identity":
             within = max(float(np.mean(square)), 1e-12)
         return float(np.log(0.75 * within if name == "t" else within))
+
+    @property
+    def no_scatter(self) -> float:
+        """The logarithm of a dispersion that leaves next to no scatter of its own to the rows."""
+        return 12.0 if self.family.name in ("beta", "betabinomial") else -12.0
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""

@@ -10,14 +10,13 @@ import numpy as np
 
 from glmmtools.covariance import structure_of
 from glmmtools.engines.base import Estimate, Problem
-from glmmtools.engines.likelihood import ZERO, Likelihood
+from glmmtools.engines.likelihood import Likelihood
 from glmmtools.engines.modes import Arrow, Effects, Pattern, Solution, find_modes
 
 __all__ = ["Direct", "Marginal"]
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
-_EM_STEPS = 2  # more gain little: the algorithm is quick at first only
 _ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the calls saved
 
 
@@ -30,6 +29,29 @@ class _Placed:
     in_block: bool
     columns: slice  # of the block (q) or of the row's border entries (k)
     first: int  # of the border's effects; 0 in the block
+
+    @property
+    def _levels_and_columns(self) -> tuple[int, int]:
+        return self.structure.levels, self.structure.q
+
+    @property
+    def _part(self) -> slice:
+        """Of the border's effects."""
+        levels, q = self._levels_and_columns
+        return slice(self.first, self.first + levels * q)
+
+    def modes(self, solution: Solution) -> Array:
+        """The modes u, shape (levels, q)."""
+        if self.in_block:
+            return solution.u[:, self.columns]
+        return solution.border[self._part].reshape(self._levels_and_columns)
+
+    def mode_covariances(self, arrow: Arrow) -> Array:
+        """Covariances of the u of each level given the parameters, shape (levels, q, q)."""
+        if self.in_block:
+            return arrow.block_covariances[:, self.columns, self.columns]
+        inverse = arrow.border_inverse[0][self._part, self._part]
+        return np.einsum("lilj->lij", inverse.reshape(self._levels_and_columns * 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,13 +369,12 @@ class Marginal:
             covariance = term.covariance / self.likelihood.scale**2
             theta = each.structure.theta_of(covariance, term.correlation)
             vector[self.names["theta"]][each.theta] = theta
-        for name, matrix in self.likelihood.predictors.items():
+        for name in self.likelihood.predictors:
             if name in estimate.predictors:
                 values = estimate.predictors[name]
             else:
                 values = np.log([estimate.shape[name]])
-            shift = _constant_coefficients(matrix, self.shape_shift(name))
-            vector[self.names[name]] = values - shift
+            vector[self.names[name]] = values - self.constant(name, self.shape_shift(name))
         return vector
 
     def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
@@ -403,8 +424,8 @@ class Marginal:
         found = []
         for each in self.placed:
             theta = vector[self.names["theta"]][each.theta]
-            u = _spherical(each, solution)
-            found.append(each.structure.effects(theta, u) * self.likelihood.scale)
+            effects = each.structure.effects(theta, each.modes(solution))
+            found.append(effects * self.likelihood.scale)
         return found
 
     def effect_sds(self, vector: Array, solution: Solution) -> list[Array]:
@@ -412,124 +433,30 @@ class Marginal:
         found = []
         for each in self.placed:
             theta = vector[self.names["theta"]][each.theta]
-            cov_u = _spherical_covariances(each, solution.arrow)
+            cov_u = each.mode_covariances(solution.arrow)
             covariance = each.structure.effect_covariances(theta, cov_u)
             sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
             found.append(sd * self.likelihood.scale)
         return found
 
-    # -- starting values
-
-    def start(self, factor: float) -> Array:
-        """Least squares on the link scale; variances from the scatter within and between groups.
-
-        `factor` multiplies the standard deviations of the random effects. At 1 covariances take a
-        few steps of the EM algorithm, which show how columns differ. Series start from their own
-        moments at 1, and otherwise near to independence (below) or to one effect (above).
-        """
-        vector = np.zeros(self.size)
-        likelihood = self.likelihood
-        working = likelihood.link(likelihood.guessed_means()) - likelihood.offset
-        beta = self.X.T @ working / len(working)  # the columns of X are orthogonal with norm √n
-        if self.n_fixed:
-            vector[self.names["beta"]] = beta
-        residual = working - self.X @ beta
-        inner, between = self._scatter(residual)
-        explained = max((each.structure.explained(residual) for each in self.placed), default=0.0)
-        if explained and factor <= 1:  # and part of what groups differ by
-            inner, between = residual * np.sqrt(1 - explained), between / 4
-        mu = self._means_beside(inner)
-        within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
-        self._set(vector, "phi", likelihood.guessed_phi(mu, within))
-        self._set(vector, "df", np.log(8.0))
-        self._set(vector, ZERO, likelihood.guessed_zero(mu))
-        theta = vector[self.names["theta"]]
-        for each in self.placed:
-            theta[each.theta] = each.structure.start(factor, between, residual)
-        if factor == 1:
-            self._learn_shapes(vector)
-        return vector
-
-    def _means_beside(self, residual: Array) -> Array:
-        """What the response would be, on average, without these residuals on the link scale."""
-        family, link = self.likelihood.family, self.likelihood.link
-        return family.clipped_mean(link(self.likelihood.guessed_means()) - residual, link)
-
-    def _set(self, vector: Array, name: str, value: float) -> None:
-        """Give a further predictor one value in all rows."""
-        matrix = self.likelihood.predictors.get(name)
-        if matrix is not None:
-            vector[self.names[name]] = _constant_coefficients(matrix, value)
-
-    def _learn_shapes(self, vector: Array) -> None:
-        """Steps of the EM algorithm (Laird & Ware 1982) for covariances of several columns."""
-        shaped = [each for each in self.placed if each.structure.has_shape]
-        theta = vector[self.names["theta"]]
-        for _ in range(_EM_STEPS if shaped else 0):
-            solution = self.solve(vector)
-            if solution is None:
-                break
-            for each in shaped:
-                u = _spherical(each, solution)
-                spread = np.mean(_spherical_covariances(each, solution.arrow), axis=0)
-                moments = u.T @ u / len(u) + spread
-                theta[each.theta] = each.structure.em_step(theta[each.theta], moments)
-            self._learn_dispersion(vector, solution)
-
-    def _learn_dispersion(self, vector: Array, solution: Solution) -> None:
-        """By moments of the residuals of the modes, made larger for how unsure the modes are."""
-        likelihood, arrow = self.likelihood, solution.arrow
-        if "phi" not in likelihood.predictors:
-            return
-        residual = likelihood.link(likelihood.guessed_means()) - solution.eta
-        unsure = arrow.effects.row_products(arrow.rows_solved(arrow.effects))
-        left = float(np.mean(residual**2)) or 1.0
-        within = left + float(np.mean(unsure))
-        mu = self._means_beside(residual * np.sqrt(within / left))
-        self._set(vector, "phi", likelihood.guessed_phi(mu, within))
+    # -- for starting values
 
     def _bound_dispersion(self) -> None:
         """Every row has a random effect of its own: without a residual there is no singularity."""
         family, link = self.likelihood.family, self.likelihood.link
         if link.name == family.default_link.name:
-            working = link(self.likelihood.guessed_means()) - self.likelihood.offset
-            residual = working - self.X @ (self.X.T @ working) / len(working)
-            self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
+            self.likelihood.bound_dispersion(float(np.var(self.least_squares()[1])) or 1.0)
 
-    def _scatter(self, residual: Array) -> tuple[Array, float]:
-        """Residuals within the blocks, of the size that their degrees of freedom give them.
+    def least_squares(self) -> tuple[Array, Array]:
+        """Coefficients of the orthonormal columns and residuals, on the link scale."""
+        working = self.likelihood.working - self.likelihood.offset
+        beta = self.X.T @ working / len(working)
+        return beta, working - self.X @ beta
 
-        And the variance between the blocks, not near zero.
-        """
-        total = float(np.var(residual)) or 1.0
-        starts, n = self.pattern.starts, len(residual)
-        if not len(starts):
-            return residual, total
-        mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
-        inner = (residual - mean[self.pattern.codes]) * np.sqrt(n / max(n - len(starts), n / 9))
-        return inner, max(float(np.var(mean)), 0.05 * total)
-
-
-def _spherical(each: _Placed, solution: Solution) -> Array:
-    """The modes u of a term, shape (levels, q)."""
-    if each.in_block:
-        return solution.u[:, each.columns]
-    levels, q = each.structure.levels, each.structure.q
-    return solution.border[each.first : each.first + levels * q].reshape(levels, q)
-
-
-def _spherical_covariances(each: _Placed, arrow: Arrow) -> Array:
-    """Covariances of the u of each level given the parameters, shape (levels, q, q)."""
-    if each.in_block:
-        return arrow.block_covariances[:, each.columns, each.columns]
-    levels, q = each.structure.levels, each.structure.q
-    part = slice(each.first, each.first + levels * q)
-    inverse = arrow.border_inverse[0][part, part].reshape(levels, q, levels, q)
-    return np.einsum("lilj->lij", inverse)
-
-
-def _constant_coefficients(matrix: Array, value: float) -> Array:
-    return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
+    def constant(self, name: str, value: float) -> Array:
+        """Coefficients of a further predictor that give it one value in all rows."""
+        matrix = self.likelihood.predictors[name]
+        return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
 
 
 def _largest_group(terms) -> str | None:

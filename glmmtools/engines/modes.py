@@ -328,6 +328,11 @@ class Arrow:
             border = border - np.einsum("nkq,nq->nk", cross, effects.block)
         return block, border
 
+    @cached_property
+    def eta_variances(self) -> Array:
+        """Variance of eta in each row given the data and the parameters."""
+        return self.effects.row_products(self.rows_solved(self.effects))
+
 
 def _inverses(H: Array) -> tuple[Array, Array]:
     """Inverses of stacked symmetric matrices and their log-determinants; all positive definite."""

@@ -21,7 +21,7 @@ _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
 _PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
 _IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
-_SAME_HILL = 0.05  # fall below a known maximum: a third of a standard error from it
+_SAME_HILL = 1e-3  # fall below a known maximum, within which a search ends there
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
 
 
@@ -90,7 +90,7 @@ def maximise(
 
 def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
     """Whether a point lies on the hill of a known maximum: near it, as high as its Hessian says."""
-    if known is None or not known.converged:
+    if known is None or not known.converged or len(known.flat):
         return False
     away = point - known.point
     fall = 0.5 * away @ known.information @ away
