@@ -25,8 +25,8 @@ so singular fits are optima like others. REML integrates β out the same way: it
 prior. Inside, the columns of X are orthonormal and a normal response has unit spread; results are
 on the user's scale.
 
-The search starts (`start`) at least squares on the link scale, variances from the scatter within and
-between groups, covariances from two steps of the EM algorithm, series from the products of
+The search starts (`start`) at least squares on the link scale, variances from the scatter within
+and between groups, covariances from two steps of the EM algorithm, series from the products of
 neighbours, and dispersions by moments; where it ends at no maximum it starts again with smaller and
 with larger random effects, where it ends at a small standard deviation it tries zero, and where a
 series ends in doubt it tries other series, until they lead to the same maximum.

@@ -13,7 +13,7 @@ __all__ = ["other_series", "starting_point"]
 Array = np.ndarray
 _EM_STEPS = 2  # more gain little: the algorithm is quick at first only
 _INDEPENDENT = 0.1  # rho of nearly independent rows; at zero the gradient may well be flat
-_RHOS, _SHARE = (-0.8, _INDEPENDENT, 0.9), 0.2  # of other series, and of the scatter
+_RHOS, _SHARE = (-0.8, _INDEPENDENT, 0.99), 0.2  # of other series, and of the scatter
 _STEPS_IN_ROWS = 4
 _LOG_DF = np.log(8.0)
 
