@@ -142,13 +142,13 @@ def main() -> None:
         folder = Path(name)
         models = list(jobs(folder))
         (folder / "jobs.json").write_text(json.dumps([r for *_, r in models]))
-        r = subprocess.Popen(["Rscript", str(HERE / "random_models.R"), name])
+        process = subprocess.Popen(["Rscript", str(HERE / "random_models.R"), name])
         fits = [_fit(*arguments) for _, _, arguments, _ in models]
-        if r.wait():
+        if process.wait():
             raise RuntimeError("R stopped")
         answers = [json.loads(x) for x in (folder / "glmmTMB.jsonl").read_text().splitlines()]
     counts, farthest, higher, refused = {}, Counter(), [], 0
-    for (terms, model, arguments, _), fitted, theirs in zip(models, fits, answers, strict=True):
+    for (terms, model, arguments, r), fitted, theirs in zip(models, fits, answers, strict=True):
         if fitted is None:
             refused += 1
             continue
@@ -162,7 +162,8 @@ def main() -> None:
                 apart = np.abs(fitted.bse / se - 1)
                 farthest["standard errors apart by more than 1 %"] += bool(np.max(apart) > 0.01)
         if verdict == "theirs higher":
-            higher.append(f"{arguments[0]}, {model}: {fitted.llf:.4f}, glmmTMB {theirs['llf']:.4f}")
+            values = f"{fitted.llf:.4f}, glmmTMB {theirs['llf']:.4f}"
+            higher.append(f"`{arguments[0]}`, {model}, data set {Path(r['data']).stem}: {values}")
     _write(counts, farthest, higher, refused)
 
 
@@ -183,7 +184,7 @@ def _write(counts: dict, farthest: Counter, higher: list[str], refused: int) -> 
         f"{DATA_SETS} data sets, {len(R_FAMILIES)} families each, with default settings; {refused} "
         "more that `gt.fit` refuses with a reason. *Same*: both say that they converged, and their "
         f"log-likelihoods agree to {SAME:g}. *Higher*: the same, with another maximum. *Only*: the "
-        "other says that it did not converge.",
+        "other says that it did not converge, as glmmTMB does of most fits with a variance of zero.",
         "",
         "| random part | " + " | ".join(verdicts) + " |",
         "|---|" + "---:|" * len(verdicts),
@@ -194,7 +195,7 @@ def _write(counts: dict, farthest: Counter, higher: list[str], refused: int) -> 
     lines += ["", f"Of the {total['same']} that are the same:", ""]
     lines += [f"- {name}: {count}" for name, count in farthest.items()]
     if higher:
-        lines += ["", "Where glmmTMB ends higher:", "", *(f"- `{each}`" for each in higher)]
+        lines += ["", "Where glmmTMB ends higher:", "", *(f"- {each}" for each in higher)]
     (HERE / "random_models.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
