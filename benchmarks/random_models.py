@@ -184,7 +184,7 @@ def _write(counts: dict, farthest: Counter, higher: list[str], refused: int) -> 
         f"{DATA_SETS} data sets, {len(R_FAMILIES)} families each, with default settings; {refused} "
         "more that `gt.fit` refuses with a reason. *Same*: both say that they converged, and their "
         f"log-likelihoods agree to {SAME:g}. *Higher*: the same, with another maximum. *Only*: the "
-        "other says that it did not converge, as glmmTMB does of most fits with a variance of zero.",
+        "other says that it did not converge, as glmmTMB often does where a variance is zero.",
         "",
         "| random part | " + " | ".join(verdicts) + " |",
         "|---|" + "---:|" * len(verdicts),
