@@ -182,7 +182,7 @@ SERIES_FAMILIES = {
 
 
 def test_no_series_ends_at_a_lower_maximum_where_the_data_tell_little_of_it():
-    """The likelihood of such a series has several maxima; from one start one in 20 is missed."""
+    """Its likelihood has several maxima, and one search may miss the highest."""
     missed, fitted = [], 0
     for seed in range(12):
         rng = np.random.default_rng([5, seed])
