@@ -71,6 +71,7 @@ _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
 _NEAR_ONE, _UNSURE = 0.98, 3.0  # rho of a series, and its distance from zero in standard errors
+_HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -93,7 +94,7 @@ def fit(problem: Problem) -> Estimate:
         if not problem.design.random or (best is not None and best.converged and not several):
             break
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
-        for start in other_series(marginal, best.point):
+        for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, _best_end(marginal, start, best))
     if best is None:
         return _failed(problem)
@@ -109,6 +110,11 @@ def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
     if best is None or found is None:
         return best or found
     return max(best, found, key=lambda each: (each.converged, each.value))
+
+
+def _hopeful(marginal: Marginal, best: Optimum, points: list[Array]) -> list[Array]:
+    """The points that are not far below the maximum found."""
+    return [each for each in points if marginal.value_at(each) > best.value - _HOPELESS]
 
 
 def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
