@@ -28,7 +28,7 @@ import pandas as pd
 import glmmtools as gt
 
 HERE = Path(__file__).resolve().parent
-DATA_SETS = 30
+DATA_SETS = 12
 SAME = 1e-4  # of log-likelihoods
 
 # Our random part, R's, and which linear predictor the responses are drawn around.
