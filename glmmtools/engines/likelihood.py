@@ -108,9 +108,9 @@ class Likelihood:
         """The guessed means on the link scale."""
         return self.link(self.guessed_means())
 
-    def means_beside(self, residual: Array) -> Array:
-        """The guessed means without these residuals on the link scale."""
-        return self.family.clipped_mean(self.working - residual, self.link)
+    def means(self, eta: Array) -> Array:
+        """The means of these linear predictors."""
+        return self.family.clipped_mean(eta, self.link)
 
     def guessed_means(self) -> Array:
         """Means near the observations and inside the interval of means."""
@@ -193,7 +193,7 @@ class Likelihood:
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
         """Log-density of each row; further axes of eta come first."""
         shape, logit = self._split(parameters)
-        mu = self.family.clipped_mean(eta, self.link)
+        mu = self.means(eta)
         value = self.family.log_density(self.y, mu, **shape, **self.trials)
         if logit is not None:
             at = self._of_zeros(logit)
@@ -262,7 +262,7 @@ class Likelihood:
 
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
         """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
-        mu = self.family.clipped_mean(eta[..., self.zeros], self.link)
+        mu = self.means(eta[..., self.zeros])
         shape = {name: self._of_zeros(value) for name, value in shape.items()}
         density = self.family.log_density(np.zeros(1), mu, **shape)
         w = special.expit(density - self._of_zeros(logit))

@@ -445,13 +445,13 @@ class Marginal:
         """Every row has a random effect of its own: without a residual there is no singularity."""
         family, link = self.likelihood.family, self.likelihood.link
         if link.name == family.default_link.name:
-            self.likelihood.bound_dispersion(float(np.var(self.least_squares()[1])) or 1.0)
+            _, residual = self.least_squares(self.likelihood.working - self.likelihood.offset)
+            self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
 
-    def least_squares(self) -> tuple[Array, Array]:
-        """Coefficients of the orthonormal columns and residuals, on the link scale."""
-        working = self.likelihood.working - self.likelihood.offset
-        beta = self.X.T @ working / len(working)
-        return beta, working - self.X @ beta
+    def least_squares(self, values: Array) -> tuple[Array, Array]:
+        """Coefficients of the orthonormal columns, and what they leave of values of the rows."""
+        beta = self.X.T @ values / len(values)
+        return beta, values - self.X @ beta
 
     def constant(self, name: str, value: float) -> Array:
         """Coefficients of a further predictor that give it one value in all rows."""

@@ -26,14 +26,15 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     and otherwise near to independence (below) or to one effect (above).
     """
     vector, likelihood = np.zeros(marginal.size), marginal.likelihood
-    beta, residual = marginal.least_squares()
+    working = likelihood.working
+    beta, residual = marginal.least_squares(working - likelihood.offset)
     if marginal.n_fixed:
         vector[marginal.names["beta"]] = beta
     inner, between = _scatter(marginal, residual)
     explained = max((each.structure.explained(residual) for each in marginal.placed), default=0.0)
     if explained and factor <= 1:  # and part of what groups differ by
         inner, between = residual * np.sqrt(1 - explained), between / 4
-    mu = likelihood.means_beside(inner)
+    mu = likelihood.means(working - inner)
     within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
     zero = likelihood.guessed_zero(mu)
     _put(marginal, vector, {"phi": likelihood.guessed_phi(mu, within), "df": _LOG_DF, ZERO: zero})
@@ -85,10 +86,11 @@ def _learn_dispersion(marginal: Marginal, vector: Array, solution: Solution) -> 
     likelihood = marginal.likelihood
     if "phi" not in likelihood.predictors:
         return
-    residual = likelihood.working - solution.eta
+    working = likelihood.working
+    residual = working - solution.eta
     left = float(np.mean(residual**2)) or 1.0
     within = left + float(np.mean(solution.arrow.eta_variances))
-    mu = likelihood.means_beside(residual * np.sqrt(within / left))
+    mu = likelihood.means(working - residual * np.sqrt(within / left))
     _put(marginal, vector, {"phi": likelihood.guessed_phi(mu, within)})
 
 
@@ -99,9 +101,10 @@ def other_series(marginal: Marginal, vector: Array) -> list[Array]:
     of single rows. In the last case it may take all of the scatter that is the family's own.
     """
     vector, likelihood = vector.copy(), marginal.likelihood
-    _, residual = marginal.least_squares()
+    working = likelihood.working
+    _, residual = marginal.least_squares(working - likelihood.offset)
     total = float(np.mean(residual**2)) or 1.0
-    mu = likelihood.means_beside(residual * np.sqrt(1 - _SHARE))
+    mu = likelihood.means(working - residual * np.sqrt(1 - _SHARE))
     phi = likelihood.guessed_phi(mu, (1 - _SHARE) * total)
     _put(marginal, vector, {"phi": phi, "df": _LOG_DF})
     others = [_with_series(marginal, vector, np.sqrt(_SHARE * total), rho) for rho in _RHOS]
@@ -128,9 +131,7 @@ def _all_in_rows(marginal: Marginal, vector: Array, sd: float) -> Array:
         if solution is None:
             break
         fixed = marginal.X @ vector[marginal.names["beta"]]
-        effects = solution.eta - marginal.likelihood.offset - fixed
-        shift = marginal.X.T @ effects / len(effects)
+        shift, effects = marginal.least_squares(solution.eta - marginal.likelihood.offset - fixed)
         vector[marginal.names["beta"]] += shift
-        effects -= marginal.X @ shift
         sd = np.sqrt(np.mean(effects**2 + solution.arrow.eta_variances))
     return _with_series(marginal, vector, sd, _INDEPENDENT)
