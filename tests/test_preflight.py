@@ -73,7 +73,9 @@ def test_the_oldest_python_is_that_of_the_package():
 def test_inside_a_notebook_the_line_is_a_magic(monkeypatch):
     line = preflight.installation.pip_install
     monkeypatch.delitem(preflight.sys.modules, "IPython", raising=False)
-    assert re.fullmatch(r"run: \S+python\S* -m pip install scipy", line("scipy"))
+    for python, typed in {"/a/python3": "/a/python3", "/a b/python3": '"/a b/python3"'}.items():
+        monkeypatch.setattr(preflight.sys, "executable", python)
+        assert line("scipy") == f"run: {typed} -m pip install scipy"
     shell = SimpleNamespace(kernel=object())
     notebook = SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(preflight.sys.modules, "IPython", notebook)
