@@ -145,7 +145,7 @@ def seconds() -> tuple[float, float]:
     model = gt.fit(formula, gt.load_data("epilepsy"), "poisson")
     times = []
     for _ in range(11):
-        fresh = type(model)(model._problem, model._estimate)
+        fresh = type(model)(model.problem, model.estimate)
         start = time.perf_counter()
         residuals = fresh.simulated_residuals(250)
         drawn = time.perf_counter()

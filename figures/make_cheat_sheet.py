@@ -20,7 +20,7 @@ from matplotlib.textpath import TextToPath
 from matplotlib.ticker import MaxNLocator
 
 import glmmtools as gt
-from glmmtools.plots.style import REFERENCE
+from glmmtools.shared.style import REFERENCE
 
 FOLDER = Path(__file__).parent
 WIDTH, HEIGHT = 595.28, 841.89  # A4

@@ -19,13 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import glmmtools as gt
-from glmmtools.plots.style import (
-    DATA,
-    label_axes,
-    new_axes,
-    new_panels,
-    series,
-)
+from glmmtools.shared.style import DATA, label_axes, new_axes, new_panels, series
 
 FOLDER = Path(__file__).parent
 # The seven of the course, with parameters that show what each parameter does.

@@ -9,16 +9,32 @@ True
 
 try:
     from glmmtools import designs
-    from glmmtools.bayes import to_bambi
-    from glmmtools.bootstrap import bootstrap_lrt
-    from glmmtools.datasets import load_data, stored_study
-    from glmmtools.describe import describe_design
-    from glmmtools.exercises import check
-    from glmmtools.explore import explore
-    from glmmtools.families import FAMILIES, Family, family
-    from glmmtools.inference import compare, cross_check
-    from glmmtools.links import LINKS, Link, link
-    from glmmtools.messages import (
+    from glmmtools.course.datasets import load_data, stored_study
+    from glmmtools.course.exercises import check
+    from glmmtools.course.explore import explore
+    from glmmtools.course.preflight import preflight
+    from glmmtools.designs.description import describe_design
+    from glmmtools.designs.hierarchy import plot_hierarchy
+    from glmmtools.designs.plots import plot_covariance, plot_design
+    from glmmtools.designs.simulation import covariance, simulate
+    from glmmtools.designs.truth import recovery
+    from glmmtools.families.base import Family
+    from glmmtools.families.distribution_plots import (
+        plot_distribution,
+        plot_mean_variance,
+        plot_support,
+    )
+    from glmmtools.families.link_plots import plot_link, plot_link_effect
+    from glmmtools.families.links import LINKS, Link, link
+    from glmmtools.families.lookup import FAMILIES, family
+    from glmmtools.families.suggest import suggest_family
+    from glmmtools.inference.bayes import to_bambi
+    from glmmtools.inference.bootstrap import bootstrap_lrt
+    from glmmtools.inference.comparison import compare
+    from glmmtools.inference.cross_check import cross_check
+    from glmmtools.model import FittedModel, fit
+    from glmmtools.report.model_table import table
+    from glmmtools.shared.messages import (
         ConvergenceWarning,
         DataWarning,
         GlmmWarning,
@@ -26,19 +42,9 @@ try:
         SingularFitWarning,
         printed_warnings,
     )
-    from glmmtools.model import FittedModel, fit
-    from glmmtools.model_table import table
-    from glmmtools.plots.designs import plot_covariance, plot_design
-    from glmmtools.plots.distributions import plot_distribution, plot_mean_variance, plot_support
-    from glmmtools.plots.hierarchy import plot_hierarchy
-    from glmmtools.plots.links import plot_link, plot_link_effect
-    from glmmtools.preflight import preflight
-    from glmmtools.simulation import covariance, simulate
-    from glmmtools.study import coverage, power, recovery_study
-    from glmmtools.suggest import suggest_family
-    from glmmtools.truth import recovery
+    from glmmtools.studies.study import coverage, power, recovery_study
 except Exception as error:
-    from glmmtools.preflight import faults_behind
+    from glmmtools.course.preflight import faults_behind
 
     if faults := faults_behind(error):
         raise ImportError("\n".join(["glmmtools does not run here", *faults])) from None
@@ -87,3 +93,7 @@ __all__ = [
     "table",
     "to_bambi",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

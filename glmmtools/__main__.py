@@ -2,6 +2,6 @@
 
 import sys
 
-from glmmtools.preflight import print_findings
+from glmmtools.course.preflight import print_findings
 
 sys.exit(not print_findings())

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import glmmtools as gt
-from glmmtools.datasets import data_index
+from glmmtools.course.datasets import data_index
 
 DATA = Path(__file__).parent.parent / "data"
 INDEX = data_index()

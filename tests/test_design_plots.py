@@ -9,8 +9,8 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 import glmmtools as gt
 from glmmtools import designs
-from glmmtools.plots.designs import plot_covariance, plot_design
-from glmmtools.plots.hierarchy import plot_hierarchy
+from glmmtools.designs.hierarchy import plot_hierarchy
+from glmmtools.designs.plots import plot_covariance, plot_design
 
 
 def texts(ax):

@@ -8,11 +8,11 @@ import pytest
 from scipy import integrate, stats
 
 import glmmtools as gt
-from glmmtools import engines
-from glmmtools.engines.marginal import Marginal
-from glmmtools.engines.quadrature import QuadratureMarginal
-from glmmtools.engines.start import starting_point
-from glmmtools.problem import build_problem
+from glmmtools.engine import choice as engines
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.quadrature import QuadratureMarginal
+from glmmtools.engine.start import starting_point
+from glmmtools.fitted.build import build_problem
 from tests.test_engines_slow import random_problem
 
 

@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 import glmmtools as gt
-from glmmtools import engines
-from glmmtools.engines.marginal import Marginal
-from glmmtools.engines.search import maximise
-from glmmtools.engines.start import starting_point
-from glmmtools.problem import build_problem
+from glmmtools.engine import choice as engines
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.search import maximise
+from glmmtools.engine.start import starting_point
+from glmmtools.fitted.build import build_problem
 
 pytestmark = pytest.mark.slow
 

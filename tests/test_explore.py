@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
-from glmmtools.plots import explorers
+from glmmtools.course import explorer_plots as explorers
 
-MODULE = importlib.import_module("glmmtools.explore")  # gt.explore is the function
+MODULE = importlib.import_module("glmmtools.course.explore")  # gt.explore is the function
 
 
 def sliders(widget):

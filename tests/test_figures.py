@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import glmmtools as gt
-from glmmtools.grammar import parse_formula
+from glmmtools.formula.grammar import parse_formula
 
 FOLDER = Path(__file__).parents[1] / "figures"
 SCRIPT = runpy.run_path(str(FOLDER / "make_figures.py"))

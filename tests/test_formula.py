@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glmmtools.formula import build_design
-from glmmtools.grammar import parse_formula, variables_in
+from glmmtools.formula.design import build_design
+from glmmtools.formula.grammar import parse_formula, variables_in
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import glmmtools as gt
-from glmmtools.bootstrap import parameters
+from glmmtools.fitted.parameters import parameters
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "inference.json").read_text())
 ANOVA = {each["id"]: each for each in REFERENCE["anova"]}
@@ -39,8 +39,8 @@ def of_reference(model_id):
     model = fitted(r["formula"], r["data"], r["family"], r["thin"], r["reml"])
     beta, cov = np.array(r["beta"]), np.array(r["vcov"])
     np.testing.assert_allclose(model.params, beta, atol=1e-3 * np.sqrt(np.diag(cov)).min())
-    estimate = replace(model._estimate, beta=beta, cov_beta=cov)
-    return gt.FittedModel(model._problem, estimate)
+    estimate = replace(model.estimate, beta=beta, cov_beta=cov)
+    return gt.FittedModel(model.problem, estimate)
 
 
 def herds(rhs="period + (1 | herd)"):
@@ -76,7 +76,7 @@ def test_type_two_is_the_difference_of_two_hypotheses():
     """W(term and its relatives) - W(relatives), with the covariance of the estimates."""
     model = of_reference("arabidopsis")
     beta, V = model.params.to_numpy(), model.cov_params().to_numpy()
-    columns = model._problem.design.terms
+    columns = model.problem.design.terms
 
     def wald(*terms):
         at = [column for term in terms for column in columns[term]]

@@ -8,12 +8,12 @@ import pytest
 from scipy import integrate, optimize, special, stats
 
 import glmmtools as gt
-from glmmtools.covariance import FirstOrderAutoregressive
-from glmmtools.engines import laplace
-from glmmtools.engines.marginal import Marginal
-from glmmtools.engines.search import maximise
-from glmmtools.engines.start import starting_point
-from glmmtools.problem import build_problem
+from glmmtools.covariances.structures import FirstOrderAutoregressive
+from glmmtools.engine import laplace
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.search import maximise
+from glmmtools.engine.start import starting_point
+from glmmtools.fitted.build import build_problem
 
 NEXT_WEEK = np.array([0, 1, 3, 4, 8, 9, 11, 14])  # a series with gaps
 
@@ -140,7 +140,7 @@ def test_a_step_of_em_does_not_lower_the_likelihood_of_a_normal_model(name, reml
     marginal = Marginal(problem_of("normal", STRUCTURES[name], reml=reml))
     values = []
     for steps in range(5):
-        monkeypatch.setattr("glmmtools.engines.start._EM_STEPS", steps)
+        monkeypatch.setattr("glmmtools.engine.start._EM_STEPS", steps)
         values.append(marginal.value_at(starting_point(marginal)))
     assert np.all(np.diff(values) > 0)
 
@@ -193,7 +193,7 @@ def normal_data():
 def random_part(model, data):
     """Z G Zᵀ, entry by entry from the reported variances and correlations."""
     total = 0.0
-    for term in model._problem.design.random:
+    for term in model.problem.design.random:
         label = (
             data["subject"] + data["half"].astype(str) if ":" in term.group else data[term.group]
         )

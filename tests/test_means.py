@@ -12,14 +12,14 @@ from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
 import glmmtools as gt
-from glmmtools.adjust import (
+from glmmtools.means.adjust import (
     adjusted_p,
     arrow_lengths,
     compact_letters,
     contrast_weights,
     critical_values,
 )
-from glmmtools.grid import label_of
+from glmmtools.means.grid import label_of
 
 ROOT = Path(__file__).parent.parent
 MODELS = {
@@ -86,10 +86,10 @@ def test_means_and_contrasts_of_rs_coefficients_are_emmeans(model_id):
     reference, model = MODELS[model_id], fitted(model_id)
     assert list(model.params.index) == reference["names"]
     estimate = replace(
-        model._estimate, beta=np.array(reference["estimate"]),
+        model.estimate, beta=np.array(reference["estimate"]),
         cov_beta=np.array(reference["covariance"]),
     )  # fmt: skip
-    assert_like_emmeans(type(model)(model._problem, estimate), reference, 1e-6)
+    assert_like_emmeans(type(model)(model.problem, estimate), reference, 1e-6)
 
 
 STOPPED_EARLY = ("cane_betabinomial", "zeros_poisson")  # by up to 6e-6 standard errors
@@ -106,7 +106,7 @@ def test_only_the_end_of_the_search_keeps_our_means_from_emmeans(model_id):
     """Two Newton steps more, and a Hessian differenced with an error of fourth order."""
     model = fitted(model_id)
     marginal, point, inverse = (
-        getattr(model._joint, x) for x in ("marginal", "vector", "covariance")
+        getattr(model.joint, x) for x in ("marginal", "vector", "covariance")
     )
 
     def gradient(at):
@@ -122,8 +122,8 @@ def test_only_the_end_of_the_search_keeps_our_means_from_emmeans(model_id):
     beta = marginal.fixed_effects(point, marginal.solve(point))
     back, p = marginal.to_user, len(beta)
     covariance = back @ np.linalg.inv((4 * near - far) / 3)[:p, :p] @ back.T
-    estimate = replace(model._estimate, beta=beta, cov_beta=covariance)
-    assert_like_emmeans(type(model)(model._problem, estimate), MODELS[model_id], 1e-6)
+    estimate = replace(model.estimate, beta=beta, cov_beta=covariance)
+    assert_like_emmeans(type(model)(model.problem, estimate), MODELS[model_id], 1e-6)
 
 
 # ------------------------------------------------------------------------------ properties
@@ -413,8 +413,8 @@ def test_values_outside_the_data_are_an_extrapolation():
 def test_a_model_that_did_not_converge_is_refused_with_the_reason():
     model = fitted("herds_binomial")
     reason = gt.ConvergenceWarning("The search stopped early.")
-    estimate = replace(model._estimate, converged=False, messages=(reason,))
-    broken = type(model)(model._problem, estimate)
+    estimate = replace(model.estimate, converged=False, messages=(reason,))
+    broken = type(model)(model.problem, estimate)
     with pytest.raises(ValueError, match=r"did not converge.*The search stopped early.*force=True"):
         broken.means("period")
     assert "these numbers are not estimates" in broken.means("period", force=True).describe()

@@ -158,7 +158,7 @@ def test_models_without_random_terms_maximise_the_likelihood_of_their_family(fam
     model = gt.fit(formula, gt.load_data(data), family)
     assert model.engine == ("laplace" if family == "negative_binomial" else "statsmodels")
     assert model.converged
-    design = model._problem.design
+    design = model.problem.design
     trials = {"trials": design.trials} if design.trials is not None else {}
     shape = model.dispersion.drop("residual sd", errors="ignore").to_dict()
     if family == "normal":  # least squares reports the unbiased variance, the llf that of ML

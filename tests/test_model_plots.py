@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import glmmtools as gt
-from glmmtools.plots import style
+from glmmtools.shared import style
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_no_pooling_of_slopes_is_least_squares_for_each_subject(sleep):
 def test_no_pooling_of_a_herd_is_the_fit_to_its_own_rows_at_the_common_period_effects(herds):
     import statsmodels.api as sm
 
-    data, design = gt.load_data("herds"), herds._problem.design
+    data, design = gt.load_data("herds"), herds.problem.design
     eta = design.X @ herds.params.to_numpy()
     table = herds.pooling().set_index("level")
     for herd in ("1", "7", "13"):
@@ -292,9 +292,9 @@ def test_a_herd_without_a_case_is_shown_at_zero_with_a_note():
 def test_a_nested_group_keeps_the_effect_of_the_factor_it_is_nested_in(oats):
     table = oats.pooling("block:variety").set_index("level")
     frame = gt.load_data("oats")
-    fitted = oats.fittedvalues - oats._problem.design.X @ oats.params.to_numpy()
+    fitted = oats.fittedvalues - oats.problem.design.X @ oats.params.to_numpy()
     effect = fitted[(frame["block"] == "I") & (frame["variety"] == "Victory")].iloc[0]
-    average = (oats._problem.design.X @ oats.params.to_numpy()).mean()
+    average = (oats.problem.design.X @ oats.params.to_numpy()).mean()
     assert table.loc["I:Victory", "partial_pooling"] == pytest.approx(average + effect)
 
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import matplotlib
 import pytest
 
-from glmmtools import datasets
+from glmmtools.course import datasets
 
 # the name glmmtools.preflight belongs to the function
-preflight = importlib.import_module("glmmtools.preflight")
+preflight = importlib.import_module("glmmtools.course.preflight")
 
 HEALTHY = """\
 ✓ Python is new enough

@@ -11,9 +11,9 @@ from statsmodels.stats.stattools import durbin_watson
 
 import glmmtools as gt
 from benchmarks.residuals import data_set
-from glmmtools.engines.marginal import Marginal
-from glmmtools.refit import refitted_rows
-from glmmtools.residual_tests import cramer_von_mises, ks_distance
+from glmmtools.engine.marginal import Marginal
+from glmmtools.residuals.refitted import refitted_rows
+from glmmtools.residuals.tests import cramer_von_mises, ks_distance
 
 FORMULA = "y ~ x + (1 | g)"
 
@@ -51,7 +51,7 @@ def test_the_residual_of_every_family_is_its_cdf_ties_split(family):
     formula, data = EVERY_FAMILY[family]
     model = gt.fit(formula, gt.load_data(data), family)
     u = model.simulated_residuals(3000).residuals
-    y, given = model._problem.design.y, {**model._shape(), **model._problem.trials}
+    y, given = model.problem.design.y, {**model.shape_by_row, **model.problem.trials}
     upper = model.family.cdf(y, model.fittedvalues.to_numpy(), **given)
     lower = upper
     if model.family.discrete:

@@ -12,7 +12,9 @@ import pytest
 from scipy import special
 
 import glmmtools as gt
-from glmmtools.simulation import covariance  # a doctest run puts the module in place of gt's name
+from glmmtools.designs.simulation import (
+    covariance,  # a doctest run puts the module in place of gt's name
+)
 
 LAYOUT = gt.designs.rcbd(["A", "B"], blocks=30, replicates=2)
 FORMULA = "y ~ treatment + (1 | block)"

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 import glmmtools as gt
-from glmmtools.study_plan import plan_study
+from glmmtools.inference.refit import refit
+from glmmtools.studies.plan import plan_study
 
 LAYOUT = gt.designs.repeated(8, times=range(3), treatments=["old", "new"], time="day")
 FORMULA = "count ~ treatment + day + (1 | subject)"
@@ -30,7 +31,7 @@ def same(one, other):
 def frames_of(formula, layout, along=None, within=None, sizes=None, **truth):
     """The frames that a study simulates on, by size."""
     plan = plan_study("power", formula, layout, "normal", along, within, sizes, None, truth)
-    return [each._problem.design.frame for each in plan.sources]
+    return [each.problem.design.frame for each in plan.sources]
 
 
 # ------------------------------------------------------------------------------ everywhere the same
@@ -69,7 +70,7 @@ def test_the_first_replicates_of_a_longer_run_are_those_of_a_shorter_one():
 def test_a_stopped_study_goes_on_from_its_file_to_the_same_numbers(tmp_path, monkeypatch):
     path = tmp_path / "study.csv"
     whole = counts(n=80)
-    refit, calls = gt.FittedModel.refit, iter(range(1000))
+    calls = iter(range(1000))
 
     def interrupted(model, y):
         if next(calls) == 130:
@@ -77,7 +78,7 @@ def test_a_stopped_study_goes_on_from_its_file_to_the_same_numbers(tmp_path, mon
         return refit(model, y)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(gt.FittedModel, "refit", interrupted)
+        patch.setattr("glmmtools.inference.replicates.refit", interrupted)
         counts(n=80, path=path)
     assert len(path.read_text().splitlines()) == 102  # whose it is, names, a batch of 100 fits
     same(counts(n=80, path=path), whole)
@@ -281,7 +282,7 @@ def test_offsets_trials_weights_zeros_and_dispersions_follow_their_rows():
             offset=extra, zero_inflation="~ treatment", dispersion_formula="~ day",
         )  # fmt: skip
     plan = plan_study("power", m, None, None, "subject", None, [16], None, {})
-    problem = plan.sources[0]._problem
+    problem = plan.sources[0].problem
     frame = problem.design.frame
     totals = np.log(data["time"]) + extra
     row_of = {(t, round(o, 9)) for t, o in zip(data["time"], totals, strict=True)}

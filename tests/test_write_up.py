@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
-from glmmtools.write_up import three_digits
+from glmmtools.shared.numbers import three_digits
 
 REFERENCE = Path(__file__).parent / "reference" / "models.json"
 

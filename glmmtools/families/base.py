@@ -9,9 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from glmmtools.links import LINKS, Link, link
-
-__all__ = ["Card", "Family"]
+from glmmtools.families.links import LINKS, Link, link
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]

@@ -10,16 +10,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-__all__ = [
-    "log_excess",
-    "log_less_digamma",
-    "log_ratio",
-    "log_rising_excess",
-    "polygamma_steps",
-    "polygammas",
-    "stirling_error",
-]
-
 Array = np.ndarray
 _NEAR = 0.01  # beyond, the plain difference has lost two digits
 _LARGE = 20.0  # from here on the asymptotic series are exact to rounding

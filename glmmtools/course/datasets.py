@@ -1,0 +1,86 @@
+"""The data sets of the course, from the folder ``data``; nothing is downloaded."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from glmmtools.shared.text import nearest
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def data_folder() -> Path:
+    """The data inside an installed wheel, else those beside the package in the repository."""
+    inside = _PACKAGE / "data"
+    return inside if inside.is_dir() else _PACKAGE.parent / "data"
+
+
+@cache
+def data_index() -> pd.DataFrame:
+    """Return the table of data sets: name, file, rows, sha256, source, categories."""
+    return pd.read_csv(data_folder() / "index.csv", keep_default_na=False).set_index("name")
+
+
+def load_data(name: str = "?") -> pd.DataFrame:
+    """Load one data set of the course; grouping factors and treatments come as categories.
+
+    Parameters
+    ----------
+    name : str
+        A name from ``data/README.md``; ``"?"`` returns the list of names, rows and sources.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+
+    Examples
+    --------
+    >>> load_data("herds").head(2)
+      herd period  incidence  size
+    0    1      1          2    14
+    1    1      2          3    12
+    """
+    index = data_index()
+    if name == "?":
+        return index[["rows", "source"]]
+    if name not in index.index:
+        raise ValueError(
+            f"there is no data set {name!r}{nearest(name, index.index)}. "
+            f"Data sets: {', '.join(index.index)}"
+        )
+    entry = index.loc[name]
+    frame = pd.read_csv(data_folder() / entry["file"])
+    for part in filter(None, entry["categories"].split(";")):
+        column, _, levels = part.partition("=")
+        if frame[column].dtype != object and not pd.api.types.is_string_dtype(frame[column]):
+            frame[column] = frame[column].map("{:g}".format, na_action="ignore")
+            order = (
+                levels.split(",") if levels else sorted(frame[column].dropna().unique(), key=float)
+            )
+        else:
+            order = levels.split(",") if levels else sorted(frame[column].dropna().unique())
+        frame[column] = pd.Categorical(frame[column], categories=order)
+    return frame
+
+
+def stored_study(name: str) -> Path:
+    """The file of a finished simulation study of the course, for ``path=`` of the same call.
+
+    ``data/studies/README.md`` says what each one holds, and with which command it was made.
+
+    Examples
+    --------
+    >>> stored_study("power_pens").name
+    'power_pens.csv'
+    """
+    folder = data_folder() / "studies"
+    found = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    if name not in found:
+        raise ValueError(
+            f"there is no stored study {name!r}{nearest(name, found)}. Stored: {', '.join(found)}"
+        )
+    return found[name]

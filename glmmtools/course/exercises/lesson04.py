@@ -1,0 +1,173 @@
+"""Exercises of lesson 04, Make a distributional assumption."""
+
+from functools import cache
+
+import numpy as np
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.model import FittedModel, fit
+from glmmtools.residuals.tests import ResidualTest
+
+RANDOM_LINES = "weight ~ diet * day + (day | rat)"
+
+
+@cache
+def _rats(formula: str) -> FittedModel:
+    return fit(formula, load_data("rats"))
+
+
+def _residual_sd(formula: str = RANDOM_LINES) -> float:
+    return float(_rats(formula).dispersion["residual sd"])
+
+
+@cache
+def _cane(family: str, random: str = " + (1 | variety)") -> ResidualTest:
+    model = fit(f"prop(diseased, shoots) ~ block{random}", load_data("cane"), family)
+    return model.simulated_residuals().test_dispersion()
+
+
+@cache
+def _cake(response: str, family: str = "normal") -> FittedModel:
+    formula = f"{response} ~ recipe + temperature + (1 | recipe:replicate)"
+    return fit(formula, load_data("cake"), family)
+
+
+def _gain(jacobian: float = 2.0) -> float:
+    """How much lower the AIC of log(angle) is; 2 is the right multiple of the sum of the logs."""
+    logs = np.log(load_data("cake")["angle"]).sum()
+    return float(_cake("angle").aic - (_cake("log(angle)").aic + jacobian * logs))
+
+
+EXERCISES = (
+    Choice(
+        "04.1",
+        right="b",
+        replies={
+            "a": "Time is measured; the days are rounded. A Poisson would tie the variance to the "
+            "unit: in hours it would be another assumption than in days.",
+            "b": "Nothing was counted and nothing bounds the time above; it is positive, and a "
+            "standard deviation that grows with the mean is a first choice to be checked.",
+            "c": "The longest time is no known total: it was observed, and the next horse may take "
+            "longer. No days were tried that succeeded or failed.",
+            "d": "The longest time seen is no bound. Another horse would change the bound, and "
+            "the beta refuses the value 1 that the slowest horse gets.",
+        },
+    ),
+    Number(
+        "04.2",
+        solution=_residual_sd,
+        decimals=1,
+        because="All weights together vary many times as much. Given diet, day and rat, that is "
+        "around the line of the rat, little is left, and this is what the normal is assumed for.",
+        hint="Fit the model as the task says. `dispersion` holds the residual variance (phi) and "
+        "its square root.",
+        slips=[
+            (
+                lambda: _residual_sd() ** 2,
+                "That is phi, the variance. The standard deviation is asked for.",
+            ),
+            (
+                lambda: load_data("rats")["weight"].std(),
+                "That is the standard deviation of all weights: diets, rats and days heaped "
+                "together.",
+            ),
+            (
+                lambda: _residual_sd("weight ~ diet * day + (1 | rat)"),
+                "In that model the rats share the slope of their diet. Give each its own: "
+                "(day | rat).",
+            ),
+            (
+                lambda: _residual_sd("weight ~ diet * day"),
+                "That model leaves the rats out. Add (day | rat).",
+            ),
+            (
+                lambda: _rats(RANDOM_LINES).variance_components["sd"].iloc[0],
+                "That is the standard deviation between rats, at day 0. The one around the rats' "
+                "lines is asked for.",
+            ),
+        ],
+    ),
+    Number(
+        "04.3",
+        solution=lambda: _cane("binomial").effect,
+        decimals=1,
+        because="Plots of one variety differ far more than binomial counts with one probability "
+        "would. The number of shoots is a known total, so the support is right; the variance is "
+        "not.",
+        hint="Fit the binomial model with variety as random effect, then "
+        "m.simulated_residuals().test_dispersion(). Its effect is the ratio.",
+        slips=[
+            (
+                lambda: _cane("binomial").p_value,
+                "That is the p-value. The effect of the test is the ratio.",
+            ),
+            (
+                lambda: _cane("betabinomial").effect,
+                "That is the ratio for the beta-binomial, which fits its own dispersion, or with "
+                "new varieties (conditional=False). The binomial and the usual settings are "
+                "asked for.",
+            ),
+            (
+                lambda: _cane("binomial", "").effect,
+                "That model leaves the varieties out, so that their differences count as excess "
+                "variance. Add (1 | variety).",
+            ),
+            (
+                lambda: _cane("binomial").statistic,
+                "That is the statistic, the observed mean square. The effect divides it by what "
+                "the model expects.",
+            ),
+            (
+                lambda: np.sqrt(_cane("binomial").effect),
+                "That is a ratio of standard deviations. The ratio of variances is asked for.",
+            ),
+        ],
+    ),
+    Number(
+        "04.4",
+        solution=_gain,
+        decimals=1,
+        because="The Jacobian 2 Σ log(angle) brings both to the scale of angle. The log fits "
+        "better, but not by the thousands that the two printed AICs seem to show.",
+        hint="The AIC of the model of log(angle) needs 2 Σ log(angle) on top. Then take it from "
+        "the AIC of the first model.",
+        slips=[
+            (
+                lambda: _gain(0.0),
+                "These AICs are of different responses. Add the Jacobian to that of log(angle).",
+            ),
+            (
+                lambda: _gain(1.0),
+                "You added Σ log(angle) once. AIC is −2 log L, so it needs it twice.",
+            ),
+            (
+                lambda: _gain(-2.0),
+                "You took the Jacobian away. The density of y is that of log(y) divided by y, so "
+                "the AIC on the scale of y is larger.",
+            ),
+            (
+                lambda: -_gain(),
+                "That is the second minus the first. By how much is the second lower?",
+            ),
+            (
+                lambda: _gain() / 2,
+                "That is the difference of the log-likelihoods. AIC has twice that.",
+            ),
+        ],
+    ),
+    Choice(
+        "04.5",
+        right="c",
+        replies={
+            "a": "The p-value may do, but at these means exp of the coefficient is far from the "
+            "rate ratio, as the lesson's simulation with few aphids shows.",
+            "b": "Ranks without flocks take lambs of one flock as independent, and estimate no "
+            "rate ratio. Skew of all counts together is no reason to leave the design.",
+            "c": "Flocks and treatments alone can make all counts together look like anything. "
+            "The assumption is on the counts given these, and residuals confront it.",
+            "d": "These AICs are of different responses, so which one is lower means nothing "
+            "before the Jacobian; and a density is not a probability.",
+        },
+    ),
+)

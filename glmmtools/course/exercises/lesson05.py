@@ -1,0 +1,207 @@
+"""Exercises of lesson 05, Fit a GLMM in three steps."""
+
+from functools import cache
+
+import numpy as np
+from scipy.special import expit
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.model import FittedModel, fit
+
+PERCENT = "That is in percent; give a probability between 0 and 1."
+
+
+@cache
+def _seeds_model() -> FittedModel:
+    formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
+    return fit(formula, load_data("seeds"), "binomial")
+
+
+def _oa73(extract: str) -> float:
+    """The log-odds of germination of Oa73 at u = 0."""
+    intercept, variety, cucumber, both = _seeds_model().params
+    return intercept + variety + (cucumber + both if extract == "cucumber" else 0.0)
+
+
+def _oa75_on_cucumber() -> float:
+    """The log-odds of germination of Oa75, the base variety, on cucumber at u = 0."""
+    return _seeds_model().params["Intercept"] + _seeds_model().params[CUCUMBER]
+
+
+def _without(term: str) -> float:
+    """The log-odds of Oa73 on cucumber, with one coefficient forgotten."""
+    return _oa73("cucumber") - _seeds_model().params[term]
+
+
+def _cucumber_in_oa73() -> float:
+    """The log odds ratio of cucumber to bean in Oa73."""
+    return _oa73("cucumber") - _oa73("bean")
+
+
+@cache
+def _herds_model() -> FittedModel:
+    return fit("prop(incidence, size) ~ period + (1 | herd)", load_data("herds"), "binomial")
+
+
+def _herd(u: float) -> float:
+    """The log-odds of a new case in period 1 in a herd with random effect u."""
+    return _herds_model().params["Intercept"] + u
+
+
+def _herd_sd() -> float:
+    return _herds_model().variance_components["sd"].iloc[0]
+
+
+CUCUMBER = "extract[T.cucumber]"
+INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
+
+EXERCISES = (
+    Number(
+        "05.1",
+        solution=lambda: expit(_oa73("cucumber")),
+        decimals=3,
+        because="All four coefficients add up on the log-odds scale; the inverse link turns their "
+        "sum into a probability.",
+        hint="Add the coefficients that belong to this treatment, then apply the inverse link.",
+        slips=[
+            (
+                lambda: _oa73("cucumber"),
+                "That is η, on the log-odds scale. Apply the inverse link to it.",
+            ),
+            (
+                lambda: expit(_without(INTERACTION)),
+                "The interaction is missing: Oa73 on cucumber gets that coefficient too.",
+            ),
+            (
+                lambda: expit(_without("Intercept")),
+                "The intercept is missing: every treatment starts from it.",
+            ),
+            (
+                lambda: np.exp(_oa73("cucumber")),
+                "That is an odds. The probability is odds/(1 + odds).",
+            ),
+            (
+                lambda: expit(_oa73("bean")),
+                "That is Oa73 on bean. Add the coefficient of cucumber and the interaction.",
+            ),
+            (
+                lambda: expit(_oa75_on_cucumber()),
+                "That is Oa75 on cucumber. Add the coefficient of Oa73 and the interaction.",
+            ),
+            (lambda: expit(-_oa73("cucumber")), "That is the probability of not germinating."),
+            (lambda: 100 * expit(_oa73("cucumber")), PERCENT),
+        ],
+    ),
+    Number(
+        "05.2",
+        solution=lambda: np.exp(_cucumber_in_oa73()),
+        decimals=2,
+        because="Within Oa73 the extract changes η by the cucumber coefficient plus the "
+        "interaction, and exp of a difference of log-odds is an odds ratio.",
+        hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
+        slips=[
+            (
+                lambda: np.exp(_seeds_model().params[CUCUMBER]),
+                "That is the odds ratio in Oa75, the base variety. In Oa73 the interaction comes "
+                "on top.",
+            ),
+            (
+                _cucumber_in_oa73,
+                "That is the difference of log-odds. An odds ratio is its exponential.",
+            ),
+            (
+                lambda: np.exp(_seeds_model().params[INTERACTION]),
+                "That is a ratio of two odds ratios, Oa73's to Oa75's. Add the cucumber "
+                "coefficient before exp.",
+            ),
+            (
+                lambda: np.exp(_seeds_model().params[[CUCUMBER, INTERACTION]]).sum(),
+                "You added two exponentials. Log-odds add up; take exp of their sum.",
+            ),
+            (
+                lambda: np.exp(-_cucumber_in_oa73()),
+                "That is bean against cucumber; cucumber against bean is asked for.",
+            ),
+            (
+                lambda: expit(_oa73("cucumber")) / expit(_oa73("bean")),
+                "That is a ratio of probabilities. Odds are p/(1 − p).",
+            ),
+            (
+                lambda: expit(_oa73("cucumber")) - expit(_oa73("bean")),
+                "That is a difference of probabilities. The ratio of the odds is asked for.",
+            ),
+            (
+                lambda: np.exp(_oa73("cucumber")),
+                "That is the odds on cucumber. Divide by the odds on bean.",
+            ),
+        ],
+    ),
+    Number(
+        "05.3",
+        solution=lambda: expit(_herd(1.96 * _herd_sd())),
+        decimals=2,
+        because="If the estimates were the truth, one herd in forty would lie above this.",
+        hint="Start from the intercept, go up 1.96 standard deviations of the herds, then apply "
+        "the inverse link.",
+        slips=[
+            (
+                lambda: expit(_herd(1.96 * _herd_sd() ** 2)),
+                "You went 1.96 variances up. Use the standard deviation of the herds.",
+            ),
+            (
+                lambda: expit(_herds_model().conf_int().loc["Intercept", "conf_high"]),
+                "That is the confidence limit of the middle herd: it says how well we know that "
+                "herd, not how much herds differ.",
+            ),
+            (
+                lambda: _herd(1.96 * _herd_sd()),
+                "That is on the log-odds scale. Apply the inverse link.",
+            ),
+            (
+                lambda: expit(_herd(_herd_sd())),
+                "That is one standard deviation up. The middle 95 % reach 1.96 of them.",
+            ),
+            (
+                lambda: expit(_herd(-1.96 * _herd_sd())),
+                "That is the lower end. Go up, not down.",
+            ),
+            (
+                lambda: expit(_herd(0)),
+                "That is the herd in the middle, with u = 0.",
+            ),
+            (
+                lambda: expit(_herd(0)) + 1.96 * _herd_sd(),
+                "You added log-odds to a probability. Add on the log-odds scale, then invert.",
+            ),
+            (lambda: 100 * expit(_herd(1.96 * _herd_sd())), PERCENT),
+        ],
+    ),
+    Choice(
+        "05.4",
+        right="c",
+        replies={
+            "a": "The 100 is not a number of trials: nobody drew 100 pieces of leaf that were each "
+            "eaten or not, and 1000 would do as well and give smaller standard errors.",
+            "b": "This says the same as prop(percent, 100): a hundred trials that nobody made. It "
+            "runs without an error only because the percentages are whole.",
+            "c": "An area is measured, not counted, so no number of trials exists. The beta "
+            "distribution has a dispersion φ that is estimated from the plants.",
+            "d": "0/1 throws away how much was eaten, and the answer depends on where you cut.",
+        },
+    ),
+    Choice(
+        "05.5",
+        right="b",
+        replies={
+            "a": "An estimate of zero is not a proof of zero. The plates of the simulation above "
+            "did differ, and many of its fits gave zero as well.",
+            "b": "The highest likelihood lies on the boundary; the other estimates are those of "
+            "maximum likelihood, as they would be without the term.",
+            "c": "More nodes compute the same integral more exactly, which seldom moves a zero. "
+            "What is missing is information on the plates.",
+            "d": "The fit did converge: zero is the value with the highest likelihood, and another "
+            "start finds it again. There is nothing to discard.",
+        },
+    ),
+)

@@ -1,0 +1,200 @@
+"""Exercises of lesson 06, Model counts."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.designs.simulation import simulate
+from glmmtools.model import FittedModel, fit
+
+CLIPPED, CLIPPED_AT_8 = "clipping[T.clipped]", "nutrient[T.8]:clipping[T.clipped]"
+AREA = 4.0  # square metres
+
+
+@cache
+def _seizures_by_period() -> float:
+    """The coefficient of the period under the Poisson model."""
+    formula = "seizures ~ treatment + log(base) + period + (1 | subject)"
+    return fit(formula, load_data("epilepsy"), "poisson").params["period"]
+
+
+@cache
+def _fruits(family: str) -> FittedModel:
+    formula = "fruits ~ nutrient * clipping + rack + status + (1 | genotype)"
+    return fit(formula, load_data("arabidopsis"), family)
+
+
+def _best_fruits() -> FittedModel:
+    return min(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
+
+
+def _other_fruits() -> FittedModel:
+    return max(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
+
+
+@cache
+def _weeds(offset: str = "log(area)") -> FittedModel:
+    """The lesson's weeds, fitted with their offset or another."""
+    rng = np.random.default_rng(3)
+    frames = pd.DataFrame({"field": np.repeat(np.arange(12), 6), "treated": np.tile([0, 1], 36)})
+    small, large = rng.choice([1.0, 2.0, 4.0], size=72), rng.choice([2.0, 4.0, 8.0], size=72)
+    frames["area"] = np.where(frames["treated"] == 1, large, small)
+    formula = "weeds ~ treated + offset(log(area)) + (1 | field)"
+    truth = {"coef": {"Intercept": 1, "treated": -0.7}, "sd": {"field": 0.4}}
+    weeds = simulate(formula, frames, "poisson", **truth, seed=5)
+    return fit(f"weeds ~ treated + offset({offset}) + (1 | field)", weeds, "poisson")
+
+
+def _treated(model: FittedModel) -> float:
+    """The log rate of a treated plot at u = 0."""
+    return model.params["Intercept"] + model.params["treated"]
+
+
+EXERCISES = (
+    Number(
+        "06.1",
+        solution=lambda: np.exp(3 * _seizures_by_period()),
+        decimals=2,
+        because="From period 1 to 4 are three steps: three times the coefficient on the log scale, "
+        "so the rate ratio to the power of three.",
+        hint="Add up the steps on the log scale, then take the exponential.",
+        slips=[
+            (
+                lambda: np.exp(_seizures_by_period()),
+                "That is the ratio of one period to the one before. How many steps are there?",
+            ),
+            (
+                lambda: 3 * _seizures_by_period(),
+                "That is the difference of the log means. A factor is its exponential.",
+            ),
+            (
+                lambda: 3 * np.exp(_seizures_by_period()),
+                "Ratios multiply: take the power of three, not three times the ratio.",
+            ),
+            (
+                lambda: np.exp(4 * _seizures_by_period()),
+                "From period 1 to period 4 are fewer steps than that.",
+            ),
+            (
+                lambda: 1 - np.exp(3 * _seizures_by_period()),
+                "That is the part by which the count falls. The factor is what remains.",
+            ),
+            (
+                lambda: np.exp(-3 * _seizures_by_period()),
+                "That is the factor from period 4 back to period 1.",
+            ),
+            (
+                lambda: 100 * np.exp(3 * _seizures_by_period()),
+                "That is in percent; a factor of 1 would mean no change.",
+            ),
+        ],
+    ),
+    Choice(
+        "06.2",
+        right="b",
+        replies={
+            "a": "The feed comes out the same, because pens take care of what is compared between "
+            "them. The sex does not: its standard error, and any prediction of a count, need the "
+            "right variance within pens.",
+            "b": "The pens got the feeds, so they stay whatever the family is; NB2 gives "
+            "comparisons within pens, such as that of the sexes, honest standard errors.",
+            "c": "φ describes pigs that differ within a pen. Pigs of one pen also share something, "
+            "and the feed was given to pens: without them every pig counts as a replicate.",
+            "d": "Without the pens the counts vary even more than the model says, and the feed "
+            "loses its right standard error on top of that.",
+        },
+    ),
+    Number(
+        "06.3",
+        solution=lambda: np.exp(_best_fruits().params[CLIPPED]),
+        decimals=2,
+        because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
+        "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
+        "clipping is all it takes.",
+        hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
+        "the base level of nutrient.",
+        slips=[
+            (
+                lambda: np.exp(_other_fruits().params[CLIPPED]),
+                "That is from the model with the higher AIC. Lower is better.",
+            ),
+            (
+                lambda: np.exp(_fruits("poisson").params[CLIPPED]),
+                "That is the Poisson model's, which these counts contradict. Fit NB1 and NB2.",
+            ),
+            (
+                lambda: _best_fruits().params[CLIPPED],
+                "That is a difference of log means. A factor is its exponential.",
+            ),
+            (
+                lambda: np.exp(_best_fruits().params[[CLIPPED, CLIPPED_AT_8]].sum()),
+                "That is clipping at nutrient 8. At the base level the interaction is not added.",
+            ),
+            (
+                lambda: 1 - np.exp(_best_fruits().params[CLIPPED]),
+                "That is the part that is lost. The factor is what remains.",
+            ),
+            (
+                lambda: np.exp(-_best_fruits().params[CLIPPED]),
+                "That is the factor of not clipping against clipping.",
+            ),
+            (
+                lambda: 100 * np.exp(_best_fruits().params[CLIPPED]),
+                "That is in percent; a factor of 1 would mean no change.",
+            ),
+        ],
+    ),
+    Number(
+        "06.4",
+        solution=lambda: AREA * np.exp(_treated(_weeds())),
+        decimals=1,
+        because="The rate of a treated plot is the exponential of the intercept plus the effect; "
+        "the log of the area adds to it, so the area multiplies the rate.",
+        hint="Add the coefficients of a treated plot and the offset on the log scale, then take "
+        "the exponential.",
+        slips=[
+            (
+                lambda: np.exp(_treated(_weeds())),
+                "That is the count in one square metre. The offset is missing.",
+            ),
+            (
+                lambda: np.exp(_treated(_weeds()) + AREA),
+                "You added the area on the log scale. The offset is its logarithm.",
+            ),
+            (
+                lambda: _treated(_weeds()) + np.log(AREA),
+                "That is on the log scale. Take the exponential.",
+            ),
+            (
+                lambda: AREA * np.exp(_weeds().params["Intercept"]),
+                "That is an untreated plot. The effect of the treatment is missing.",
+            ),
+            (
+                lambda: AREA * np.exp(_weeds().params["treated"]),
+                "The intercept is missing: it is the log rate of an untreated plot.",
+            ),
+            (
+                lambda: np.exp(_treated(_weeds("area")) + AREA),
+                "Far too few. Is that from the model without the logarithm, or did you divide by "
+                "the area? An area multiplies the rate.",
+            ),
+        ],
+    ),
+    Choice(
+        "06.5",
+        right="c",
+        replies={
+            "a": "The Poisson model hardly makes zeros at such means, so it takes nearly every "
+            "zero for an extra one. Its p₀ is estimated from the zeros: the match is no evidence.",
+            "b": "Under NB2 the AIC does not fall with p₀, and NB1 without it lies far below both. "
+            "The variance of NB2 is the wrong one for these counts, so it expects too few zeros.",
+            "c": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
+            "estimated at zero. The plants without fruit belong to a large variance.",
+            "d": "The warning is a result, not a failure: p₀ is estimated at zero, and the model "
+            "without it is the same fit with one parameter less.",
+        },
+    ),
+)

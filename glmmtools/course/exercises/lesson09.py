@@ -1,0 +1,242 @@
+"""Exercises of lesson 09, Test effects and report means."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.inference.comparison import compare
+from glmmtools.model import FittedModel, fit
+
+
+@cache
+def _litters(reml: bool = False) -> pd.Series:
+    """The likelihood ratio of random litters in the weights of week 12."""
+    pigs = load_data("pigs").query("week == 12")
+    formula = "weight ~ copper + start_weight"
+    smaller, larger = (fit(formula + more, pigs, reml=reml) for more in ("", " + (1 | litter)"))
+    return compare(smaller, larger).iloc[1]
+
+
+@cache
+def _recipe_df(random: str) -> pd.DataFrame:
+    formula = f"angle ~ recipe * temperature{random}"
+    return fit(formula, load_data("cake"), reml=bool(random)).anova()["den_df"]
+
+
+BATCHES = " + (1 | recipe:replicate)"
+
+
+@cache
+def _wheeze_model() -> FittedModel:
+    data = load_data("wheeze")
+    return fit("wheeze ~ age + smoke + (1 | child)", data, "binomial", nagq=15)
+
+
+def _wheeze(level: str, scale: str = "response", smoke: str = "yes") -> float:
+    new = pd.DataFrame({"age": [9], "smoke": [smoke], "child": ["new"]})
+    return _wheeze_model().predict(new, scale, level).iloc[0]
+
+
+def _raw_wheeze() -> float:
+    return load_data("wheeze").query("age == 9 and smoke == 'yes'")["wheeze"].mean()
+
+
+@cache
+def _plants_model() -> FittedModel:
+    formula = "fruits ~ nutrient * clipping + region + (1 | genotype)"
+    return fit(formula, load_data("arabidopsis"), "negative_binomial")
+
+
+@cache
+def _fruits() -> pd.Series:
+    frame = _plants_model().means("clipping", by="nutrient").frame
+    return frame.set_index(["nutrient", "clipping"])["estimate"]
+
+
+def _clipped_over_unclipped(nutrient: str) -> float:
+    means = _fruits()
+    return means[nutrient, "clipped"] / means[nutrient, "unclipped"]
+
+
+def _averaged_ratio() -> float:
+    few, many = _clipped_over_unclipped("1"), _clipped_over_unclipped("8")
+    return np.sqrt(few * many)
+
+
+def _raw_ratio() -> float:
+    few = load_data("arabidopsis").query("nutrient == '1'")
+    means = few.groupby("clipping", observed=True)["fruits"].mean()
+    return means["clipped"] / means["unclipped"]
+
+
+EXERCISES = (
+    Number(
+        "09.1",
+        solution=lambda: _litters()["p_value"],
+        decimals=3,
+        because="When litters do not differ, the estimated variance is zero in about half of all "
+        "large data sets, so half of the chi-square counts. With few litters it is zero more "
+        "often: a bootstrap counts how often.",
+        hint="Fit weight ~ copper + start_weight with and without (1 | litter), both with "
+        "reml=False, and give the two models to gt.compare.",
+        slips=[
+            (
+                lambda: stats.chi2.sf(_litters()["statistic"], 1),
+                "That is the chi-square with one degree of freedom, as if the variance could be "
+                "negative. Halve it.",
+            ),
+            (
+                lambda: _litters()["p_value"] / 2,
+                "Halved twice: the column reference of gt.compare says what it did already.",
+            ),
+            (
+                lambda: _litters()["statistic"],
+                "That is the likelihood ratio; its p-value is asked.",
+            ),
+            (
+                lambda: _litters(reml=True)["p_value"],
+                "That is from REML fits. They may be compared here, but maximum likelihood is "
+                "asked for: leave reml= out.",
+            ),
+            (
+                lambda: stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2,
+                "The 2 in front of the difference of the log-likelihoods is missing.",
+            ),
+        ],
+    ),
+    Number(
+        "09.2",
+        solution=lambda: _recipe_df(BATCHES)["recipe"],
+        decimals=1,
+        because="45 batches were mixed, 15 of each recipe: 45 less 3 means. The cakes of one batch "
+        "are no replicates of its recipe.",
+        hint="What was mixed by a recipe: a cake or a batch? Let each batch have a random effect "
+        "of its own; a batch is a combination of recipe and replicate.",
+        slips=[
+            (
+                lambda: _recipe_df(" + (1 | replicate)")["recipe"],
+                "(1 | replicate) takes batch 1 of recipe A and batch 1 of recipe B as the same "
+                "batch. Their numbers start again in each recipe.",
+            ),
+            (
+                lambda: _recipe_df(" + (1 | replicate/recipe)")["recipe"],
+                "That makes a block of the batches of one number. Here we assume that they have "
+                "nothing in common.",
+            ),
+            (
+                lambda: _recipe_df("")["recipe"],
+                "No batches are in that model: it takes every cake as a replicate of its recipe.",
+            ),
+            (
+                lambda: _recipe_df(BATCHES)["temperature"],
+                "That is the test of temperature, which was compared within batches.",
+            ),
+            (
+                lambda: (
+                    fit("angle ~ recipe * C(temperature)" + BATCHES, load_data("cake"), reml=True)
+                    .anova()["den_df"]
+                    .iloc[1]
+                ),
+                "That is the test of temperature, which was compared within batches.",
+            ),
+            (lambda: 2, "Those are the numerator's: three recipes less one."),
+            (lambda: 44, "45 batches less one is what all batches have; recipes take two more."),
+        ],
+    ),
+    Number(
+        "09.3",
+        solution=lambda: _wheeze("marginal"),
+        decimals=3,
+        because="Children differ so much that the mean over children is more than twice the "
+        "probability of the child in the middle.",
+        hint="All children, not the child in the middle: which level= of predict averages over "
+        "the random effects?",
+        slips=[
+            (
+                lambda: _wheeze("population"),
+                "That is the child with u = 0. Most children wheeze less often than the mean; "
+                "average over all of them.",
+            ),
+            (
+                lambda: _wheeze("population", "link"),
+                "That is on the log-odds scale, of the child with u = 0.",
+            ),
+            (
+                lambda: _wheeze("marginal", smoke="no"),
+                "Those are children whose mothers do not smoke.",
+            ),
+            (
+                _raw_wheeze,
+                "That is the share in the data at this one age. The model smooths over the ages; "
+                "its share is asked for.",
+            ),
+            (
+                lambda: 100 * _wheeze("marginal"),
+                "That is in percent; give a share between 0 and 1.",
+            ),
+        ],
+    ),
+    Number(
+        "09.4",
+        solution=lambda: _clipped_over_unclipped("1"),
+        decimals=2,
+        because="With a log link the exponential of the difference is a ratio of means. With many "
+        "nutrients the same ratio is estimated near 1.",
+        hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
+        "mind which of the two stands above the line.",
+        slips=[
+            (
+                lambda: 1 / _clipped_over_unclipped("1"),
+                "That is unclipped over clipped, as the contrast comes. Turn it over.",
+            ),
+            (
+                lambda: np.log(_clipped_over_unclipped("1")),
+                "That is the difference on the log scale. A factor is its exponential.",
+            ),
+            (
+                lambda: _clipped_over_unclipped("8"),
+                "That is with many nutrients.",
+            ),
+            (
+                lambda: np.exp(_plants_model().params.iloc[-1]),
+                "That is the interaction: by how much the factor differs between many nutrients "
+                "and few.",
+            ),
+            (
+                _raw_ratio,
+                "That is from the raw means, or from a Poisson. Take the means of the negative "
+                "binomial.",
+            ),
+            (
+                _averaged_ratio,
+                "That is averaged over the nutrients, which interact with clipping. Use by=.",
+            ),
+            (
+                lambda: _fruits()["1", "clipped"] - _fruits()["1", "unclipped"],
+                "That is a difference of means, in fruits. A factor is asked for.",
+            ),
+            (
+                lambda: 100 * _clipped_over_unclipped("1"),
+                "That is in percent; give the factor itself.",
+            ),
+        ],
+    ),
+    Choice(
+        "09.5",
+        right="b",
+        replies={
+            "a": "A shared letter says that a difference was not shown. It does not say that there "
+            "is none, nor how large it may be.",
+            "b": "It gives the size, how well it is known and that the interval counts all pairs. "
+            "The reader can judge what matters.",
+            "c": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
+            "estimated gain.",
+            "d": "Of six comparisons the one just below the limit was picked after the fact. If "
+            "this one had been the question from the start, it would need no adjustment.",
+        },
+    ),
+)

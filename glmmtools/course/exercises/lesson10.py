@@ -1,0 +1,232 @@
+"""Exercises of lesson 10, Model repeated measures."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.model import FittedModel, fit
+
+_DAYS, _CORRELATION = 8, 0.6
+
+
+def _between(days: float = _DAYS - 1, correlation: float = _CORRELATION) -> float:
+    """How many times too small the standard error of an effect between subjects is."""
+    return np.sqrt(1 + days * correlation)
+
+
+# the covariance of a plant at lag 0, 1, 2, as the lesson prints it
+_LAG_0, _LAG_1, _LAG_2 = 10.0, 7.2, 6.48
+
+
+@cache
+def _rats(term: str, reml: bool = False) -> FittedModel:
+    return fit(f"weight ~ diet * day{term}", load_data("rats"), reml=reml)
+
+
+def _rats_error(term: str, reml: bool = False) -> float:
+    return _rats(term, reml).bse["diet[T.2]:day"]
+
+
+@cache
+def _wheeze() -> FittedModel:
+    formula = "wheeze ~ age + smoke + (1 | child)"
+    return fit(formula, load_data("wheeze"), "binomial", nagq=25)
+
+
+def _at_7(level: str, scale: str = "response") -> np.ndarray:
+    """Children of 7 whose mother does not smoke, and whose mother does."""
+    new = pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})
+    return _wheeze().predict(new, scale=scale, level=level).to_numpy()
+
+
+def _marginal_log_odds() -> float:
+    p = _at_7("marginal")
+    return float(np.diff(np.log(p / (1 - p)))[0])
+
+
+def _observed() -> float:
+    aged_7 = load_data("wheeze").query("age == 7")
+    return float(np.diff(aged_7.groupby("smoke", observed=True)["wheeze"].mean())[0])
+
+
+def _without_children() -> float:
+    model = fit("wheeze ~ age + smoke", load_data("wheeze"), "binomial")
+    return float(np.diff(model.predict(pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})))[0])
+
+
+def _ratio() -> float:
+    without, with_smoke = _at_7("marginal")
+    return with_smoke / without
+
+
+EXERCISES = (
+    Number(
+        "10.1",
+        solution=_between,
+        decimals=2,
+        because="Diets differ between cows, so the factor is √(1 + (m − 1)ρ): the claimed "
+        "standard error is less than half of the true one.",
+        hint="A cow has one diet for good. Take the formula for an effect between subjects, with m "
+        "the rows of one cow.",
+        slips=[
+            (
+                lambda: _between() ** 2,
+                "That is the factor of the variance. A standard error goes with its square root.",
+            ),
+            (
+                lambda: np.sqrt(1 - _CORRELATION),
+                "That is the factor of an effect within cows, such as day. A cow has one diet.",
+            ),
+            (
+                lambda: _between(_DAYS),
+                "Count again: a row has m − 1 other rows of the same cow.",
+            ),
+            (
+                lambda: _between(2 * 10 * _DAYS - 1),
+                "m is the number of rows of one cow, not of the whole trial.",
+            ),
+            (
+                lambda: 1 / _between(),
+                "That is claimed over true. The factor that mends the claimed one is the inverse.",
+            ),
+            (
+                lambda: np.sqrt(_DAYS),
+                "That would hold if the days of a cow were all the same (correlation 1).",
+            ),
+        ],
+    ),
+    Number(
+        "10.2",
+        solution=lambda: _LAG_2 / _LAG_1,
+        decimals=2,
+        because="The variance is constant and the covariance falls by the same factor at each "
+        "step: AR(1), with a residual that lifts the diagonal only.",
+        hint="The diagonal holds the residual variance as well. Compare entries off the diagonal.",
+        slips=[
+            (
+                lambda: _LAG_1 / _LAG_0,
+                "That is the correlation of two neighbouring observations. The residual variance "
+                "on the diagonal lowers it; the random term has a larger one.",
+            ),
+            (
+                lambda: _LAG_2 / _LAG_0,
+                "That is the correlation of observations two weeks apart. The random term's, from "
+                "a week to the next, is asked for.",
+            ),
+            (
+                lambda: (_LAG_2 / _LAG_1) ** 2,
+                "That is the correlation of the random term two weeks apart.",
+            ),
+            (
+                lambda: _LAG_0 - _LAG_1**2 / _LAG_2,
+                "That is the residual variance: right, but the correlation is asked for.",
+            ),
+            (
+                lambda: _LAG_1**2 / _LAG_2,
+                "That is the variance of the random term: right, but its correlation is asked for.",
+            ),
+        ],
+    ),
+    Number(
+        "10.3",
+        solution=lambda: _rats_error(" + ar1(day | rat)"),
+        decimals=3,
+        because="AR(1) has the smallest AIC and leaves next to no correlation of neighbouring "
+        "residuals; the others leave much.",
+        hint="Fit the three, compare their AIC, and look at "
+        "simulated_residuals().test_autocorrelation('day', group=rats['rat']).",
+        slips=[
+            (
+                lambda: _rats_error(" + (1 | rat)"),
+                "That is compound symmetry, as if all rats of a diet grew alike. Its AIC is by far "
+                "the worst of the three.",
+            ),
+            (
+                lambda: _rats_error(" + (day | rat)"),
+                "Random slopes come near, but neighbouring residuals are still alike, and another "
+                "structure has a smaller AIC.",
+            ),
+            (
+                lambda: _rats_error(" + ar1(day | rat)", reml=True),
+                "The right structure, by REML, which is as good. Here the default is asked for, "
+                "maximum likelihood.",
+            ),
+            (
+                lambda: _rats_error(""),
+                "That is without any random term: the rats are ignored.",
+            ),
+            (
+                lambda: _rats(" + ar1(day | rat)").params["diet[T.2]:day"],
+                "The right model; this is the estimate. Its standard error is asked for.",
+            ),
+            (
+                lambda: _rats(" + ar1(day | rat)").bse["diet[T.2]"],
+                "The right model; this is the diet's effect at day 0. The growth is in the line "
+                "with the colon.",
+            ),
+        ],
+    ),
+    Number(
+        "10.4",
+        solution=lambda: float(np.diff(_at_7("marginal"))[0]),
+        decimals=3,
+        because="A question about all children is marginal: average the probabilities over the "
+        "children first, then take the difference.",
+        hint="Predict for age 7 with both values of smoke, at the level that stands for all "
+        "children, and subtract.",
+        slips=[
+            (
+                lambda: float(np.diff(_at_7("population"))[0]),
+                "That compares two children with u = 0. The office asks about all children.",
+            ),
+            (
+                _marginal_log_odds,
+                "That is a difference of log-odds. A difference of probabilities is asked for.",
+            ),
+            (
+                lambda: _wheeze().params["smoke[T.yes]"],
+                "That is the coefficient: log-odds, and given the child. A difference of two "
+                "probabilities in the population is asked for.",
+            ),
+            (
+                _observed,
+                "That is the difference of the shares observed at this age. The model's is asked "
+                "for.",
+            ),
+            (
+                _without_children,
+                "That is from a model without children. Answer from the GLMM.",
+            ),
+            (_ratio, "That is a ratio of probabilities. Subtract instead."),
+            (
+                lambda: 100 * float(np.diff(_at_7("marginal"))[0]),
+                "That is in percentage points; give a difference of probabilities.",
+            ),
+            (
+                lambda: float(_at_7("marginal")[1]),
+                "That is the probability where the mother smokes. Subtract the other one.",
+            ),
+        ],
+    ),
+    Choice(
+        "10.5",
+        right="b",
+        replies={
+            "a": "Complete cows are those whose yield stayed up: they say how good cows do, and "
+            "the feed that keeps more poor cows in the trial looks worse for it.",
+            "b": "What decides on leaving was recorded, so the visits are missing at random. With "
+            "a mean for each feed and week and a fitting covariance, the rows seen tell how the "
+            "cows that left would have gone on.",
+            "c": "The means are of different weeks: a cow that left early is averaged over early "
+            "weeks only, and week 12 is what you want. Cows with few rows also count in full.",
+            "d": "In late weeks only the better cows have rows, and an independent working "
+            "correlation does not know who is missing. This needs visits missing completely at "
+            "random.",
+            "e": "A filled row pretends that nothing changed after the last visit, and that it was "
+            "measured: the mean is wrong and the standard error too small.",
+        },
+    ),
+)

@@ -1,0 +1,196 @@
+"""Exercises of lesson 12, See why mixed models matter."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises import Choice, Number
+from glmmtools.designs.simulation import simulate
+from glmmtools.model import fit
+
+CAKES = 6  # of each batch
+
+
+@cache
+def _cake() -> tuple[float, float]:
+    """Variances of batches and of cakes in a batch."""
+    cake = load_data("cake")
+    cake["batch"] = cake["recipe"].astype(str) + cake["replicate"].astype(str)
+    model = fit("angle ~ recipe + temperature + (1 | batch)", cake, reml=True)
+    return tuple(model.variance_components["variance"])
+
+
+def _weight(power: float = 1.0, n: int = CAKES) -> float:
+    """The weight of a batch's own mean; power 0.5 takes the standard deviations by mistake."""
+    batch, cake = np.array(_cake()) ** power
+    return batch / (batch + cake / n)
+
+
+@cache
+def _counts(rows: str) -> pd.DataFrame:
+    """Attacks in four months: all, those seen before a person left, or complete cases."""
+    month = np.arange(4)
+    layout = pd.DataFrame({"person": np.repeat(np.arange(200), 4), "month": np.tile(month, 200)})
+    formula, how = "attacks ~ month + (1 | person)", {"coef": [1.2, -0.3], "sd": 0.8, "seed": 8}
+    study = simulate(formula, layout, "poisson", **how)
+    many = (study["attacks"] >= 5).groupby(study["person"])
+    study["left"] = many.transform(lambda person: person.shift(fill_value=False).cummax())
+    gaps = study.groupby("person")["left"].transform("any")
+    return {"all": study, "seen": study[~study["left"]], "complete": study[~gaps]}[rows]
+
+
+@cache
+def _attacks(rows: str = "seen", persons: bool = True) -> float:
+    """The slope of months, on the log scale."""
+    formula = "attacks ~ month + (1 | person)" if persons else "attacks ~ month"
+    return fit(formula, _counts(rows), "poisson").params["month"]
+
+
+def _ratio_of_means() -> float:
+    means = _counts("seen").groupby("month")["attacks"].mean()
+    return (means[3] / means[0]) ** (1 / 3)
+
+
+@cache
+def _gasoline() -> pd.DataFrame:
+    data = load_data("gasoline")
+    data["x_mean"] = data.groupby("batch", observed=True)["temp"].transform("mean")
+    data["x_within"] = data["temp"] - data["x_mean"]
+    return data
+
+
+def _slope(formula: str, term: str) -> float:
+    """Percentage points for 10 °F."""
+    return 1000 * fit(formula, _gasoline(), reml=True).params[term]
+
+
+SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
+
+EXERCISES = (
+    Number(
+        "12.1",
+        solution=_weight,
+        decimals=2,
+        because="Batches differ much and have six cakes each, so a batch's own mean gets nearly "
+        "all the weight: partial pooling changes little here.",
+        hint="Take both variances from m.variance_components and put them into the formula of the "
+        "weight, with the number of cakes of a batch.",
+        slips=[
+            (lambda: _weight(0.5), "You used standard deviations; the formula has variances."),
+            (
+                lambda: _weight(n=1),
+                "That is the weight of a single cake. The variance of a mean of six is smaller.",
+            ),
+            (
+                lambda: _weight(n=15),
+                "Fifteen is the number of batches of a recipe. How many cakes has a batch?",
+            ),
+            (
+                lambda: 1 - _weight(),
+                "That is the weight of the model's mean; the batch's own is asked for.",
+            ),
+            (lambda: 100 * _weight(), "That is in percent; give a number between 0 and 1."),
+        ],
+    ),
+    Choice(
+        "12.2",
+        right="c",
+        replies={
+            "a": "Chance alone makes small hospitals extreme in both directions, even if all "
+            "hospitals are equally good. First ask what is left when chance is allowed for.",
+            "b": "That says nothing about the patients of small hospitals, and the cut is "
+            "arbitrary. Shares of 120 and of 2000 patients still differ in how sure they are.",
+            "c": "Each hospital is weighed by what its patients tell, and the interval shows how "
+            "little a small one tells. Differences between the patients need covariates besides.",
+            "d": "That is no pooling: with no other predictor the fitted probabilities are the raw "
+            "shares again, and a hospital without a death gets no finite estimate.",
+        },
+    ),
+    Number(
+        "12.3",
+        solution=lambda: np.exp(_attacks()),
+        decimals=2,
+        because="Who leaves depends on a count that was recorded, so the gaps are MAR: the "
+        "likelihood of all rows, with persons in the model, is enough.",
+        hint="Fit a Poisson GLMM with a random intercept of the person to the rows that inform "
+        "on the change, and turn the coefficient of month into a ratio.",
+        slips=[
+            (
+                lambda: np.exp(_attacks("complete")),
+                "That is from people with all four months. Who are they, and does a low count at "
+                "the start stay that low?",
+            ),
+            (
+                lambda: np.exp(_attacks(persons=False)),
+                "All rows, but no persons: the people of the last month are not those of the "
+                "first, and this model cannot tell.",
+            ),
+            (
+                _ratio_of_means,
+                "That compares the mean counts of the months. The people of the last month are not "
+                "those of the first.",
+            ),
+            (
+                lambda: np.exp(_attacks("all")),
+                "Those are the counts before anybody left. Use what was seen.",
+            ),
+            (_attacks, "That is on the log scale. A ratio is its exponential."),
+            (
+                lambda: _attacks(persons=False),
+                "That is on the log scale, and from a model without persons.",
+            ),
+            (lambda: np.exp(-_attacks()), "That is a month to the next one, the other way."),
+            (
+                lambda: 100 * np.exp(_attacks()),
+                "That is in percent; give the ratio itself.",
+            ),
+            (
+                lambda: np.exp(_attacks()) - 1,
+                "That is the change as a share. The factor is one more.",
+            ),
+        ],
+    ),
+    Number(
+        "12.4",
+        solution=lambda: _slope(SPLIT, "x_within"),
+        decimals=1,
+        because="Within a batch more heat yields more. Here the temperature entered as it "
+        "is gives nearly the same: batches differ so much that their means get little weight.",
+        hint="Fit converted ~ x_within + x_mean + (1 | batch), take the coefficient of x_within, "
+        "and mind the units: 10 °F, percentage points.",
+        slips=[
+            (
+                lambda: _slope(SPLIT, "x_mean"),
+                "That is the slope between batches. The slope within a batch is asked for.",
+            ),
+            (
+                lambda: _slope("converted ~ temp", "temp"),
+                "That leaves the batches out and mixes the slopes within and between them.",
+            ),
+            (
+                lambda: _slope(SPLIT, "x_within") / 10,
+                "That is for 1 °F. The question is about 10 °F.",
+            ),
+            (
+                lambda: _slope(SPLIT, "x_within") / 100,
+                "That is a proportion. Percentage points are 100 times as many.",
+            ),
+        ],
+    ),
+    Choice(
+        "12.5",
+        right="c",
+        replies={
+            "a": "The lot makes the method unrelated to the schools' effects, and the schools, the "
+            "experimental units, are in the model. That is enough.",
+            "b": "Doses were drawn by lot within each river, so the dose is unrelated to the "
+            "river's effect, and nothing pulls its slope to one side.",
+            "c": "The dose is related to the hospital's effect, which biases its slope. Splitting "
+            "x removes that part; sicker patients within a hospital need covariates besides.",
+            "d": "The question is the variance between nests, which is what the random intercept "
+            "estimates. Unequal broods alone do no harm.",
+        },
+    ),
+)

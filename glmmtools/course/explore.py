@@ -1,0 +1,225 @@
+"""Explorers: pictures with sliders, drawn by :mod:`glmmtools.plots.explorers`.
+
+Where widgets cannot run (a script, a notebook that is executed unattended, the environment
+variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting values is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from glmmtools.course.explorer_plots import (
+    STRUCTURES,
+    draw_covariance,
+    draw_distribution,
+    draw_link,
+    draw_shrinkage,
+)
+from glmmtools.families.distribution_plots import EXAMPLES
+from glmmtools.families.link_plots import USUAL_LINE
+from glmmtools.families.links import LINKS
+from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.text import listed, nearest
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One number: label, range, step (an int for whole numbers) and where it starts."""
+
+    label: str
+    low: float
+    high: float
+    step: float
+    start: float
+
+
+def explore(what: str = "distribution", choice: str | None = None, **start: float) -> Any:
+    """Show a picture with sliders; without widgets, the picture at its starting values.
+
+    A slider that has the focus (Tab) is moved with the arrow keys. Where widgets cannot run, or the
+    environment variable ``GLMMTOOLS_STATIC`` is set, give the values as arguments instead.
+
+    Parameters
+    ----------
+    what : {"distribution", "link", "shrinkage", "covariance"}
+        The picture.
+    choice : str, optional
+        The family, the link, or the structure of the covariance to begin with.
+    **start : float
+        Starting values: ``mu, phi, df, trials, n`` of a distribution (those it has), ``intercept,
+        slope`` of a link, ``groups, size, ratio`` of shrinkage, ``rho, residual`` of a covariance.
+
+    Returns
+    -------
+    array of two Axes, or None where the sliders show themselves
+
+    Raises
+    ------
+    ValueError
+        If there is no such explorer, choice or starting value.
+
+    Examples
+    --------
+    >>> left, right = explore("link", "log", slope=0.5)
+    >>> left.get_title(loc="left")
+    'link scale: η = 1 + 0.5 x'
+    """
+    if what not in EXPLORERS:
+        raise ValueError(
+            f"there is no explorer {what!r}{nearest(what, EXPLORERS)}; valid: {listed(EXPLORERS)}"
+        )
+    explorer = EXPLORERS[what]
+    chosen = explorer.checked(choice)
+    valid = explorer.sliders(*chosen)
+    for name in start:
+        if name not in valid:
+            raise ValueError(
+                f"the {what} explorer{' of ' if chosen else ''}{''.join(chosen)} has no "
+                f"{name!r}{nearest(name, valid)}; valid: {listed(valid)}"
+            )
+    if not _widgets_run():
+        return explorer.draw(*chosen, **start)
+    from IPython.display import display
+
+    display(panel(what, choice, **start))
+    return None
+
+
+def _widgets_run() -> bool:
+    """Whether a notebook's kernel runs this, and nobody asked for still pictures."""
+    if os.environ.get("GLMMTOOLS_STATIC", "0") not in ("", "0"):
+        return False
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def panel(what: str, choice: str | None = None, **start: float) -> Widget:
+    """Return the sliders and the picture as one widget; another choice renews the sliders."""
+    import ipywidgets
+
+    explorer = EXPLORERS[what]
+    if not explorer.choices:
+        return ipywidgets.VBox(_controls_and_picture(explorer, (), start))
+    (first,) = explorer.checked(choice)
+    menu = ipywidgets.Dropdown(
+        options=list(explorer.choices), value=first, description=explorer.menu,
+        style={"description_width": "14em"}, layout={"width": "34em"},
+    )  # fmt: skip
+    below = ipywidgets.VBox(_controls_and_picture(explorer, (first,), start))
+
+    def renew(change) -> None:
+        below.children = _controls_and_picture(explorer, (change["new"],), {})
+
+    menu.observe(renew, names="value")
+    return ipywidgets.VBox([menu, below])
+
+
+def _controls_and_picture(explorer: Explorer, chosen: tuple[str, ...], start: dict) -> tuple:
+    import ipywidgets
+
+    controls = {}
+    for name, slider in explorer.sliders(*chosen).items():
+        kind = ipywidgets.IntSlider if isinstance(slider.step, int) else ipywidgets.FloatSlider
+        value = start.get(name, slider.start)
+        # a picture a step, not one a pixel: the mouse is released, or an arrow key pressed
+        controls[name] = kind(
+            value=value, min=min(slider.low, value), max=max(slider.high, value), step=slider.step,
+            description=slider.label, continuous_update=False,
+            style={"description_width": "14em"}, layout={"width": "34em"},
+        )  # fmt: skip
+
+    def draw(**values: float) -> None:
+        explorer.draw(*chosen, **values)
+
+    return (*controls.values(), ipywidgets.interactive_output(draw, controls))
+
+
+# ------------------------------------------------------------------------------ what there is
+
+
+def _distribution_sliders(name: str) -> dict[str, Slider]:
+    chosen, values = family(name), EXAMPLES[name]
+    low, high = {-float("inf"): (-20.0, 20.0), 0.0: (0.1, 20.0)}[chosen.mean_interval[0]]
+    if chosen.mean_interval[1] == 1:
+        low, high = 0.01, 0.99
+    found = {"mu": Slider("mean μ", low, high, min(0.1, low) if low > 0 else 0.5, values["mu"])}
+    if "phi" in values:
+        found["phi"] = Slider("dispersion φ", 0.05, 4 * values["phi"], 0.05, values["phi"])
+    if "df" in values:
+        found["df"] = Slider("degrees of freedom ν", 2.1, 30.0, 0.1, values["df"])
+    if "trials" in values:
+        found["trials"] = Slider("trials N", 1, 50, 1, values["trials"])
+    found["n"] = Slider("draws n", 10, 2000, 10, 200)
+    return found
+
+
+def _link_sliders(name: str) -> dict[str, Slider]:
+    intercept, slope = USUAL_LINE.get(name, (0.0, 1.0))
+    return {
+        "intercept": Slider("intercept", intercept - 4, intercept + 4, 0.1, intercept),
+        "slope": Slider("slope", -2.0, 2.0, 0.05, slope),
+    }
+
+
+def _shrinkage_sliders() -> dict[str, Slider]:
+    return {
+        "groups": Slider("groups", 2, 40, 1, 10),
+        "size": Slider("observations in each", 1, 50, 1, 4),
+        "ratio": Slider("variance between / within", 0.0, 4.0, 0.05, 0.5),
+    }
+
+
+def _covariance_sliders(structure: str) -> dict[str, Slider]:
+    low = -0.2 if structure == "compound symmetry" else -0.95
+    sliders = {
+        "rho": Slider("correlation ρ", low, 0.95, 0.05, 0.7),
+        "residual": Slider("residual variance", 0.0, 2.0, 0.05, 0.25),
+    }
+    if structure == "independent":
+        del sliders["rho"]
+    return sliders
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """A drawing function, its sliders, and what can be chosen from a menu."""
+
+    draw: Callable[..., Any]
+    sliders: Callable[..., dict[str, Slider]]
+    menu: str = ""
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+    def checked(self, choice: str | None) -> tuple[str, ...]:
+        """The choice as the leading arguments of the drawing function."""
+        if not self.choices:
+            if choice is not None:
+                raise ValueError(f"this explorer has nothing to choose from; got {choice!r}")
+            return ()
+        if choice is None:
+            return (self.default,)
+        if self.menu == "family":
+            choice = family(choice).name
+        if choice not in self.choices:
+            raise ValueError(
+                f"there is no {self.menu} {choice!r}{nearest(choice, self.choices)}; "
+                f"valid: {listed(self.choices)}"
+            )
+        return (choice,)
+
+
+EXPLORERS = {
+    "distribution": Explorer(
+        draw_distribution, _distribution_sliders, "family", tuple(FAMILIES), "gamma"
+    ),
+    "link": Explorer(draw_link, _link_sliders, "link", tuple(LINKS), "logit"),
+    "shrinkage": Explorer(draw_shrinkage, _shrinkage_sliders),
+    "covariance": Explorer(draw_covariance, _covariance_sliders, "structure", STRUCTURES, "ar1"),
+}

@@ -1,0 +1,312 @@
+"""Pictures of experiments: a tree of nested units, a grid of crossed factors, a plan of a field.
+
+And the covariance that a formula gives to the rows of a layout.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.designs.description import Grouping, read_groupings
+from glmmtools.designs.simulation import covariance
+from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
+from glmmtools.formula.columns import levels_of, to_frame
+from glmmtools.formula.specification import specified_design
+from glmmtools.shared import style
+from glmmtools.shared.text import one_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = np.ndarray
+_KINDS = ("plan", "tree", "grid")
+_NUMBERED = 12  # a covariance matrix of at most so many rows shows its numbers
+
+
+def plot_design(
+    layout: Any,
+    structure: str,
+    *,
+    treatment: str | Sequence[str] = (),
+    components: bool | Mapping[str, Any] = False,
+    observation: str = "observation",
+    kind: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the design of an experiment.
+
+    Parameters
+    ----------
+    layout : DataFrame
+        One row an observation.
+    structure : str
+        The grouping factors, as in :func:`describe_design`: ``"block"``, ``"room/pen/pig"``,
+        ``"site * year"``.
+    treatment : str or sequence of str
+        Columns of treatments. The first gives the colours; all are written in the plots of a plan.
+    components : bool or dict
+        Of a tree: write a variance component beside each level. True for symbols only, a dict for
+        values, ``{"room": 4.0, "pen": 1.0, "residual": 0.5}``.
+    observation : str
+        Of a tree: what the rows of an innermost unit are, such as ``"day"``.
+    kind : {"plan", "tree", "grid"}, optional
+        Default: a plan for a layout with the columns ``row`` and ``column`` or for a single
+        factor, a tree for nested and a grid for crossed factors.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, a variance is negative, or the kind does not suit the structure.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> layout = gt.designs.rcbd(["A", "B", "C"], blocks=4)
+    >>> ax = plot_design(layout, "block", treatment="treatment")
+    >>> len(ax.patches)
+    12
+    """
+    treatments = [treatment] if isinstance(treatment, str) else list(treatment)
+    places = [name for name in ("row", "column") if name in to_frame(layout).columns]
+    frame, groupings = read_groupings(layout, structure, [*treatments, *places])
+    in_field = len(places) == 2
+    if kind is None:
+        nested = any(each.parent for each in groupings)
+        single = len(groupings) == 1 and not components
+        crossed = len({each.path[0] for each in groupings}) > 1
+        kind = "plan" if (in_field and not components) or single else (
+            "grid" if crossed or not (nested or components) else "tree"
+        )  # fmt: skip
+    one_of("kind", kind, _KINDS)
+    if components and kind != "tree":
+        raise ValueError(f"components are drawn beside a tree, not a {kind}; use kind='tree'")
+    if kind == "plan":
+        return _draw_plan(frame, groupings, treatments, ax)
+    if kind == "grid":
+        return _draw_grid(frame, groupings, treatments, ax)
+    return draw_tree(frame, structure, groupings, treatments, components, observation, ax)
+
+
+# ------------------------------------------------------------------------------ field plan
+
+
+def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axes:
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Patch, Rectangle
+
+    row, column = _places(frame, groupings)
+    height, width = row.max() + 1, column.max() + 1
+    size = (min(WIDEST, max(4.0, 0.72 * width + 1.6)), min(9.0, max(2.2, 0.6 * height + 0.9)))
+    ax = style.new_axes(ax, size)
+    labels = _labels(frame, treatments, "\n") if treatments else [""] * len(frame)
+    levels = levels_of(frame[treatments[0]]) if treatments else []
+    color_of = {level: tint(style.series(k).color) for k, level in enumerate(levels)}
+    colors = [color_of[each] for each in frame[treatments[0]]] if treatments else (
+        ["white"] * len(frame)
+    )  # fmt: skip
+    longest = max(len(part) for each in labels for part in each.split("\n"))
+    cell = ax.figure.get_size_inches()[0] * 0.75 / width * 72
+    fontsize = min(9.0, cell / (0.68 * max(longest, 1)))
+    for r, c, color, label in zip(row, column, colors, labels, strict=True):
+        ax.add_patch(
+            Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.5)
+        )
+        if treatments and fontsize >= 5:
+            ax.text(c, r, label, ha="center", va="center", fontsize=fontsize)
+    for depth, each in enumerate(groupings):
+        if each.levels < len(frame):
+            ax.add_collection(
+                LineCollection(
+                    _borders(row, column, each.codes), colors=style.INK,
+                    linewidths=max(3.0 - 1.5 * depth, 1.0), capstyle="projecting",
+                )
+            )  # fmt: skip
+    ax.set(xlim=(-0.6, width - 0.4), ylim=(height - 0.4, -0.6), aspect="auto")
+    _name_first_units(ax, frame, groupings[0], row)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    if treatments:
+        handles = [
+            Patch(facecolor=color, edgecolor="0.6", label=text_of(level))
+            for level, color in color_of.items()
+        ]
+        ax.legend(
+            handles=handles, title=treatments[0], loc="upper left", bbox_to_anchor=(1.01, 1),
+            frameon=False,
+        )  # fmt: skip
+    return style.label_axes(ax, title=_plan_title(groupings, len(frame)))
+
+
+def _labels(frame: pd.DataFrame, columns: Sequence[str], between: str) -> pd.Series:
+    return frame[list(columns)].map(text_of).agg(between.join, axis=1)
+
+
+def _places(frame: pd.DataFrame, groupings: list[Grouping]) -> tuple[Array, Array]:
+    """Row and column of each plot from 0; without such columns each unit is a row."""
+    if {"row", "column"} <= set(frame.columns):
+        row, column = (pd.factorize(frame[name], sort=True)[0] for name in ("row", "column"))
+    else:
+        row = groupings[0].codes
+        column = frame.groupby(row).cumcount().to_numpy()
+    if len(set(zip(row.tolist(), column.tolist(), strict=True))) < len(frame):
+        raise ValueError(
+            "two rows of the layout stand at the same row and column of the field; a plan shows "
+            "one row a plot"
+        )
+    return row, column
+
+
+def _borders(row: Array, column: Array, codes: Array) -> list:
+    """Segments between neighbouring plots of different units, and around the field."""
+    unit = {(r, c): k for r, c, k in zip(row, column, codes, strict=True)}
+    segments = []
+    for (r, c), code in unit.items():
+        for dr, dc in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            if unit.get((r + dr, c + dc)) != code:
+                x, y = c + dc / 2, r + dr / 2
+                segments.append([(x - abs(dr) / 2, y - abs(dc) / 2),
+                                 (x + abs(dr) / 2, y + abs(dc) / 2)])  # fmt: skip
+    return segments
+
+
+def _name_first_units(ax: Axes, frame: pd.DataFrame, each: Grouping, row: Array) -> None:
+    places = pd.Series(row).groupby(each.codes).agg(["mean", "nunique"])
+    names = frame[each.name].groupby(each.codes).first().map(text_of)
+    ax.set_xticks([])
+    apart = places["mean"].is_unique and each.levels < len(frame)
+    ax.set_yticks(
+        places["mean"] if apart else [], [f"{each.name} {name}" for name in names] if apart else []
+    )
+
+
+def _plan_title(groupings: list[Grouping], plots: int) -> str:
+    inner = [f"{each.levels} {each.name}s" for each in groupings if each.levels < plots]
+    return ", ".join([*(name.replace("_", " ") for name in inner), f"{plots} plots"])
+
+
+# ------------------------------------------------------------------------------ grid
+
+
+def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axes:
+    inner = [g for g in groupings if not any(o is not g and o.path[: len(g.path)] == g.path
+                                             for o in groupings)]  # fmt: skip
+    if len(inner) != 2:
+        raise ValueError(
+            f"a grid shows two crossed factors, as 'site * year'; the structure has {len(inner)}"
+        )
+    first, second = inner
+    # units in the order of their labels
+    codes = [frame.groupby(list(g.path), observed=True).ngroup().to_numpy() for g in inner]
+    counts = np.zeros((first.levels, second.levels), int)
+    np.add.at(counts, tuple(codes), 1)
+    size = (
+        min(WIDEST, max(4.0, 0.55 * second.levels + 1.6)),
+        min(10.0, max(2.4, 0.4 * first.levels + 1.2)),
+    )
+    ax = style.new_axes(ax, size)
+    written = counts.astype(str).astype(object)
+    if treatments:
+        for place, found in _labels(frame, treatments, " ").groupby(codes).unique().items():
+            written[place] = "\n".join(found)
+    ax.imshow(np.where(counts > 0, 0.25, 0.0), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    if counts.size <= 20 * MOST_NAMED:
+        for (r, c), text in np.ndenumerate(written):
+            ax.text(c, r, text if counts[r, c] else "–", ha="center", va="center", fontsize=8)
+    ax.set_xticks(np.arange(1, second.levels) - 0.5, minor=True)
+    ax.set_yticks(np.arange(1, first.levels) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=2)
+    ax.tick_params(which="both", length=0)
+    names, others = (
+        _labels(frame, g.path, ":").groupby(code).first().to_numpy()
+        for g, code in zip(inner, codes, strict=True)
+    )
+    ax.set_yticks(np.arange(first.levels), names, fontsize=8)
+    crowded = max(map(len, others)) * second.levels > 60
+    ax.set_xticks(np.arange(second.levels), others, fontsize=8, rotation=90 if crowded else 0)
+    ax.spines[:].set_visible(False)
+    empty = int((counts == 0).sum())
+    what = ", ".join(treatments) if treatments else "number of rows"
+    title = f"{what} in each combination" + (f" ({empty} of {counts.size} empty)" if empty else "")
+    title = textwrap.fill(title, int(9 * ax.figure.get_size_inches()[0]))
+    return style.label_axes(ax, ":".join(second.path), ":".join(first.path), title)
+
+
+# ------------------------------------------------------------------------------ covariance
+
+
+def plot_covariance(
+    formula: str,
+    layout: Any,
+    *,
+    sd: Any = None,
+    corr: Any = None,
+    rho: Any = None,
+    phi: float = 1.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw Var(y) = ZGZ′ + R of a linear mixed model on a layout, its blocks labelled.
+
+    Rows are sorted by the grouping factors, the coarsest first. Up to 12 rows show their numbers.
+
+    Parameters
+    ----------
+    formula, layout, sd, corr, rho, phi
+        As in :func:`covariance`.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> layout = gt.designs.rcbd(["A", "B", "C"], blocks=3)
+    >>> ax = plot_covariance("y ~ treatment + (1 | block)", layout, sd={"block": 2}, phi=1)
+    >>> float(ax.images[0].get_array()[0, 1])
+    4.0
+    """
+    from glmmtools.families.lookup import family
+
+    V = covariance(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi).to_numpy()
+    terms = sorted(
+        specified_design(formula, layout, family("normal")).random, key=lambda t: len(t.levels)
+    )
+    order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
+    V = V[np.ix_(order, order)]
+    ax = style.new_axes(ax, (6.0, 4.8))
+    image = style.heat_map(ax, V, "covariance (squared units of y)")
+    if len(V) <= _NUMBERED:
+        middle = (image.norm.vmin + image.norm.vmax) / 2
+        for (i, j), value in np.ndenumerate(V):
+            color = "black" if value > middle else "white"
+            text = f"{value:.3g}"
+            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+    _name_blocks(ax, terms, order)
+    return style.label_axes(ax, title=r"$\mathrm{Var}(y) = ZGZ^\top + R$")
+
+
+def _name_blocks(ax: Axes, terms: Sequence[Any], order: Array) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for depth, term in enumerate(terms):
+        edges, centres, codes = style.blocks_of(term.codes[order])
+        if len(codes) == len(order) or len(codes) > 2 * len(term.levels):
+            continue  # single rows, or scattered over the rows: no blocks to see
+        style.block_lines(ax, edges, 1.4 if depth == 0 else 0.5)
+        if depth == 0 and len(codes) <= MOST_NAMED:
+            names = term.levels[codes]
+            long = sum(map(len, names)) > 40
+            ax.set_xticks(centres, names, rotation=90 if long else 0)
+            ax.set_yticks(centres, names)
+            style.label_axes(ax, term.group, term.group)

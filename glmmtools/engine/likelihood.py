@@ -1,0 +1,303 @@
+"""The log-density of every row, with its derivatives in the linear predictors.
+
+A row has up to three linear predictors: ``eta`` of the mean, one of the logarithm of each shape
+parameter, and the logit of the probability of an extra zero. The engine asks for derivatives in
+eta (three orders) and for those in the others of the log-density and of its first two derivatives.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+from scipy import special
+
+from glmmtools.engine.problem import Problem
+from glmmtools.families.links import Link
+
+Array = np.ndarray
+ZERO = "zero"
+_WIDEST = (np.exp(-60.0), np.exp(60.0))
+_LEAST = 1e-7
+
+
+class Likelihood:
+    """The rows of a problem, in the order given, in internal units.
+
+    So a response in millions is searched on the same footing as one in units.
+
+    Attributes
+    ----------
+    scale : float
+        Unit of the linear predictor, where it has the units of the response or of its inverse.
+    unit : float
+        Unit of the response: for normal and t with identity link that of the linear predictor.
+    predictors : dict of ndarray
+        Design matrix of each shape parameter's log, and of the extra zeros' logit (``"zero"``).
+    limits : dict of tuple
+        Lowest and highest value of each shape parameter; beyond, the likelihood is constant.
+    """
+
+    def __init__(self, problem: Problem, order: Array):
+        design = problem.design
+        self.family, self.link = problem.family, problem.link
+        self.trials = {name: values[order] for name, values in problem.trials.items()}
+        self.y, self.unit, self.scale = design.y[order], 1.0, 1.0
+        if self.family.name in ("normal", "t") and self.link.name == "identity":
+            self.unit = self.scale = float(np.std(design.y - design.offset))
+            self.y = self.y / self.unit
+        elif self.link.name in ("identity", "inverse"):
+            self.scale = _spread(self.link(self.guessed_means()))
+            self.link = _in_units(self.link, self.scale)
+        self.offset = design.offset[order] / self.scale
+        weights = None if design.weights is None else design.weights[order]
+        prior = self.family.name == "normal"
+        self.weights = None if prior else weights
+        self.prior = weights if prior else None
+        ones = np.ones((design.n, 1))
+        self.predictors = {name: ones for name in self.family.shape}
+        if problem.dispersion is not None:
+            self.predictors["phi"] = problem.dispersion.X[order]
+        if problem.zero is not None:
+            self.predictors[ZERO] = problem.zero.X[order]
+        self.constant = {
+            name: each.shape[1] == 1 and bool(np.all(each == 1))
+            for name, each in self.predictors.items()
+        }
+        self.zeros = np.flatnonzero(self.y == 0)
+        self.concave = self.family.name != "t" and problem.zero is None  # in eta, or nearly so
+        self.limits = dict.fromkeys(self.family.shape, _WIDEST)
+        self.copies = 1
+
+    def times(self, copies: int) -> Likelihood:
+        """The rows of this many copies of the data, one after the other."""
+        other = self.with_response(np.tile(self.y, copies))
+        for name in ("offset", "weights", "prior"):
+            values = getattr(self, name)
+            setattr(other, name, None if values is None else np.tile(values, copies))
+        other.trials = {name: np.tile(values, copies) for name, values in self.trials.items()}
+        other.copies = copies
+        return other
+
+    def with_response(self, y: Array) -> Likelihood:
+        """The same rows with another response, in internal units."""
+        other = copy.copy(self)
+        other.y, other.zeros = y, np.flatnonzero(y == 0)
+        return other
+
+    def bound_dispersion(self, variance: float) -> None:
+        """Bound the dispersion where it leaves less than 1e-7 of the `variance` to the rows.
+
+        Where every row has a random effect of its own, no variance besides is an optimum like
+        others; but close to it the digits are lost.
+        """
+        if self.family.name == "beta":
+            self.limits["phi"] = (_WIDEST[0], 4 / (_LEAST * variance))
+        elif self.family.name in ("normal", "t", "gamma", "lognormal"):
+            self.limits["phi"] = (_LEAST * variance, _WIDEST[1])
+
+    def llf_shift(self) -> float:
+        """What the scaling of the response adds to the log-likelihood."""
+        return -len(self.y) / self.copies * np.log(self.unit)
+
+    @property
+    def working(self) -> Array:
+        """The guessed means on the link scale."""
+        return self.link(self.guessed_means())
+
+    def means(self, eta: Array) -> Array:
+        """The means of these linear predictors."""
+        return self.family.clipped_mean(eta, self.link)
+
+    def guessed_means(self) -> Array:
+        """Means near the observations and inside the interval of means."""
+        family, y = self.family, self.y
+        if family.takes_trials:
+            return (y + 0.5) / (self.trials["trials"] + 1)
+        if family.mean_interval == (0.0, 1.0):
+            return np.clip(y, 0.01, 0.99)
+        if family.mean_interval[0] == 0:
+            return np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
+        if self.link.name == "identity":
+            return y
+        return np.maximum(y, 1e-2 * np.std(y))
+
+    def guessed_phi(self, mu: Array, within: float) -> float:
+        """The logarithm of a dispersion near that of the data, by moments around means `mu`.
+
+        `within` is the variance on the link scale that fixed and random effects leave.
+        """
+        name, y, link = self.family.name, self.y, self.link.name
+        square = (y - mu) ** 2
+        if name == "beta":
+            phi = np.mean(mu * (1 - mu)) / max(np.mean(square), 1e-12) - 1
+            return float(np.log(np.clip(phi, 1.0, 1e4)))
+        if name == "betabinomial":
+            n = self.trials["trials"]
+            excess = np.mean((y - n * mu) ** 2 / (n * mu * (1 - mu))) - 1
+            share = np.clip(excess / max(np.mean(n) - 1, 1e-9), 0.02, 0.5)
+            return float(np.log(1 / share - 1))
+        if name == "negative_binomial":
+            return float(np.log(np.clip(np.mean(square - mu) / np.mean(mu**2), 0.05, 2.0)))
+        if name == "nbinom1":
+            return float(np.log(np.clip(np.mean(square / mu) - 1, 0.2, 20.0)))
+        if name in ("normal", "t") and link != "identity":
+            within = max(float(np.mean(square)), 1e-12)
+        return float(np.log(0.75 * within if name == "t" else within))
+
+    @property
+    def no_scatter(self) -> float:
+        """The logarithm of a dispersion that leaves next to no scatter of its own to the rows."""
+        return 12.0 if self.family.name in ("beta", "betabinomial") else -12.0
+
+    def guessed_zero(self, mu: Array) -> float:
+        """The logit of the share of zeros beyond those of Poisson counts with these means."""
+        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-mu))
+        return float(special.logit(np.clip(share, 0.02, 0.5)))
+
+    def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
+        """Shape parameters by row (one value where they do not vary); the zeros' logit as it is.
+
+        Coefficients have one row a copy of the data.
+        """
+        values = {}
+        for name, matrix in self.predictors.items():
+            constant = self.constant[name]
+            linear = coefficients[name][:, 0] if constant else coefficients[name] @ matrix.T
+            value = linear if name == ZERO else self.bounded(name, linear)
+            if constant:
+                value = value[0] if self.copies == 1 else np.repeat(value, len(matrix))
+            values[name] = np.ravel(value) if np.ndim(value) else value
+        if self.prior is not None:
+            values["phi"] = values["phi"] / self.prior
+        return values
+
+    def bounded(self, name: str, logarithm: Array) -> Array:
+        """A shape parameter from its logarithm, between its limits."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.clip(np.exp(logarithm), *self.limits[name])
+
+    def at_limit(self, name: str, value: Array) -> Array:
+        """Whether a shape parameter lies at one of its limits, up to rounding."""
+        low, high = self.limits[name]
+        return (value <= low * (1 + 1e-12)) | (value >= high * (1 - 1e-12))
+
+    def near_limit(self, name: str, value: Array) -> Array:
+        """Whether a shape parameter lies so near to a limit that the search was stopped by it."""
+        low, high = self.limits[name]
+        return (value < 10 * low) | (value > high / 10)
+
+    def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
+        """Log-density of each row; further axes of eta come first."""
+        shape, logit = self._split(parameters)
+        mu = self.means(eta)
+        value = self.family.log_density(self.y, mu, **shape, **self.trials)
+        if logit is not None:
+            at = self._of_zeros(logit)
+            value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
+            value = value - np.logaddexp(0, logit)
+        return value if self.weights is None else value * self.weights
+
+    def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
+        """First three derivatives of the log-density of each row in eta.
+
+        With ``order=2`` the third is None where it is costly.
+        """
+        shape, logit = self._split(parameters)
+        d1, d2, d3 = self.family.eta_derivatives(
+            self.y, eta, self.link, order=order, **shape, **self.trials
+        )
+        if logit is not None:
+            w, v, s = self._zero_weights(eta, shape, logit)
+            first, second = d1[..., self.zeros], d2[..., self.zeros]
+            square = first * first
+            if d3 is not None:
+                third = w * d3[..., self.zeros] + first * (3 * v * second + s * square)
+                d3 = self._at_zeros(d3, third)
+            d1 = self._at_zeros(d1, w * first)
+            d2 = self._at_zeros(d2, w * second + v * square)
+        return self._weighted((d1, d2, d3))
+
+    def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
+        """For each further predictor: derivatives of the density and of its two eta-derivatives."""
+        if not self.predictors:
+            return {}
+        shape, logit = self._split(parameters)
+        found = self.family.shape_eta_derivatives(self.y, eta, self.link, **shape, **self.trials)
+        for name, values in found.items():
+            prior = self.prior if name == "phi" and self.prior is not None else 1.0
+            outside = self.at_limit(name, shape[name] * prior)
+            if np.any(outside):
+                found[name] = tuple(np.where(outside, 0.0, each) for each in values)
+        if logit is not None:
+            d1, d2, _ = self.family.eta_derivatives(
+                self.y, eta, self.link, order=2, **shape, **self.trials
+            )
+            d1, d2 = d1[..., self.zeros], d2[..., self.zeros]
+            w, v, s = self._zero_weights(eta, shape, logit)
+            for name, values in found.items():
+                e0, e1, e2 = (each[..., self.zeros] for each in values)
+                inflated = (
+                    w * e0,
+                    w * e1 + v * d1 * e0,
+                    w * e2 + v * (e0 * d2 + 2 * d1 * e1) + s * d1**2 * e0,
+                )
+                found[name] = tuple(map(self._at_zeros, values, inflated))
+            nothing = np.zeros(eta.shape)
+            found[ZERO] = (
+                self._at_zeros(nothing, 1 - w) - special.expit(logit),
+                self._at_zeros(nothing, -v * d1),
+                self._at_zeros(nothing, -v * d2 - s * d1**2),
+            )
+        return {name: self._weighted(values) for name, values in found.items()}
+
+    def _split(self, parameters: dict[str, Array]) -> tuple[dict[str, Array], Array | None]:
+        if ZERO not in parameters:
+            return parameters, None
+        shape = {name: value for name, value in parameters.items() if name != ZERO}
+        return shape, parameters[ZERO]
+
+    def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
+        """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
+        mu = self.means(eta[..., self.zeros])
+        shape = {name: self._of_zeros(value) for name, value in shape.items()}
+        density = self.family.log_density(np.zeros(1), mu, **shape)
+        w = special.expit(density - self._of_zeros(logit))
+        v = w * (1 - w)
+        return w, v, v * (1 - 2 * w)
+
+    def _of_zeros(self, parameter: Array) -> Array:
+        return parameter[self.zeros] if np.ndim(parameter) else parameter
+
+    def _at_zeros(self, values: Array, those: Array) -> Array:
+        """The values of all rows with those of the zeros in their places."""
+        values = values.copy()
+        values[..., self.zeros] = those
+        return values
+
+    def _weighted(self, values: tuple) -> tuple:
+        if self.weights is None:
+            return values
+        return tuple(None if each is None else each * self.weights for each in values)
+
+
+def _spread(values: Array) -> float:
+    """A measure of spread that a few extreme values do not move."""
+    low, high = np.quantile(values, [0.1, 0.9])
+    return float((high - low) / 2 or np.std(values) or 1.0)
+
+
+def _in_units(link: Link, unit: float) -> Link:
+    """The link with a linear predictor in these units."""
+
+    def derivatives(eta):
+        first, second, third = link.derivatives(eta * unit)
+        return first * unit, second * unit**2, third * unit**3
+
+    return replace(
+        link,
+        _forward=lambda mu: link(mu) / unit,
+        _inverse=lambda eta: link.inverse(eta * unit),
+        _derivatives=derivatives,
+    )

@@ -1,0 +1,481 @@
+"""The Laplace log-likelihood of a problem, with its exact gradient; `laplace` explains it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from glmmtools.covariances.structures import structure_of
+from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.likelihood import Likelihood
+from glmmtools.engine.modes import Arrow, Effects, Pattern, Solution, find_modes
+from glmmtools.engine.problem import Problem
+
+Array = np.ndarray
+_ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
+_ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the calls saved
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A random term's structure, its slice of θ, and where its columns stand."""
+
+    structure: object
+    theta: slice
+    in_block: bool
+    columns: slice  # of the block (q) or of the row's border entries (k)
+    first: int  # of the border's effects; 0 in the block
+
+    @property
+    def _levels_and_columns(self) -> tuple[int, int]:
+        return self.structure.levels, self.structure.q
+
+    @property
+    def _part(self) -> slice:
+        """Of the border's effects."""
+        levels, q = self._levels_and_columns
+        return slice(self.first, self.first + levels * q)
+
+    def modes(self, solution: Solution) -> Array:
+        """The modes u, shape (levels, q)."""
+        if self.in_block:
+            return solution.u[:, self.columns]
+        return solution.border[self._part].reshape(self._levels_and_columns)
+
+    def mode_covariances(self, arrow: Arrow) -> Array:
+        """Covariances of the u of each level given the parameters, shape (levels, q, q)."""
+        if self.in_block:
+            return arrow.block_covariances[:, self.columns, self.columns]
+        inverse = arrow.border_inverse[0][self._part, self._part]
+        return np.einsum("lilj->lij", inverse.reshape(self._levels_and_columns * 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """How the value depends on what it is made of; pairs are for blocks and for the border."""
+
+    by_eta: Array  # on eta of each row, at fixed effects u
+    by_rows: tuple  # on each row of A
+    by_others: dict[str, Array]  # on the further predictors of each row
+    by_H: tuple[Array, Array]  # on H: -½ tr(V dH), given as V times each row of A
+    by_mode: Array | float  # twice the slope along the mode, which is zero at the mode itself
+    others: dict[str, tuple]  # derivatives of the log-density in the further predictors
+
+
+class Marginal:
+    """The Laplace log-likelihood of a problem as a function of one parameter vector.
+
+    The vector holds the fixed effects of the orthonormal columns (not under REML), θ of each term,
+    the coefficients of the log of each shape parameter, and those of the extra zeros' logit.
+    """
+
+    def __init__(self, problem: Problem):
+        design = problem.design
+        self.problem = problem
+        block_group = _largest_group(design.random)
+        order = _rows_by_block(design.random, block_group, design.n)
+        self.order = order
+        self.likelihood = Likelihood(problem, order)
+        self.X, self.to_user = _orthonormal(design.X[order])
+        self.p = self.X.shape[1]
+        self.n_fixed = 0 if problem.reml else self.p
+        self._place(block_group)
+        if any(each.structure.levels * each.structure.q >= design.n for each in self.placed):
+            self._bound_dispersion()
+        pattern = self.pattern
+        self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
+        self.names = self._layout()
+        self._several: dict[int, Marginal] = {}
+
+    def _place(self, block_group: str | None) -> None:
+        terms = [
+            replace(
+                t,
+                Z=t.Z[self.order],
+                codes=t.codes[self.order],
+                time=None if t.time is None else t.time[self.order],
+            )
+            for t in self.problem.design.random
+        ]
+        self.placed: list[_Placed] = []
+        self.q = start = first = 0
+        column, indices = 0, []
+        for term in terms:
+            structure = structure_of(term)
+            theta = slice(start, start + structure.n_params)
+            start = theta.stop
+            if term.group == block_group:
+                columns = slice(self.q, self.q + structure.q)
+                self.q = columns.stop
+                self.placed.append(_Placed(structure, theta, True, columns, 0))
+            else:
+                columns = slice(column, column + structure.q)
+                column = columns.stop
+                self.placed.append(_Placed(structure, theta, False, columns, first))
+                indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
+                first += len(term.levels) * structure.q
+        self.n_theta, self.terms = start, terms
+        prior = np.ones(first)
+        if self.problem.reml:
+            indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
+            prior = np.concatenate([prior, np.zeros(self.p)])
+        n = len(self.X)
+        index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+        codes = next((t.codes for t in terms if t.group == block_group), None)
+        starts = np.zeros(0, dtype=np.intp)
+        if codes is None:
+            codes = np.zeros(n, dtype=np.intp)
+        else:
+            starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        self.pattern = Pattern(starts, codes, index, prior)
+
+    def _layout(self) -> dict[str, slice]:
+        """Slices of the parameter vector by what they hold."""
+        layout, start = {"beta": slice(0, self.n_fixed)}, self.n_fixed
+        layout["theta"] = slice(start, start + self.n_theta)
+        start += self.n_theta
+        for name, matrix in self.likelihood.predictors.items():
+            layout[name] = slice(start, start + matrix.shape[1])
+            start += matrix.shape[1]
+        self.size = start
+        return layout
+
+    @property
+    def refresh(self) -> int:
+        """Steps of the search from one Hessian to the next, the more the dearer a Hessian is."""
+        width = self.q + self.pattern.index.shape[1]
+        share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
+        return round(2 * (1 + self.size * share) / (1 + share)) - 1
+
+    @property
+    def is_sd(self) -> Array:
+        """Which entries of the vector are standard deviations of random effects."""
+        mask = np.zeros(self.size, dtype=bool)
+        for each in self.placed:
+            mask[self.names["theta"]][each.theta] = each.structure.is_sd
+        return mask
+
+    # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
+
+    def times(self, copies: int) -> Marginal:
+        """This many copies of the data side by side, for as many vectors at once."""
+        if copies == 1:
+            return self
+        if copies not in self._several:
+            other = copy.copy(self)
+            other.pattern = self.pattern.times(copies)
+            other.likelihood = self.likelihood.times(copies)
+            self._several[copies] = other
+        other = self._several[copies]
+        other._mode = tuple(np.concatenate([part] * copies) for part in self._mode)
+        return other
+
+    def effects(self, vectors: Array) -> Effects:
+        n, copies = len(self.X), self.pattern.copies
+        block = np.empty((copies, n, self.q))
+        values = np.empty((copies, n, self.pattern.index.shape[1]))
+        for k, vector in enumerate(vectors):
+            theta = vector[self.names["theta"]]
+            for each in self.placed:
+                target = block if each.in_block else values
+                target[k][:, each.columns] = each.structure.rows(theta[each.theta])
+        if self.problem.reml:
+            values[:, :, values.shape[2] - self.p :] = self.X
+        return Effects(self.pattern, block.reshape(copies * n, -1), values.reshape(copies * n, -1))
+
+    def parameters(self, vectors: Array) -> dict[str, Array]:
+        names = self.likelihood.predictors
+        return self.likelihood.parameters({name: vectors[:, self.names[name]] for name in names})
+
+    def solve(self, vectors: Array) -> Solution | None:
+        """The conditional modes at these parameters, found from the last ones."""
+        vectors = np.atleast_2d(vectors)
+        fixed = self.likelihood.offset
+        if not self.problem.reml:
+            fixed = fixed + (vectors[:, self.names["beta"]] @ self.X.T).ravel()
+        with np.errstate(all="ignore"):
+            arguments = self.effects(vectors), fixed, self.likelihood, self.parameters(vectors)
+            solution = find_modes(*arguments, self._mode)
+            if solution is None and any(np.any(part) for part in self._mode):
+                solution = find_modes(*arguments, tuple(np.zeros_like(p) for p in self._mode))
+        if solution is not None:
+            self._mode = (solution.u, solution.border)
+        return solution
+
+    def value_and_gradient(self, vectors: Array) -> tuple[float | Array, Array]:
+        """The log-likelihood (minus infinity where it cannot be computed) and its gradient."""
+        if vectors.ndim == 2:
+            return self._at_several(vectors)
+        solution = self.solve(vectors)
+        value = -np.inf if solution is None else self.value(solution)
+        if not np.isfinite(value):
+            return -np.inf, np.zeros(self.size)
+        return value, self.gradient(vectors, solution)
+
+    def value_at(self, vector: Array) -> float:
+        """The value alone; minus infinity where it cannot be computed."""
+        solution = self.solve(vector)
+        return -np.inf if solution is None else self.value(solution)
+
+    def _at_several(self, vectors: Array) -> tuple[Array, Array]:
+        values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
+        for part, copies in self._in_parts(vectors):
+            solution = copies.solve(vectors[part])
+            if solution is None and copies is not self:
+                for k in range(*part.indices(len(vectors))):
+                    values[k], gradients[k] = self.value_and_gradient(vectors[k])
+            elif solution is not None:
+                values[part] = copies.value(solution)
+                gradients[part] = copies.gradient(vectors[part], solution)
+        return values, gradients
+
+    def _in_parts(self, vectors: Array):
+        """Slices of the vectors that are few enough for copies of the data, and the copies."""
+        width = 5 + self.q + self.pattern.index.shape[1]
+        together = max(1, _ENTRIES_AT_ONCE // (len(self.X) * width))
+        for first in range(0, len(vectors), together):
+            part = slice(first, first + together)
+            yield part, self.times(len(vectors[part]))
+
+    def contrast_variances(self, vector: Array, contrasts: Array) -> tuple[Array, Array]:
+        """Under REML of a linear model: variances of contrasts of β̂, and their slopes.
+
+        Contrasts are rows on the orthonormal columns; the slopes, shape (size, contrasts), are in
+        the parameters. With ``Var(y) = V``, ``C = (XᵀV⁻¹X)⁻¹`` and ``a = V⁻¹XCl``, the variance
+        ``lᵀCl`` has the differential ``aᵀ dV a``; neither modes nor response are in it.
+        """
+        parameters, anywhere = self.parameters(vector[None]), np.zeros(len(self.X))
+        W = -self.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
+        others = self.likelihood.other_derivatives(anywhere, parameters)
+        effects = self.effects(vector[None])
+        arrow = Arrow(effects, W)
+        variances, slopes = np.zeros(len(contrasts)), np.zeros((self.size, len(contrasts)))
+        theta, by_theta = vector[self.names["theta"]], slopes[self.names["theta"]]
+        for k, contrast in enumerate(contrasts):
+            right = np.zeros(len(self.pattern.prior))
+            right[-self.p :] = contrast
+            u, border = arrow.solve(np.zeros((len(self.pattern.starts), self.q)), right)
+            variances[k] = contrast @ border[-self.p :]
+            a = W * effects.dot(u, border)
+            by_block = -2 * a[:, None] * self.pattern.by_row(u)
+            by_border = -2 * a[:, None] * border.take(self.pattern.index)
+            for each in self.placed:
+                F = (by_block if each.in_block else by_border)[:, each.columns]
+                by_theta[each.theta, k] = each.structure.gradient(theta[each.theta], F)
+            for name, (_, _, by_second) in others.items():
+                rows = a**2 * by_second / W**2
+                slopes[self.names[name], k] = rows @ self.likelihood.predictors[name]
+        return variances, slopes
+
+    def value(self, solution: Solution) -> float | Array:
+        integrated = self.p if self.problem.reml else 0
+        values = (
+            solution.log_joint
+            - 0.5 * solution.arrow.logdet
+            + 0.5 * integrated * np.log(2 * np.pi)
+            + self.likelihood.llf_shift()
+            + self._reml_shift
+        )
+        return float(values[0]) if len(values) == 1 else values
+
+    @cached_property
+    def _reml_shift(self) -> float:
+        """REML depends on the coordinates of β: back from the orthonormal ones to the user's."""
+        if not self.problem.reml:
+            return 0.0
+        logdet = np.linalg.slogdet(self.to_user)[1]
+        return logdet + self.p * np.log(self.likelihood.scale)
+
+    def gradient(self, vectors: Array, solution: Solution) -> Array:
+        """The derivatives of the value by the implicit function rule.
+
+        With ``a`` a row of A: ``h = aᵀH⁻¹a`` is what the determinant feels of the weight of the
+        row, ``P = H⁻¹a`` what it feels of the row itself, and ``r`` the move of eta with the mode
+        that this brings about.
+        """
+        return self._assembled(vectors, solution, self._direct(solution))
+
+    def _direct(self, solution: Solution) -> Direct:
+        """Of the joint density at the modes, and of the determinant by H: its inverse."""
+        first, pattern = solution.derivatives[0], self.pattern
+        with np.errstate(all="ignore"):
+            others = self.likelihood.other_derivatives(solution.eta, solution.parameters)
+        return Direct(
+            by_eta=first,
+            by_rows=(
+                first[:, None] * pattern.by_row(solution.u),
+                first[:, None] * solution.border.take(pattern.index),
+            ),
+            by_others={name: values[0] for name, values in others.items()},
+            by_H=solution.arrow.rows_solved(solution.arrow.effects),
+            by_mode=0.0,
+            others=others,
+        )
+
+    def _assembled(self, vectors: Array, solution: Solution, direct: Direct) -> Array:
+        arrow, effects = solution.arrow, solution.arrow.effects
+        d1, d2, d3 = solution.derivatives
+        P = direct.by_H
+        h = effects.row_products(P)
+        pulls = effects.transposed_dot(d3 * h)
+        s_block, s_border = arrow.solve(pulls[0] + direct.by_mode, pulls[1])
+        r = effects.dot(s_block, s_border)
+        q = 0.5 * (d3 * h + d2 * r)
+        copies, n = self.pattern.copies, len(self.X)
+        gradient = np.zeros((copies, self.size))
+        if not self.problem.reml:
+            gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
+        index = self.pattern.index
+        block = self.pattern.by_row(solution.u), self.pattern.by_row(s_block)
+        border = solution.border.take(index), s_border.take(index)
+        forces = [
+            now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p
+            for now, (u, s), p in zip(direct.by_rows, (block, border), P, strict=True)
+        ]
+        forces = [each.reshape(copies, n, each.shape[1]) for each in forces]
+        for k, vector in enumerate(np.atleast_2d(vectors)):
+            theta, by_theta = vector[self.names["theta"]], gradient[k, self.names["theta"]]
+            for each in self.placed:
+                F = forces[0 if each.in_block else 1][k][:, each.columns]
+                by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
+        for name, (_, e1, e2) in direct.others.items():
+            rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
+            matrix = self.likelihood.predictors[name]
+            gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+        return gradient.reshape(vectors.shape)
+
+    # -- between the user's parameters and the vector
+
+    def fixed_effects(self, vector: Array, solution: Solution) -> Array:
+        """β of the user's columns."""
+        inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
+        return self.to_user @ inner[: self.p] * self.likelihood.scale
+
+    def shape_shift(self, name: str) -> float:
+        """What the scaling of the response adds to the log of a shape parameter."""
+        return 2 * np.log(self.likelihood.unit) if name == "phi" else 0.0
+
+    def vector_of(self, estimate: Estimate) -> Array:
+        """The parameter vector of an estimate, of this engine or another."""
+        vector = np.zeros(self.size)
+        if self.n_fixed:
+            beta = np.linalg.solve(self.to_user, estimate.beta / self.likelihood.scale)
+            vector[self.names["beta"]] = beta
+        for each, term in zip(self.placed, estimate.terms, strict=True):
+            covariance = term.covariance / self.likelihood.scale**2
+            theta = each.structure.theta_of(covariance, term.correlation)
+            vector[self.names["theta"]][each.theta] = theta
+        for name in self.likelihood.predictors:
+            if name in estimate.predictors:
+                values = estimate.predictors[name]
+            else:
+                values = np.log([estimate.shape[name]])
+            vector[self.names[name]] = values - self.constant(name, self.shape_shift(name))
+        return vector
+
+    def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
+        """Var(eta | parameters) of new rows, on the user's scale.
+
+        For REML the fixed effects are among the random ones, so that their uncertainty is in it;
+        levels that the fit has not seen add the variance of their random effects.
+        """
+        n = len(X)
+        block, columns, indices = np.zeros((n, self.q)), [], []
+        codes, unseen = np.zeros(n, dtype=np.intp), np.zeros(n)
+        theta = vector[self.names["theta"]]
+        for each, term in zip(self.placed, terms, strict=True):
+            structure, known = each.structure.on(term), (term.codes >= 0)[:, None]
+            rows = structure.rows(theta[each.theta]) * known
+            G = structure.covariance(theta[each.theta])
+            Z = term.Z if G.shape[0] == term.Z.shape[1] else np.ones((n, 1))
+            unseen += np.einsum("ni,ij,nj->n", Z, G, Z) * ~known[:, 0]
+            place = np.maximum(term.codes, 0)
+            if each.in_block:
+                block[:, each.columns] = rows
+                codes = place
+            else:
+                columns.append(rows)
+                indices.append(each.first + place[:, None] * structure.q + np.arange(structure.q))
+        if self.problem.reml:
+            columns.append(X @ self.to_user)
+            start = len(self.pattern.prior) - self.p
+            indices.append(np.broadcast_to(start + np.arange(self.p), X.shape))
+        values = np.hstack(columns) if columns else np.zeros((n, 0))
+        index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+        pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
+        effects = Effects(pattern, block, values)
+        known_part = effects.row_products(solution.arrow.rows_solved(effects))
+        return (known_part + unseen) * self.likelihood.scale**2
+
+    def snapped(self, vector: Array) -> Array:
+        """The vector with standard deviations that are zero up to rounding set to zero."""
+        vector = vector.copy()
+        theta = vector[self.names["theta"]]
+        for each in self.placed:
+            theta[each.theta] = each.structure.snapped(theta[each.theta])
+        return vector
+
+    def modes(self, vector: Array, solution: Solution) -> list[Array]:
+        """Random effects b of each term on the user's scale, shape (levels, q)."""
+        found = []
+        for each in self.placed:
+            theta = vector[self.names["theta"]][each.theta]
+            effects = each.structure.effects(theta, each.modes(solution))
+            found.append(effects * self.likelihood.scale)
+        return found
+
+    def effect_sds(self, vector: Array, solution: Solution) -> list[Array]:
+        """Conditional standard deviations of b, given the parameters, of each term."""
+        found = []
+        for each in self.placed:
+            theta = vector[self.names["theta"]][each.theta]
+            cov_u = each.mode_covariances(solution.arrow)
+            covariance = each.structure.effect_covariances(theta, cov_u)
+            sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
+            found.append(sd * self.likelihood.scale)
+        return found
+
+    # -- for starting values
+
+    def _bound_dispersion(self) -> None:
+        """Every row has a random effect of its own: without a residual there is no singularity."""
+        family, link = self.likelihood.family, self.likelihood.link
+        if link.name == family.default_link.name:
+            _, residual = self.least_squares(self.likelihood.working - self.likelihood.offset)
+            self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
+
+    def least_squares(self, values: Array) -> tuple[Array, Array]:
+        """Coefficients of the orthonormal columns, and what they leave of values of the rows."""
+        beta = self.X.T @ values / len(values)
+        return beta, values - self.X @ beta
+
+    def constant(self, name: str, value: float) -> Array:
+        """Coefficients of a further predictor that give it one value in all rows."""
+        matrix = self.likelihood.predictors[name]
+        return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
+
+
+def _largest_group(terms) -> str | None:
+    """The grouping factor with most effects: it becomes the blocks of the arrow."""
+    size: dict[str, int] = {}
+    for term in terms:
+        q = 1 if term.structure == "ar1" else len(term.names)
+        size[term.group] = max(size.get(term.group, 0), len(term.levels) * q)
+    return max(size, key=size.get) if size else None
+
+
+def _rows_by_block(terms, block_group: str | None, n: int) -> Array:
+    codes = next((term.codes for term in terms if term.group == block_group), np.zeros(n, int))
+    return np.argsort(codes, kind="stable")
+
+
+def _orthonormal(X: Array) -> tuple[Array, Array]:
+    """Columns with XᵀX = n I, and the matrix that takes their coefficients to the user's."""
+    n, p = X.shape
+    if p == 0:
+        return X, np.zeros((0, 0))
+    Q, R = np.linalg.qr(X)
+    return Q * np.sqrt(n), np.linalg.inv(R) * np.sqrt(n)

@@ -1,0 +1,47 @@
+"""What every engine takes (`Problem`) and returns (`Estimate`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from glmmtools.families.base import Family
+from glmmtools.families.links import Link
+from glmmtools.formula.design import Design, FixedPart
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A model on data: what is to be estimated, without saying how."""
+
+    design: Design
+    family: Family
+    link: Link
+    reml: bool = False
+    nagq: int = 1
+    dispersion: FixedPart | None = None
+    zero: FixedPart | None = None
+
+    @cached_property
+    def n_params(self) -> int:
+        """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""
+        variances = {
+            "unstructured": lambda q: q * (q + 1) // 2,
+            "independent": lambda q: q,
+            "cs": lambda q: 2,
+            "ar1": lambda q: 2,
+        }
+        total = len(self.design.names) + len(self.family.shape)
+        total += sum(variances[t.structure](len(t.names)) for t in self.design.random)
+        if self.dispersion is not None:
+            total += len(self.dispersion.names) - 1
+        return total + (len(self.zero.names) if self.zero is not None else 0)
+
+    @cached_property
+    def trials(self) -> dict[str, Array]:
+        """The trials as a keyword argument of the family's functions, where it takes them."""
+        return {"trials": self.design.trials} if self.family.takes_trials else {}

@@ -1,0 +1,129 @@
+"""From the arguments of a call of `fit` to a `Problem`; do the data suit the family?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glmmtools.engine.problem import Problem
+from glmmtools.families.base import Family
+from glmmtools.formula.design import Design
+from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.messages import DataWarning
+from glmmtools.shared.text import plural
+
+_SLIPS = {
+    "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
+    "gamma": "Zeros or differences? Gamma needs positive values; family='normal' allows any",
+    "lognormal": "Zeros or differences? A log-normal needs positive values",
+    "poisson": "A rate? Model the count, with offset(log(exposure))",
+    "negative_binomial": "A rate? Model the count, with offset(log(exposure))",
+    "nbinom1": "A rate? Model the count, with offset(log(exposure))",
+    "binomial": "Successes out of a total? Use prop(successes, trials)",
+    "betabinomial": "Successes out of a total? Use prop(successes, trials)",
+}
+
+
+def check_problem(problem: Problem) -> None:
+    """Raise ValueError if the rows are too few for the model, whatever their responses."""
+    _check_groups(problem.family, problem.design)
+    if problem.n_params > problem.design.n:
+        raise ValueError(
+            f"the model has {plural(problem.n_params, 'parameter')} for "
+            f"{plural(problem.design.n, 'row')}"
+        )
+
+
+def check_support(distribution: Family, design: Design) -> None:
+    bad = distribution.outside_support(design.y, design.trials)
+    if bad.any():
+        row = bad.argmax()
+        slip = _SLIPS.get(distribution.name, "")
+        raise ValueError(
+            f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
+            f"{design.response.label} = {design.y[row]:g}. {slip}".strip()
+        )
+    share = design.y if design.trials is None else design.y / design.trials
+    if np.all(share == share[0]):
+        raise ValueError(
+            f"every value of the response {design.response.label!r} is {share[0]:g}, so there is "
+            "nothing to model"
+        )
+
+
+def _check_groups(distribution: Family, design: Design) -> None:
+    """A variance between groups of one row each cannot be told from the residual variance."""
+    single_trials = distribution.takes_trials and np.all(design.trials == 1)
+    if not (distribution.name in ("normal", "t", "lognormal") or single_trials):
+        return
+    for term in design.random:
+        effects = len(term.levels) * len(term.names)
+        if term.structure == "unstructured" and effects >= design.n:
+            raise ValueError(
+                f"the random term {term.label} has {effects} random effects for {design.n} rows; "
+                f"they cannot be told from the residual variation. Does {term.group!r} name "
+                "groups, or single rows?"
+            )
+
+
+def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
+    """Terms of single rows whose own variance cannot be told from the residual one.
+
+    Compound symmetries, and series with one lag only: both say the variance of a row and one
+    covariance of two rows, and the residual adds to the first alone.
+    """
+    weights = problem.design.weights
+    alike = weights is None or np.all(weights == weights[0])
+    linear = problem.link.name == problem.family.default_link.name
+    if not (problem.family.name in ("normal", "lognormal") and linear and alike):
+        return []
+    return [
+        term
+        for term in problem.design.random
+        if problem.dispersion is None and term.serial and _one_covariance(term)
+    ]
+
+
+def _one_covariance(term: RandomTerm) -> bool:
+    if term.structure == "cs":
+        cells = np.unique(np.column_stack([term.codes, term.Z]), axis=0)
+        return len(cells) == len(term.codes)
+    times = term.series[1]
+    lags = times[:, :, None] - times[:, None, :]
+    return len(np.unique(lags[lags > 0])) <= 1
+
+
+def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of terms that are confounded with the residual."""
+    return tuple(
+        DataWarning(
+            f"These data tell the variance of a row and the covariance of two rows of one "
+            f"{term.group!r}, but not which part of the variance is that of {term.label} and which "
+            f"is residual. Where the covariance is positive, (1 | {term.group}) is the same model "
+            "without that question."
+        )
+        for term in confounded_with_residual(problem)
+    )
+
+
+def confounded_groups(design: Design) -> tuple[DataWarning, ...]:
+    """Warn of random intercepts whose groups the fixed part already tells apart.
+
+    Where the indicators of the groups are sums of columns of X, as with one room for each
+    treatment, the data say nothing on the variance between the groups.
+    """
+    warnings = []
+    for term in design.random:
+        levels = len(term.levels)
+        if "Intercept" not in term.names or levels > design.X.shape[1]:
+            continue
+        indicators = (term.codes[:, None] == np.arange(levels)).astype(float)
+        fitted = design.X @ np.linalg.lstsq(design.X, indicators, rcond=None)[0]
+        if np.allclose(fitted, indicators, atol=1e-8):
+            warnings.append(
+                DataWarning(
+                    f"The fixed part already tells the levels of {term.group!r} apart, so these "
+                    f"data cannot estimate the variance in {term.label}, nor the standard error of "
+                    "what differs between them. More levels of it in each treatment would."
+                )
+            )
+    return tuple(warnings)

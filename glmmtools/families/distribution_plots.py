@@ -1,0 +1,454 @@
+"""Response distributions drawn: their shape, their mean–variance relation, their support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glmmtools.families.base import Family
+from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.style import (
+    DATA,
+    INK,
+    REFERENCE,
+    label_axes,
+    legend_outside,
+    new_axes,
+    new_panels,
+    series,
+)
+from glmmtools.shared.text import one_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = np.ndarray
+SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
+# What a learner sees who gives no parameters: means and dispersions of typical data.
+EXAMPLES: dict[str, dict[str, float]] = {
+    "normal": {"mu": 10.0, "phi": 4.0},
+    "t": {"mu": 10.0, "phi": 4.0, "df": 4.0},
+    "gamma": {"mu": 3.0, "phi": 0.3},
+    "beta": {"mu": 0.3, "phi": 10.0},
+    "binomial": {"mu": 0.3, "trials": 10},
+    "poisson": {"mu": 4.0},
+    "negative_binomial": {"mu": 4.0, "phi": 0.5},
+    "nbinom1": {"mu": 4.0, "phi": 1.0},
+    "betabinomial": {"mu": 0.3, "phi": 4.0, "trials": 10},
+    "lognormal": {"mu": 3.0, "phi": 0.3},
+}
+SUPPORT_SHADE = "0.93"
+TAIL = 0.0005  # outside the limits on either side: the central 99.9 % is drawn
+WIDEST = 10  # interquartile ranges on either side of the median: else a Cauchy is a needle
+MOST_STEMS = 250
+MEAN_MARK = {
+    "marker": "^", "markersize": 8, "markeredgecolor": "white", "linestyle": "none",
+    "clip_on": False, "zorder": 5,
+}  # fmt: skip
+
+
+def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
+    """Spread scalars and lists into one dict of parameters for each curve, and check them.
+
+    Parameters that are not given, or None, have the values of the family's example.
+
+    Examples
+    --------
+    >>> parameter_sets("gamma", phi=[0.1, 0.5])
+    [{'mu': 3.0, 'phi': 0.1}, {'mu': 3.0, 'phi': 0.5}]
+    """
+    chosen = family(name)
+    values = {k: v for k, v in EXAMPLES[chosen.name].items() if k not in chosen.fixed}
+    for key, value in given.items():
+        if value is None:
+            continue
+        if key not in values:
+            raise ValueError(f"{chosen.name} has no {key}; its parameters: {', '.join(values)}")
+        values[key] = value
+    columns = {key: np.atleast_1d(np.asarray(value, float)) for key, value in values.items()}
+    for key, column in columns.items():
+        _check_range(chosen, key, column)
+    try:
+        curves = zip(*np.broadcast_arrays(*columns.values()), strict=True)
+    except ValueError:
+        lengths = ", ".join(f"{key} {column.size}" for key, column in columns.items())
+        raise ValueError(f"lists of parameters must have one length; got {lengths}") from None
+    return [
+        {
+            key: int(value) if key == "trials" else float(value)
+            for key, value in zip(columns, curve, strict=True)
+        }
+        for curve in curves
+    ]
+
+
+def _check_range(chosen: Family, key: str, column: Array) -> None:
+    low, high = chosen.mean_interval if key == "mu" else (0.0, np.inf)
+    bad = ~((column > low) & (column < high))
+    if key == "trials":
+        bad |= column != np.round(column)
+    if bad.any():
+        where = "a whole number above 0" if key == "trials" else _range_text(low, high)
+        raise ValueError(f"{key} of {chosen.name} must be {where}; got {column[bad][0]:g}")
+
+
+def _range_text(low: float, high: float) -> str:
+    if high < np.inf:
+        return f"between {low:g} and {high:g}"
+    return "finite" if low == -np.inf else f"above {low:g} and finite"
+
+
+def _label(parameters: dict[str, float]) -> str:
+    return ", ".join(f"{SYMBOLS[key]} = {value:g}" for key, value in parameters.items())
+
+
+# ------------------------------------------------------------------------------ the shape
+
+
+def plot_distribution(
+    name: str | Family,
+    mu: float | Sequence[float] | None = None,
+    phi: float | Sequence[float] | None = None,
+    *,
+    df: float | Sequence[float] | None = None,
+    trials: int | Sequence[int] | None = None,
+    kind: str = "pdf",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a response distribution, or several with different parameters.
+
+    Continuous ones are lines, discrete ones stems on the integers. A triangle on the axis marks
+    each mean, the support is shaded, and the limits hold the central 99.9 % of every curve.
+
+    Parameters
+    ----------
+    name : str or Family
+        The response distribution.
+    mu, phi, df, trials : float or sequence, optional
+        The parameters as on the card of the family; lists draw one curve for each element. Those
+        that are not given have typical values.
+    kind : {"pdf", "cdf"}
+        The density (probability of each count), or the cumulative probability.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range or the family has no such parameter.
+
+    Examples
+    --------
+    >>> ax = plot_distribution("gamma", mu=3, phi=[0.1, 0.5, 1])
+    >>> ax.get_ylabel()
+    'density'
+    """
+    one_of("kind", kind, ("pdf", "cdf"))
+    chosen = family(name)
+    sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials)
+    ax = new_axes(ax)
+    tops, limits = [], []
+    for number, parameters in enumerate(sets):
+        frozen = chosen.distribution(**parameters)
+        x, height = _curve(chosen, frozen, kind)
+        look = series(number)
+        if chosen.discrete and kind == "pdf":
+            _stems(ax, x, height, look, _label(parameters), len(sets) > 1)
+        else:
+            _line(ax, x, height, look, _label(parameters), chosen.discrete)
+        mean = frozen.mean()
+        if np.isfinite(mean):  # t has none up to one degree of freedom
+            ax.plot([mean], [0], color=look.color, **MEAN_MARK)
+        tops.append(_top(chosen, height, frozen) if kind == "pdf" else 1.0)
+        limits.append((x[0], x[-1]))
+    _finish(ax, chosen, sets, limits)
+    ax.set_ylim(0, 1.08 * max(tops))
+    height_name = "probability" if chosen.discrete else "density"
+    label_axes(
+        ax,
+        "y, successes out of N trials" if chosen.takes_trials else "y",
+        height_name if kind == "pdf" else "probability of y or less",
+        chosen.notation_text.split(":")[0],
+    )
+    _legend(ax)
+    return ax
+
+
+def _legend(ax) -> None:
+    from matplotlib.lines import Line2D
+
+    # not drawn on the axes: an unclipped line without points confuses the layout
+    mean = Line2D([], [], color=INK, label="mean", **MEAN_MARK)
+    handles = [*ax.get_legend_handles_labels()[0], mean]
+    ax.legend(
+        handles=handles, facecolor="white", edgecolor="none", framealpha=0.85, fontsize="small"
+    )
+
+
+def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
+    low, q1, median, q3, high = frozen.ppf([TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
+    if chosen.discrete:
+        if kind == "cdf":
+            low, high = low - 1, high + 1
+        step = max(1, int((high - low) // MOST_STEMS))
+        x = np.arange(low, high + 1, step)
+        return x, frozen.pmf(x) if kind == "pdf" else frozen.cdf(x)
+    reach = WIDEST * (q3 - q1)
+    low, high = max(low, median - reach), min(high, median + reach)
+    # even steps in y for the line, even steps in probability for a peak at a bound
+    quantiles = frozen.ppf(np.linspace(TAIL, 1 - TAIL, 200))
+    quantiles = quantiles[(quantiles > low) & (quantiles < high)]
+    x = np.unique(np.concatenate([np.linspace(low, high, 300), quantiles]))
+    return x, frozen.pdf(x) if kind == "pdf" else frozen.cdf(x)
+
+
+def _top(chosen: Family, height: Array, frozen) -> float:
+    """The highest point, or less where the density rises to infinity at a bound."""
+    return height.max() if chosen.discrete else min(height.max(), 6 * frozen.pdf(frozen.median()))
+
+
+def _line(ax, x, height, look, label, discrete: bool) -> None:
+    ax.plot(
+        x, height, color=look.color, linestyle=look.linestyle, linewidth=2, label=label,
+        drawstyle="steps-post" if discrete else "default",
+    )  # fmt: skip
+
+
+def _stems(ax, x, height, look, label, several: bool) -> None:
+    width = min(1 if several else 2, 80 / len(x))
+    ax.vlines(x, 0, height, color=look.color, linewidth=width, alpha=0.6, snap=False)
+    if several:  # a faint guide for the eye; nothing lies between two integers
+        ax.plot(x, height, color=look.color, linestyle=look.linestyle, linewidth=0.8, alpha=0.5)
+    ax.plot(
+        x, height, color=look.color, marker=look.marker, linestyle="none", label=label,
+        markersize=6 if len(x) <= 40 else 3,
+    )  # fmt: skip
+
+
+def _finish(ax, chosen: Family, sets, limits) -> None:
+    """Limits a little beyond the curves, and the support shaded within them."""
+    low, high = min(each[0] for each in limits), max(each[1] for each in limits)
+    lowest = chosen.mean_interval[0]
+    highest = max(chosen.mean_interval[1] * each.get("trials", 1) for each in sets)
+    half = 0.5 if chosen.discrete else 0.0
+    # where a curve comes near a bound of its support, show the bound
+    room = 0.05 * (high - low) or 0.5
+    left = lowest if low - lowest < high - low else low
+    right = highest if highest - high < 0.3 * (high - low) else high
+    ax.set_xlim(left - room - half, right + room + half)
+    ax.axvspan(
+        max(lowest - half, left - room - half), min(highest + half, right + room + half),
+        color=SUPPORT_SHADE, linewidth=0, zorder=-1,
+        label=f"support: {chosen.support.split(' (')[0]}",
+    )  # fmt: skip
+    if chosen.discrete:
+        ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+# ------------------------------------------------------------------------------ mean and variance
+
+
+def plot_mean_variance(
+    families: Iterable[str | Family] | None = None,
+    *,
+    panels: bool = False,
+    ax: Axes | None = None,
+    **parameters,
+) -> Axes | Array:
+    """Draw the variance as a function of the mean, one curve for each family.
+
+    Families of different support share axes with logarithmic scales: there a straight line of
+    slope 1 is a variance proportional to the mean, of slope 2 a constant coefficient of variation.
+
+    Parameters
+    ----------
+    families : iterable of str or Family, optional
+        By default all.
+    panels : bool
+        One panel for each kind of support, with ordinary scales, instead of one picture.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+    **parameters : float
+        ``phi``, ``df``, ``trials`` for those families that have them, instead of typical values.
+
+    Returns
+    -------
+    Axes, or an array of Axes of shape (2, 2) with ``panels=True``
+
+    Raises
+    ------
+    ValueError
+        If `families` is empty, or both `panels` and `ax` are given.
+
+    Examples
+    --------
+    >>> ax = plot_mean_variance(["poisson", "negative_binomial"], phi=0.5)
+    >>> ax.get_xlabel()
+    'mean E(y)'
+    """
+    chosen = [family(each) for each in (FAMILIES if families is None else families)]
+    if not chosen:
+        raise ValueError("families is empty; give at least one, or None for all")
+    unknown = set(parameters) - {"phi", "df", "trials"}
+    if unknown:
+        raise ValueError(f"{min(unknown)} is no parameter of a family; valid: phi, df, trials")
+    if not panels:
+        ax = new_axes(ax, (9.0, 4.8))
+        _mean_variance(ax, chosen, parameters, log=len({_kind(each) for each in chosen}) > 1)
+        legend_outside(ax)
+        return ax
+    if ax is not None:
+        raise ValueError("panels=True makes its own figure: leave out ax, or panels")
+    axes = new_panels(2, 2, (9.5, 7.0))
+    for each, (kind, title) in zip(axes.flat, KINDS.items(), strict=True):
+        members = [one for one in chosen if _kind(one) == kind]
+        if not members:
+            each.set_axis_off()
+            continue
+        _mean_variance(each, members, parameters, log=False, first=chosen)
+        label_axes(each, title=title)
+        each.set_ylim(0, 1.45 * each.get_ylim()[1])  # room for the legend
+        each.legend(frameon=False, fontsize="small", loc="upper left")
+    return axes
+
+
+KINDS = {
+    "real": "any real number",
+    "positive": "positive, continuous",
+    "count": "counts 0, 1, 2, …",
+    "bounded": "proportions, successes out of N",
+}
+
+
+def _kind(chosen: Family) -> str:
+    low, high = chosen.mean_interval
+    if low == -np.inf:
+        return "real"
+    if high == 1:
+        return "bounded"
+    return "count" if chosen.counts else "positive"
+
+
+def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) -> None:
+    for each in chosen:
+        own = {key: value for key, value in parameters.items() if key in EXAMPLES[each.name]}
+        (shape,) = parameter_sets(each, **own)
+        del shape["mu"]
+        if each.mean_interval[1] == 1:
+            mu = np.linspace(0, 1, 400)[1:-1]
+        else:
+            mu = np.geomspace(0.01, 100, 400) if log else np.linspace(0.01, 10, 400)
+        if each.takes_trials and not log:  # one scale for all proportions: that of y/N
+            mean, variance = mu, each.variance(mu, **shape) / shape["trials"] ** 2
+        else:
+            mean = each.mean(mu, shape["trials"]) if each.takes_trials else mu
+            variance = each.variance(mu, **shape)
+        number = (first or chosen).index(each)
+        look = series(number)
+        formula = each.variance_text.split(" (")[0].split(" for ")[0]
+        if each.takes_trials and not log:
+            formula = f"{formula} / N²"
+        values = f" ({_label(shape)})" if shape and not log else ""
+        ax.plot(
+            mean, variance, color=look.color, linestyle=look.linestyle, linewidth=1.8,
+            marker=look.marker, markersize=5, markevery=(7 * number % 60, 60),
+            label=f"{each.name}: {formula}{values}",
+        )  # fmt: skip
+    if log:
+        ax.set(xscale="log", yscale="log", xlim=(0.01, 100), ylim=(1e-4, 1e5))
+    else:
+        ax.set_ylim(0, None)
+    of = "y/N" if chosen[0].mean_interval[1] == 1 and not log else "y"
+    label_axes(ax, f"mean E({of})", f"variance Var({of})")
+
+
+# ------------------------------------------------------------------------------ the support
+
+
+def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
+    """Draw the values that each family can take, and cross out those that cannot produce `y`.
+
+    Parameters
+    ----------
+    y : array-like, optional
+        The response; drawn as ticks on the lower edge. A family that cannot produce it is drawn
+        in grey, with the value and the row that exclude it.
+    trials : int or array-like, optional
+        The known totals of `y`.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> ax = plot_support([0.2, 0.5, 1.0])
+    >>> [label.get_text() for label in ax.get_yticklabels()][3]
+    '✗ beta'
+    """
+    from glmmtools.families.suggest import impossible_families, read_values
+
+    read = None if y is None else read_values(y, trials)
+    impossible = {} if read is None else impossible_families(read)
+    values = None if read is None else read.y
+    ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
+    low, high = (-2.4, 6.4) if values is None else _span(values)
+    unknown = 4 if values is None else max(1, int(values.max()))
+    totals = unknown if trials is None else int(np.max(trials))
+    names = list(FAMILIES)
+    for row, each in enumerate(FAMILIES.values()):
+        out = each.name in impossible
+        _support_row(ax, each, row, (low, high), totals, REFERENCE if out else series(0).color)
+        note = impossible.get(each.name, "" if values is not None else each.support)
+        ax.text(
+            1.02, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize="small",
+            color=INK,
+        )  # fmt: skip
+    if values is not None:
+        names = [f"{'✗' if name in impossible else '✓'} {name}" for name in names]
+        ax.plot(
+            values, np.full(values.shape, len(names) - 0.2), linestyle="none", marker="|",
+            markersize=12, color=DATA,
+        )  # fmt: skip
+        ax.text(1.02, len(names) - 0.2, "← y, the data", transform=ax.get_yaxis_transform(),
+                va="center", fontsize="small", color=INK)  # fmt: skip
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) + (0.2 if values is not None else -0.5), -0.6)
+    ax.set_xlim(low, high)
+    ax.tick_params(axis="y", length=0)
+    return label_axes(ax, "y")
+
+
+def _span(values: Array) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    room = 0.08 * (high - low) or 0.5
+    # zero and one are bounds of a support: show them where the data come near
+    low = min(low, 0.0) if low < high - low else low
+    return low - room, high + room
+
+
+def _support_row(ax, each: Family, row: int, limits, totals: int, color: str) -> None:
+    low, high = max(each.mean_interval[0], limits[0]), each.mean_interval[1]
+    high = min(high * (totals if each.takes_trials else 1), limits[1])
+    if low > high:
+        return
+    if not each.discrete:
+        ax.plot([low, high], [row, row], color=color, linewidth=5, solid_capstyle="butt")
+        for end in (each.mean_interval[0], each.mean_interval[1]):
+            if limits[0] <= end <= limits[1]:  # a bound that is not reached
+                ax.plot([end], [row], marker="o", markersize=7, markerfacecolor="white",
+                        color=color)  # fmt: skip
+        return
+    whole = np.arange(np.ceil(low), np.floor(high) + 1)
+    if whole.size <= 60:
+        ax.plot(whole, np.full(whole.shape, row), linestyle="none", marker="o", color=color)
+    else:
+        ax.plot([low, high], [row, row], color=color, linewidth=5, linestyle=(0, (0.3, 0.6)))

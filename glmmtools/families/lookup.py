@@ -1,0 +1,76 @@
+"""Response distributions: one `Family` object each, the only place that knows their formulas.
+
+Every family is written with the mean ``mu`` and, where it has one, a dispersion ``phi``, in the
+convention of Stroup (2012, *Generalized Linear Mixed Models*, ch. 2): ``phi`` enters the variance
+as the card of the family says. Engines, plots, simulators and residuals read these objects.
+
+Derivatives of the log-density with respect to ``mu`` (three orders), and of those with respect to
+the *logarithm* of each shape parameter, are exact; `Family.eta_derivatives` carries them to the
+linear predictor by the chain rule.
+
+>>> gamma = family("gamma")
+>>> float(gamma.variance(mu=2.0, phi=0.5))
+2.0
+"""
+
+from __future__ import annotations
+
+from glmmtools.families.base import Family
+from glmmtools.families.continuous import Beta, Gamma, LogNormal, Normal, StudentT
+from glmmtools.families.discrete import (
+    BetaBinomial,
+    Binomial,
+    NegativeBinomial,
+    NegativeBinomial1,
+    Poisson,
+)
+from glmmtools.shared.text import nearest
+
+FAMILIES: dict[str, Family] = {
+    each.name: each
+    for each in (
+        Normal(), StudentT(), Gamma(), Beta(), Binomial(), Poisson(), NegativeBinomial(),
+        NegativeBinomial1(), BetaBinomial(), LogNormal(),
+    )
+}  # fmt: skip
+_BY_ANY_NAME = {alias: each for each in FAMILIES.values() for alias in (each.name, *each.aliases)}
+
+
+def family(name: str | Family, *, df: float | None = None) -> Family:
+    """Look up a response distribution by name; R's names work too.
+
+    Parameters
+    ----------
+    name : str or Family
+        ``normal, t, gamma, beta, binomial, poisson, negative_binomial, nbinom1, betabinomial,
+        lognormal`` or an alias such as ``gaussian`` and ``nbinom2``.
+    df : float, optional
+        Degrees of freedom of t, given instead of estimated.
+
+    Returns
+    -------
+    Family
+        It prints as its card: notation, support, mean, variance, links, SciPy's parameters.
+
+    Raises
+    ------
+    ValueError
+        If there is no family of that name.
+
+    Examples
+    --------
+    >>> family("nbinom2").name
+    'negative_binomial'
+    """
+    if df is not None:
+        if family(name).name != "t":
+            raise ValueError(f"df is for the t family; {family(name).name} has none")
+        return StudentT(df)
+    if isinstance(name, Family):
+        return name
+    if isinstance(name, str) and name in _BY_ANY_NAME:
+        return _BY_ANY_NAME[name]
+    raise ValueError(
+        f"unknown family {name!r}{nearest(name, _BY_ANY_NAME)}. "
+        f"Valid families: {', '.join(FAMILIES)}"
+    )

@@ -1,0 +1,4 @@
+"""One fit and what is read off it without another search.
+
+Imports `engine` and below.
+"""

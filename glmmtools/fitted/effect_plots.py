@@ -1,0 +1,198 @@
+"""Pictures of what a fitted model predicts: along a covariate or factor, and of its own rows."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.effects import (
+    Effects,
+    has_interval,
+    mean_label,
+    observed,
+    predict_along,
+    shown,
+)
+from glmmtools.fitted.fit import Fit
+from glmmtools.formula.columns import levels_of
+from glmmtools.shared import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+Array = np.ndarray
+_DODGE = 0.16  # between the levels of `by` at one level of a factor
+_BESIDE = -0.2  # where observations stand that belong to no one level of `by`
+
+
+# ------------------------------------------------------------------------------ effects
+
+
+def plot_effects(
+    model: Fit,
+    x: str,
+    by: str | None = None,
+    level: str = "population",
+    scale: str = "response",
+    interval: float | None = 0.95,
+    ax: Axes | None = None,
+    data: bool = True,
+) -> Axes:
+    """Draw the predicted mean along one column, with its interval and the observations.
+
+    The other columns are held at their mean or their commonest level; the title says which.
+
+    Parameters
+    ----------
+    x : str
+        A covariate (a curve with a band, over the observed range) or a factor (points with bars).
+    by : str, optional
+        A second column: one curve for each level, or for few values or the 10, 50 and 90 %
+        quantiles of a covariate.
+    level : {"population", "conditional", "marginal"}
+        With random effects at zero; the same with a thin line for each group; or averaged over the
+        random effects (without interval).
+    scale : {"response", "link"}
+    interval : float, optional
+        Confidence level of the intervals of the mean; None draws none.
+    ax : Axes, optional
+        Default: a new figure.
+    data : bool
+        Show the observations: proportions for binomial families, larger for more trials; under an
+        offset with log link brought to the exposure of the curve. They are on the response scale,
+        so that they are drawn on ``scale="link"`` only under the identity link.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If `x` or `by` is not a column of the fixed part, or the fit did not converge.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> m = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"), reml=True)
+    >>> ax = m.plot_effects("days", level="conditional")
+    >>> ax.get_ylabel()
+    'mean of reaction'
+    """
+    effects = predict_along(model, x, by, level, scale, interval)
+    ax = style.new_axes(ax)
+    places = _places(model, effects)
+    if data and (scale == "response" or model.link.name == "identity"):
+        _draw_observed(ax, model, effects, places)
+    if effects.lines is not None:
+        _draw_lines(ax, effects, places)
+    for number, value in enumerate(effects.by_values):
+        table = effects.table if by is None else effects.table[effects.table[by] == value]
+        _draw_curve(ax, effects, table, places, number, "" if by is None else shown(value))
+    if not effects.numeric:
+        ax.set_xticks(range(len(places)), [str(each) for each in places])
+        ax.set_xlim(-0.5, len(places) - 0.5)
+    style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, effects, level, scale))
+    if by is not None:
+        style.legend_outside(ax, by)
+    return ax
+
+
+def _places(model: Fit, effects: Effects) -> dict:
+    """The place of each level of a factor x on the axis; empty for a covariate."""
+    if effects.numeric:
+        return {}
+    levels = levels_of(model.problem.design.frame[effects.x])
+    return {each: place for place, each in enumerate(levels)}
+
+
+def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
+    return values.map(places).to_numpy(float) + shift if places else values.to_numpy(float)
+
+
+def _shift(effects: Effects, number: int) -> float:
+    return _DODGE * (number - (len(effects.by_values) - 1) / 2)
+
+
+def _draw_observed(ax: Axes, model: Fit, effects: Effects, places: dict) -> None:
+    table = observed(model, effects)
+    by = effects.by
+    matched = by in table
+    sizes = 12 + 60 * table["n"] / table["n"].max() if table["n"].max() > 1 else table["n"] * 14
+    jitter = np.random.default_rng(0).uniform(-0.05, 0.05, len(table)) if places else 0.0
+    for number, value in enumerate(effects.by_values if matched else [None]):
+        rows = (table[by] == value).to_numpy() if matched else np.ones(len(table), bool)
+        look = style.series(number)
+        at = _on_axis(table[effects.x], places, _shift(effects, number) if matched else _BESIDE)
+        ax.scatter(
+            (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
+            facecolors="none", edgecolors=look.color if matched else style.DATA, linewidths=0.8,
+            alpha=0.75, zorder=1, gid="observed",
+        )  # fmt: skip
+
+
+def _draw_lines(ax: Axes, effects: Effects, places: dict) -> None:
+    for _, line in effects.lines.groupby("line", sort=False):
+        for number, value in enumerate(effects.by_values):
+            part = line if effects.by is None else line[line[effects.by] == value]
+            at = _on_axis(part[effects.x], places, _shift(effects, number))
+            color = style.DATA if effects.by is None else style.series(number).color
+            marker = "." if len(part) == 1 else None
+            ax.plot(
+                at, part["estimate"], color=color, marker=marker, linewidth=0.8, alpha=0.6,
+                zorder=2, gid="group",
+            )  # fmt: skip
+
+
+def _draw_curve(ax, effects: Effects, table, places: dict, number: int, label: str) -> None:
+    look = style.series(number)
+    at = _on_axis(table[effects.x], places, _shift(effects, number))
+    has_interval = "conf_low" in table
+    if effects.numeric:
+        ax.plot(
+            at, table["estimate"], color=look.color, linestyle=look.linestyle, linewidth=2,
+            label=label or None, zorder=4, gid="curve",
+        )  # fmt: skip
+        if has_interval:
+            ax.fill_between(
+                at, table["conf_low"], table["conf_high"], color=look.color,
+                alpha=style.BAND_ALPHA, linewidth=0, zorder=3,
+            )  # fmt: skip
+        return
+    bars = None
+    if has_interval:
+        middle = table["estimate"]
+        bars = [middle - table["conf_low"], table["conf_high"] - middle]
+    ax.errorbar(
+        at, table["estimate"], yerr=bars, fmt=look.marker, color=look.color, markersize=8,
+        markeredgecolor="white", capsize=3, linewidth=1.8, label=label or None, zorder=4,
+        gid="curve",
+    )  # fmt: skip
+
+
+def _effects_title(model: Fit, effects: Effects, level: str, scale: str) -> str:
+    parts = []
+    if model.n_groups:
+        groups = model.problem.design.formula.groups
+        typical = "" if model.link.name == "identity" else (
+            f" (a typical {groups[0]}, not the average)"
+        )  # fmt: skip
+        parts.append(
+            {
+                "population": f"random effects at 0{typical}",
+                "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
+                "marginal": "averaged over the random effects",
+            }[level]
+        )
+    if effects.held:
+        parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in effects.held.items()))
+    if not has_interval(model, level, scale):
+        parts.append("no interval")
+    return "\n".join(textwrap.wrap("; ".join(parts), 62))
+
+
+# ------------------------------------------------------------------------------ fit

@@ -1,0 +1,257 @@
+"""Predictions along one covariate or factor, and the observations to show beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.prediction import predict
+from glmmtools.formula.columns import levels_of
+from glmmtools.formula.grammar import split_outside, variables_in
+from glmmtools.shared.text import listed, nearest, one_of
+
+Array = np.ndarray
+_POINTS = 101
+_FEW = 5  # so many values of a numeric `by` are shown as they are
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Predictions along `x`, one curve for each value of `by`.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns `x` (and `by`), ``estimate``, and ``conf_low, conf_high`` where there is an
+        interval.
+    by_values : list
+        Values of `by`, in the order of the curves; ``[None]`` without `by`.
+    held : dict
+        What every other column is held at, and how that was chosen: ``{"age": "28.4 (mean)"}``.
+    lines : DataFrame or None
+        At the conditional level the predictions of each group, over the values of `x` that the
+        group has; column ``line`` numbers the groups.
+    """
+
+    table: pd.DataFrame
+    x: str
+    by: str | None
+    by_values: list
+    held: dict[str, str]
+    numeric: bool
+    lines: pd.DataFrame | None = None
+
+
+def predict_along(
+    model: Fit,
+    x: str,
+    by: str | None = None,
+    level: str = "population",
+    scale: str = "response",
+    interval: float | None = 0.95,
+) -> Effects:
+    """Predict along a column of the fixed part, the others held at their mean or commonest level.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> m = gt.fit("reaction ~ days + (1 | subject)", gt.load_data("sleep"), reml=True)
+    >>> predict_along(m, "days").table.iloc[[0, -1]].round(1)
+         days  estimate  conf_low  conf_high
+    0     0.0     251.4     231.2      271.6
+    100   9.0     345.6     325.4      365.8
+    """
+    require_converged(model, "a plot of effects needs")
+    one_of("level", level, ("population", "conditional", "marginal"))
+    one_of("scale", scale, ("response", "link"))
+    frame = model.problem.design.frame
+    _check_column(model, "x", x)
+    if by is not None:
+        _check_column(model, "by", by)
+        if by == x:
+            raise ValueError(f"x and by are both {x!r}; by is another column of the fixed part")
+    held = _typical_values(model, (x, by))
+    by_values = [None] if by is None else _curve_values(model, by)
+    parts = []
+    for value in by_values:
+        rows = frame if by is None or not is_factor(model, by) else frame[frame[by] == value]
+        grid = pd.DataFrame({x: _along(model, x, rows)})
+        if by is not None:
+            grid[by] = value
+        parts.append(grid)
+    grid = pd.concat(parts, ignore_index=True)
+    if not has_interval(model, level, scale):
+        interval = None
+    curve_level = "marginal" if level == "marginal" else "population"
+    found = predict(model, _filled(grid, held), scale=scale, level=curve_level, interval=interval)
+    if interval is None:
+        grid["estimate"] = found
+    else:
+        grid = grid.join(found.drop(columns="std_error"))
+    lines = _lines(model, x, by, by_values, held, scale) if level == "conditional" else None
+    told = {name: f"{shown(value)} ({how})" for name, (value, how) in held.items()}
+    return Effects(grid, x, by, by_values, told, not is_factor(model, x), lines)
+
+
+def has_interval(model: Fit, level: str, scale: str) -> bool:
+    """Means averaged over the random effects or over extra zeros come without an interval."""
+    return level != "marginal" and (scale == "link" or model.problem.zero is None)
+
+
+def _check_column(model: Fit, argument: str, name: str) -> None:
+    columns = _columns_used(model)
+    if name in columns:
+        return
+    hint = nearest(name, columns)
+    if name in model.problem.design.formula.groups:
+        hint = ", but a grouping factor: level='conditional' draws one line for each of its levels"
+    raise ValueError(
+        f"{argument}={name!r} is not a column of the fixed part{hint}. "
+        f"Columns: {listed(columns) or 'none'}"
+    )
+
+
+def _columns_used(model: Fit) -> list[str]:
+    """Columns that a prediction needs, grouping factors aside."""
+    problem = model.problem
+    parts = problem.design.formula.right_side
+    parts += [each.text for each in (problem.dispersion, problem.zero) if each is not None]
+    names = dict.fromkeys(name for part in parts for name in variables_in(part))
+    return [name for name in names if name in problem.design.frame.columns]
+
+
+def is_factor(model: Fit, name: str) -> bool:
+    """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
+    column = model.problem.design.frame[name]
+    as_levels = re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", model.formula)
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return bool(as_levels) or not numeric
+
+
+def _typical(model: Fit, name: str) -> tuple:
+    column = model.problem.design.frame[name]
+    if not is_factor(model, name):
+        return float(column.mean()), "mean"
+    counts = column.value_counts()
+    commonest = [each for each in levels_of(column) if counts[each] == counts.max()]
+    return commonest[0], "first level" if len(commonest) > 1 else "commonest"
+
+
+def _curve_values(model: Fit, by: str) -> list:
+    column = model.problem.design.frame[by]
+    if is_factor(model, by) or column.nunique() <= _FEW:
+        return levels_of(column)
+    return [float(each) for each in np.quantile(column, [0.1, 0.5, 0.9])]
+
+
+def _along(model: Fit, x: str, rows: pd.DataFrame) -> list:
+    """Values of x: levels, or a grid over the range of these rows (no extrapolation)."""
+    if is_factor(model, x):
+        return levels_of(rows[x])
+    low, high = rows[x].min(), rows[x].max()
+    return [low] if low == high else list(np.linspace(low, high, _POINTS))
+
+
+def _filled(grid: pd.DataFrame, held: dict[str, tuple]) -> pd.DataFrame:
+    return grid.assign(**{name: value for name, (value, _) in held.items()})
+
+
+def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
+    """Conditional predictions of each group over its own values of x."""
+    design = model.problem.design
+    if not design.random:
+        raise ValueError(
+            f"level='conditional' is for random effects; {model.formula!r} has none. "
+            "Use level='population'"
+        )
+    keys = design.formula.groups
+    by_factor = by is not None and is_factor(model, by)
+    columns = keys + ([by] if by_factor and by not in keys else [])
+    parts = []
+    for number, (key, rows) in enumerate(design.frame.groupby(columns, observed=True, sort=False)):
+        one = dict(zip(columns, key, strict=True))
+        for value in [None] if by is None or by_factor else by_values:
+            part = pd.DataFrame({x: _along(model, x, rows)}).assign(line=number, **one)
+            parts.append(part if value is None else part.assign(**{by: value}))
+    lines = pd.concat(parts, ignore_index=True)
+    lines["estimate"] = predict(model, _filled(lines, held), scale=scale, level="conditional")
+    return lines
+
+
+def shown(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------------------------ the observations
+
+
+def observed(model: Fit, effects: Effects) -> pd.DataFrame:
+    """What was observed, comparable with the means: columns `x`, ``y``, ``n`` and perhaps `by`.
+
+    Successes are given as proportions; single 0/1 responses as proportions of each value of x (ten
+    classes of it where there are many). With an offset and a log link, counts are brought to the
+    exposure of the curve.
+
+    Returns
+    -------
+    DataFrame
+        ``n`` is the number of trials of a proportion, 1 otherwise. Column `by` only where each
+        observation belongs to one of the curves, which it does not between three quantiles.
+    """
+    design, x, by = model.problem.design, effects.x, effects.by
+    columns = [x] if by is None else [x, by]
+    table = design.frame[columns].reset_index(drop=True)
+    trials = np.ones(design.n) if design.trials is None else design.trials
+    table["y"], table["n"] = design.y / trials, trials
+    if model.link.name == "log" and design.has_offset:
+        at = _filled(effects.table[columns], _typical_values(model, columns))
+        reference = design.fixed_on(at)[1]
+        if np.ptp(reference) == 0:
+            table["y"] *= np.exp(reference[0] - design.offset)
+    if by is not None and not table[by].isin(effects.by_values).all():
+        table = table.drop(columns=by)
+    if design.trials is not None and np.all(trials == 1):
+        return _proportions(table, effects)
+    return table
+
+
+def _typical_values(model: Fit, but: Sequence) -> dict[str, tuple]:
+    return {name: _typical(model, name) for name in _columns_used(model) if name not in but}
+
+
+def _proportions(table: pd.DataFrame, effects: Effects) -> pd.DataFrame:
+    """Means of 0/1 responses where x (and by) are the same, or in classes of x."""
+    x, keys = effects.x, [each for each in (effects.x, effects.by) if each in table]
+    if effects.numeric and table[x].nunique() > 12:
+        classes = pd.qcut(table[x], 10, duplicates="drop")
+        table = table.assign(**{x: table.groupby(classes, observed=True)[x].transform("mean")})
+    grouped = table.groupby(keys, observed=True, sort=True)["y"]
+    return grouped.agg(y="mean", n="size").reset_index()
+
+
+def response_label(model: Fit) -> str:
+    """What is observed, for an axis: ``"incidence / size"``, ``"sick"``, ``"yield"``."""
+    response = model.problem.design.response
+    pair = re.fullmatch(r"\s*(prop|cbind)\s*\((.*)\)\s*", response.label, flags=re.DOTALL)
+    if pair:
+        first, second = (part.strip("` ") for part, _ in split_outside(pair.group(2), ","))
+        total = second if pair.group(1) == "prop" else f"({first} + {second})"
+        return f"{first} / {total}"
+    name = response.label.strip("`")
+    return name if response.success is None else f"{name} = {response.success}"
+
+
+def mean_label(model: Fit, scale: str = "response") -> str:
+    """The mean of the response on one of the scales, for an axis."""
+    what = "probability" if model.family.takes_trials else "mean"
+    label = f"{what} of {response_label(model)}"
+    if scale == "response" or model.link.name == "identity":
+        return label
+    if model.link.name == "logit":
+        return f"log odds of {label}" if what == "mean" else f"log odds of {response_label(model)}"
+    return f"{model.link.name}({label})"

@@ -1,0 +1,266 @@
+"""`Fit`: what was fitted, what was found, and what is read off both without another search."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools.engine import laplace
+from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.joint import Joint
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.satterthwaite import Satterthwaite
+from glmmtools.engine.suitability import confounded_groups, residual_warnings
+from glmmtools.families.base import Family
+from glmmtools.families.links import Link
+from glmmtools.fitted.dispersion import dispersion, further_dispersion
+from glmmtools.fitted.random_tables import tidy_effects
+from glmmtools.fitted.variances import variance_components
+from glmmtools.fitted.wald import two_sided_p
+from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.messages import GlmmWarning
+
+Array = np.ndarray
+
+
+class Fit:
+    """A problem and its estimate; names follow statsmodels where it has one.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was asked: the design (``y`` of shape (n,), ``X`` (n, p), the random terms), the family
+        and link, what is modelled beside the mean.
+    estimate : Estimate
+        What the engine found: ``beta`` of shape (p,) and its covariance on the scale of the linear
+        predictor, the covariance and modes of each random term, the log-likelihood, how the search
+        ended.
+    """
+
+    def __init__(self, problem: Problem, estimate: Estimate):
+        self.problem = problem
+        self.estimate = estimate
+
+    # -- what was fitted, and how it went
+
+    @property
+    def formula(self) -> str:
+        return self.problem.design.formula.text
+
+    @property
+    def family(self) -> Family:
+        return self.problem.family
+
+    @property
+    def link(self) -> Link:
+        return self.problem.link
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether this is a linear (mixed) model: normal, with the identity link."""
+        return self.family.name == "normal" and self.link.name == "identity"
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that computed the fit."""
+        return self.estimate.engine
+
+    @property
+    def method(self) -> str:
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``."""
+        return self.estimate.method
+
+    @property
+    def converged(self) -> bool:
+        return self.estimate.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether a variance is estimated at zero, or a correlation at -1 or 1."""
+        return bool(self.estimate.singular)
+
+    @cached_property
+    def messages(self) -> tuple[GlmmWarning, ...]:
+        """What happened during the fit, as instances of the warning classes."""
+        return (
+            *confounded_groups(self.problem.design),
+            *residual_warnings(self.problem),
+            *self.estimate.messages,
+        )
+
+    @property
+    def nobs(self) -> int:
+        return self.problem.design.n
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows of the data left out because a value was missing."""
+        return self.problem.design.n_dropped
+
+    @property
+    def n_groups(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return {term.group: len(term.levels) for term in self.problem.design.random}
+
+    # -- fixed effects
+
+    @cached_property
+    def params(self) -> pd.Series:
+        """Fixed effects on the scale of the linear predictor."""
+        return self.by_coefficient(self.estimate.beta, "estimate")
+
+    @cached_property
+    def bse(self) -> pd.Series:
+        """Standard errors of the fixed effects."""
+        with np.errstate(invalid="ignore"):
+            return self.by_coefficient(np.sqrt(np.diag(self.estimate.cov_beta)), "std_error")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of the Wald tests that a coefficient is zero."""
+        p = two_sided_p((self.params / self.bse).to_numpy(), self.estimate.df)
+        return self.by_coefficient(p, "p_value").rename_axis("term")
+
+    @cached_property
+    def satterthwaite(self) -> Satterthwaite:
+        """Degrees of freedom of contrasts; for linear mixed models."""
+        return Satterthwaite.of(self.problem, self.estimate)
+
+    def by_coefficient(self, values: Array, name: str) -> pd.Series:
+        """A Series of values, shape (p,), one for each fixed effect."""
+        return pd.Series(values, index=list(self.problem.design.names), name=name)
+
+    # -- the fit as a whole
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the REML criterion for a REML fit."""
+        return self.estimate.llf
+
+    @property
+    def df_model(self) -> int:
+        """Number of estimated parameters, variance components and dispersion included."""
+        return self.estimate.n_params
+
+    @property
+    def df_resid(self) -> int:
+        return self.nobs - self.df_model
+
+    @property
+    def aic(self) -> float:
+        return 2 * self.df_model - 2 * self.llf
+
+    @property
+    def bic(self) -> float:
+        return np.log(self.nobs) * self.df_model - 2 * self.llf
+
+    # -- variance components and random effects
+
+    @property
+    def random_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
+        """Each random term with its estimates."""
+        return list(zip(self.problem.design.random, self.estimate.terms, strict=True))
+
+    @cached_property
+    def variance_components(self) -> pd.DataFrame:
+        """Variances of the random effects, and the residual variance of a normal model.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
+            term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
+        """
+        return variance_components(self.problem, self.estimate)
+
+    @property
+    def dispersion(self) -> pd.Series:
+        """The dispersion parameters by name; for a normal model also the residual sd.
+
+        Of a dispersion formula or zero inflation: the coefficients, as ``log phi: x`` and
+        ``logit zero: x``; one extra-zero probability is given as ``zero``.
+        """
+        return dispersion(self.problem, self.estimate)
+
+    @property
+    def further_dispersion(self) -> pd.Series:
+        """The dispersion without what the variance components show."""
+        return further_dispersion(self.problem, self.estimate)
+
+    @cached_property
+    def random_effects(self) -> pd.DataFrame:
+        """Conditional modes of the random effects with their conditional standard deviations.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group, level, term, estimate, std_error``, one row a random effect. The
+            standard deviations are given the parameters, as lme4's ``condVar``.
+        """
+        sds = laplace.conditional_sds(self.problem, self.estimate)
+        return pd.DataFrame(
+            tidy_effects(self.problem.design.random, estimate=self.modes, std_error=sds)
+        )
+
+    @property
+    def modes(self) -> list[Array]:
+        """Conditional modes of the random effects of each term, shape (levels, q)."""
+        return [term.modes for term in self.estimate.terms]
+
+    # -- rows
+
+    @property
+    def shape_by_row(self) -> dict[str, Any]:
+        """Shape parameters: numbers, or arrays of shape (n,) where they are modelled."""
+        values, part = dict(self.estimate.shape), self.problem.dispersion
+        if part is not None:
+            values["phi"] = np.exp(part.X @ self.estimate.predictors["phi"])
+        return values
+
+    def extra_zero_probability(self, newdata: Any = None) -> Any:
+        """Probability of an extra zero in each row; 0 without zero inflation."""
+        part = self.problem.zero
+        if part is None:
+            return 0.0
+        X = part.X if newdata is None else part.on(newdata)
+        return special.expit(X @ self.estimate.predictors["zero"])
+
+    @cached_property
+    def linear_predictor(self) -> pd.Series:
+        """Fitted ``eta``: fixed part, offset and conditional modes."""
+        design = self.problem.design
+        eta = linear_predictor(design.X, design.random, self.estimate.beta, self.modes)
+        return self.by_row(eta + design.offset, "eta")
+
+    @cached_property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted conditional means; probabilities for the binomial families.
+
+        With zero inflation the mean of the response is ``(1 - p) mu``.
+        """
+        mu = self.link.inverse(self.linear_predictor)
+        return self.by_row((1 - self.extra_zero_probability()) * mu, "fitted")
+
+    def by_row(self, values: Any, name: str) -> pd.Series:
+        """A Series of values, shape (n,), with the index of the data."""
+        return pd.Series(np.asarray(values), index=self.problem.design.frame.index, name=name)
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The likelihood around the estimates, for standard errors of predictions."""
+        return Joint(self.problem, self.estimate)
+
+
+def require_converged(fit: Fit, what: str, forced: str = "") -> None:
+    """Raise ValueError, with the reason, if the fit did not converge; `forced` says what may be."""
+    if not fit.converged:
+        reasons = " ".join(map(str, fit.messages)) or "no reason is known."
+        raise ValueError(
+            f"the fit of {fit.formula!r} did not converge, and {what} one that did: {reasons}"
+            + (f" Mend the model, or {forced} with force=True" if forced else "")
+        )

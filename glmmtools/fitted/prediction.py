@@ -1,0 +1,163 @@
+"""What a fitted model says of rows, old and new: predicted means, and responses drawn from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.covariances.structures import structure_of
+from glmmtools.engine import joint
+from glmmtools.fitted.coefficients import contrast_df
+from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.wald import limits
+from glmmtools.shared.text import one_of
+
+Array = np.ndarray
+_QUADRATURE_NODES = 41
+
+
+def predict(
+    model: Fit,
+    newdata: Any = None,
+    scale: str = "response",
+    level: str = "conditional",
+    interval: float | None = None,
+) -> pd.Series | pd.DataFrame:
+    """Predicted means, with standard errors and intervals where asked.
+
+    Parameters
+    ----------
+    newdata : DataFrame, optional
+        Rows to predict; default the data of the fit. A level that the fit has not seen gets
+        random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
+        given as ``offset=`` is not carried over.
+    scale : {"response", "link"}
+    level : {"conditional", "population", "marginal"}
+        With the random effects at their modes, at zero, or averaged over their distribution.
+    interval : float, optional
+        Confidence level of an interval for the predicted mean. Conditional standard errors hold
+        the uncertainty of all parameters and of the random effects; for a new level, its whole
+        variance. At the population level of a normal model the quantile is Student's t. Limits are
+        computed on the link scale.
+
+    Returns
+    -------
+    Series or DataFrame
+        One row a row of `newdata`, with its index: the mean, or with `interval` the columns
+        ``estimate, std_error, conf_low, conf_high``.
+    """
+    one_of("scale", scale, ("response", "link"))
+    one_of("level", level, ("conditional", "population", "marginal"))
+    if level == "marginal" and scale == "link":
+        raise ValueError("level='marginal' averages means: it is on the response scale only")
+    design = model.problem.design
+    if newdata is None:
+        X, offset, random, index = design.X, design.offset, design.random, design.frame.index
+    else:
+        X, offset = design.fixed_on(newdata)
+        random = ()
+        if level != "population":
+            random = design.random_on(newdata, with_codes=level == "conditional")
+        index = getattr(newdata, "index", None)
+    modes = [term.modes for term in model.estimate.terms] if level == "conditional" else []
+    used = random if level == "conditional" else ()
+    eta = joint.linear_predictor(X, used, model.estimate.beta, modes) + offset
+    if interval is not None:
+        return _intervals(model, eta, X, used, scale, level, interval, index)
+    if level == "marginal":
+        values = _averaged(model, eta, random)
+    else:
+        values = eta if scale == "link" else model.link.inverse(eta)
+    if scale == "response":
+        values = (1 - model.extra_zero_probability(newdata)) * values
+    return pd.Series(values, index=index, name="predicted")
+
+
+def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataFrame:
+    if level == "marginal":
+        raise ValueError("intervals are for level='conditional' or 'population'")
+    if scale == "response" and model.problem.zero is not None:
+        raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
+    if level == "conditional" and random:
+        sd, df = model.joint.predictor_sds(X, random), np.inf
+    else:
+        sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model.estimate.cov_beta, X))
+        df = contrast_df(model, X)
+    columns = limits(eta, sd, df, interval, model.link if scale == "response" else None)
+    return pd.DataFrame(columns, index=index).drop(columns="df")
+
+
+def _averaged(model, eta: Array, random) -> Array:
+    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
+    variance = np.zeros(len(eta))
+    for term, estimate in zip(random, model.estimate.terms, strict=True):
+        variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
+    return model.link.inverse(grid) @ (weights / weights.sum())
+
+
+def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -> Array:
+    """Draw responses from the fitted model.
+
+    Parameters
+    ----------
+    n : int
+        Number of data sets.
+    seed : int
+    conditional : bool
+        Keep the random effects at their modes; otherwise draw new ones for each data set.
+
+    Returns
+    -------
+    ndarray, shape (n, nobs)
+        Responses; numbers of successes for binomial families.
+
+    Raises
+    ------
+    ValueError
+        Where the fit found no finite estimates.
+        For weights of a family other than the normal: they multiply the log-likelihood, so that a
+        row stands for several observations, not for one response.
+    """
+    if not np.isfinite(model.estimate.beta).all():
+        raise ValueError(
+            "the fit found no finite estimates, so there is nothing to draw from; engine='laplace' "
+            "ends at finite ones more often"
+        )
+    weights = model.problem.design.weights
+    if weights is not None and model.family.name != "normal" and np.any(weights != 1):
+        raise ValueError(
+            f"weights of the {model.family.name} family multiply the log-likelihood: a row stands "
+            "for several observations, of which there is no single response to draw. Give each "
+            "observation a row of its own; for rates use offset=, for proportions prop()"
+        )
+    rng = np.random.default_rng(seed)
+    design, shape = model.problem.design, model.shape_by_row
+    if design.weights is not None and model.family.name == "normal":
+        shape["phi"] = shape["phi"] / design.weights
+    if conditional or not design.random:
+        eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
+    else:
+        eta = _drawn_predictors(model, n, rng)
+    mu = model.family.clipped_mean(eta, model.link)
+    drawn = np.asarray(model.family.sample(mu, rng, **shape, **model.problem.trials), float)
+    if model.problem.zero is not None:
+        drawn[rng.random(drawn.shape) < model.extra_zero_probability()] = 0
+    return drawn
+
+
+def _drawn_predictors(model, n: int, rng) -> Array:
+    """Linear predictors with new random effects for each data set, shape (n, nobs)."""
+    design = model.problem.design
+    terms = [
+        (structure, structure.theta_of(estimate.covariance, estimate.correlation))
+        for structure, estimate in ((structure_of(t), e) for t, e in model.random_terms)
+    ]
+    drawn = np.empty((n, model.nobs))
+    for k in range(n):
+        effects = [s.effects(theta, rng.standard_normal((s.levels, s.q))) for s, theta in terms]
+        drawn[k] = joint.linear_predictor(design.X, design.random, model.estimate.beta, effects)
+    return drawn + design.offset

@@ -1,0 +1,34 @@
+"""The variance components of a fit, and G for one level of a grouping factor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.problem import Problem
+
+
+def variance_components(problem: Problem, estimate: Estimate) -> pd.DataFrame:
+    """The table of :attr:`Fit.variance_components`."""
+    rows = []
+    for term, found in zip(problem.design.random, estimate.terms, strict=True):
+        sd = np.sqrt(np.diag(found.covariance))
+        if found.correlation is not None:
+            row = {"group": term.group, "term": term.components[0], "variance": sd[0] ** 2}
+            rows.append({**row, "sd": sd[0], "corr": found.correlation})
+            continue
+        for i, name in enumerate(term.names):
+            row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
+            row["corr"] = np.nan
+            for j in range(i):
+                product = sd[i] * sd[j]
+                key = "corr" if j == 0 else f"corr{j + 1}"
+                row[key] = found.covariance[i, j] / product if product > 0 else np.nan
+            rows.append(row)
+    if problem.family.name == "normal" and "phi" in estimate.shape:
+        phi = estimate.shape["phi"]
+        rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
+    columns = ["group", "term", "variance", "sd", "corr"]
+    columns += sorted({key for row in rows for key in row} - set(columns))
+    return pd.DataFrame(rows, columns=columns)

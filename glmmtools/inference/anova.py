@@ -1,0 +1,251 @@
+"""Tests of the terms of the fixed part: Wald or likelihood ratio, type II or III.
+
+A Wald test is of a hypothesis ``L β = 0``. For **type II** each term is tested after all others but
+its *relatives*, the terms that contain it: L holds the term's coefficients less their regression on
+the coefficients of the relatives, so that the chi-square is that of the term and its relatives
+together minus that of the relatives (Fox 2016, Applied Regression, ch. 8). The regression is in the
+covariance of the estimates; for linear mixed models in ``(XᵀX)⁻¹``, so that the hypothesis does not
+depend on the variances (Kuznetsova et al. 2017, J. Stat. Softw. 82(13)). For **type III** the terms
+are those of a model coded by sums to zero: effects averaged with equal weights over the cells.
+
+The F test of several rows with Satterthwaite degrees of freedom takes the rows apart into
+uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools.engine import choice as engines
+from glmmtools.fitted.coefficients import contrast_df
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.columns import evaluate
+from glmmtools.formula.design import Design
+from glmmtools.formula.grammar import split_outside
+from glmmtools.shared.text import one_of
+
+Array = np.ndarray
+
+
+def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
+    """Test each term of the fixed part.
+
+    Parameters
+    ----------
+    type : {2, 3}
+        2: each term after all others but those that contain it. 3: each term after all others,
+        with effects averaged equally over the cells, whatever the coding of the model. A type III
+        test of a factor beside its interaction with a covariate is at covariate 0: centre it.
+    test : {"wald", "lr"}
+        Wald tests: F with Satterthwaite degrees of freedom for linear mixed models, F with the
+        residual ones for least squares, chi-square for all others. Or likelihood ratios of refits
+        without the term, for models fitted by maximum likelihood.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by term; columns ``statistic, df, p_value, kind`` (``"chisq"`` or ``"F"``), and
+        ``den_df`` where the tests are F tests. A Wald chi-square or F, or twice the difference of
+        the log-likelihoods.
+
+    Raises
+    ------
+    ValueError
+        If the fit did not converge, the fixed part has no terms, or a likelihood ratio is asked of
+        a REML fit.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> seeds = gt.load_data("seeds")
+    >>> m = gt.fit("prop(germinated, seeds) ~ variety * extract + (1 | plate)", seeds, "binomial")
+    >>> m.anova().round(3)
+                     statistic  df  p_value   kind
+    term
+    variety              2.561   1    0.110  chisq
+    extract             30.663   1    0.000  chisq
+    variety:extract      4.445   1    0.035  chisq
+    """
+    if type not in (2, 3):
+        raise ValueError(f"type must be 2 or 3; got {type!r}")
+    one_of("test", test, ("wald", "lr"))
+    require_converged(model, "anova() needs")
+    design = model.problem.design
+    terms = _terms(design)
+    if not terms:
+        raise ValueError(
+            f"the fixed part of {model.formula!r} has no terms beside the intercept, "
+            "so there is nothing to test"
+        )
+    if test == "lr":
+        tests = _likelihood_ratios(model, terms, type)
+    else:
+        rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
+        tests = [_wald(model, L) for L in rows]
+    table = pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
+    columns = ["statistic", "df", "den_df", "p_value", "kind"]
+    return table[[name for name in columns if name in table]]
+
+
+# ------------------------------------------------------------------------------ terms
+
+
+@dataclass(frozen=True)
+class _Term:
+    label: str
+    factors: frozenset[str]
+    columns: list[int]
+
+    def relatives(self, terms: Sequence[_Term]) -> list[int]:
+        """Columns of the terms that contain this one."""
+        return [column for t in terms if self.factors < t.factors for column in t.columns]
+
+
+def _terms(design: Design) -> list[_Term]:
+    return [
+        _Term(str(term), frozenset(factor.expr for factor in term.factors), list(columns))
+        for term, columns in design.model_spec.term_indices.items()
+        if str(term) != "1" and len(columns)
+    ]
+
+
+# ------------------------------------------------------------------------------ hypotheses
+
+
+def _is_mixed(model: Fit) -> bool:
+    """Whether the tests are F tests with Satterthwaite degrees of freedom."""
+    return bool(np.isfinite(model.estimate.df).any() and model.problem.design.random)
+
+
+def _type_two(model: Fit, terms: Sequence[_Term]) -> list[Array]:
+    X = model.problem.design.X
+    V = np.linalg.inv(X.T @ X) if _is_mixed(model) else model.estimate.cov_beta
+    rows = []
+    for term in terms:
+        L = np.eye(len(V))[term.columns]
+        others = term.relatives(terms)
+        if others:
+            within = V[np.ix_(others, others)]
+            L[:, others] -= np.linalg.solve(within, V[np.ix_(others, term.columns)]).T
+        rows.append(L)
+    return rows
+
+
+def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
+    """Rows that give the coefficients of a model coded by sums to zero from those of this one."""
+    X = _sum_coded(design)
+    to_sum = np.linalg.lstsq(X, design.X)[0]
+    return [to_sum[term.columns] for term in terms]
+
+
+def _sum_coded(design: Design) -> Array:
+    """The columns of the fixed part with every factor coded by sums to zero."""
+    from formulaic.parser.types import Factor, Term
+
+    kinds = {str(name): kind for name, (kind, _) in design.model_spec.encoder_state.items()}
+
+    def recoded(factor):
+        if kinds.get(factor.expr) is not Factor.Kind.CATEGORICAL:
+            return factor
+        return Factor(f"C({_column_of(factor)}, contr.sum)", eval_method="python")
+
+    coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
+    X, spec = evaluate(coded, design.frame)
+    same = [list(columns) for columns in spec.term_indices.values()] == [
+        list(columns) for columns in design.model_spec.term_indices.values()
+    ]
+    if not (same and np.allclose(X @ np.linalg.lstsq(X, design.X)[0], design.X)):
+        raise ValueError(
+            f"the fixed part {design.formula.fixed!r} cannot be coded by sums to zero without "
+            "changing the model (empty cells, or own contrasts?), so it has no type III tests. "
+            "Use type=2"
+        )
+    return X
+
+
+def _column_of(factor) -> str:
+    """What a factor is made of: ``x`` of ``C(x, contr.treatment(2))``."""
+    if factor.expr.startswith("C(") and factor.expr.endswith(")"):
+        return split_outside(factor.expr[2:-1], ",")[0][0]
+    return f"`{factor.expr}`" if factor.eval_method.value == "lookup" else factor.expr
+
+
+# ------------------------------------------------------------------------------ tests
+
+
+def _wald(model: Fit, L: Array) -> dict:
+    beta, V = model.estimate.beta, model.estimate.cov_beta
+    estimates, covariance = L @ beta, L @ V @ L.T
+    q = len(L)
+    statistic = float(estimates @ np.linalg.solve(covariance, estimates))
+    if not np.isfinite(model.estimate.df).any():
+        return _chi_square(statistic, q)
+    if _is_mixed(model):
+        rotation = np.linalg.eigh(covariance)[1]
+        den_df = _joint_df(contrast_df(model, rotation.T @ L))
+    else:
+        den_df = float(model.estimate.df[0])
+    p_value = float(special.fdtrc(q, den_df, statistic / q))
+    return {
+        "statistic": statistic / q, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F",
+    }  # fmt: skip
+
+
+def _joint_df(df: Array) -> float:
+    """The denominator df of an F whose mean is that of the average of squared t's with these df."""
+    if len(df) == 1:
+        return float(df[0])
+    if np.any(df <= 2):  # a squared t has no mean
+        return 2.0
+    return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
+
+
+def _chi_square(statistic: float, df: int) -> dict:
+    p_value = float(special.chdtrc(df, statistic))
+    return {"statistic": statistic, "df": df, "p_value": p_value, "kind": "chisq"}
+
+
+def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+    design = model.problem.design
+    if model.problem.reml:
+        raise ValueError(
+            "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
+            "fit with reml=False, or use test='wald'"
+        )
+    X = design.X if type == 2 else _sum_coded(design)
+    everything, tests = range(len(design.names)), []
+    heights = {tuple(everything): model.llf}
+    for term in terms:
+        relatives = term.relatives(terms) if type == 2 else []
+        with_it = tuple(c for c in everything if c not in relatives)
+        without = tuple(c for c in with_it if c not in term.columns)
+        for columns in {with_it, without} - set(heights):
+            heights[columns] = _height_of(model, X, columns, term.label)
+        rise = heights[with_it] - heights[without]
+        tests.append(_chi_square(max(2 * rise, 0.0), len(term.columns)))
+    return tests
+
+
+def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
+    """The maximal log-likelihood of the model with these columns only."""
+    design = model.problem.design
+    names = tuple(design.names[c] for c in columns)
+    reduced = replace(design, X=X[:, columns], names=names, terms={})
+    problem = replace(model.problem, design=reduced)
+    engine = engines.ENGINES[model.engine]
+    if not columns:  # the other engines need a fixed part
+        engine = engines.laplace
+    elif engine.why_not(problem) is not None:
+        engine = engines.choose(problem)
+    estimate = engine.fit(problem)
+    if not estimate.converged:
+        raise ValueError(
+            f"a refit for the test of {left_out!r} did not converge, so it has no likelihood "
+            "ratio; use test='wald'"
+        )
+    return estimate.llf

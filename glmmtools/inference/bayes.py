@@ -1,0 +1,181 @@
+"""The Bayesian view of a fitted model: the same model for bambi, with its priors written out.
+
+bambi is an optional extra; nothing else of the package needs it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.fit import Fit
+from glmmtools.formula.grammar import unquoted
+
+Array = np.ndarray
+_WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
+_FAMILIES = {
+    "normal": "gaussian", "t": "t", "gamma": "gamma", "beta": "beta",
+    "binomial": "binomial", "betabinomial": "beta_binomial", "poisson": "poisson",
+    "negative_binomial": "negativebinomial",
+}  # fmt: skip
+
+
+def to_bambi(model: Fit) -> Any:
+    """Write a fitted model for bambi, which samples its posterior distribution.
+
+    The formula, the data, the family and the link are those of the fit. The priors are weakly
+    informative and explicit, with s = 1, but s = sd(y) for the normal and t with identity link:
+
+    - intercept (with centred columns): Normal(g(mean of y), 2.5 s);
+    - coefficients: Normal(0, 2.5 s) for a column of two values, such as a level of a factor;
+      Normal(0, 2.5 s / sd(x)) for a covariate x;
+    - standard deviation of random effects: HalfStudentT(3, s), of a slope of x
+      HalfStudentT(3, s / sd(x));
+    - residual sd: HalfStudentT(3, s); shape parameters (alpha, kappa, nu): Gamma(2, 0.1).
+
+    bambi's own default for a level of a factor on the log-odds scale is Normal(0, 1): in the model
+    of `herds` it pulls the effect of period 4 from -1.58 to about -1.31.
+
+    Parameters
+    ----------
+    model : Fit
+
+    Returns
+    -------
+    bambi.Model
+        Not sampled yet: ``to_bambi(m).fit(random_seed=1)`` does that. ``print`` shows the priors,
+        ``set_priors`` changes them.
+
+    Raises
+    ------
+    ImportError
+        If bambi is not installed.
+    ValueError
+        If bambi has no such model: correlated random slopes, ar1 and cs, zero inflation, a
+        dispersion formula, prior weights, the families lognormal and nbinom1.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> m = gt.fit("reaction ~ days + (days || subject)", gt.load_data("sleep"))
+    >>> posterior = gt.to_bambi(m).fit(random_seed=1)  # doctest: +SKIP
+    """
+    try:
+        import bambi
+    except ImportError:
+        raise ImportError(
+            "to_bambi needs bambi, which needs Python 3.12 or later. In the folder of the course: "
+            "python -m pip install -e '.[bayes]'"
+        ) from None
+    _check(model)
+    formula, data, family = _written(model)
+    namespace = {"np": np, "log": np.log, "exp": np.exp, "sqrt": np.sqrt}
+    found = bambi.Model(
+        formula, data, family=family, link=model.link.name, extra_namespace=namespace
+    )
+    _check_same_columns(model, found)
+    found.set_priors(priors=_priors(model, found, bambi.Prior))
+    found.build()
+    return found
+
+
+def _check(model: Fit) -> None:
+    problem = model.problem
+    reasons = {
+        "zero inflation": problem.zero is not None,
+        "a dispersion formula": problem.dispersion is not None,
+        "prior weights": problem.design.weights is not None,
+        f"the family {model.family.name}": model.family.name not in _FAMILIES,
+        "an offset that is not in the formula": problem.design.has_offset
+        and not problem.design.formula.offsets,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise ValueError(f"to_bambi cannot write this model: it has {reason}")
+    for term in problem.design.random:
+        if term.serial:
+            raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
+        if term.structure == "unstructured" and len(term.names) > 1:
+            columns = term.label.strip("()").split("|")[0].strip()
+            raise ValueError(
+                f"to_bambi cannot write {term.label}: in bambi the effects of a group are "
+                f"independent. Fit it with ({columns} || {term.group}) for the same model in both"
+            )
+
+
+def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
+    """Formula, data and family as bambi wants them; the response in columns of its own."""
+    design = model.problem.design
+    data, family = design.frame.reset_index(drop=True), _FAMILIES[model.family.name]
+    label = design.response.label
+    if model.family.takes_trials:
+        if not re.fullmatch(r"prop\(\s*\w+\s*,\s*\w+\s*\)", label):
+            label = "prop(successes, trials)"
+            data = data.assign(successes=design.y, trials=design.trials)
+        named = [each.strip() for each in label[5:-1].split(",")]
+        data = data.assign(**{each: data[each].astype(int) for each in named})
+        if family == "binomial" and np.all(design.trials == 1):
+            label, family = "success", "bernoulli"
+            data = data.assign(success=design.y.astype(int))
+    elif unquoted(label) not in data.columns:
+        label, data = "response", data.assign(response=design.y)
+    if family in ("poisson", "negativebinomial"):
+        data = data.assign(**{unquoted(label): design.y.astype(int)})
+    fixed = design.formula.fixed
+    offsets = [f"offset({each})" for each in design.formula.offsets]
+    terms = [f"({spec.columns} | {':'.join(spec.groups)})" for spec in design.formula.random]
+    return f"{label} ~ {' + '.join([fixed, *offsets, *terms])}", data, family
+
+
+def _check_same_columns(model: Fit, found: Any) -> None:
+    """Raise ValueError where bambi reads the formula otherwise than we do."""
+    X = model.problem.design.X
+    theirs = _parent(found).design.common
+    theirs = np.zeros((len(X), 0)) if theirs is None else np.asarray(theirs.design_matrix, float)
+    for name, column in zip(model.params.index, X.T, strict=True):
+        if not any(np.allclose(column, other) for other in theirs.T):
+            raise ValueError(
+                f"bambi builds other columns from this formula: it has none for {name!r}. Compute "
+                "the column in the data frame, and name it in the formula"
+            )
+
+
+def _parent(found: Any) -> Any:
+    return found.parameters[found.family.likelihood.parent]
+
+
+def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
+    y, linear = model.problem.design.y, model.family.name in ("normal", "t")
+    s = float(np.std(y)) if linear and model.link.name == "identity" else 1.0
+    trials = model.problem.design.trials
+    mean = np.mean(y) if trials is None else np.sum(y) / np.sum(trials)
+    priors: dict[str, Any] = {}
+    parent = _parent(found)
+    if parent.intercept_term is not None:
+        centre = float(model.link(mean))
+        priors["Intercept"] = Prior("Normal", mu=centre, sigma=_WIDE * s)
+    for name, term in parent.common_terms.items():
+        sigma = _WIDE * s / _scales(term.data)
+        sigma = sigma if np.ndim(term.data) > 1 else float(sigma[0])
+        priors[name] = Prior("Normal", mu=np.zeros_like(sigma), sigma=sigma)
+    for name, term in parent.group_specific_terms.items():
+        columns = name.split("|")[0]
+        scale = 1.0 if columns == "1" else _scales(term.predictor)
+        spread = s / scale if np.ndim(scale) == 0 or len(scale) > 1 else float((s / scale)[0])
+        sigma = Prior("HalfStudentT", nu=3, sigma=spread)
+        priors[name] = Prior("Normal", mu=0, sigma=sigma)
+    for name in ("sigma", "alpha", "kappa", "nu"):
+        if name in found.parameters:
+            wide = Prior("Gamma", alpha=2, beta=0.1)
+            priors[name] = Prior("HalfStudentT", nu=3, sigma=s) if name == "sigma" else wide
+    return priors
+
+
+def _scales(columns: Any) -> Array:
+    """For each column its sd, or 1 where it has two values only."""
+    columns = np.asarray(columns, float)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    return np.array([1.0 if len(np.unique(x)) <= 2 else np.std(x) for x in columns.T])

@@ -1,0 +1,275 @@
+"""Parametric bootstrap: responses drawn from a fitted model, and the model refitted to each.
+
+Davison & Hinkley 1997, Bootstrap Methods and their Application, ch. 2, 4 and 5.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parameters import parameters
+from glmmtools.fitted.wald import check_level
+from glmmtools.inference.replicates import Replicate, as_series, check_count, run
+from glmmtools.shared.text import one_of, plural
+
+Array = np.ndarray
+
+
+def bootstrap(
+    model: Fit,
+    n: int = 999,
+    seed: int = 0,
+    n_jobs: int = 1,
+    statistic: Callable[[Fit], Any] | None = None,
+    path: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> Bootstrap:
+    """Draw responses from the fitted model and refit it to each: the parametric bootstrap.
+
+    Parameters
+    ----------
+    n : int
+        Number of replicates. 999 for intervals.
+    seed : int
+        The same seed gives the same replicates, whatever `n_jobs` and the backend of joblib; the
+        first replicates of a longer run are those of a shorter one.
+    n_jobs : int
+        Processes, as joblib counts them (-1: all cores); more than one pays from some seconds of
+        work. Another backend of joblib, a cluster for example, is chosen around the call by
+        ``joblib.parallel_config``, with ``n_jobs=-1`` here.
+    statistic : callable, optional
+        From a fitted model to a number, a dict or a Series of numbers. Default: coefficients, sds
+        and correlations of the random effects, shape parameters.
+    path : path, optional
+        A CSV file that holds the replicates done so far. A run that was stopped goes on from it; a
+        finished one is read.
+    progress : bool
+        Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    ValueError
+        If the fit did not converge, or `path` holds the bootstrap of another model or seed.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> boot = m.bootstrap(n=99)
+    >>> boot.n, boot.n_failed
+    (99, 0)
+    >>> list(boot.conf_int().columns)
+    ['estimate', 'conf_low', 'conf_high']
+    """
+    statistic = parameters if statistic is None else statistic
+    require_converged(model, "the bootstrap needs")
+    task = Replicate(lean(model), (lean(model),), statistic)
+    estimate = as_series(statistic(model))
+    rows = _run(task, estimate, n, seed, n_jobs, path, progress)
+    return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap:
+    """Bootstrap replicates of some statistics of a model; made by ``model.bootstrap()``.
+
+    Attributes
+    ----------
+    estimate : Series
+        The statistics of the model itself.
+    replicates : DataFrame, shape (n, statistics)
+        Missing where a refit failed.
+    failures : Series of str
+        Why a refit failed; empty where it did not.
+    warnings : Series of str
+        Classes of the warnings of each refit, which are counted here and not issued.
+    """
+
+    estimate: pd.Series
+    replicates: pd.DataFrame
+    failures: pd.Series
+    warnings: pd.Series
+
+    @property
+    def n(self) -> int:
+        """Number of replicates, failed ones included."""
+        return len(self.replicates)
+
+    @property
+    def n_failed(self) -> int:
+        """Refits without a result. They are left out of all summaries."""
+        return int((self.failures != "").sum())
+
+    @property
+    def warning_counts(self) -> dict[str, int]:
+        """Number of replicates with a warning, by its class."""
+        return dict(Counter(name for each in self.warnings for name in each.split()))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Estimates with bootstrap bias and standard errors.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``estimate, bias, std_error, mc_error, n``. ``mc_error`` is the Monte-Carlo
+            standard error of ``std_error``: its standard deviation over runs of this length; ``n``
+            the replicates that have a value (a correlation has none where an sd is zero).
+        """
+        deviation = self.replicates - self.replicates.mean()
+        variance = (deviation**2).mean()
+        of_variance = ((deviation**4).mean() - variance**2) / self.replicates.count()
+        std_error = self.replicates.std()
+        return pd.DataFrame(
+            {
+                "estimate": self.estimate,
+                "bias": self.replicates.mean() - self.estimate,
+                "std_error": std_error,
+                "mc_error": np.sqrt(of_variance) / (2 * std_error),
+                "n": self.replicates.count(),
+            }
+        ).rename_axis("term")
+
+    def conf_int(self, level: float = 0.95, method: str = "percentile") -> pd.DataFrame:
+        """Bootstrap confidence intervals.
+
+        Parameters
+        ----------
+        level : float
+            Strictly between 0 and 1.
+        method : {"percentile", "basic"}
+            Quantiles of the replicates; or those reflected in the estimate, ``2 estimate - q``,
+            which corrects a bias but may leave the range of a parameter.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``estimate, conf_low, conf_high``.
+
+        Raises
+        ------
+        ValueError
+            If there are too few replicates for the quantiles.
+        """
+        one_of("method", method, ("percentile", "basic"))
+        check_level(level)
+        tail, done = (1 - level) / 2, self.n - self.n_failed
+        if tail * (done + 1) < 1 - 1e-9:
+            raise ValueError(
+                f"{plural(done, 'replicate')} cannot give {level:g} intervals: the outer quantiles "
+                f"need n of at least {int(np.ceil(1 / tail - 1e-9)) - 1}"
+            )
+        low, high = (self.replicates.apply(_quantile, p=p) for p in (tail, 1 - tail))
+        if method == "basic":
+            low, high = 2 * self.estimate - high, 2 * self.estimate - low
+        table = pd.DataFrame({"estimate": self.estimate, "conf_low": low, "conf_high": high})
+        return table.rename_axis("term")
+
+    def _notes(self) -> str:
+        said = f"{plural(self.n, 'replicate')}, {self.n_failed} failed"
+        counts = self.warning_counts
+        if counts:
+            said += "; " + ", ".join(f"{name} in {k}" for name, k in sorted(counts.items()))
+        return said
+
+    def __repr__(self) -> str:
+        return f"Parametric bootstrap: {self._notes()}\n{self.frame.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>Parametric bootstrap: {self._notes()}</p>{self.frame.round(4).to_html()}"
+
+
+def bootstrap_lrt(
+    smaller: Fit,
+    larger: Fit,
+    n: int = 999,
+    seed: int = 0,
+    n_jobs: int = 1,
+    path: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> pd.Series:
+    """Likelihood-ratio test of one model in another, its null distribution by simulation.
+
+    Responses are drawn from the smaller model and both are refitted. No chi-square, no boundary:
+    the test for variances, and for the fixed effects of small data.
+
+    Parameters
+    ----------
+    smaller, larger : Fit
+        Of the same response, the smaller one a special case of the larger.
+    n, seed, n_jobs, path, progress
+        As in :func:`bootstrap`.
+
+    Returns
+    -------
+    Series
+        ``statistic``; ``p_value = (1 + k) / (n + 1)`` for k of n replicates at or above it;
+        ``mc_error``, the Monte-Carlo standard error of that; ``n``; ``n_failed``, the replicates
+        with a failed refit, which are not among the n.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m0 = gt.fit("prop(incidence, size) ~ 1 + (1 | herd)", herds, "binomial")
+    >>> m1 = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> float(bootstrap_lrt(m0, m1, n=49)["p_value"])
+    0.02
+    """
+    for model in (smaller, larger):
+        require_converged(model, "the bootstrap needs")
+    task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
+    statistic = _ratio(smaller, larger)
+    rows = _run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
+    drawn = rows["statistic"].dropna()
+    observed = statistic["statistic"]
+    # ties up to the precision of two searches count as at least as large
+    p_value = (1 + int((drawn >= observed - 1e-8).sum())) / (len(drawn) + 1)
+    return pd.Series(
+        {
+            "statistic": observed,
+            "p_value": p_value,
+            "mc_error": np.sqrt(p_value * (1 - p_value) / (len(drawn) + 1)),
+            "n": len(drawn),
+            "n_failed": len(rows) - len(drawn),
+        },
+        name="bootstrap likelihood ratio",
+    )
+
+
+def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) -> pd.DataFrame:
+    check_count(n)
+    identity = {
+        "kind": "bootstrap", "seed": seed, "formula": [each.formula for each in task.models],
+        "estimate": estimate.to_dict(),
+    }  # fmt: skip
+    seeds = np.random.SeedSequence(seed).spawn(n)
+    return run(task, seeds, list(estimate.index), identity, n_jobs, path, progress)
+
+
+def _quantile(column: pd.Series, p: float) -> float:
+    """Order statistic p (n + 1) of the values that there are."""
+    values = column.dropna()
+    return float(np.quantile(values, p, method="weibull")) if len(values) else np.nan
+
+
+def _ratio(smaller: Fit, larger: Fit) -> dict[str, float]:
+    return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
+
+
+def lean(model: Fit) -> Fit:
+    """The model without what it has computed since the fit: less to send to other processes."""
+    return type(model)(model.problem, model.estimate)

@@ -1,0 +1,173 @@
+"""Which models may be compared, and which is a special case of which.
+
+A test of a variance is at the boundary of its range: when the smaller model is true, the estimate
+is zero half of the time. With one variance added (and its correlations with those that were there)
+the likelihood ratio is a fair mixture of two chi-squares (Stram & Lee 1994, Biometrics 50:1171).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.design import FixedPart
+from glmmtools.formula.random_terms import RandomTerm
+
+Array = np.ndarray
+# A family and what it becomes when its shape parameter goes to a limit.
+_LIMITS = {
+    "negative_binomial": "poisson", "nbinom1": "poisson", "betabinomial": "binomial", "t": "normal",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a larger model adds to a smaller one that is a special case of it.
+
+    Attributes
+    ----------
+    boundaries : int
+        Parameters added whose value in the smaller model is the end of their range.
+    serial : bool
+        Whether a correlation is added that the smaller model leaves without a value.
+    """
+
+    boundaries: int
+    serial: bool
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
+def check_comparable(models: Sequence[Fit]) -> None:
+    """Raise ValueError if the log-likelihoods of the models are not of the same data."""
+    for model in models:
+        require_converged(model, "compare() needs")
+    first = models[0]
+    for other in models[1:]:
+        for reason in _REFUSALS:
+            sentence = reason(first, other)
+            if sentence:
+                raise ValueError(f"{first.formula!r} and {other.formula!r}: {sentence}")
+
+
+def _different_response(one: Fit, other: Fit) -> str:
+    a, b = one.problem.design, other.problem.design
+    names = a.response.label, b.response.label
+    if a.n != b.n:
+        return (
+            f"they are fitted to different rows ({a.n} and {b.n}), because of missing values or "
+            "other data. Fit both to the rows without missing values: data.dropna(subset=[...])"
+        )
+    if (a.trials is None) != (b.trials is None):
+        return "one has a response with trials and the other has not; they are different responses"
+    same_trials = a.trials is None or np.array_equal(a.trials, b.trials)
+    if same_trials and np.allclose(a.y, b.y, rtol=1e-12):
+        return ""
+    if names[0] != names[1]:
+        return (
+            f"they have different responses, {names[0]} and {names[1]}, whose likelihoods are on "
+            "different scales. For a transformed response choose a link or a family on the "
+            "response itself: family='lognormal' instead of log(y)"
+        )
+    return f"they are fitted to different rows, or rows in another order: {names[0]} differs"
+
+
+def _different_weights(one: Fit, other: Fit) -> str:
+    a, b = one.problem.design.weights, other.problem.design.weights
+    a, b = (np.ones(one.nobs) if w is None else w for w in (a, b))
+    return "" if np.allclose(a, b) else "they have different weights"
+
+
+def _different_criterion(one: Fit, other: Fit) -> str:
+    a, b = one.problem, other.problem
+    if a.reml != b.reml:
+        return "one is fitted by REML, the other by maximum likelihood; fit both with reml=False"
+    same = a.design.X.shape == b.design.X.shape and np.allclose(a.design.X, b.design.X)
+    if a.reml and not same:
+        return (
+            "REML likelihoods of different fixed parts are of different data (contrasts of the "
+            "response) and cannot be compared; fit both with reml=False"
+        )
+    if a.nagq != b.nagq:
+        return (
+            f"their likelihoods are approximated differently, nagq={a.nagq} and nagq={b.nagq}; "
+            "fit both with the same nagq"
+        )
+    return ""
+
+
+_REFUSALS = (_different_response, _different_weights, _different_criterion)
+
+
+# ------------------------------------------------------------------------------ nesting
+
+
+def extension(smaller: Fit, larger: Fit) -> Extension | None:
+    """What the larger model adds; None if the smaller one is not a special case of it."""
+    a, b = smaller.problem, larger.problem
+    if a.link.name != b.link.name or a.family.fixed != b.family.fixed:
+        return None
+    boundaries = 0
+    if a.family.name != b.family.name:
+        if _LIMITS.get(b.family.name) != a.family.name:
+            return None
+        boundaries += 1
+    if not (
+        np.allclose(a.design.offset, b.design.offset)
+        and _spans(b.design.X, a.design.X)
+        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
+    ):
+        return None
+    if a.zero is not None or b.zero is not None:
+        if b.zero is None:
+            return None
+        if a.zero is None:
+            if b.zero.X.shape[1] > 1:
+                return None  # a probability of zero leaves the other coefficients without a value
+            boundaries += 1
+        elif not _spans(b.zero.X, a.zero.X):
+            return None
+    homes = [
+        next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
+        for term in a.design.random
+    ]
+    if None in homes:
+        return None
+    boundaries += sum(len(term.components) for term in b.design.random)
+    boundaries -= sum(len(term.components) for term in a.design.random)
+    new = [term for k, term in enumerate(b.design.random) if k not in homes]
+    return Extension(boundaries, any(term.serial for term in new))
+
+
+def _spans(larger: Array, smaller: Array) -> bool:
+    """Whether the columns of one matrix are combinations of those of another."""
+    if smaller.shape[1] == 0:
+        return True
+    if smaller.shape[1] > larger.shape[1]:
+        return False
+    residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
+    return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
+
+
+def _columns(part: FixedPart | None, n: int) -> Array:
+    """Without a formula a parameter is one number."""
+    return np.ones((n, 1)) if part is None else part.X
+
+
+def _within(term: RandomTerm, other: RandomTerm) -> bool:
+    """Whether a random term is a special case of one of the larger model."""
+    same_groups = len(term.levels) == len(other.levels) and len(
+        np.unique(np.column_stack([term.codes, other.codes]), axis=0)
+    ) == len(term.levels)
+    if not same_groups:
+        return False
+    if term.serial or other.serial:
+        return term.structure == other.structure and term.column_name == other.column_name
+    if other.structure == "unstructured":
+        return _spans(other.Z, term.Z)
+    columns_found = all(any(np.allclose(z, w) for w in other.Z.T) for z in term.Z.T)
+    return columns_found and (term.structure == "independent" or len(term.names) == 1)

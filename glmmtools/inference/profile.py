@@ -1,0 +1,258 @@
+"""Confidence intervals by the profile of the likelihood.
+
+A limit is the smallest or the largest value of a quantity among all parameter vectors whose
+log-likelihood is at most half a chi-square quantile below its maximum, which is where the profile
+of that quantity has fallen so far (Neale & Miller 1997, Behav. Genet. 27:113). One constrained
+search finds it, without tracing the profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.search import covariance_of, information_at, maximise
+from glmmtools.engine.suitability import confounded_with_residual
+from glmmtools.fitted.fit import Fit, require_converged
+
+Array = np.ndarray
+
+
+def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
+    """Profile-likelihood intervals of coefficients, sds, correlations and shape parameters.
+
+    The limits are the values of a parameter at which twice the log-likelihood, maximised over all
+    other parameters, has fallen by the chi-square quantile. An sd whose likelihood at zero has not
+    fallen that far has the lower limit 0 (a correlation: -1 or 1); a limit beyond all values that
+    were tried is nan.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> m.conf_int(method="profile").round(2).loc["sd herd Intercept"]
+    estimate     0.64
+    conf_low     0.35
+    conf_high    1.10
+    Name: sd herd Intercept, dtype: float64
+    """
+    problem = model.problem
+    if problem.reml:
+        raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
+    if problem.nagq > 1:
+        raise ValueError("profile intervals are for the Laplace approximation; fit with nagq=1")
+    require_converged(model, "a profile needs")
+    profile = _Profile(Marginal(problem), model)
+    drop = special.chdtri(1, 1 - level) / 2
+    unknown = _unknown(model)
+    rows = {
+        name: (function(profile.best), np.nan, np.nan)
+        if name in unknown
+        else profile.interval(function, drop, floor)
+        for name, (function, floor) in profile.quantities().items()
+    }
+    columns = ["estimate", "conf_low", "conf_high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
+
+
+def _unknown(model: Fit) -> set[str]:
+    """Parameters of series without limits: they share a variance, or rho lies at 1 or -1.
+
+    There the likelihood has several maxima along the profiles, and the search finds any of them.
+    """
+    problem = model.problem
+    shared = [
+        *confounded_with_residual(problem),
+        *(t for t in problem.design.random if t.serial and t.label in model.estimate.singular),
+    ]
+    names = {f"{what} {t.group} {t.components[0]}" for t in shared for what in ("sd", "corr")}
+    return names | {"residual sd"} if shared else names
+
+
+class _Lost(Exception):
+    """The search along a profile did not end at its lowest fall."""
+
+
+class _Profile:
+    """The likelihood around its maximum, in coordinates in which its Hessian is the identity."""
+
+    def __init__(self, marginal: Marginal, model: Fit):
+        self.marginal, self.model = marginal, model
+        optimum = maximise(marginal.value_and_gradient, marginal.vector_of(model.estimate))
+        self.best, self.top = optimum.point, optimum.value
+        information = information_at(marginal.value_and_gradient, self.best)
+        self.covariance = covariance_of(information)
+        values, vectors = np.linalg.eigh(self.covariance)
+        self.root = vectors * np.sqrt(np.maximum(values, 1e-12))
+        self._last: tuple[Array, float, Array] | None = None
+
+    def quantities(self) -> dict[str, tuple[Callable[[Array], float], float]]:
+        """Each parameter as a function of the vector, with its lowest possible value."""
+        marginal, scale = self.marginal, self.marginal.likelihood.scale
+        found = {}
+        beta = marginal.names["beta"]
+        for j, name in enumerate(self.model.params.index):
+            row = marginal.to_user[j] * scale
+            found[name] = (lambda v, row=row: float(row @ v[beta]), -np.inf)
+        theta = marginal.names["theta"]
+        for each, term in zip(marginal.placed, marginal.terms, strict=True):
+            structure = each.structure
+
+            def at(v, structure=structure, part=each.theta):
+                return structure.covariance(v[theta][part])
+
+            for i, name in enumerate(term.components):
+                found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
+            if term.serial:
+                found[f"corr {term.group} {term.components[0]}"] = (
+                    lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
+                    -1.0,
+                )
+            elif term.structure == "unstructured":
+                for i, j in zip(*np.tril_indices(len(term.names), -1), strict=True):
+                    name = f"corr {term.group} {term.names[j]}, {term.names[i]}"
+                    found[name] = (partial(_correlation, at, i, j), -1.0)
+        for name in self.model.estimate.shape:
+            shift, place = marginal.shape_shift(name), marginal.names[name].start
+            power, shown = 1.0, name
+            if name == "phi" and self.model.family.name == "normal":
+                power, shown = 0.5, "residual sd"
+            found[shown] = (
+                lambda v, k=place, shift=shift, power=power: float(np.exp(power * (v[k] + shift))),
+                0.0,
+            )
+        return found
+
+    def interval(self, quantity, drop: float, floor: float) -> tuple[float, float, float]:
+        estimate = quantity(self.best)
+        step = self._wald_step(quantity) * np.sqrt(2 * drop)
+        limits = []
+        for side in (-1, 1):
+            # Beside a boundary the search for the extreme may end at a local one.
+            limit = None if self.model.singular else self._extreme(quantity, side, drop, floor)
+            if limit is None:
+                try:
+                    limit = self._traced(quantity, estimate, side * step, drop, floor)
+                except _Lost:
+                    limit = np.nan
+            limits.append(limit)
+        return estimate, *limits
+
+    def _gradient_of(self, quantity, vector: Array) -> Array:
+        h = 1e-6
+        units = np.eye(len(vector)) * h
+        return np.array([(quantity(vector + u) - quantity(vector - u)) / (2 * h) for u in units])
+
+    def _start(self, quantity) -> Array:
+        """Where searches start: the maximum; beside it for an sd of zero, which has no slope."""
+        at_best = self._gradient_of(quantity, self.best)
+        return np.full(len(self.best), 0.0 if np.any(at_best) else 0.1)
+
+    def _wald_step(self, quantity) -> float:
+        slope = self._gradient_of(quantity, self.best + self.root @ self._start(quantity))
+        step = float(np.sqrt(slope @ self.covariance @ slope))
+        return step if np.isfinite(step) and step > 0 else 0.1 * (abs(quantity(self.best)) + 1e-3)
+
+    def _fall(self, z: Array) -> tuple[float, Array]:
+        """How much lower the likelihood is at z than at its maximum, and the slope of that."""
+        if self._last is None or not np.array_equal(self._last[0], z):
+            height, gradient = self.marginal.value_and_gradient(self.best + self.root @ z)
+            fall = self.top - height if np.isfinite(height) else 1e6
+            self._last = (z.copy(), fall, -self.root.T @ gradient)
+        return self._last[1:]
+
+    def _extreme(self, quantity, side: int, drop: float, floor: float) -> float | None:
+        """The limit on one side; None where the search ends at a bound or does not end."""
+        from scipy.optimize import minimize
+
+        scale = self._wald_step(quantity)
+
+        def slope(z):
+            return self.root.T @ self._gradient_of(quantity, self.best + self.root @ z) / scale
+
+        uphill = slope(np.zeros(len(self.best)))
+        uphill *= side * np.sqrt(2 * drop) / np.linalg.norm(uphill)
+        constraint = {
+            "type": "eq",
+            "fun": lambda z: drop - self._fall(z)[0],
+            "jac": lambda z: -self._fall(z)[1],
+        }
+        found = minimize(
+            lambda z: -side * quantity(self.best + self.root @ z) / scale,
+            uphill, jac=lambda z: -side * slope(z), method="SLSQP", constraints=[constraint],
+            options={"ftol": 1e-10, "maxiter": 50},
+        )  # fmt: skip
+        limit = quantity(self.best + self.root @ found.x)
+        exact = found.success and abs(self._fall(found.x)[0] - drop) < 1e-6
+        ceiling = 1.0 if floor == -1.0 else np.inf
+        inside = floor + 0.02 * scale < limit < ceiling - 0.02 * scale
+        return limit if exact and inside else None
+
+    def _traced(self, quantity, estimate, step, drop, floor) -> float:
+        """The limit on one side by stepping outward along the profile, bounds included."""
+        from scipy.optimize import brentq
+
+        start, found = self._start(quantity), {estimate: -drop}
+
+        def beyond(value):  # from the point before, so that a second search may end elsewhere
+            nonlocal start
+            if value not in found:
+                fall, start = self._lowest_fall(quantity, value, start)
+                found[value] = fall - drop
+            return found[value]
+
+        inner, outer, side = estimate, estimate + step, np.sign(step)
+        ceiling = 1.0 if floor == -1.0 else np.inf
+        for _ in range(12):
+            bounded = float(np.clip(outer, floor, ceiling))
+            if bounded != outer:
+                edge = bounded - side * 1e-4 * abs(bounded - estimate)
+                if beyond(edge) < 0:
+                    return bounded
+                outer = edge
+                break
+            if beyond(outer) >= 0:
+                break
+            inner, outer, step = outer, outer + 2 * step, 2 * step
+        else:
+            return np.nan
+        limit = float(brentq(beyond, inner, outer, rtol=1e-6))
+        if abs(beyond(limit)) > 0.01:  # no root but a jump: one of two searches ended elsewhere
+            raise _Lost
+        return limit
+
+    def _lowest_fall(self, quantity, value: float, start: Array) -> tuple[float, Array]:
+        """How much lower the likelihood is with the quantity at `value`, all else at its best."""
+        from scipy.optimize import minimize
+
+        scale = self._wald_step(quantity)
+        constraint = {
+            "type": "eq",
+            "fun": lambda z: (quantity(self.best + self.root @ z) - value) / scale,
+            "jac": lambda z: (
+                self.root.T @ self._gradient_of(quantity, self.best + self.root @ z) / scale
+            ),
+        }
+        for z in (start, self._start(quantity)):
+            found = minimize(
+                self._fall, z, jac=True, method="SLSQP", constraints=[constraint],
+                options={"ftol": 1e-9, "maxiter": 60},
+            )  # fmt: skip
+            if found.success and abs(constraint["fun"](found.x)) < 1e-4:
+                return float(found.fun), found.x
+        raise _Lost
+
+
+def _sd(covariance: Callable[[Array], Array], scale: float, i: int, vector: Array) -> float:
+    return scale * float(np.sqrt(covariance(vector)[i, i]))
+
+
+def _correlation(covariance: Callable[[Array], Array], i: int, j: int, vector: Array) -> float:
+    G = covariance(vector)
+    return float(G[i, j] / np.sqrt(max(G[i, i] * G[j, j], 1e-300)))

@@ -1,0 +1,35 @@
+"""The same model, fitted to another response on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from glmmtools.engine import choice as engines
+from glmmtools.engine.suitability import check_support
+from glmmtools.fitted.fit import Fit
+from glmmtools.shared import messages
+
+SomeFit = TypeVar("SomeFit", bound=Fit)
+
+
+def refit(model: SomeFit, y: Any) -> SomeFit:
+    """Fit the same model to another response on the same rows.
+
+    Parameters
+    ----------
+    y : array_like, shape (nobs,)
+        As `simulate` returns them: numbers of successes for binomial families.
+    """
+    y = np.asarray(y, float)
+    if y.shape != (model.nobs,):
+        raise ValueError(f"refit needs {model.nobs} values, one a row; got shape {y.shape}")
+    design = model.problem.design
+    design = replace(design, response=replace(design.response, y=y))
+    check_support(model.family, design)
+    problem = replace(model.problem, design=design)
+    refitted = type(model)(problem, engines.ENGINES[model.engine].fit(problem))
+    messages.issue(refitted.messages)
+    return refitted

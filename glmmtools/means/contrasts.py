@@ -1,0 +1,239 @@
+"""Contrasts between marginal means: differences or ratios, adjusted for their number."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.coefficients import contrast_df
+from glmmtools.means.adjust import (
+    ADJUSTMENTS,
+    METHODS,
+    adjusted_p,
+    contrast_weights,
+    critical_values,
+)
+from glmmtools.means.cells import CellMeans
+from glmmtools.means.combinations import Combinations
+from glmmtools.means.grid import label_of
+from glmmtools.report.summary import link_scale
+from glmmtools.shared.text import listed, nearest, one_of, plural
+
+Array = np.ndarray
+
+RATIO_OF = {"logit": "odds", "log": "means"}
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastFamily:
+    """Contrasts that are adjusted together: their names, and their weights on some of the means.
+
+    Attributes
+    ----------
+    names : DataFrame
+        One row a contrast: the columns of `by`, and what is contrasted.
+    weights : ndarray, shape (contrasts, means of the family)
+    rows : ndarray of int
+        The means of the family among all means.
+    """
+
+    names: pd.DataFrame
+    weights: Array
+    rows: Array
+
+
+class Contrasts(Combinations):
+    """Contrasts between marginal means, made by ``means.contrasts(...)``.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The columns of `by`, ``contrast`` (for interaction contrasts one column a factor) and
+        ``estimate, std_error, df, statistic, p_value, conf_low, conf_high``. Statistics and
+        p-values of ratios are those of their logarithm against 0.
+    L : ndarray, shape (contrasts, coefficients)
+        Each contrast on the link scale is a row of L times the coefficients, plus `offset`.
+    """
+
+    def __init__(
+        self,
+        means: CellMeans,
+        families: list[ContrastFamily],
+        methods: dict[str, Any],
+        adjust: str,
+        ratio: bool,
+        by: tuple[str, ...],
+        level: float,
+    ):
+        K = np.zeros((sum(len(each.weights) for each in families), len(means.cells)))
+        self.parts, start = [], 0
+        for each in families:
+            part = slice(start, start + len(each.weights))
+            K[part, each.rows] = each.weights
+            self.parts.append(part)
+            start = part.stop
+        super().__init__(means.model, K @ means.L, K @ means.offset)
+        self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
+        self.ratio, self.by, self.level = ratio, by, level
+        self.frame = self._table()
+
+    def _table(self) -> pd.DataFrame:
+        names = pd.concat([each.names for each in self.families], ignore_index=True)
+        constant = ~(np.abs(self.L) > 1e-10).any(axis=1)
+        if constant.any():
+            name = names[names.columns[-1]][constant.argmax()]
+            raise ValueError(
+                f"the contrast {name!r} holds no coefficient of the model. Does the formula lack "
+                "the interaction of what is compared?"
+            )
+        eta, se, df = self.eta, self.std_error, contrast_df(self.model, self.L)
+        statistic, correlation = eta / se, self.covariance / np.outer(se, se)
+        p, quantile = np.empty(len(eta)), np.empty(len(eta))
+        for part, each in zip(self.parts, self.families, strict=True):
+            options = (correlation[part, part], self.adjust, len(each.rows))
+            p[part] = adjusted_p(statistic[part], df[part], *options)
+            quantile[part] = critical_values(self.level, df[part], *options)
+        low, high = eta - quantile * se, eta + quantile * se
+        if self.ratio:
+            eta, low, high = np.exp(eta), np.exp(low), np.exp(high)
+            se = eta * se
+        return names.assign(
+            estimate=eta, std_error=se, df=df, statistic=statistic, p_value=p, conf_low=low,
+            conf_high=high,
+        )  # fmt: skip
+
+    def _title(self) -> str:
+        what = "Contrasts" if "" in self.methods else "Contrasts of contrasts"
+        within = f" within {listed(self.by)}" if self.by else ""
+        others = [f for f in self.means.factors + self.means.by if f not in self.by]
+        return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
+
+    def _kind(self) -> str:
+        link = self.model.link.name
+        if self.ratio:
+            return "odds ratios" if link == "logit" else "ratios of means"
+        if link == "identity":
+            return "differences of means"
+        return f"differences on the {link_scale(link)} scale"
+
+    def _notes(self) -> list[str]:
+        size = max(len(each.weights) for each in self.families)
+        each = " within each group" if len(self.families) > 1 else ""
+        if self.adjust == "none" or size == 1:
+            told = "P-values and intervals are not adjusted for the number of contrasts."
+        else:
+            told = f"P-values are adjusted for {plural(size, 'contrast')}{each} ({self.adjust})"
+            stepwise = self.adjust in ("holm", "fdr")
+            told += "; intervals by Bonferroni." if stepwise else "; intervals are simultaneous."
+        notes = [told]
+        if self.means.scale == "response" and not self.ratio and self.model.link.name != "identity":
+            notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
+        if "poly" in [each for each in self.methods.values() if isinstance(each, str)]:
+            notes.append("Polynomial contrasts take the levels as equally spaced.")
+        return notes + self.means.grid_notes()
+
+    def describe(self) -> str:
+        """Say in English what these contrasts are, and what not to conclude from them."""
+        limit = (
+            "A large p-value is not evidence of no difference: read the interval."
+            + (" A ratio of 1 is no difference." if self.ratio else "")
+            + (" An odds ratio is not a ratio of probabilities."
+               if self.ratio and self.model.link.name == "logit" else "")
+        )  # fmt: skip
+        return "\n".join([f"{self._title()}.", *self._notes(), limit])
+
+
+def methods_of(method: Any, interaction: Any, factors: tuple[str, ...]) -> dict[str, Any]:
+    """The method for each factor of an interaction contrast; else one for all factors together."""
+    if not interaction:
+        return {"": method}
+    if len(factors) < 2:
+        raise ValueError(
+            f"interaction contrasts need two factors or more; these means have {factors[0]!r} "
+            "only. Ask for them together: m.means(['a', 'b'])"
+        )
+    if interaction is True:
+        return dict.fromkeys(factors, method)
+    if isinstance(interaction, str):
+        return dict.fromkeys(factors, interaction)
+    for name in interaction:
+        if name not in factors:
+            raise ValueError(
+                f"interaction= names {name!r}{nearest(name, factors)}; the factors compared are "
+                f"{listed(factors)}"
+            )
+    return {name: interaction.get(name, method) for name in factors}
+
+
+def family_of(
+    means: CellMeans,
+    rows: Array,
+    by: tuple[str, ...],
+    methods: dict[str, Any],
+    sign: str,
+    reference: Any,
+) -> ContrastFamily:
+    """One family: the contrasts between the means of some rows, which agree in `by`."""
+    cells = means.cells.iloc[rows].reset_index(drop=True)
+    factors = [name for name in means.factors + means.by if name not in by]
+    levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
+    if "" in methods:
+        keys = cells[factors].itertuples(index=False, name=None)
+        labels = [" ".join(map(label_of, key)) for key in keys]
+        if reference is not None:
+            key = reference if isinstance(reference, tuple) else (reference,)
+            reference = " ".join(map(label_of, key))
+        found = contrast_weights(methods[""], labels, sign, reference)
+        names, K = pd.DataFrame({"contrast": list(found)}), np.array(list(found.values()))
+    else:
+        if np.prod([len(each) for each in levels.values()]) != len(cells):
+            raise ValueError("interaction contrasts need a mean for every combination of levels")
+        names, K = [()], np.ones((1, 1))
+        for factor, method in methods.items():
+            found = contrast_weights(method, list(map(label_of, levels[factor])), sign)
+            names = [(*before, each) for before in names for each in found]
+            K = np.kron(K, np.array(list(found.values())))
+        place = {key: i for i, key in enumerate(itertools.product(*levels.values()))}
+        keys = cells[factors].itertuples(index=False, name=None)
+        names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]
+    for name in reversed(by):
+        names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
+    return ContrastFamily(names, K, rows)
+
+
+def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
+    """Whether contrasts are ratios; raises where the link has none of what was asked."""
+    link = means.model.link.name
+    if ratio is None:
+        return means.scale == "response" and link in RATIO_OF
+    if ratio and link not in RATIO_OF:
+        raise ValueError(
+            f"ratio=True is for the log and logit links; with the {link} link a contrast is a "
+            "difference" + ("" if link == "identity" else f" on the {link} scale")
+        )
+    if not ratio and means.scale == "response" and link in RATIO_OF:
+        what = RATIO_OF[link]
+        raise ValueError(
+            f"ratio=False on the response scale asks for differences of {what}, which the "
+            f"{link} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
+            f"out for these, or take means(..., scale='link') for differences of log {what}"
+        )
+    return ratio
+
+
+def adjustment(adjust: str | None, methods: dict[str, Any]) -> str:
+    """The adjustment of a family, by default that of its method."""
+    method = methods.get("")
+    if adjust is None:
+        return METHODS.get(method, "none") if isinstance(method, str) else "none"
+    one_of("adjust", adjust, ADJUSTMENTS)
+    if adjust == "tukey" and method != "pairwise":
+        raise ValueError(
+            "adjust='tukey' is for all pairs of means (method='pairwise'); for other contrasts "
+            "use 'mvt', which is exact, or 'sidak'"
+        )
+    return adjust

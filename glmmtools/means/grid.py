@@ -1,0 +1,289 @@
+"""The reference grid of marginal means: levels of factors, covariates held, cells that exist."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.fit import Fit
+from glmmtools.formula.columns import levels_of
+from glmmtools.formula.grammar import unquoted, variables_in
+from glmmtools.shared import messages
+from glmmtools.shared.text import listed, nearest
+
+Array = np.ndarray
+
+
+def label_of(value: Any) -> str:
+    """A level as text; a number without trailing zeros.
+
+    >>> label_of(0.2), label_of("Victory"), label_of(np.True_)
+    ('0.2', 'Victory', 'True')
+    """
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    return f"{value:.10g}" if number else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Every combination of the levels and values that the means of a model are averaged over.
+
+    Attributes
+    ----------
+    targets : tuple of str
+        The columns of the means, slowest first.
+    factors : tuple of str
+        All factors of the model, also those averaged over.
+    values : dict
+        Column to its levels or values, targets first.
+    held : dict
+        Covariate to the one value that it has.
+    rows : DataFrame
+        The grid, in the order of `values`.
+    data : DataFrame
+        The rows of the fit.
+    notes : list of str
+        What was left out, and why.
+    """
+
+    model: Fit
+    targets: tuple[str, ...]
+    factors: tuple[str, ...]
+    values: dict[str, list]
+    held: dict[str, float]
+    rows: pd.DataFrame
+    data: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Fit, factors, by, at: dict[str, Any]) -> Grid:
+        """Build the grid of ``model.means(factors, by, at)``."""
+        design = model.problem.design
+        known = _factor_levels(design)
+        offsets = [name for each in design.formula.offsets for name in variables_in(each)]
+        columns = dict.fromkeys([*variables_in(design.formula.fixed), *offsets])
+        for name in (*at, *factors, *by):
+            _check_known(name, columns, design)
+        for name in (*factors, *by):
+            if name not in known and name not in at:
+                raise ValueError(
+                    f"{name!r} is numeric, and means are of the levels of a factor. Give values of "
+                    f"it, at={{{name!r}: {_example(design.frame[name])}}}, or fit it as a factor "
+                    f"with C({name}) in the formula"
+                )
+        values, held = {}, {}
+        others = [name for name in columns if name not in (*by, *factors)]
+        for name in (*by, *factors, *others):
+            given = _as_list(at[name]) if name in at else None
+            if name in known:
+                values[name] = known[name] if given is None else _kept(name, given, known[name])
+                continue
+            observed = design.frame[name].to_numpy(float)
+            if given is None:
+                held[name] = float(observed.mean())
+            else:
+                numbers = _numbers(name, given, observed, warn=name not in offsets)
+                if len(numbers) > 1 or name in (*by, *factors):
+                    values[name] = numbers
+                else:
+                    held[name] = numbers[0]
+        rows = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values))
+        for name in values:
+            rows[name] = _like(rows[name], design.frame[name])
+        rows = rows.assign(**held)
+        return cls(model, (*by, *factors), tuple(known), values, held, rows, design.frame)
+
+    def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, Array, Array]:
+        """The cells of the means, their rows L of coefficients, and their offsets."""
+        design = self.model.problem.design
+        X, offset = design.fixed_on(self.rows)
+        # an offset that is not in the formula belongs to rows, and has no value but its mean
+        offset = offset + float((design.offset - design.fixed_on(design.frame)[1]).mean())
+        shape = (int(np.prod([len(self.values[name]) for name in self.targets])), -1)
+        impossible, empty = self._missing_cells()
+        used = np.ones(len(self.rows)) if weights == "equal" else self._counts(weights)
+        used = np.where(impossible, 0.0, used).reshape(shape)
+        empty = (empty & ~impossible).reshape(shape)
+        present = used.sum(axis=1) > 0
+        if not additive:
+            present &= ~empty.all(axis=1)
+            doubtful = (empty & (used > 0)).any(axis=1) & present
+            if doubtful.any():
+                self._refuse(empty & (used > 0) & present[:, None])
+        elif empty.any():
+            self.notes.append("Cells without data are filled by the additivity of the effects.")
+        cells = self.rows[list(self.targets)].iloc[:: used.shape[1]]
+        left_out = ~present & ~impossible.reshape(shape).all(axis=1)
+        if left_out.any():
+            self._say_left_out(cells[left_out])
+        if not present.any():
+            raise ValueError(f"no row has the levels that {listed(self.targets)} would be kept at")
+        share = used[present] / used[present].sum(axis=1, keepdims=True)
+        L = np.einsum("tk,tkp->tp", share, X.reshape(*used.shape, -1)[present])
+        offsets = np.einsum("tk,tk->t", share, offset.reshape(used.shape)[present])
+        return cells[present].reset_index(drop=True), L, offsets
+
+    def _missing_cells(self) -> tuple[Array, Array]:
+        """Rows that nesting makes impossible, and rows with two levels that no row has together."""
+        impossible, empty = np.zeros(len(self.rows), bool), np.zeros(len(self.rows), bool)
+        for pair in itertools.combinations(self.factors, 2):
+            seen = self.data[list(pair)].drop_duplicates()
+            keys = set(seen.itertuples(index=False, name=None))
+            rows = self.rows[list(pair)].itertuples(index=False, name=None)
+            missing = np.array([key not in keys for key in rows])
+            if not missing.any():
+                continue
+            inner = [name for name in pair if not seen[name].duplicated().any()]
+            if inner:
+                outer = pair[0] if inner[0] == pair[1] else pair[1]
+                self.notes.append(
+                    f"{inner[0]!r} is nested in {outer!r}: each of its levels occurs with one "
+                    f"level of {outer!r} only, and is averaged within that."
+                )
+                impossible |= missing
+            else:
+                empty |= missing
+        return impossible, empty
+
+    def _counts(self, weights: str) -> Array:
+        """Rows of data in each row of the grid: in its cell, or in its part not of the targets."""
+        names = [each for each in self.factors if weights == "cells" or each not in self.targets]
+        if not names:
+            return np.ones(len(self.rows))
+        counts = self.data.value_counts(names).to_dict()
+        keys = self.rows[names].itertuples(index=False, name=None)
+        return np.array([counts.get(key, 0) for key in keys], float)
+
+    def _refuse(self, bad: Array) -> None:
+        row = self.rows[list(self.factors)].iloc[int(bad.ravel().argmax())]
+        for a, b in itertools.combinations(self.factors, 2):
+            if not ((self.data[a] == row[a]) & (self.data[b] == row[b])).any():
+                raise ValueError(
+                    f"no row has {a} = {label_of(row[a])!r} with {b} = {label_of(row[b])!r}, and "
+                    "these means would be averaged over that empty cell. Keep levels that occur "
+                    f"together, at={{{b!r}: [...]}}; use weights='cells'; or take the cell as the "
+                    "sum of the two effects, with empty_cells='additive'"
+                )
+
+    def _say_left_out(self, cells: pd.DataFrame) -> None:
+        names = ["/".join(map(label_of, row)) for row in cells.itertuples(index=False, name=None)]
+        text = f"Left out, because no row has these levels together: {listed(names)}."
+        self.notes.append(text)
+        messages.issue((messages.DataWarning(f"{text} The model has no data on them."),))
+
+    def description(self, weights: str) -> list[str]:
+        """What the means are averaged over, and what is held at which value."""
+        averaged = [name for name in self.values if name not in self.targets]
+        told = {
+            "equal": "equal weights",
+            "proportional": "weights by the rows of each combination",
+            "cells": "weights by the rows of each cell",
+        }
+        held = [f"{name} = {value:.4g}" for name, value in self.held.items()]
+        over = f"Averaged over {listed(averaged)} ({told[weights]})." if averaged else ""
+        fixed_at = f"Held at: {listed(held)}." if held else ""
+        return [note for note in (over, fixed_at, self._interacting()) if note]
+
+    def _interacting(self) -> str:
+        """Say which factors of the means interact with what they are averaged over or held at."""
+        found = {}
+        for term in self.model.problem.design.terms:
+            names = [name for name in variables_in(term) if name in self.rows]
+            for name in names:
+                if name not in self.targets:
+                    found |= {(each, name): None for each in names if each in self.targets}
+        if not found:
+            return ""
+        pairs = listed(f"{a} interacts with {b}" for a, b in found)
+        return f"In the model {pairs}: differences between means depend on it."
+
+
+def _factor_levels(design) -> dict[str, list]:
+    """Factors of the fixed part and their levels, in the model's order."""
+    found = {}
+    for name in variables_in(design.formula.fixed):
+        column = design.frame[name]
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            found[name] = levels_of(column)
+    for factor, state in design.model_spec.factor_contrasts.items():
+        expression = str(factor.expr)
+        name = unquoted(expression[2:].split(",")[0].rstrip(")").strip())
+        if expression.startswith("C(") and name in design.frame:
+            found[name] = list(state.levels)
+    return found
+
+
+def _check_known(name: str, columns, design) -> None:
+    if name in columns:
+        return
+    if name in design.frame.columns:
+        groups = {each for term in design.random for each in term.group.split(":")}
+        where = (
+            "a grouping factor of the random part" if name in groups else "not in the fixed part"
+        )
+        raise ValueError(
+            f"{name!r} is {where}; marginal means are of the fixed part, which has "
+            f"{listed(columns) or 'no columns'}"
+        )
+    raise ValueError(
+        f"there is no factor {name!r} in the model{nearest(name, columns)}. "
+        f"Columns of the fixed part: {listed(columns) or 'none'}"
+    )
+
+
+def _as_list(given: Any) -> list:
+    if isinstance(given, str) or np.isscalar(given):
+        return [given]
+    values = list(given)
+    if not values:
+        raise ValueError("at= holds an empty list; give at least one value")
+    return list(dict.fromkeys(values))
+
+
+def _kept(name: str, given: list, levels: list) -> list:
+    for each in given:
+        if each not in levels:
+            text = [label_of(level) for level in levels]
+            as_text = " as text" if label_of(each) in text else nearest(each, text)
+            shown = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
+            raise ValueError(
+                f"{name!r} has no level {each!r}; levels{as_text}: {listed(shown, 12)}"
+            )
+    return given
+
+
+def _numbers(name: str, given: list, observed: Array, warn: bool) -> list[float]:
+    try:
+        numbers = [float(each) for each in given]
+    except (TypeError, ValueError):
+        raise ValueError(f"at= needs numbers for the covariate {name!r}; got {given}") from None
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"at= needs finite numbers for the covariate {name!r}; got {given}")
+    low, high = observed.min(), observed.max()
+    outside = [each for each in numbers if not low <= each <= high]
+    if outside and warn:
+        text = f"{name} = {listed(map(label_of, outside))} lies outside the data"
+        issued = messages.DataWarning(
+            f"{text} ({low:g} to {high:g}). This is an extrapolation: it rests on the model alone."
+        )
+        messages.issue((issued,))
+    return numbers
+
+
+def _example(column: pd.Series) -> str:
+    values = np.unique(column.to_numpy(float))
+    chosen = values if len(values) <= 4 else np.quantile(values, [0.25, 0.75], method="nearest")
+    return f"[{', '.join(map(label_of, chosen))}]"
+
+
+def _like(values: pd.Series, column: pd.Series) -> pd.Series:
+    """Levels in the type of the column of the fit, so that the formula reads them the same."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(values, dtype=column.dtype), index=values.index)
+    if pd.api.types.is_bool_dtype(column):
+        return values.astype(bool)
+    return values.astype(object) if values.dtype.name in ("str", "string") else values

@@ -1,0 +1,350 @@
+"""Marginal means of a fitted model, and contrasts between them.
+
+A mean is a linear combination of the coefficients, averaged over a reference grid: every
+combination of the levels of the model's factors, with its covariates held at one value
+(Searle, Speed & Milliken 1980, Am. Stat. 34:216).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.wald import two_sided_p
+from glmmtools.means.adjust import arrow_lengths, compact_letters
+from glmmtools.means.cells import CellMeans
+from glmmtools.means.combinations import as_html, shown
+from glmmtools.means.contrasts import (
+    Contrasts,
+    adjustment,
+    family_of,
+    methods_of,
+    takes_ratio,
+)
+from glmmtools.means.grid import Grid
+from glmmtools.means.plots import plot_means
+from glmmtools.shared import messages
+from glmmtools.shared.text import listed, nearest, one_of
+
+Array = np.ndarray
+
+LETTER_NOTE = (
+    "Means that share a letter were not shown to differ, which is not evidence that they are "
+    "equal; letters show neither the size of a difference nor how surely it is known. Report the "
+    "contrasts with their intervals beside them."
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def means(
+    model: Fit,
+    factors: str | Sequence[str],
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    weights: str = "equal",
+    scale: str = "response",
+    level: float = 0.95,
+    empty_cells: str = "refuse",
+    force: bool = False,
+) -> MarginalMeans:
+    """Estimated marginal means: one for each combination of levels of some factors.
+
+    Parameters
+    ----------
+    factors : str or sequence of str
+        Factors of the fixed part. A numeric column may stand here if `at` gives its values.
+    by : str or sequence of str, optional
+        Factors within whose levels the means are shown and compared.
+    at : mapping, optional
+        Values of covariates (default: their mean over the rows of the fit), or levels of factors to
+        keep. The mean is averaged over several values of a covariate that is neither in `factors`
+        nor in `by`.
+    weights : {"equal", "proportional", "cells"}
+        How to average over the other factors: each of their combinations alike; by the number of
+        rows it has in the data; or by the number of rows it has within each mean's own cell.
+    scale : {"response", "link"}
+        Means are averaged on the scale of the link, and with "response" transformed back.
+    level : float
+        Confidence level of the intervals, strictly between 0 and 1.
+    empty_cells : {"refuse", "additive"}
+        Two levels that no row has together: refuse a mean that needs them, or take what the model
+        predicts there by the additivity of their effects.
+    force : bool
+        Allow a model that did not converge.
+
+    Returns
+    -------
+    MarginalMeans
+
+    Raises
+    ------
+    ValueError
+        For an unknown factor or level, a numeric column without values, empty cells, or a model
+        that did not converge.
+
+    Warns
+    -----
+    DataWarning
+        If `at` lies outside the data, or means are left out because no row has their levels.
+
+    Notes
+    -----
+    Random effects are at 0. The offset of the formula is computed from the mean of its columns (or
+    `at`); one given as ``offset=`` is at its mean. Standard errors on the response scale are by the
+    delta method, limits are transformed back from the link scale. All this is as in R's emmeans,
+    but for a numeric covariate with two values: it is at its mean here, and a factor there.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> m.means("period").frame[["period", "estimate", "conf_low", "conf_high"]].round(3)
+      period  estimate  conf_low  conf_high
+    0      1     0.198     0.135      0.280
+    1      2     0.084     0.047      0.144
+    2      3     0.074     0.040      0.132
+    3      4     0.048     0.021      0.106
+    """
+    one_of("weights", weights, ("equal", "proportional", "cells"))
+    one_of("scale", scale, ("response", "link"))
+    one_of("empty_cells", empty_cells, ("refuse", "additive"))
+    if not force:
+        require_converged(model, "means need", "look at them all the same")
+    wanted, within = _names(factors, "factors"), _names(by, "by")
+    repeated = [name for name in wanted if name in within]
+    if repeated or not wanted:
+        raise ValueError(
+            f"{repeated[0]!r} is in factors and in by; leave it out of one of them"
+            if repeated
+            else "factors is empty; name at least one factor, such as m.means('treatment')"
+        )
+    grid = Grid.of(model, wanted, within, dict(at or {}))
+    additive = empty_cells == "additive"
+    return MarginalMeans(model, grid, wanted, within, weights, scale, level, additive)
+
+
+def _names(given: str | Sequence[str] | None, argument: str) -> tuple[str, ...]:
+    listed_up = isinstance(given, (list, tuple))
+    names = tuple(given) if listed_up else () if given is None else (given,)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"{argument} must be a column or a list of different columns; got {given}")
+    return names
+
+
+class LetterTable(pd.DataFrame):
+    """A table of means with a column ``letters``; `note` says what letters do not show."""
+
+    note = LETTER_NOTE
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        return as_html(pd.DataFrame(self), [self.note])
+
+
+class MarginalMeans(CellMeans):
+    """Marginal means of one fitted model, made by ``model.means(...)``.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The factors and ``estimate, std_error, df, conf_low, conf_high``.
+    L : ndarray, shape (means, coefficients)
+        Each mean on the link scale is a row of L times the coefficients, plus `offset`.
+    """
+
+    def tests(self, null: float = 0.0) -> pd.DataFrame:
+        """Test each mean against a value, given on the scale of the link.
+
+        Returns
+        -------
+        DataFrame
+            `frame` with ``statistic`` and ``p_value``.
+        """
+        df = self.frame["df"].to_numpy()
+        statistic = (self.eta - null) / self.std_error
+        return self.frame.assign(statistic=statistic, p_value=two_sided_p(statistic, df))
+
+    def contrasts(
+        self,
+        method: str | Mapping[str, Any] = "pairwise",
+        adjust: str | None = None,
+        ratio: bool | None = None,
+        by: str | Sequence[str] | None = None,
+        reference: Any = None,
+        level: float | None = None,
+        interaction: bool | str | Mapping[str, Any] = False,
+    ) -> Contrasts:
+        """Contrasts between the means.
+
+        Parameters
+        ----------
+        method : {"pairwise", "trt.vs.ctrl", "consecutive", "poly"} or dict
+            All pairs (first minus second), each minus the reference, each minus the one before,
+            orthogonal polynomials for equally spaced levels; or name to weights.
+        adjust : str, optional
+            One of "none", "tukey" (pairwise only), "sidak", "bonferroni", "holm", "fdr", "mvt", for
+            the number of contrasts within each combination of `by`. Default: "tukey" for pairwise,
+            "mvt" (Dunnett's) for trt.vs.ctrl and consecutive, "none" for all others.
+        ratio : bool, optional
+            Ratios (of odds with a logit link, of means with a log link) instead of differences on
+            the scale of the link. Default: where the means are on the response scale.
+        by : str or sequence of str, optional
+            Contrasts within levels of these factors; default those of the means; [] for none.
+        reference : optional
+            Level that trt.vs.ctrl compares with; default the first.
+        level : float, optional
+            Of the simultaneous intervals; default that of the means.
+        interaction : bool, str or mapping
+            Contrasts of contrasts: `method` applied to each factor; or one method for all factors,
+            or a mapping of factor to method.
+
+        Returns
+        -------
+        Contrasts
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> oats = gt.load_data("oats")
+        >>> m = gt.fit("yield ~ variety * nitro + (1 | block/variety)", oats, reml=True)
+        >>> found = m.means("variety").contrasts()
+        >>> found.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
+                       contrast  estimate  std_error    df  p_value
+        0  Golden Rain - Marvellous    -5.292      7.079  10.0    0.742
+        1     Golden Rain - Victory     6.875      7.079  10.0    0.610
+        2      Marvellous - Victory    12.167      7.079  10.0    0.246
+        """
+        ratio = takes_ratio(self, ratio)
+        within = self.by if by is None else _names(by, "by")
+        others = tuple(name for name in self.factors + self.by if name not in within)
+        for name in within:
+            if name not in self.factors + self.by:
+                raise ValueError(
+                    f"by={name!r} is not a factor of these means"
+                    f"{nearest(name, self.factors)}; they have {listed(self.factors + self.by)}"
+                )
+        if not others:
+            raise ValueError("by= holds every factor of the means, so that nothing is compared")
+        methods = methods_of(method, interaction, others)
+        adjust = adjustment(adjust, methods)
+        rows = [np.arange(len(self.cells))]
+        if within:
+            groups = self.cells.groupby(list(within), sort=False, observed=True)
+            rows = list(groups.indices.values())
+        sign = "/" if ratio else "-"
+        families = [family_of(self, each, within, methods, sign, reference) for each in rows]
+        if ratio and any(np.abs(each.weights.sum(axis=1)).max() > 1e-8 for each in families):
+            raise ValueError(
+                "weights of a contrast on the response scale must sum to 0, or it is not a "
+                "ratio; take means(..., scale='link') for other combinations"
+            )
+        level = self.level if level is None else level
+        return Contrasts(self, families, methods, adjust, ratio, within, level)
+
+    def letters(self, adjust: str = "tukey", alpha: float = 0.05) -> LetterTable:
+        """Compact letters: means that share one do not differ significantly.
+
+        Parameters
+        ----------
+        adjust : str
+            As for `contrasts`, within each combination of `by`.
+        alpha : float
+            Means differ if their adjusted p-value is below it.
+
+        Returns
+        -------
+        LetterTable
+            `frame` with a column ``letters``; "a" goes to the largest mean. Its `note` says what
+            letters do not show.
+        """
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must lie strictly between 0 and 1; got {alpha:g}")
+        contrasts = self.contrasts("pairwise", adjust)
+        letters = np.empty(len(self.cells), object)
+        p = contrasts.frame["p_value"].to_numpy()
+        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
+            differ = np.zeros((len(each.rows), len(each.rows)), bool)
+            for weights, value in zip(each.weights, p[part], strict=True):
+                i, j = np.flatnonzero(weights)
+                differ[i, j] = differ[j, i] = value < alpha
+            order = np.argsort(-self.frame["estimate"].to_numpy()[each.rows], kind="stable")
+            letters[each.rows] = compact_letters(differ, order)
+        return LetterTable(self.frame.assign(letters=letters))
+
+    def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
+        """Comparison arrows: those of two means overlap where the means do not differ.
+
+        Parameters
+        ----------
+        adjust : str
+            As for `contrasts`, within each combination of `by`.
+
+        Returns
+        -------
+        DataFrame
+            The factors and ``estimate, arrow_low, arrow_high``, the ends of the arrows.
+
+        Warns
+        -----
+        DataWarning
+            If no arrows are right for all pairs; it names those that they are wrong for.
+        """
+        contrasts = self.contrasts("pairwise", adjust)
+        ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
+        eta, ends, misled = self.eta, np.empty((2, len(self.cells))), []
+        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
+            pairs = np.array([np.flatnonzero(weights) for weights in each.weights])
+            up, down, wrong = arrow_lengths(eta[each.rows], pairs, half[part])
+            ends[:, each.rows] = eta[each.rows] - down, eta[each.rows] + up
+            misled += contrasts.frame["contrast"][part][wrong].tolist()
+        if misled:
+            text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
+            messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
+        if self.scale == "response":
+            ends = np.sort(self.model.link.inverse(ends), axis=0)
+        frame = self.frame[[*self.cells, "estimate"]]
+        return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
+
+    def plot(self, ax: Axes | None = None, letters: bool = False, arrows: bool = False) -> Axes:
+        """Draw the means with their intervals, one series for each combination beyond the first.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; default a new figure.
+        letters : bool
+            Write Tukey's letters above the means.
+        arrows : bool
+            Draw comparison arrows (see `arrows`) beside the means.
+
+        Returns
+        -------
+        Axes
+        """
+        frame = self.letters() if letters else self.frame
+        if arrows:
+            frame = frame.assign(**self.arrows()[["arrow_low", "arrow_high"]])
+        label = f"{self.quantity()} ({self.level:.0%} interval)"
+        return plot_means(frame, self.factors, self.by, label, ax)
+
+    def describe(self) -> str:
+        """Say in English what these means are, and what not to conclude from them."""
+        limits = (
+            f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
+            "still differ: compare means with .contrasts()."
+        )
+        return "\n".join([f"{self._title()}.", *self._notes(), limits])

@@ -1,0 +1,65 @@
+"""The picture of marginal means: intervals, letters, comparison arrows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.means.grid import label_of
+from glmmtools.shared.style import INK, label_axes, legend_outside, new_axes, series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_means(
+    frame: pd.DataFrame, factors: tuple[str, ...], by: tuple[str, ...], label: str, ax: Axes | None
+) -> Axes:
+    """Draw means with their intervals, one series for each combination beyond the first factor.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The columns of `factors` and `by`, ``estimate, conf_low, conf_high``; ``letters`` are
+        written above the means, comparison arrows drawn from ``arrow_low`` to ``arrow_high``.
+    label : str
+        Of the axis of the means.
+    """
+    ax = new_axes(ax)
+    letters, arrows = "letters" in frame, "arrow_low" in frame
+    first, *rest = factors + by
+    labels = list(dict.fromkeys(map(label_of, frame[first])))
+    groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
+    dodge = 0.8 / max(len(groups), 2)
+    for i, (key, part) in enumerate(groups):
+        x = np.array([labels.index(label_of(each)) for each in part[first]])
+        x = x + (i - (len(groups) - 1) / 2) * dodge
+        y = part["estimate"].to_numpy()
+        bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
+        color, marker, _ = series(i)
+        name = ", ".join(map(label_of, key)) or None
+        ax.errorbar(x, y, bars, fmt=marker, color=color, capsize=3, label=name)
+        for row, place in zip(part.itertuples(), x, strict=True):
+            if letters:
+                above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+                ax.annotate(row.letters, (place, row.conf_high), **above)
+            if arrows:
+                _draw_arrows(ax, place + 0.2 * dodge, row)
+    ax.set_xticks(range(len(labels)), labels)
+    ax.margins(x=0.05)
+    within = f" within {', '.join(by)}" if by else ""
+    title = f"Arrows that overlap{within}: no difference shown (Tukey)" if arrows else None
+    label_axes(ax, first, label, title)
+    if rest:
+        legend_outside(ax, ", ".join(rest))
+    return ax
+
+
+def _draw_arrows(ax: Axes, place: float, row) -> None:
+    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
+    for end in (row.arrow_low, row.arrow_high):
+        if not np.isclose(end, row.estimate, rtol=1e-9):
+            ends = {"xy": (place, end), "xytext": (place, row.estimate)}
+            ax.annotate("", **ends, arrowprops=style)

@@ -1,0 +1,4 @@
+"""Simulated residuals and their tests.
+
+Imports `means` and below.
+"""

@@ -1,0 +1,473 @@
+"""Simulated residuals: where each response lies among responses that the fitted model makes.
+
+The residual of a row is the share of simulated responses below the observed one, ties split at
+random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model it is uniform on
+(0, 1), whatever the family.
+
+The parameters and random effects were estimated from the same responses, which pulls the residuals
+towards the middle and makes those of one group cancel. So the tests do not compare them with
+independent uniform numbers, but with the residuals of other data sets that the model has made, new
+random effects and all, and to which it has been refitted (`refit`): a parametric bootstrap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.prediction import predict, simulate
+from glmmtools.residuals.plots import plot_residuals
+from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.tests import (  # fmt: skip
+    ResidualTest,
+    cramer_von_mises,
+    ks_distance,
+    p_in_words,
+    p_value,
+    rank_score_statistic,
+    smooth_basis,
+)
+from glmmtools.shared.text import listed, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+Array = np.ndarray
+_FEWEST_SIMULATIONS = 20
+
+
+def simulated_residuals(
+    model: Fit, n: int = 250, seed: int = 0, conditional: bool = True, force: bool = False
+) -> SimulatedResiduals:
+    """Randomised quantile residuals of a fitted model, from simulated responses.
+
+    Parameters
+    ----------
+    n : int
+        Number of simulated data sets, at least 20. The smallest p-value is 1 / (n + 1).
+    seed : int
+        Of the simulations and of the random splitting of ties.
+    conditional : bool
+        Simulate with the random effects at their modes (finds overdispersion within groups), or
+        with new ones (looks at the random effects too, but hardly sees overdispersion).
+    force : bool
+        Allow a model that did not converge.
+
+    Returns
+    -------
+    SimulatedResiduals
+
+    Raises
+    ------
+    ValueError
+        If the model did not converge, for fewer than 20 simulations, or where the model has no
+        distribution to draw from (see :meth:`FittedModel.simulate`).
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> epilepsy = gt.load_data("epilepsy")
+    >>> m = gt.fit("seizures ~ treatment + log(base) + (1 | subject)", epilepsy, "poisson")
+    >>> print(m.simulated_residuals().test_dispersion().reading)
+    variance is 2.08 times what the model expects (p = 0.008)
+    """
+    if not force:
+        require_converged(model, "simulated residuals need", "look at them all the same")
+    if n != int(n) or n < _FEWEST_SIMULATIONS:
+        raise ValueError(
+            f"n is the number of simulated data sets, at least {_FEWEST_SIMULATIONS}; got {n}"
+        )
+    return SimulatedResiduals(model, int(n), seed, conditional)
+
+
+class SimulatedResiduals:
+    """Simulated residuals of one model, and their tests. Made by `FittedModel.simulated_residuals`.
+
+    Attributes
+    ----------
+    residuals : Series
+        One value in (0, 1) a row.
+    simulations : ndarray, shape (n, nobs)
+        The simulated responses.
+    fitted : Series
+        Population predictions, against which residuals are drawn and tested. The conditional ones
+        are no use for that: they hold a part of the residuals themselves.
+    """
+
+    def __init__(self, model: Fit, n: int, seed: int, conditional: bool):
+        self.model, self.n, self.conditional = model, n, conditional
+        self._at_modes = conditional or not model.problem.design.random
+        self.simulations = simulate(model, n, seed, conditional)
+        self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
+        rng = np.random.default_rng(self._rng_seed)
+        y = model.problem.design.y
+        below = np.sum(self.simulations < y, axis=0)
+        tied = np.sum(self.simulations == y, axis=0)
+        values = (below + rng.uniform(size=model.nobs) * (1 + tied)) / (n + 1)
+        values = np.clip(values, 1e-12, 1 - 1e-12)
+        self.residuals = model.by_row(values, "residual")
+        self.fitted = predict(model, level="population").rename("fitted")
+
+    # -- the reference
+
+    @cached_property
+    def _refits(self) -> Rows:
+        """Other data sets of the model, refitted."""
+        return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
+
+    @cached_property
+    def _uniform(self) -> tuple[Array, Array]:
+        """Residuals, observed (nobs,) and under the model (n, nobs).
+
+        Those of a refitted data set are random ranks among n draws of its own, as the observed. New
+        random effects cannot be refitted: there each simulation is ranked among the others.
+        """
+        rng = np.random.default_rng((*self._rng_seed, 1))
+        if self._at_modes:
+            lower, upper = self._refits.bounds
+            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
+            null = (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
+        else:
+            order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
+            rank = np.argsort(order, axis=0)
+            null = (rank + rng.uniform(1e-9, 1 - 1e-9, size=rank.shape)) / self.n
+        return self.residuals.to_numpy(), null
+
+    def _refuse_0_1(self, what: str) -> None:
+        trials = self.model.problem.trials.get("trials")
+        if trials is not None and np.all(trials == 1):
+            raise ValueError(
+                f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
+                "of a group to successes out of trials, or use test_curves and test_groups"
+            )
+
+    # -- tests of the residuals as a whole
+
+    def test_uniformity(self) -> ResidualTest:
+        """Kolmogorov-Smirnov distance of the residuals from the uniform distribution.
+
+        It answers to everything, and to nothing in particular. Statistic and effect are the
+        distance. Conservative where parameters are fitted to the distance itself: size 0.01 to 0.02
+        at the 5 % level for negative binomials, 0.02 to 0.05 for normal and beta, 0.00 with a
+        random effect in each row.
+        """
+        observed, null = (ks_distance(values) for values in self._uniform)
+        p = p_value(observed, null)
+        reading = (
+            f"the residuals are at most {observed:.3f} away from uniform; "
+            f"{np.median(null):.3f} is usual under the model ({p_in_words(p)})"
+        )
+        return self._result("uniformity", observed, observed, p, reading)
+
+    def test_dispersion(self) -> ResidualTest:
+        """Compare the variance of the responses around their means with that of simulated ones.
+
+        Each row is divided by the standard deviation that the model gives it. The effect is the
+        ratio of the observed to the expected mean square, 1 for the right model; the test is
+        two-sided. A family with a dispersion parameter of its own has fitted it to this very
+        quantity: there the test can only see that the variance changes with the mean in another
+        way, and is conservative (size at the 5 % level 0.00 for the normal, 0.01 to 0.03 for beta
+        and down to 0.01 for negative binomials; also 0.00 with a random effect in each row).
+
+        Raises
+        ------
+        ValueError
+            For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
+            less, which has none.
+        """
+        self._refuse_0_1("variance")
+        if self._at_modes:
+            observed, refits = observed_rows(self.model), self._refits
+            if self.model.family.name in ("normal", "t"):
+                # these have been fitted to just this: the ratio would only show how precisely
+                refits = replace(refits, shape=observed.shape)
+            scaled = observed.pearson(), refits.pearson()
+        else:
+            pool = np.vstack([self.model.problem.design.y, self.simulations])
+            sd = pool.std(axis=0)
+            pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
+            scaled = pool[0], pool[1:]
+        observed, null = (np.mean(each**2, axis=-1) for each in scaled)
+        null = null[np.isfinite(null)]
+        if not np.isfinite(observed):
+            raise ValueError("Student's t with df of 2 or less has no variance to compare")
+        ratio, p = observed / null.mean(), p_value(observed, null, two_sided=True)
+        reading = f"variance is {ratio:.2f} times what the model expects ({p_in_words(p)})"
+        return self._result("dispersion", observed, ratio, p, reading)
+
+    def test_outliers(self) -> ResidualTest:
+        """Count observations outside all simulations.
+
+        For a continuous family the count is binomial with probability 2 / (n + 1) for each row; for
+        a discrete one, where ties make it rarer, the simulated data sets are counted alike. The
+        effect is the observed over the expected count. The test is one-sided and, being of
+        a small count, conservative: size 0.00 to 0.03 at the 5 % level.
+        """
+        y, simulations = self.model.problem.design.y, self.simulations
+        count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
+        if not self.model.family.discrete:
+            probability = 2 / (self.n + 1)
+            expected = self.model.nobs * probability
+            p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
+        else:
+            if self._at_modes:
+                lower, upper = self._refits.bounds
+                chance = lower**self.n + (1 - upper) ** self.n
+                rng = np.random.default_rng((*self._rng_seed, 3))
+                outside = rng.uniform(size=chance.shape) < chance
+            else:
+                ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
+                outside = (simulations == ends[0]) & (ends[1] > ends[0])
+                outside |= (simulations == ends[3]) & (ends[2] < ends[3])
+            null = outside.sum(axis=1)
+            expected, p = null.mean(), p_value(count, null)
+        ratio = count / expected if expected > 0 else np.inf if count else 1.0
+        reading = (
+            f"{count} of {self.model.nobs} observations lie outside all simulations; "
+            f"{expected:.1f} are expected ({p_in_words(p)})"
+        )
+        return self._result("outliers", count, ratio, p, reading)
+
+    def test_zeros(self) -> ResidualTest:
+        """Compare the number of zeros with that in the simulated responses, two-sided.
+
+        The statistic is the number of zeros, the effect its ratio to the expected number. Where few
+        zeros are expected the test is conservative: size 0.01 at the 5 % level for 56 rows of 10
+        trials, 0.03 for 100.
+
+        Raises
+        ------
+        ValueError
+            For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
+            are fixed by its mean.
+        """
+        self._refuse_0_1("number of zeros")
+        if not self.model.family.discrete:
+            raise ValueError(
+                f"test_zeros is for counts and successes; a {self.model.family.name} response "
+                "is never exactly zero"
+            )
+        observed = float(np.sum(self.model.problem.design.y == 0))
+        if self._at_modes:
+            refits, surplus = self._refits, observed_rows(self.model).zero_probability().sum()
+            null = surplus + np.sum((refits.y == 0) - refits.zero_probability(), axis=1)
+        else:
+            null = np.sum(self.simulations == 0, axis=1)
+        expected = null.mean()
+        p = p_value(observed, null, two_sided=True)
+        ratio = observed / expected if expected > 0 else np.inf if observed else 1.0
+        reading = f"{observed:.0f} zeros where the model expects {expected:.1f} ({p_in_words(p)})"
+        return self._result("zeros", observed, ratio, p, reading)
+
+    # -- tests against something
+
+    def test_curves(self, x: Any = None) -> ResidualTest:
+        """Test whether quartiles of the residuals change with the prediction or another variable.
+
+        Rank scores of the three quartiles (Gutenbrunner, Jurečková, Koenker & Portnoy 1993,
+        J. Nonparam. Stat. 2:307) are regressed on a cubic B-spline of the ranks of `x`; a variable
+        with at most five values is taken value by value. The statistic is the sum of the three
+        chi-squares, the effect the range of the smoothed mean residual.
+
+        Parameters
+        ----------
+        x : str or array_like, optional
+            A column that the model uses, or one number a row; default the population prediction.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, it is not numeric, or has one value only.
+        """
+        name = "the prediction" if x is None else _name_of(x, "x")
+        values = self.fitted.to_numpy() if x is None else self._column(x, "x")
+        if not np.issubdtype(values.dtype, np.number):
+            raise ValueError(
+                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+            )
+        values = values.astype(float)
+        if np.ptp(values) <= 1e-9 * np.abs(values).max():
+            hint = "; name a column, as test_curves('x')" if x is None else ""
+            raise ValueError(f"{name} is the same in every row{hint}")
+        basis = smooth_basis(values)
+        observed, null = (rank_score_statistic(u, basis) for u in self._uniform)
+        effect, usual = (
+            np.ptp((u - 0.5) @ basis @ basis.T, axis=-1) for u in self._uniform
+        )  # fmt: skip
+        p = p_value(observed, null)
+        reading = (
+            f"the mean residual moves by {effect:.2f} over {name}; "
+            f"{np.median(usual):.2f} is usual under the model ({p_in_words(p)})"
+        )
+        return self._result("curves", observed, effect, p, reading)
+
+    def test_groups(self, column: Any) -> ResidualTest:
+        """Test whether the residuals are uniform in each level of a factor.
+
+        The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
+        effect the mean residual of the worst level minus 0.5. With a random effect in each row it
+        is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
+        p-values adjusted for the number of levels (by the largest distance in each simulation).
+
+        Parameters
+        ----------
+        column : str or array_like
+            A column that the model uses, or one label a row.
+        """
+        labels = self._column(column, "column")
+        codes, levels = pd.factorize(labels, sort=True)
+        if len(levels) < 2:
+            raise ValueError(
+                f"{_name_of(column, 'column')} has one level only; groups need two or more"
+            )
+        observed, null = (
+            np.stack([cramer_von_mises(u[..., codes == k]) for k in range(len(levels))], axis=-1)
+            for u in self._uniform
+        )
+        largest = null.max(axis=1)
+        u = self._uniform[0]
+        table = pd.DataFrame(
+            {
+                "n": np.bincount(codes),
+                "mean": np.bincount(codes, weights=u) / np.bincount(codes),
+                "statistic": observed,
+                "p_value": [p_value(each, largest) for each in observed],
+            },
+            index=pd.Index(levels, name=_name_of(column, "level")),
+        )
+        worst = table["statistic"].idxmax()
+        effect = table.loc[worst, "mean"] - 0.5
+        p = p_value(observed.sum(), null.sum(axis=1))
+        reading = (
+            f"of {len(levels)} levels {worst} departs most: its mean residual is "
+            f"{effect + 0.5:.2f}, expected 0.50 (all levels: {p_in_words(p)})"
+        )
+        return self._result("groups", observed.sum(), effect, p, reading, table)
+
+    def test_autocorrelation(self, time: Any, group: Any = None) -> ResidualTest:
+        """Test whether residuals of neighbouring times are alike (Durbin-Watson), two-sided.
+
+        The statistic is the sum of squared steps of the normal scores within series over their sum
+        of squares (2 without correlation in one long series), the effect the lag-one correlation
+        minus that under the model, where random effects make it negative. In short series it is
+        slightly conservative: size 0.02 to 0.05 at the 5 % level in series of four rows.
+
+        Parameters
+        ----------
+        time : str or array_like
+            A column that the model uses, or one time a row; only its order counts.
+        group : str or array_like, optional
+            The series that a row belongs to; default one series.
+
+        Raises
+        ------
+        ValueError
+            If a time occurs twice in a series.
+        """
+        times = self._column(time, "time")
+        series = np.zeros(len(times), int)
+        if group is not None:
+            series = pd.factorize(self._column(group, "group"))[0]
+        place = pd.factorize(times, sort=True)[0]
+        order = np.lexsort((place, series))
+        same = np.diff(series[order]) == 0
+        repeated = same & (np.diff(place[order]) == 0)
+        if repeated.any():
+            row = order[1:][repeated][0]
+            hint = "; name the series with group=" if group is None else ""
+            raise ValueError(
+                f"{_name_of(time, 'time')} {times[row]} occurs more than once in a series{hint}"
+            )
+        if not same.any():
+            raise ValueError("every series has a single time, so that there are no neighbours")
+
+        def measures(z: Array) -> tuple[Array, Array]:
+            z = z[..., order]
+            before, after, total = z[..., :-1][..., same], z[..., 1:][..., same], np.sum(z**2, -1)
+            return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
+
+        (observed, correlation), (_, expected) = (measures(special.ndtri(u)) for u in self._uniform)
+        rows_a_step = self.model.nobs / same.sum()
+        effect = rows_a_step * (correlation - expected.mean())
+        p = p_value(correlation, expected, two_sided=True)
+        reading = (
+            f"the correlation of residuals at neighbouring times is {abs(effect):.2f} "
+            f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
+        )
+        return self._result("autocorrelation", observed, effect, p, reading)
+
+    # -- showing
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Array:
+        """Draw a QQ plot against uniform, and the residuals against the ranked prediction.
+
+        Parameters
+        ----------
+        axes : sequence of two Axes, optional
+
+        Returns
+        -------
+        ndarray of Axes, shape (2,)
+        """
+        return plot_residuals(self.residuals, self.fitted, axes)
+
+    def __repr__(self) -> str:
+        level = "conditional on" if self.conditional else "with new"
+        lines = [f"{self.n} simulations {level} random effects"] if self.model.n_groups else [
+            f"{self.n} simulations"
+        ]  # fmt: skip
+        for test in (
+            self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros
+        ):  # fmt: skip
+            # a test that does not apply to the family is left out
+            with contextlib.suppress(ValueError):
+                result = test()
+                lines.append(f"  {result.name}: {result.reading}")
+        return "\n".join(lines)
+
+    # -- columns
+
+    def _column(self, given: Any, argument: str) -> Array:
+        """A column of the data of the fit, by name, or the values given, without missing ones."""
+        index = self.residuals.index
+        if isinstance(given, str):
+            frame = self.model.problem.design.frame
+            if given not in frame.columns:
+                raise ValueError(
+                    f"{argument}: the model uses no column {given!r}{nearest(given, frame.columns)}"
+                    f". It uses {listed(frame.columns)}; give any other column by its values, as "
+                    f"{argument}=data[{given!r}]"
+                )
+            values = frame[given]
+        elif (
+            isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all()
+        ):
+            values = given.loc[index]
+        else:
+            values = pd.Series(np.asarray(given))
+            if len(values) != len(index):
+                raise ValueError(
+                    f"{argument} needs one value for each of the {len(index)} rows of the fit; "
+                    f"got {len(values)}"
+                )
+        if values.isna().any():
+            raise ValueError(
+                f"{argument} has a missing value in row {index[values.isna().to_numpy()][0]}"
+            )
+        return values.to_numpy()
+
+    def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:
+        return ResidualTest(name, float(statistic), float(effect), p, self.n, reading, table)
+
+
+def _name_of(given: Any, otherwise: str) -> str:
+    return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)

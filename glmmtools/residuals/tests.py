@@ -1,0 +1,114 @@
+"""`ResidualTest`, and the statistics of simulated residuals, of arrays of shape (…, nobs)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+Array = np.ndarray
+QUARTILES = (0.25, 0.5, 0.75)
+_FEW_VALUES = 5  # a variable with no more distinct values is compared value by value
+
+
+@dataclass(frozen=True)
+class ResidualTest:
+    """The result of one test of simulated residuals.
+
+    Attributes
+    ----------
+    name : str
+        What was tested.
+    statistic, effect : float
+        The test statistic, and how large the departure is; each test says in which measure.
+    p_value : float
+        From the simulations, never below 1 / (n + 1).
+    n : int
+        Number of simulations.
+    reading : str
+        The result in one sentence.
+    table : DataFrame or None
+        Of `SimulatedResiduals.test_groups`: one row a level.
+    """
+
+    name: str
+    statistic: float
+    effect: float
+    p_value: float
+    n: int
+    reading: str
+    table: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.name}: {self.reading}\n"
+            f"  statistic {self.statistic:.4f}, effect {self.effect:.4f}, "
+            f"p-value {self.p_value:.4f} from {self.n} simulations"
+        )
+
+    def _repr_html_(self) -> str:
+        import html
+
+        cells = zip(
+            ("statistic", "effect", "p_value", "simulations"),
+            (f"{self.statistic:.4f}", f"{self.effect:.4f}", f"{self.p_value:.4f}", str(self.n)),
+            strict=True,
+        )
+        rows = "".join(f'<tr><th scope="row">{key}</th><td>{text}</td></tr>' for key, text in cells)
+        title = html.escape(f"{self.name}: {self.reading}")
+        return f"<table><caption><b>{title}</b></caption>{rows}</table>"
+
+
+def p_value(observed: float, null: Array, two_sided: bool = False) -> float:
+    above = (1 + np.sum(null >= observed)) / (len(null) + 1)
+    if not two_sided:
+        return float(above)
+    below = (1 + np.sum(null <= observed)) / (len(null) + 1)
+    return float(min(1.0, 2 * min(above, below)))
+
+
+def p_in_words(p: float) -> str:
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
+def ks_distance(u: Array) -> Array:
+    u, n = np.sort(u, axis=-1), u.shape[-1]
+    steps = np.arange(n + 1) / n
+    return np.maximum(np.max(steps[1:] - u, axis=-1), np.max(u - steps[:-1], axis=-1))
+
+
+def cramer_von_mises(u: Array) -> Array:
+    u, n = np.sort(u, axis=-1), u.shape[-1]
+    expected = (np.arange(n) + 0.5) / n
+    return 1 / (12 * n) + np.sum((u - expected) ** 2, axis=-1)
+
+
+def smooth_basis(x: Array) -> Array:
+    """Orthonormal columns of a cubic B-spline of the ranks of x, orthogonal to the constant."""
+    codes, values = pd.factorize(x, sort=True)
+    if len(values) <= _FEW_VALUES:
+        columns = np.eye(len(values))[codes]
+    else:
+        rank = pd.Series(x).rank().to_numpy()
+        position = (rank - rank.min()) / np.ptp(rank)
+        columns = spline_columns(position)
+    columns[:, 0] = 1.0
+    return np.linalg.qr(columns)[0][:, 1:]
+
+
+def spline_columns(position: Array) -> Array:
+    """Cubic B-spline with one knot, at 0.5, of positions in [0, 1]; five columns that sum to 1."""
+    from scipy.interpolate import BSpline
+
+    knots = np.array([0, 0, 0, 0, 0.5, 1, 1, 1, 1], float)
+    return BSpline.design_matrix(position, knots, 3).toarray()
+
+
+def rank_score_statistic(u: Array, basis: Array) -> Array:
+    """Sum over the quartiles of the chi-square of the regression of rank scores on the basis."""
+    rank = (np.argsort(np.argsort(u, axis=-1), axis=-1) + 0.5) / u.shape[-1]
+    return sum(
+        np.sum(((rank <= quartile) @ basis) ** 2, axis=-1) / (quartile * (1 - quartile))
+        for quartile in QUARTILES
+    )

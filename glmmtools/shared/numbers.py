@@ -1,0 +1,64 @@
+"""Numbers as text: fixed decimals, significant digits, p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    pass
+
+
+DECIMALS = 4
+
+
+def fixed(value: float, decimals: int = DECIMALS) -> str:
+    """A number with fixed decimals and no negative zero; a dash for what could not be computed.
+
+    >>> fixed(-0.00001, 2), fixed(float("nan")), fixed(float("inf"), 1)
+    ('0.00', '–', 'inf')
+    """
+    if np.isnan(value):
+        return "–"
+    return f"{value if round(value, decimals) != 0 else 0:.{decimals}f}"
+
+
+def number(value: float) -> str:
+    """Four decimals; scientific notation for what would show as zero or as a long number.
+
+    >>> number(1.2345678), number(1.2e-6), number(0.0)
+    ('1.2346', '1.20e-06', '0.0000')
+    """
+    if value == 0 or 1e-3 <= abs(value) < 1e7 or not np.isfinite(value):
+        return fixed(value)
+    return f"{value:.2e}"
+
+
+def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
+    """Numbers with the decimals that show so many digits of `size`.
+
+    >>> with_digits([1.2345, 0.1234], 0.0567, 2)
+    ['1.234', '0.123']
+    """
+    if not (np.isfinite(size) and 1e-8 < size < 1e8):
+        return [number(each) for each in values]
+    decimals = int(max(0, digits - 1 - np.floor(np.log10(size))))
+    return [fixed(each, decimals) for each in values]
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits: ``"13.0"``, ``"0.0409"``, ``"1234"``."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return number(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def p_text(value: float) -> str:
+    """A p-value with four decimals, never zero.
+
+    >>> p_text(0.03217), p_text(1e-9)
+    ('0.0322', '<0.0001')
+    """
+    return "<0.0001" if value < 0.0001 else fixed(value)

@@ -1,0 +1,126 @@
+"""What every plot shares: colours, markers and line styles, new axes, labels.
+
+Nothing here changes matplotlib's global settings, and nothing calls ``plt.show()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+
+class Series(NamedTuple):
+    """How one series of a plot looks: the colour, and two cues that do not need colour."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+
+# After Okabe and Ito (2008), darkened or lightened so that each step of lightness (CIE L*: 20, 47,
+# 71, 58, 33, 82) is at least 11: the order of the series survives a grey printer.
+SERIES = (
+    Series("#00315C", "o", "-"),  # navy
+    Series("#BE4A00", "s", "--"),  # vermilion
+    Series("#E69F00", "^", "-."),  # orange
+    Series("#009E73", "D", ":"),  # green
+    Series("#8A2A60", "v", (0, (5, 1, 1, 1, 1, 1))),  # purple
+    Series("#9AD4F0", "P", (0, (1, 1))),  # light blue
+)
+INK = "0.15"  # fitted values and anything that is the model's
+DATA = "0.5"  # observations behind the model
+REFERENCE = "0.6"  # lines at zero or one, identity lines
+BAND_ALPHA = 0.18
+HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-blind readers
+
+
+def series(number: int) -> Series:
+    """Colour, marker and line style of the `number`-th series, from 0.
+
+    Beyond six the colours repeat with other markers and line styles.
+
+    Examples
+    --------
+    >>> series(1).linestyle
+    '--'
+    >>> series(7).color == series(1).color, series(7).marker == series(1).marker
+    (True, False)
+    """
+    lap, position = divmod(number, len(SERIES))
+    cue = SERIES[(position + lap) % len(SERIES)]
+    return Series(SERIES[position].color, cue.marker, cue.linestyle)
+
+
+def new_axes(ax: Axes | None = None, figsize: tuple[float, float] = (6.0, 4.0)) -> Axes:
+    """Return `ax`, or the axes of a new figure of `figsize` inches where `ax` is None."""
+    return ax if ax is not None else new_panels(1, 1, figsize)[0, 0]
+
+
+def new_panels(
+    rows: int, columns: int, figsize: tuple[float, float] | None = None, **options: Any
+) -> np.ndarray:
+    """Axes of a new figure, shape (rows, columns); `options` go to ``plt.subplots``."""
+    import matplotlib.pyplot as plt
+
+    size = figsize or (4.0 * columns, 3.4 * rows)
+    _, axes = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", squeeze=False, **options
+    )
+    for each in axes.flat:
+        each.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def label_axes(
+    ax: Axes, x: str | None = None, y: str | None = None, title: str | None = None
+) -> Axes:
+    """Set the labels that are given; the title is left-aligned and of normal weight."""
+    if x is not None:
+        ax.set_xlabel(x)
+    if y is not None:
+        ax.set_ylabel(y)
+    if title is not None:
+        ax.set_title(title, loc="left", fontsize="medium")
+    return ax
+
+
+def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> None:
+    """Draw a thin line at `x` (vertical) or `y` (horizontal), behind everything else."""
+    if x is not None:
+        ax.axvline(x, color=REFERENCE, linewidth=1, zorder=0)
+    if y is not None:
+        ax.axhline(y, color=REFERENCE, linewidth=1, zorder=0)
+
+
+def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:
+    """Draw a covariance matrix, its colour bar beside it."""
+    image = ax.imshow(matrix, cmap=HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
+    ax.figure.colorbar(image, ax=ax, shrink=shrink, label=label)
+    ax.tick_params(length=0)
+    return image
+
+
+def blocks_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The edges between runs of equal codes, the centre of each run, and its code."""
+    edges = np.flatnonzero(np.diff(codes)) + 0.5
+    bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
+    centres = (bounds[:-1] + bounds[1:]) / 2
+    return edges, centres, codes[np.floor(centres).astype(int)]
+
+
+def block_lines(ax: Axes, edges: Iterable[float], linewidth: float) -> None:
+    """White lines between the blocks of a matrix."""
+    for edge in edges:
+        ax.axhline(edge, color="white", linewidth=linewidth)
+        ax.axvline(edge, color="white", linewidth=linewidth)
+
+
+def legend_outside(ax: Axes, title: str | None = None) -> None:
+    """Put the legend right of the axes, where it hides no data."""
+    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
