@@ -52,6 +52,11 @@ class Link:
     _inverse: Callable[[Array], Array]
     _derivatives: Callable[[Array], tuple[Array, Array, Array]]
 
+    @property
+    def scale(self) -> str:
+        """The name of the scale of ``eta``: ``"log-odds"``, ``"log"``, ``"probit"``."""
+        return "log-odds" if self.name == "logit" else self.name
+
     def __call__(self, mu) -> Array:
         """Return ``eta = g(mu)``; ``mu`` and the result have the same shape."""
         with np.errstate(divide="ignore"):

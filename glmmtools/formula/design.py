@@ -26,7 +26,7 @@ from glmmtools.formula.grammar import (
     parse_formula,
     variables_in,
 )
-from glmmtools.formula.random_terms import RandomTerm, _RandomRecipe, random_term
+from glmmtools.formula.random_terms import RandomTerm, RandomRecipe, random_term
 from glmmtools.formula.response import Response, is_pair, read_response
 from glmmtools.shared.text import listed, plural
 
@@ -98,7 +98,7 @@ class Design:
     frame: pd.DataFrame
     n_dropped: int
     model_spec: Any = field(repr=False)
-    recipes: tuple[_RandomRecipe, ...] = field(repr=False)
+    recipes: tuple[RandomRecipe, ...] = field(repr=False)
 
     @property
     def y(self) -> Array:

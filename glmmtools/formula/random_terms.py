@@ -84,7 +84,7 @@ class RandomTerm:
 
 
 @dataclass(frozen=True)
-class _RandomRecipe:
+class RandomRecipe:
     """How to rebuild the columns and codes of a random term on new data."""
 
     spec: RandomSpec
@@ -117,7 +117,7 @@ def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, l
     return codes, _group_keys(labels.iloc[first_rows], groups)
 
 
-def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _RandomRecipe]:
+def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, RandomRecipe]:
     codes, keys = _group_codes(frame, spec.groups)
     if len(keys) < 2:
         raise ValueError(
@@ -145,7 +145,7 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, _Ran
     )
     if time is not None:
         term = replace(term, places=term.series[0])
-    return term, _RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})
+    return term, RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})
 
 
 def _places(term: RandomTerm, codes: Array, time: Array) -> Array:

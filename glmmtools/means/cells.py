@@ -11,7 +11,6 @@ from glmmtools.formula.columns import unquoted, variables_in
 from glmmtools.formula.response import is_pair
 from glmmtools.means.combinations import Combinations
 from glmmtools.means.grid import Grid
-from glmmtools.report.summary import link_scale
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
@@ -61,14 +60,14 @@ class CellMeans(Combinations):
         if design.response.success is not None:
             response = f"{response} = {design.response.success!r}"
         if self.scale == "link" and link != "identity":
-            return f"{link_scale(link)} of the mean of {response}"
+            return f"{self.model.link.scale} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
-    def _title(self) -> str:
+    def title(self) -> str:
         within = f" within {listed(self.by)}" if self.by else ""
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         return [*self._scale_notes(), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:
@@ -83,18 +82,17 @@ class CellMeans(Combinations):
         return notes
 
     def _scale_notes(self) -> list[str]:
-        link, notes = self.model.link.name, []
+        link, notes = self.model.link, []
         response = self.model.problem.design.formula.response
         if "(" in response and not self.model.family.takes_trials:
             notes.append(f"They stay on the scale of {response}, which the model was fitted to.")
-        if link == "identity":
+        if link.name == "identity":
             return notes
         if self.scale == "link":
-            notes.append(f"They are on the {link_scale(link)} scale.")
+            notes.append(f"They are on the {link.scale} scale.")
         else:
-            scale = link_scale(link)
             notes.append(
-                f"Averaged on the {scale} scale and then transformed back: not the average of the "
+                f"Averaged on the {link.scale} scale and then transformed back: not the average of the "
                 "response over the rows."
             )
         return notes

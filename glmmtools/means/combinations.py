@@ -34,6 +34,14 @@ class Combinations:
     def __init__(self, model: Fit, L: Array, offset: Array):
         self.model, self.L, self.offset = model, L, offset
 
+    def title(self) -> str:
+        """What the combinations are, in one line."""
+        raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """What a reader must know of them."""
+        raise NotImplementedError
+
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,)."""
@@ -51,10 +59,10 @@ class Combinations:
 
     def __repr__(self) -> str:
         table = shown(self.frame).to_string(index=False)
-        return "\n".join([self._title(), "", table, "", *self._notes()])
+        return "\n".join([self.title(), "", table, "", *self.notes()])
 
     def _repr_html_(self) -> str:
-        return as_html(self.frame, self._notes(), self._title())
+        return as_html(self.frame, self.notes(), self.title())
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:

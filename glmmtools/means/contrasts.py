@@ -20,7 +20,6 @@ from glmmtools.means.adjust import (
 from glmmtools.means.cells import CellMeans
 from glmmtools.means.combinations import Combinations
 from glmmtools.means.grid import label_of
-from glmmtools.report.summary import link_scale
 from glmmtools.shared.text import listed, nearest, one_of, plural
 
 Array = np.ndarray
@@ -106,7 +105,7 @@ class Contrasts(Combinations):
             conf_high=high,
         )  # fmt: skip
 
-    def _title(self) -> str:
+    def title(self) -> str:
         what = "Contrasts" if "" in self.methods else "Contrasts of contrasts"
         within = f" within {listed(self.by)}" if self.by else ""
         others = [f for f in self.means.factors + self.means.by if f not in self.by]
@@ -118,9 +117,9 @@ class Contrasts(Combinations):
             return "odds ratios" if link == "logit" else "ratios of means"
         if link == "identity":
             return "differences of means"
-        return f"differences on the {link_scale(link)} scale"
+        return f"differences on the {self.model.link.scale} scale"
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         size = max(len(each.weights) for each in self.families)
         each = " within each group" if len(self.families) > 1 else ""
         if self.adjust == "none" or size == 1:
@@ -144,7 +143,7 @@ class Contrasts(Combinations):
             + (" An odds ratio is not a ratio of probabilities."
                if self.ratio and self.model.link.name == "logit" else "")
         )  # fmt: skip
-        return "\n".join([f"{self._title()}.", *self._notes(), limit])
+        return "\n".join([f"{self.title()}.", *self.notes(), limit])
 
 
 def methods_of(method: Any, interaction: Any, factors: tuple[str, ...]) -> dict[str, Any]:

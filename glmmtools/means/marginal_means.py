@@ -347,4 +347,4 @@ class MarginalMeans(CellMeans):
             f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
             "still differ: compare means with .contrasts()."
         )
-        return "\n".join([f"{self._title()}.", *self._notes(), limits])
+        return "\n".join([f"{self.title()}.", *self.notes(), limits])

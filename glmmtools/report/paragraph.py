@@ -16,7 +16,6 @@ from glmmtools.fitted.effects import is_factor, response_label
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.columns import levels_of
 from glmmtools.inference.anova import anova
-from glmmtools.report.summary import link_scale
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.text import listed, plural
 
@@ -183,8 +182,8 @@ def _method_sentence(model: Fit) -> str:
 
 
 def _scale(model: Fit) -> str:
-    link = model.link.name
-    return "the scale of y" if link == "identity" else f"the {link_scale(link)} scale"
+    link = model.link
+    return "the scale of y" if link.name == "identity" else f"the {link.scale} scale"
 
 
 def _ratio_name(model: Fit) -> str | None:

@@ -63,8 +63,8 @@ def _parts(model: Fit):
             ("dispersion", ", ".join(f"{name} {number(value)}" for name, value in extra.items()))
         )
     if len(model.params):
-        link = model.link.name
-        scale = "in units of y" if link == "identity" else f"on the {link_scale(link)} scale"
+        link = model.link
+        scale = "in units of y" if link.name == "identity" else f"on the {link.scale} scale"
         tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
     notes = [f"{type(each).__name__}: {each}" for each in model.messages]
     if not model.converged:
@@ -127,11 +127,6 @@ def _decimals(std_errors: pd.Series) -> int:
 
 
 # ------------------------------------------------------------------------------ numbers and tables
-
-
-def link_scale(link: str) -> str:
-    """The name of the scale that a link leads to: ``"log-odds"``, ``"log"``, ``"probit"``."""
-    return "log-odds" if link == "logit" else link
 
 
 # ------------------------------------------------------------------------------ the equation

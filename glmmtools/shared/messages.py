@@ -7,7 +7,7 @@ It is issued as a Python warning and kept in ``model.messages``.
 from __future__ import annotations
 
 import contextlib
-import sys
+import inspect
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def singular_message(labels: tuple[str, ...], single: bool) -> SingularFitWarnin
 
 def issue(messages: tuple[GlmmWarning, ...]) -> None:
     """Raise each message as a Python warning that points at the caller's own line."""
-    level, frame = 1, sys._getframe()
+    level, frame = 1, inspect.currentframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("glmmtools"):
         level, frame = level + 1, frame.f_back
     for message in messages:
