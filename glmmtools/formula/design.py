@@ -26,7 +26,7 @@ from glmmtools.formula.grammar import (
     parse_formula,
     variables_in,
 )
-from glmmtools.formula.random_terms import RandomTerm, RandomRecipe, random_term
+from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, random_term
 from glmmtools.formula.response import Response, is_pair, read_response
 from glmmtools.shared.text import listed, plural
 
