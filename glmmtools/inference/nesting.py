@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glmmtools.engine.problem import Problem
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
@@ -109,38 +110,47 @@ _REFUSALS = (_different_response, _different_weights, _different_criterion)
 def extension(smaller: Fit, larger: Fit) -> Extension | None:
     """What the larger model adds; None if the smaller one is not a special case of it."""
     a, b = smaller.problem, larger.problem
-    if a.link.name != b.link.name or a.family.fixed != b.family.fixed:
-        return None
-    boundaries = 0
-    if a.family.name != b.family.name:
-        if _LIMITS.get(b.family.name) != a.family.name:
-            return None
-        boundaries += 1
-    if not (
-        np.allclose(a.design.offset, b.design.offset)
-        and _spans(b.design.X, a.design.X)
-        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
-    ):
-        return None
-    if a.zero is not None or b.zero is not None:
-        if b.zero is None:
-            return None
-        if a.zero is None:
-            if b.zero.X.shape[1] > 1:
-                return None  # a probability of zero leaves the other coefficients without a value
-            boundaries += 1
-        elif not _spans(b.zero.X, a.zero.X):
-            return None
     homes = [
         next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
         for term in a.design.random
     ]
-    if None in homes:
+    boundaries = [_family_boundaries(a, b), _extra_zero_boundaries(a, b)]
+    if not _fixed_parts_nested(a, b) or None in homes or None in boundaries:
         return None
-    boundaries += sum(len(term.components) for term in b.design.random)
-    boundaries -= sum(len(term.components) for term in a.design.random)
-    new = [term for k, term in enumerate(b.design.random) if k not in homes]
-    return Extension(boundaries, any(term.serial for term in new))
+    variances = [sum(len(term.components) for term in each.design.random) for each in (a, b)]
+    new_terms = [term for k, term in enumerate(b.design.random) if k not in homes]
+    return Extension(
+        sum(boundaries) + variances[1] - variances[0], any(term.serial for term in new_terms)
+    )
+
+
+def _fixed_parts_nested(a: Problem, b: Problem) -> bool:
+    """Whether the mean and the dispersion of `a` are special cases of those of `b`."""
+    return bool(
+        a.link.name == b.link.name
+        and np.allclose(a.design.offset, b.design.offset)
+        and _spans(b.design.X, a.design.X)
+        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
+    )
+
+
+def _family_boundaries(a: Problem, b: Problem) -> int | None:
+    """Shape parameters of `b` at their limit in `a`; None if `a` is no limit of `b`."""
+    if a.family.fixed != b.family.fixed:
+        return None
+    if a.family.name == b.family.name:
+        return 0
+    return 1 if _LIMITS.get(b.family.name) == a.family.name else None
+
+
+def _extra_zero_boundaries(a: Problem, b: Problem) -> int | None:
+    """Probabilities of `b` that are 0 in `a`; None if the zeros of `a` are no special case."""
+    if b.zero is None:
+        return 0 if a.zero is None else None
+    if a.zero is None:
+        # a probability of zero leaves further coefficients without a value
+        return 1 if b.zero.X.shape[1] == 1 else None
+    return 0 if _spans(b.zero.X, a.zero.X) else None
 
 
 def _spans(larger: Array, smaller: Array) -> bool:
