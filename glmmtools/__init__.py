@@ -9,8 +9,8 @@ True
 
 try:
     from glmmtools import designs
+    from glmmtools.course.check import check
     from glmmtools.course.datasets import load_data, stored_study
-    from glmmtools.course.exercises import check
     from glmmtools.course.explore import explore
     from glmmtools.course.preflight import preflight
     from glmmtools.designs.description import describe_design

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from glmmtools.course.exercises import exercises_of, lessons
+from glmmtools.course.check import exercises_of, lessons
 from tests.notebook_hygiene import Notebook
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from glmmtools.course.exercises import Choice, Number, check, exercises_of, lessons
+from glmmtools.course.check import check, exercises_of, lessons
+from glmmtools.course.exercises.kinds import Choice, Number
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((ROOT / "tests" / "reference" / "models.json").read_text(encoding="utf-8"))

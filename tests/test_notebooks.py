@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from glmmtools.course.exercises import exercises_of, lessons
+from glmmtools.course.check import exercises_of, lessons
 from tests import notebook_hygiene as hygiene
 from tests.notebook_hygiene import EVERY_NOTEBOOK, LESSON, SOLUTION, Notebook
 from tools.execute_notebooks import difference, normalise, to_text

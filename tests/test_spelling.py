@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from spellchecker import SpellChecker
 
-from glmmtools.course.exercises import Choice, exercises_of, lessons
+from glmmtools.course.check import exercises_of, lessons
+from glmmtools.course.exercises.kinds import Choice
 from tests.notebook_hygiene import Notebook, plain
 
 ROOT = Path(__file__).resolve().parents[1]

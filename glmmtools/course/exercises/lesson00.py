@@ -1,7 +1,7 @@
 """Exercises of lesson 00, Start here."""
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Number
+from glmmtools.course.exercises.kinds import Number
 
 
 def _herds():

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel, fit
 
 SD_BLOCKS, SD_ERROR = 3.0, 2.0  # of exercise 01.2

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.families.lookup import family
 
 NITRATE = {"mu": 20.0, "phi": 0.09}

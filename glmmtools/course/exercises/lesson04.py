@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel, fit
 from glmmtools.residuals.tests import ResidualTest
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel, fit
 
 _DAYS, _CORRELATION = 8, 0.6

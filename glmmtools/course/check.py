@@ -1,0 +1,72 @@
+"""`check`: is an answer to an exercise right, and if not, what went wrong?"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from typing import Any
+
+from glmmtools.course import exercises
+from glmmtools.course.exercises.kinds import Exercise, in_short
+
+RIGHT, WRONG = "✓", "✗"
+
+
+def check(id: str, answer: Any = ...) -> None:
+    """Print in one line whether `answer` solves the exercise, or what went wrong.
+
+    Parameters
+    ----------
+    id : str
+        Lesson and number, as written in the lesson: ``"05.1"``.
+    answer : object
+        A number, or the letter of a choice; ``...`` is not answered yet. No answer raises an error.
+
+    Examples
+    --------
+    >>> check("00.1", ...)
+    00.1 is not answered yet: replace the ... by your answer and run the cell again.
+    >>> check("00.1", "fifty-six")
+    ✗ The answer to 00.1 is a number; this is text. Write it without quotes.
+    """
+    print(_reply(id, answer))
+
+
+def _reply(id: Any, answer: Any) -> str:
+    exercise = _find(id)
+    if isinstance(exercise, str):
+        return f"{WRONG} {exercise}"
+    if answer is ... or (isinstance(answer, str) and answer.strip() in ("", "...", "…")):
+        return (
+            f"{exercise.id} is not answered yet: replace the ... by your answer and run the cell "
+            "again."
+        )
+    is_right, text = exercise.judge(answer)
+    return f"{RIGHT if is_right else WRONG} {text}"
+
+
+def _find(id: Any) -> Exercise | str:
+    """The exercise, or a sentence that says which there are."""
+    match = re.fullmatch(r"\s*(\d{1,2})\.(\d{1,2})\s*", id) if isinstance(id, str) else None
+    if match is None:
+        return f'Exercises are named in quotes, lesson and number: "05.1". Got {in_short(id)}.'
+    lesson, wanted = int(match[1]), f"{int(match[1]):02d}.{int(match[2])}"
+    if lesson not in lessons():
+        known = ", ".join(f"{number:02d}" for number in lessons())
+        return f"There is no exercise {wanted}. Lessons with exercises: {known}."
+    by_id = {exercise.id: exercise for exercise in exercises_of(lesson)}
+    return by_id.get(wanted) or (
+        f"There is no exercise {wanted}. Lesson {lesson:02d} has {', '.join(by_id)}."
+    )
+
+
+def lessons() -> list[int]:
+    """Numbers of the lessons that have exercises."""
+    names = (module.name for module in pkgutil.iter_modules(exercises.__path__))
+    return sorted(int(name.removeprefix("lesson")) for name in names if name.startswith("lesson"))
+
+
+def exercises_of(lesson: int) -> tuple[Exercise, ...]:
+    """Exercises of one lesson, in order."""
+    return importlib.import_module(f"{exercises.__name__}.lesson{lesson:02d}").EXERCISES
