@@ -12,7 +12,8 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.environments import linked_environment
-from tools.make_colab import make
+from tools.learner_copies import CopyError
+from tools.make_colab import from_colab, make
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -47,6 +48,19 @@ def test_the_cell_does_nothing_anywhere_but_on_colab(tmp_path):
     code = TransformerManager().transform_cell(cell)
     assert "get_ipython()" in code  # which would fail here
     exec(code, {})
+
+
+def test_a_lesson_links_to_lessons_beside_it_and_to_all_else_on_github():
+    lesson, github = LESSONS[0], "https://github.com/owner/course"
+    assert from_colab(github, lesson, LESSONS[1].name) == LESSONS[1].name
+    assert from_colab(f"{github}.git@v1", lesson, "../figures/herds.png") == (
+        f"{github}/raw/v1/figures/herds.png"
+    )
+    assert from_colab(f"git+{github}", lesson, "../data/README.md") == (
+        f"{github}/blob/HEAD/data/README.md"
+    )
+    with pytest.raises(CopyError, match=r"links to \.\./figures/herds\.png, and only on GitHub"):
+        from_colab("https://example.org/course", lesson, "../figures/herds.png")
 
 
 @pytest.mark.slow
