@@ -81,7 +81,8 @@ def make(address: str, target: Path) -> None:
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+    # A browser shows .../tree/BRANCH, from which pip installs nothing.
+    if len(sys.argv) != 2 or "://" not in sys.argv[1] or "/tree/" in sys.argv[1]:
         print('Whence? make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"')
         return 1
     return make_anew(TARGET, partial(make, sys.argv[1]))
