@@ -155,6 +155,12 @@ def test_the_folder_holds_lessons_solutions_and_data(folder):
         assert all((folder / path).exists() for path in wanted)
 
 
+def test_links_of_the_pages_in_the_folder_lead_somewhere(folder):
+    for page in folder.rglob("*.md"):
+        targets = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert not [target for target in targets if not (page.parent / target).exists()], page
+
+
 def test_the_wheel_of_the_folder_holds_no_module_that_was_removed(tmp_path, monkeypatch):
     removed = ROOT / "build" / "lib" / "glmmtools" / "removed.py"
     removed.parent.mkdir(parents=True, exist_ok=True)

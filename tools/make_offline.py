@@ -150,10 +150,10 @@ def build_wheel() -> None:
 def lay_out(pythons: list[str]) -> None:
     """Put lessons, data and installers beside the wheels, and the package among them."""
     build_wheel()
-    for folder in ("notebooks", "data", "figures"):
+    for folder in ("notebooks", "data", "figures", "benchmarks"):
         ignored = shutil.ignore_patterns(".ipynb_checkpoints", "*.py", "*.svg")
         shutil.copytree(ROOT / folder, TARGET / folder, ignore=ignored, dirs_exist_ok=True)
-    for name in ("README.md", "LICENSE", "LICENSE-text"):
+    for name in ("README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text"):
         shutil.copy(ROOT / name, TARGET)
     for name, text in INSTALL.items():
         newline = "\r\n" if name.endswith(".bat") else "\n"
