@@ -48,11 +48,10 @@ test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromi
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
 learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
-	$(PY) -m nbconvert --log-level WARN --clear-output --to notebook \
-		--output-dir build/learner/notebooks notebooks/*.ipynb
+	$(PY) -m tools.learner_copies
 
 colab: $(READY) ## Copy the lessons for Google Colab to build/colab (ARGS=address of your repository)
-	$(PY) tools/make_colab.py $(ARGS)
+	$(PY) -m tools.make_colab $(ARGS)
 
 offline: $(READY) ## Lay out build/offline, which installs without a network (ARGS="--python 3.12 3.13")
 	$(PY) tools/make_offline.py $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,8 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.environments import linked_environment
-from tools.make_colab import make
+from tools.learner_copies import CopyError
+from tools.make_colab import from_colab, main, make
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -47,6 +49,28 @@ def test_the_cell_does_nothing_anywhere_but_on_colab(tmp_path):
     code = TransformerManager().transform_cell(cell)
     assert "get_ipython()" in code  # which would fail here
     exec(code, {})
+
+
+def test_a_lesson_links_to_lessons_beside_it_and_to_all_else_on_github():
+    lesson, github = LESSONS[0], "https://github.com/owner/course"
+    assert from_colab(github, lesson, LESSONS[1].name) == LESSONS[1].name
+    assert from_colab(f"{github}.git@v1", lesson, "../figures/herds.png") == (
+        f"{github}/raw/v1/figures/herds.png"
+    )
+    assert from_colab(f"git+{github}", lesson, "../data/README.md") == (
+        f"{github}/blob/HEAD/data/README.md"
+    )
+    with pytest.raises(CopyError, match=r"links to \.\./figures/herds\.png, and only on GitHub"):
+        from_colab("https://example.org/course", lesson, "../figures/herds.png")
+
+
+@pytest.mark.parametrize("options", [[], ["github.com/a/b"], ["https://github.com/a/b/tree/main"]])
+def test_an_address_from_which_pip_installs_nothing_is_answered_by_the_right_form(
+    monkeypatch, capsys, options
+):
+    monkeypatch.setattr(sys, "argv", ["make_colab.py", *options])
+    assert main() == 1
+    assert 'make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"' in capsys.readouterr().out
 
 
 @pytest.mark.slow

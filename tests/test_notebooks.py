@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from glmmtools.course.check import exercises_of, lessons
 from tests import notebook_hygiene as hygiene
 from tests.notebook_hygiene import EVERY_NOTEBOOK, LESSON, SOLUTION, Notebook
+from tools import execute_notebooks
 from tools.execute_notebooks import difference, normalise, to_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -224,6 +225,13 @@ def test_the_writer_tells_texts_from_pictures():
     assert difference(to_text(nb("a", "iVBO")), nb("a", "iVBO")) == (0, "same")
     assert difference(to_text(nb("a", "iVBO")), nb("b", "iVBO"))[0] == 1
     assert difference(to_text(nb("a", "iVBO")), nb("a", "iVBP"))[0] == 2
+
+
+def test_the_writer_names_a_notebook_that_is_not_there(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["execute_notebooks.py", "notebooks/99-nowhere.ipynb"])
+    with pytest.raises(SystemExit):
+        execute_notebooks.main()
+    assert "there is no such notebook" in capsys.readouterr().err
 
 
 def has_the_locked_versions() -> bool:

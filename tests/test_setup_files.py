@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,34 @@ def test_the_folder_holds_lessons_solutions_and_data(folder):
     for part in ("notebooks", "data"):
         wanted = {path.relative_to(ROOT) for path in (ROOT / part).rglob("*[0-9a-z].[ic][ps][yv]*")}
         assert all((folder / path).exists() for path in wanted)
+
+
+def test_links_of_the_pages_in_the_folder_lead_somewhere(folder):
+    for page in folder.rglob("*.md"):
+        targets = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert not [target for target in targets if not (page.parent / target).exists()], page
+
+
+def test_the_wheel_of_the_folder_holds_no_module_that_was_removed(tmp_path, monkeypatch):
+    removed = ROOT / "build" / "lib" / "glmmtools" / "removed.py"
+    removed.parent.mkdir(parents=True, exist_ok=True)
+    removed.touch()
+    monkeypatch.setitem(OFFLINE["build_wheel"].__globals__, "TARGET", tmp_path)
+    OFFLINE["build_wheel"]()
+    (wheel,) = (tmp_path / "wheels").glob("glmmtools-*.whl")
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert "glmmtools/__init__.py" in inside
+    assert "glmmtools/removed.py" not in inside
+
+
+def test_without_a_wheel_for_any_platform_there_is_no_folder(tmp_path, monkeypatch, capsys):
+    scope = OFFLINE["main"].__globals__
+    monkeypatch.setitem(scope, "TARGET", tmp_path / "offline")
+    monkeypatch.setitem(scope, "download", lambda *_: (tmp_path / "offline").mkdir(exist_ok=True))
+    monkeypatch.setattr(sys, "argv", ["make_offline.py", "--python", "3.99"])
+    assert OFFLINE["main"]() == 1
+    assert "there is no folder" in capsys.readouterr().out
+    assert not (tmp_path / "offline").exists()
 
 
 @pytest.fixture

@@ -178,6 +178,8 @@ def main() -> int:
     paths = [path.resolve() for path in options.notebooks] or all_notebooks()
     if not paths:
         parser.error("there are no notebooks")
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        parser.error(f"there is no such notebook: {', '.join(missing)}")
     set_environment()
     statuses = set()
     with ProcessPoolExecutor(options.jobs) as pool:

@@ -1,24 +1,41 @@
 """Copy the lessons for Google Colab, where each one first installs the course: build/colab.
 
-    python tools/make_colab.py https://github.com/OWNER/REPOSITORY@BRANCH
+    python -m tools.make_colab https://github.com/OWNER/REPOSITORY@BRANCH
 
 The address is one that pip installs from (`git+` is put before `https`). The cell does nothing
 anywhere but on Colab, and nothing there a second time. It leaves what Colab has as it is where the
 course can use it: a new NumPy under a kernel that has loaded the old one needs a restart. Only what
-Colab lacks comes in the locked version.
+Colab lacks comes in the locked version. Colab opens a lesson without the files around it, so what
+it links to, other lessons apart, is taken from GitHub.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.learner_copies import (
+    ROOT,
+    CopyError,
+    change_links,
+    cleared,
+    lessons,
+    linked_file,
+    make_anew,
+    write,
+)
+
 TARGET = ROOT / "build" / "colab"
 NOT_ON_COLAB = ("formulaic", "glmm")
+PICTURES = {".gif", ".jpg", ".png", ".svg"}
+ON_GITHUB = re.compile(
+    r"(?:git\+)?https://github\.com/(?P<repository>[^/@]+/[^/@]+?)(?:\.git)?(?:@(?P<branch>.+))?"
+)
 
 CELL = """\
 # Google Colab only: install the course, which takes a minute. If Colab asks to restart the session,
@@ -41,25 +58,34 @@ def install_cell(address: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_code_cell(CELL.format(what=what).rstrip(), id="colab")
 
 
+def from_colab(address: str, lesson: Path, link: str) -> str:
+    """Where a link of a lesson leads when Colab shows the lesson."""
+    file = linked_file(lesson, link)
+    if file in lessons():
+        return link
+    found = ON_GITHUB.fullmatch(address)
+    if found is None:
+        raise CopyError(f"{lesson.name} links to {link}, and only on GitHub can Colab find that")
+    kind = "raw" if file.suffix in PICTURES else "blob"
+    place = f"https://github.com/{found['repository']}/{kind}/{found['branch'] or 'HEAD'}"
+    return f"{place}/{quote(file.relative_to(ROOT).as_posix())}"
+
+
 def make(address: str, target: Path) -> None:
     """Write every lesson without outputs, with the cell below its title."""
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
-        lesson = nbformat.read(path, as_version=4)
-        for cell in lesson.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
+    for path in lessons():
+        lesson = cleared(path)
+        change_links(lesson, partial(from_colab, address, path))
         lesson.cells.insert(1, install_cell(address))
-        nbformat.write(lesson, target / path.name)
+        write(lesson, target / path.name)
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or "://" not in sys.argv[1]:
+    # A browser shows .../tree/BRANCH, from which pip installs nothing.
+    if len(sys.argv) != 2 or "://" not in sys.argv[1] or "/tree/" in sys.argv[1]:
         print('Whence? make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"')
         return 1
-    make(sys.argv[1], TARGET)
-    print(f"{TARGET.relative_to(ROOT)}: every lesson, to be put on GitHub or Google Drive")
-    return 0
+    return make_anew(TARGET, partial(make, sys.argv[1]))
 
 
 if __name__ == "__main__":

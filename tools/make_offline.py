@@ -138,15 +138,22 @@ def download(platform: str, python: str) -> bool:
     return done.returncode == 0
 
 
-def lay_out(pythons: list[str]) -> None:
-    """Put lessons, data and installers beside the wheels, and the package among them."""
+def build_wheel() -> None:
+    """Put the package among the wheels."""
+    # Else setuptools packs what an earlier build left there, files removed since then too.
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q", "--no-deps"]
     build += ["--no-build-isolation", "--wheel-dir", TARGET / "wheels", str(ROOT)]
     subprocess.run(build, check=True)
-    for folder in ("notebooks", "data", "figures"):
+
+
+def lay_out(pythons: list[str]) -> None:
+    """Put lessons, data and installers beside the wheels, and the package among them."""
+    build_wheel()
+    for folder in ("notebooks", "data", "figures", "benchmarks"):
         ignored = shutil.ignore_patterns(".ipynb_checkpoints", "*.py", "*.svg")
         shutil.copytree(ROOT / folder, TARGET / folder, ignore=ignored, dirs_exist_ok=True)
-    for name in ("README.md", "LICENSE", "LICENSE-text"):
+    for name in ("README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text"):
         shutil.copy(ROOT / name, TARGET)
     for name, text in INSTALL.items():
         newline = "\r\n" if name.endswith(".bat") else "\n"
@@ -164,12 +171,16 @@ def main() -> int:
     options = parser.parse_args()
     shutil.rmtree(TARGET, ignore_errors=True)
     found = [download(each, python) for each in options.platform for python in options.python]
+    if not any(found):
+        print("No platform has every wheel, so there is no folder.")
+        shutil.rmtree(TARGET, ignore_errors=True)
+        return 1
     lay_out(options.python)
     size = sum(path.stat().st_size for path in TARGET.rglob("*") if path.is_file()) / 1e6
     print(
         f"{TARGET.relative_to(ROOT)}: {size:.0f} MB. Copy it, then run install.sh or install.bat."
     )
-    return 0 if any(found) else 1
+    return 0
 
 
 if __name__ == "__main__":
