@@ -38,11 +38,19 @@ def lines(capsys):
     return run
 
 
-def only_fault(lines):
+@pytest.fixture(autouse=True)
+def clone(tmp_path, monkeypatch):
+    """A clone without an environment: what is said does not hang on how this copy was set up."""
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(preflight.installation, "CLONE", tmp_path)
+    return tmp_path
+
+
+def only_fault(lines, mend="run: "):
     """The one line with a fault, and what mends it; the others are well, and the last counts."""
     faults = [line for line in lines if line.startswith("✗")]
     assert len(faults) == 1, lines
-    assert re.search(r" — run: \S+", faults[0])
+    assert re.search(rf" — {mend}\S+", faults[0])
     assert lines[-1] == "Not ready yet: mend the lines with ✗ (1)."
     return faults[0]
 
@@ -109,11 +117,24 @@ def test_a_font_without_greek_letters_is_named(lines, monkeypatch):
     assert "lacks Greek letters" in only_fault(lines())
 
 
-def test_whatever_else_is_broken_becomes_one_line_and_the_other_checks_go_on(lines, monkeypatch):
+@pytest.fixture
+def broken_data(monkeypatch):
     def broken():
         raise RuntimeError("something\nin two lines")
 
     monkeypatch.setattr(datasets, "data_index", broken)
+
+
+def test_whatever_else_is_broken_becomes_one_line_and_the_other_checks_go_on(
+    lines, broken_data, clone
+):
     fault = only_fault(lines())
-    assert fault.startswith("✗ data: RuntimeError: something in two lines — run: git -C ")
+    mend = f'run: git -C "{clone}" checkout -- data'
+    assert fault == f"✗ data: RuntimeError: something in two lines — {mend}"
     assert "✓ Matplotlib draws, Greek letters too" in lines()
+
+
+def test_a_course_that_came_without_git_is_not_sent_to_git(lines, broken_data, clone):
+    (clone / ".git").rmdir()
+    fault = only_fault(lines(), mend="download the course again ")
+    assert "git" not in fault.partition(" — ")[2]
