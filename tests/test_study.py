@@ -1,6 +1,8 @@
 """Simulation studies: the same numbers everywhere, kept in a file, true to closed forms."""
 
+import ast
 import json
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -257,6 +259,29 @@ def test_more_units_keep_the_treatments_balanced_and_bring_their_own_subunits(si
     assert frame["pig"].nunique() == 3 * size and len(frame) == 15 * size
     assert (frame.groupby("pig", observed=True)["pen"].nunique() == 1).all()
     assert frame["room"].nunique() <= 4
+
+
+@pytest.mark.parametrize("mark", ["", " ", ".", ":", ",", "|", "~~", "\x1f"])
+def test_combinations_are_told_apart_by_their_labels_whatever_these_hold(mark):
+    """One text for both labels would make one of (a, b·c) and (a·b, c), joined by any mark."""
+    dose, place = ["a", f"a{mark}b"], [f"b{mark}c", "c"]
+    layout = pd.DataFrame(
+        [(d, p) for d in dose for p in place for _ in range(4)], columns=["dose", "place"]
+    ).assign(plot=[f"plot {i}" for i in range(16)])
+    (frame,) = frames_of("y ~ dose + place", layout, "plot", None, [4])
+    assert len(frame[["dose", "place"]].drop_duplicates()) == 4
+
+
+def test_no_module_marks_labels_with_a_nul_character():
+    """The hash table of pandas 2 reads a text to its first NUL: what follows is lost."""
+    root = Path(gt.__file__).parent
+    texts = [
+        (path.relative_to(root).as_posix(), node.lineno)
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\0" in node.value
+    ]
+    assert texts == []
 
 
 @pytest.mark.parametrize("size", [6, 9, 15, 40])

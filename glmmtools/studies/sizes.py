@@ -143,8 +143,8 @@ def _in_turn(frame: pd.DataFrame, codes: Array, names: Sequence[str]) -> Array:
             constant.append(name)
     if not constant:
         return np.arange(units)
-    around = frame.iloc[first][constant].astype(str).agg("\0".join, axis=1).reset_index(drop=True)
-    return np.argsort(around.groupby(around).cumcount(), kind="stable").to_numpy()
+    around = frame.iloc[first].groupby(constant, observed=True, dropna=False)
+    return np.argsort(around.cumcount().to_numpy(), kind="stable")
 
 
 def _continued(values: Array, size: int, column: str) -> Array:
