@@ -91,8 +91,8 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_means_reference.R
 	Rscript tests/reference/make_inference_reference.R
 
-lock: ## Write requirements.lock from pyproject.toml (needs uv)
-	sh tools/lock.sh
+lock: ## Write the locks from pyproject.toml (needs uv; ARGS=--upgrade: newest versions)
+	sh tools/lock.sh $(ARGS)
 
 # ---- the set-up ----------------------------------------------------------------------------------
 

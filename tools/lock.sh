@@ -2,15 +2,17 @@
 # Write requirements.lock (what learners and tests need) and requirements-site.lock (what the site and
 # the browser tests need beyond it): one version of each package for every platform and Python, with
 # hashes and without the address of any index. Then ask whether each platform finds a wheel of every
-# package, because `make` installs nothing else.
+# package, because `make` installs nothing else. A version in the file stays as long as it fits;
+# --upgrade takes the newest of all, --upgrade-package NAME of one.
 set -eu
 cd "$(dirname "$0")/.."
+options="$*"
 
 lock() {
     file=$1
     shift
     uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-        --generate-hashes --no-header --no-annotate --upgrade "$@" --output-file "$file" pyproject.toml
+        --generate-hashes --no-header --no-annotate $options "$@" --output-file "$file" pyproject.toml
     for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-pc-windows-msvc \
         aarch64-apple-darwin x86_64-apple-darwin; do
         for python in 3.11 3.12 3.13 3.14; do
