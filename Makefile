@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 SITE_READY := $(VENV)/.site
+LOWEST := build/lowest
 # The stamp of a finished set-up holds the folder's name: a .venv does not survive a move or a copy.
 READY := $(VENV)/.ready
 ifneq "$(shell test -x $(PY) && cat $(READY) 2>/dev/null)" "$(CURDIR)"
@@ -18,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow test-browser site learner colab offline notebooks check-notebooks lint format lock environment figures \
+.PHONY: help lab test test-slow test-lowest test-browser site learner colab offline notebooks check-notebooks lint format lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -39,6 +40,9 @@ test: $(READY) ## Set up if needed, run the unit tests and then every notebook u
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
 	$(PY) -m pytest -m slow --ignore=tests/browser -n 2 $(ARGS)
+
+test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 
 site: $(SITE_READY) ## Build the reading site in build/site from the stored outputs
 	$(PY) tools/build_site.py $(ARGS)
@@ -114,3 +118,9 @@ endif
 $(SITE_READY): $(READY) requirements-site.lock
 	@$(PIP) --require-hashes --only-binary :all: --requirement requirements-site.lock
 	@touch $(SITE_READY)
+
+# The environment of .venv comes first: where that is set up anew, in another folder, so is this one.
+$(LOWEST)/.ready: $(READY) tools/make_lowest.py
+	@echo "Setting up $(LOWEST): half a minute."
+	@$(PY) tools/make_lowest.py
+	@touch $@

@@ -60,7 +60,9 @@ def test_a_plan_writes_the_treatment_of_each_plot_where_the_plot_stands():
     }
     assert written == expected
     plots = [each for each in ax.patches if isinstance(each, Rectangle)]
-    colours = pd.Series([each.get_facecolor() for each in plots]).groupby(layout["treatment"])
+    colours = pd.Series([each.get_facecolor() for each in plots]).groupby(
+        layout["treatment"], observed=True
+    )
     assert colours.nunique().tolist() == [1, 1, 1]
     assert [each.get_text() for each in ax.get_yticklabels()] == [f"block {k}" for k in range(1, 5)]
     assert [each.get_text() for each in ax.get_legend().get_texts()] == ["A", "B", "C"]
