@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import pandas as pd
 
 from glmmtools.formula.columns import select, to_frame
 from glmmtools.formula.grammar import split_outside, unquoted
-from glmmtools.shared.tables import html_block, html_table, text_table
+from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
 Array = np.ndarray
@@ -39,8 +38,8 @@ class Grouping:
         return int(self.codes.max()) + 1
 
 
-@dataclass(frozen=True, eq=False)
-class DesignDescription:
+@dataclass(frozen=True, eq=False, repr=False)
+class DesignDescription(Shown):
     """What :func:`describe_design` found; prints as text, shows as tables in a notebook.
 
     Attributes
@@ -80,41 +79,30 @@ class DesignDescription:
             )
             for name, row in self.treatments.iterrows()
         ]
-        notes += [f"Warning: {each}" for each in self.warnings]
+        notes += [f"Warning: {warning}" for warning in self.warnings]
         if self.random_part:
             notes.append(f"Random part of a model: {self.random_part}")
         return notes
 
     def _tables(self) -> list[tuple[str, pd.DataFrame]]:
-        shown = pd.DataFrame(index=self.factors.index.rename(None))
-        shown["units"] = self.factors["levels"]
-        shown["in each"] = [
-            f"{row.inside}: {_span(row.fewest, row.most)}" if row.inside else ""
+        factors = [
+            {
+                "units": row.levels,
+                "in each": f"{row.inside}: {_span(row.fewest, row.most)}" if row.inside else "",
+                "rows of a unit": _span(row.fewest_rows, row.most_rows),
+            }
             for row in self.factors.itertuples()
         ]
-        shown["rows of a unit"] = [
-            _span(row.fewest_rows, row.most_rows) for row in self.factors.itertuples()
-        ]
-        tables = [("Factors", shown)]
+        tables = [("Factors", pd.DataFrame(factors, index=list(self.factors.index)))]
         if len(self.relations):
-            pairs = self.relations
-            relations = pd.DataFrame(
-                {"relation": pairs["relation"].to_numpy()},
-                index=[f"{a}, {b}" for a, b in zip(pairs["first"], pairs["second"], strict=True)],
-            )
+            pairs = self.relations["first"] + ", " + self.relations["second"]
+            relations = self.relations[["relation"]].set_axis(list(pairs))
             tables.append(("Relations", relations))
         return tables
 
-    def __repr__(self) -> str:
-        lines = [f"Design {self.structure}: {plural(self.rows, 'row')}"]
-        for caption, table in self._tables():
-            lines += text_table(table, caption)
-        return "\n".join([line.rstrip() for line in [*lines, "", *self._notes()]])
-
-    def _repr_html_(self) -> str:
-        head = f"<p><b>Design {html.escape(self.structure)}</b>: {plural(self.rows, 'row')}</p>"
-        tables = [html_table(table, caption) for caption, table in self._tables()]
-        return html_block([head, *tables], self._notes())
+    def _content(self) -> Content:
+        title = f"Design {self.structure}: {plural(self.rows, 'row')}"
+        return Content(title, tables=self._tables(), notes=self._notes())
 
 
 def describe_design(

@@ -17,7 +17,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans
-from glmmtools.means.combinations import as_html, shown
+from glmmtools.means.combinations import table_content
 from glmmtools.means.contrasts import (
     Contrasts,
     adjustment,
@@ -28,6 +28,7 @@ from glmmtools.means.contrasts import (
 from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
+from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed, nearest, one_of
 
 Array = np.ndarray
@@ -138,7 +139,7 @@ def _names(given: str | Sequence[str] | None, argument: str) -> tuple[str, ...]:
     return names
 
 
-class LetterTable(pd.DataFrame):
+class LetterTable(Shown, pd.DataFrame):
     """A table of means with a column ``letters``; `note` says what letters do not show."""
 
     note = LETTER_NOTE
@@ -147,11 +148,8 @@ class LetterTable(pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
-    def __repr__(self) -> str:
-        return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
-
-    def _repr_html_(self) -> str:
-        return as_html(pd.DataFrame(self), [self.note])
+    def _content(self) -> Content:
+        return table_content("", pd.DataFrame(self), [self.note])
 
 
 class MarginalMeans(CellMeans):
