@@ -12,6 +12,7 @@ import pandas as pd
 
 from glmmtools.formula.columns import select, to_frame
 from glmmtools.formula.grammar import split_outside, unquoted
+from glmmtools.shared.arguments import names_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
@@ -153,7 +154,7 @@ def describe_design(
     blocks (room). The 3 rows of a unit are no replicates of treatment.
     Random part of a model: (1 | room/pen)
     """
-    named = [treatments] if isinstance(treatments, str) else list(treatments)
+    named = names_of("treatments", treatments)
     frame, groupings = read_groupings(data, structure, named)
     warnings = [
         text for each in groupings if each.name not in named

@@ -16,8 +16,8 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.parameters import parameters
-from glmmtools.fitted.wald import check_level
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
+from glmmtools.shared.arguments import check_level
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import one_of, plural
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from glmmtools.fitted.coefficients import wald_intervals
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.wald import check_level
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.profile import profile_intervals
+from glmmtools.shared.arguments import check_level
 from glmmtools.shared.text import one_of
 
 

@@ -28,6 +28,7 @@ from glmmtools.means.contrasts import (
 from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
+from glmmtools.shared.arguments import check_level, names_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed, nearest, one_of
 
@@ -118,7 +119,7 @@ def means(
     one_of("empty_cells", empty_cells, ("refuse", "additive"))
     if not force:
         require_converged(model, "means need", "look at them all the same")
-    wanted, within = _names(factors, "factors"), _names(by, "by")
+    wanted, within = names_of("factors", factors), names_of("by", by)
     repeated = [name for name in wanted if name in within]
     if repeated or not wanted:
         raise ValueError(
@@ -129,14 +130,6 @@ def means(
     grid = Grid.of(model, wanted, within, dict(at or {}))
     additive = empty_cells == "additive"
     return MarginalMeans(model, grid, wanted, within, weights, scale, level, additive)
-
-
-def _names(given: str | Sequence[str] | None, argument: str) -> tuple[str, ...]:
-    listed_up = isinstance(given, (list, tuple))
-    names = tuple(given) if listed_up else () if given is None else (given,)
-    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"{argument} must be a column or a list of different columns; got {given}")
-    return names
 
 
 class LetterTable(Shown, pd.DataFrame):
@@ -226,7 +219,7 @@ class MarginalMeans(CellMeans):
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
         ratio = takes_ratio(self, ratio)
-        within = self.by if by is None else _names(by, "by")
+        within = self.by if by is None else names_of("by", by)
         others = tuple(name for name in self.factors + self.by if name not in within)
         for name in within:
             if name not in self.factors + self.by:
@@ -268,8 +261,7 @@ class MarginalMeans(CellMeans):
             `frame` with a column ``letters``; "a" goes to the largest mean. Its `note` says what
             letters do not show.
         """
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must lie strictly between 0 and 1; got {alpha:g}")
+        check_level(alpha, "alpha")
         contrasts = self.contrasts("pairwise", adjust)
         letters = np.empty(len(self.cells), object)
         p = contrasts.frame["p_value"].to_numpy()

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.fitted.wald import check_level
+from glmmtools.shared.arguments import check_level
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import one_of, plural
 from glmmtools.studies.plan import Plan, plan_study
