@@ -50,15 +50,13 @@ class Suggestion:
         titles = "Candidates", "Possible, but", "Impossible"
         return [(title, group) for title, group in zip(titles, groups, strict=True) if group]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         width = max(len(name) for _, group in self._groups() for name in group)
         lines = [f"{'; '.join(self.facts)}."]
         for title, group in self._groups():
             lines += ["", title]
             lines += [f"  {name:<{width}}  {reason}" for name, reason in group.items()]
         return "\n".join([*lines, "", _CAVEAT])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         cell = 'style="text-align:left"'

@@ -117,7 +117,7 @@ class Bootstrap(Shown):
     @property
     def warning_counts(self) -> dict[str, int]:
         """Number of replicates with a warning, by its class."""
-        return dict(Counter(name for each in self.warnings for name in each.split()))
+        return dict(Counter(" ".join(self.warnings).split()))
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -248,7 +248,7 @@ def bootstrap_lrt(
 def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) -> pd.DataFrame:
     check_count(n)
     identity = {
-        "kind": "bootstrap", "seed": seed, "formula": [each.formula for each in task.models],
+        "kind": "bootstrap", "seed": seed, "formula": [model.formula for model in task.models],
         "estimate": estimate.to_dict(),
     }  # fmt: skip
     seeds = np.random.SeedSequence(seed).spawn(n)

@@ -211,8 +211,8 @@ class MarginalMeans(CellMeans):
         >>> import glmmtools as gt
         >>> oats = gt.load_data("oats")
         >>> m = gt.fit("yield ~ variety * nitro + (1 | block/variety)", oats, reml=True)
-        >>> found = m.means("variety").contrasts()
-        >>> found.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
+        >>> contrasts = m.means("variety").contrasts()
+        >>> contrasts.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
                        contrast  estimate  std_error    df  p_value
         0  Golden Rain - Marvellous    -5.292      7.079  10.0    0.742
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
@@ -236,8 +236,8 @@ class MarginalMeans(CellMeans):
             groups = self.cells.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
         sign = "/" if ratio else "-"
-        families = [family_of(self, each, within, methods, sign, reference) for each in rows]
-        if ratio and any(np.abs(each.weights.sum(axis=1)).max() > 1e-8 for each in families):
+        families = [family_of(self, part, within, methods, sign, reference) for part in rows]
+        if ratio and any(np.abs(family.weights.sum(axis=1)).max() > 1e-8 for family in families):
             raise ValueError(
                 "weights of a contrast on the response scale must sum to 0, or it is not a "
                 "ratio; take means(..., scale='link') for other combinations"
@@ -265,13 +265,13 @@ class MarginalMeans(CellMeans):
         contrasts = self.contrasts("pairwise", adjust)
         letters = np.empty(len(self.cells), object)
         p = contrasts.frame["p_value"].to_numpy()
-        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
-            differ = np.zeros((len(each.rows), len(each.rows)), bool)
-            for weights, value in zip(each.weights, p[part], strict=True):
+        for part, family in zip(contrasts.parts, contrasts.families, strict=True):
+            differ = np.zeros((len(family.rows), len(family.rows)), bool)
+            for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
-            order = np.argsort(-self.frame["estimate"].to_numpy()[each.rows], kind="stable")
-            letters[each.rows] = compact_letters(differ, order)
+            order = np.argsort(-self.frame["estimate"].to_numpy()[family.rows], kind="stable")
+            letters[family.rows] = compact_letters(differ, order)
         return LetterTable(self.frame.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
@@ -296,10 +296,10 @@ class MarginalMeans(CellMeans):
         ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
         eta, ends, misled = self.eta, np.empty((2, len(self.cells))), []
-        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
-            pairs = np.array([np.flatnonzero(weights) for weights in each.weights])
-            up, down, wrong = arrow_lengths(eta[each.rows], pairs, half[part])
-            ends[:, each.rows] = eta[each.rows] - down, eta[each.rows] + up
+        for part, family in zip(contrasts.parts, contrasts.families, strict=True):
+            pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
+            up, down, wrong = arrow_lengths(eta[family.rows], pairs, half[part])
+            ends[:, family.rows] = eta[family.rows] - down, eta[family.rows] + up
             misled += contrasts.frame["contrast"][part][wrong].tolist()
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."

@@ -38,7 +38,7 @@ class ModelTable:
         for part, block in self.frame.groupby(level=0, sort=False):
             yield part, list(block.droplevel(0).itertuples(name=None))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         first = 2 + max(map(len, self.frame.index.get_level_values(1)))
         widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
 
@@ -50,8 +50,6 @@ class ModelTable:
         for part, rows in self._blocks():
             lines += [part, *(line(f"  {name}", *cells) for name, *cells in rows)]
         return "\n".join([*lines, *self.notes])
-
-    __repr__ = __str__
 
     def to_html(self) -> str:
         """The table as HTML."""
