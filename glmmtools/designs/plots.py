@@ -18,8 +18,7 @@ from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_design
 from glmmtools.shared import style
-from glmmtools.shared.arguments import names_of
-from glmmtools.shared.text import one_of
+from glmmtools.shared.arguments import names_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

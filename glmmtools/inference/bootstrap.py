@@ -17,9 +17,9 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
-from glmmtools.shared.arguments import check_level
+from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.text import one_of, plural
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 

@@ -20,7 +20,8 @@ from glmmtools.means.adjust import (
 from glmmtools.means.cells import CellMeans
 from glmmtools.means.combinations import Combinations
 from glmmtools.means.grid import label_of
-from glmmtools.shared.text import listed, nearest, one_of, plural
+from glmmtools.shared.arguments import one_of
+from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
 

@@ -28,9 +28,9 @@ from glmmtools.means.contrasts import (
 from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
-from glmmtools.shared.arguments import check_level, names_of
+from glmmtools.shared.arguments import check_level, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.text import listed, nearest, one_of
+from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
 

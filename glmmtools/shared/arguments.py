@@ -42,3 +42,15 @@ def is_count(value: Any) -> bool:
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and bool(value >= 1)
+
+
+def one_of(argument: str, value: object, valid: tuple[str, ...]) -> None:
+    """Raise ValueError that names the valid values of an argument.
+
+    >>> one_of("scale", "log", ("response", "link"))
+    Traceback (most recent call last):
+    ...
+    ValueError: scale must be one of response, link; got 'log'
+    """
+    if value not in valid:
+        raise ValueError(f"{argument} must be one of {', '.join(map(str, valid))}; got {value!r}")

@@ -38,15 +38,3 @@ def plural(number: int, noun: str) -> str:
     ('1 row', '2 rows')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def one_of(argument: str, value: object, valid: tuple[str, ...]) -> None:
-    """Raise ValueError that names the valid values of an argument.
-
-    >>> one_of("scale", "log", ("response", "link"))
-    Traceback (most recent call last):
-    ...
-    ValueError: scale must be one of response, link; got 'log'
-    """
-    if value not in valid:
-        raise ValueError(f"{argument} must be one of {', '.join(map(str, valid))}; got {value!r}")

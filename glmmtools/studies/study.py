@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.shared.arguments import check_level
+from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.text import one_of, plural
+from glmmtools.shared.text import plural
 from glmmtools.studies.plan import Plan, plan_study
 from glmmtools.studies.plots import plot_study
 
