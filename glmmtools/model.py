@@ -22,9 +22,10 @@ from glmmtools.inference.refit import refit
 from glmmtools.means.marginal_means import means
 from glmmtools.report.equation import Equation, equation
 from glmmtools.report.paragraph import report
-from glmmtools.report.summary import glance, summary_html, summary_text
+from glmmtools.report.summary import glance, summary_content
 from glmmtools.residuals.simulated import simulated_residuals
 from glmmtools.shared import messages
+from glmmtools.shared.shown import Shown
 
 
 def fit(
@@ -109,7 +110,7 @@ def fit(
     return model
 
 
-class FittedModel(Fit):
+class FittedModel(Shown, Fit):
     """One fitted model: what a `Fit` holds, and the verbs.
 
     Made by :func:`fit`. Printing it, or leaving it as the last line of a notebook cell, shows the
@@ -161,5 +162,4 @@ class FittedModel(Fit):
         """Print the summary."""
         print(self)
 
-    __repr__ = summary_text
-    _repr_html_ = summary_html
+    _content = summary_content

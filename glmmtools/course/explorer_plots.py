@@ -9,6 +9,7 @@ from glmmtools.families.distribution_plots import EXAMPLES, parameter_sets, plot
 from glmmtools.families.link_plots import plot_link_effect
 from glmmtools.families.links import link
 from glmmtools.families.lookup import family
+from glmmtools.shared.arguments import one_of
 from glmmtools.shared.style import (
     DATA,
     REFERENCE,
@@ -19,7 +20,6 @@ from glmmtools.shared.style import (
     reference_line,
     series,
 )
-from glmmtools.shared.text import one_of
 
 Array = np.ndarray
 STRUCTURES = ("independent", "compound symmetry", "ar1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import pandas as pd
 
 from glmmtools.formula.columns import select, to_frame
 from glmmtools.formula.grammar import split_outside, unquoted
-from glmmtools.shared.tables import html_block, html_table, text_table
+from glmmtools.shared.arguments import names_of
+from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
 Array = np.ndarray
@@ -39,8 +39,8 @@ class Grouping:
         return int(self.codes.max()) + 1
 
 
-@dataclass(frozen=True, eq=False)
-class DesignDescription:
+@dataclass(frozen=True, eq=False, repr=False)
+class DesignDescription(Shown):
     """What :func:`describe_design` found; prints as text, shows as tables in a notebook.
 
     Attributes
@@ -80,41 +80,30 @@ class DesignDescription:
             )
             for name, row in self.treatments.iterrows()
         ]
-        notes += [f"Warning: {each}" for each in self.warnings]
+        notes += [f"Warning: {warning}" for warning in self.warnings]
         if self.random_part:
             notes.append(f"Random part of a model: {self.random_part}")
         return notes
 
     def _tables(self) -> list[tuple[str, pd.DataFrame]]:
-        shown = pd.DataFrame(index=self.factors.index.rename(None))
-        shown["units"] = self.factors["levels"]
-        shown["in each"] = [
-            f"{row.inside}: {_span(row.fewest, row.most)}" if row.inside else ""
+        factors = [
+            {
+                "units": row.levels,
+                "in each": f"{row.inside}: {_span(row.fewest, row.most)}" if row.inside else "",
+                "rows of a unit": _span(row.fewest_rows, row.most_rows),
+            }
             for row in self.factors.itertuples()
         ]
-        shown["rows of a unit"] = [
-            _span(row.fewest_rows, row.most_rows) for row in self.factors.itertuples()
-        ]
-        tables = [("Factors", shown)]
+        tables = [("Factors", pd.DataFrame(factors, index=list(self.factors.index)))]
         if len(self.relations):
-            pairs = self.relations
-            relations = pd.DataFrame(
-                {"relation": pairs["relation"].to_numpy()},
-                index=[f"{a}, {b}" for a, b in zip(pairs["first"], pairs["second"], strict=True)],
-            )
+            pairs = self.relations["first"] + ", " + self.relations["second"]
+            relations = self.relations[["relation"]].set_axis(list(pairs))
             tables.append(("Relations", relations))
         return tables
 
-    def __repr__(self) -> str:
-        lines = [f"Design {self.structure}: {plural(self.rows, 'row')}"]
-        for caption, table in self._tables():
-            lines += text_table(table, caption)
-        return "\n".join([line.rstrip() for line in [*lines, "", *self._notes()]])
-
-    def _repr_html_(self) -> str:
-        head = f"<p><b>Design {html.escape(self.structure)}</b>: {plural(self.rows, 'row')}</p>"
-        tables = [html_table(table, caption) for caption, table in self._tables()]
-        return html_block([head, *tables], self._notes())
+    def _content(self) -> Content:
+        title = f"Design {self.structure}: {plural(self.rows, 'row')}"
+        return Content(title, tables=self._tables(), notes=self._notes())
 
 
 def describe_design(
@@ -165,11 +154,11 @@ def describe_design(
     blocks (room). The 3 rows of a unit are no replicates of treatment.
     Random part of a model: (1 | room/pen)
     """
-    named = [treatments] if isinstance(treatments, str) else list(treatments)
+    named = names_of("treatments", treatments)
     frame, groupings = read_groupings(data, structure, named)
     warnings = [
-        text for each in groupings if each.name not in named
-        for text in _reused_labels(frame, each, groupings)
+        text for factor in groupings if factor.name not in named
+        for text in _reused_labels(frame, factor, groupings)
     ]  # fmt: skip
     table = [_treatment_row(frame, name, groupings) for name in named]
     warnings += [
@@ -181,7 +170,7 @@ def describe_design(
     return DesignDescription(
         structure.strip(),
         len(frame),
-        pd.DataFrame([_factor_row(each, groupings) for each in groupings]).set_index("factor"),
+        pd.DataFrame([_factor_row(factor, groupings) for factor in groupings]).set_index("factor"),
         pd.DataFrame(
             [_relation_row(a, b) for a, b in itertools.combinations(groupings, 2)],
             columns=["first", "second", "relation", "combinations"],
@@ -194,7 +183,7 @@ def describe_design(
             ],
         ).set_index("treatment"),
         tuple(warnings),
-        _random_part([each for each in groupings if each.parent or each.name not in named]),
+        _random_part([factor for factor in groupings if factor.parent or factor.name not in named]),
     )  # fmt: skip
 
 
@@ -228,13 +217,17 @@ def _pairs(a: Array, b: Array) -> Array:
     return pd.DataFrame({"a": a, "b": b}).drop_duplicates().to_numpy()
 
 
-def _factor_row(each: Grouping, groupings: list[Grouping]) -> dict[str, Any]:
-    rows = np.bincount(each.codes)
-    row = {"factor": each.name, "levels": each.levels, "inside": each.parent or ""}
-    inside = np.array([each.levels])
-    if each.parent:
-        parent = next(g for g in groupings if g.path == each.path[:-1])
-        inside = np.bincount(_pairs(parent.codes, each.codes)[:, 0])
+def _around(factor: Grouping, groupings: list[Grouping]) -> Grouping:
+    return next(other for other in groupings if other.path == factor.path[:-1])
+
+
+def _factor_row(factor: Grouping, groupings: list[Grouping]) -> dict[str, Any]:
+    rows = np.bincount(factor.codes)
+    row = {"factor": factor.name, "levels": factor.levels, "inside": factor.parent or ""}
+    inside = np.array([factor.levels])
+    if factor.parent:
+        around = _around(factor, groupings)
+        inside = np.bincount(_pairs(around.codes, factor.codes)[:, 0])
     return row | {
         "fewest": inside.min(), "most": inside.max(),
         "fewest_rows": rows.min(), "most_rows": rows.max(),
@@ -257,21 +250,19 @@ def _relation_row(a: Grouping, b: Grouping) -> dict[str, Any]:
     return {"first": a.name, "second": b.name, "relation": relation, "combinations": count}
 
 
-def _reused_labels(frame: pd.DataFrame, each: Grouping, groupings: list[Grouping]) -> list[str]:
-    if each.parent is None:
+def _reused_labels(frame: pd.DataFrame, factor: Grouping, groupings: list[Grouping]) -> list[str]:
+    if factor.parent is None:
         return []
-    parent = next(g for g in groupings if g.path == each.path[:-1])
-    labels, names = pd.factorize(frame[each.name])
-    parents = np.bincount(_pairs(labels, parent.codes)[:, 0])
-    if parents.max() < 2:
+    labels, names = pd.factorize(frame[factor.name])
+    units = np.bincount(_pairs(labels, _around(factor, groupings).codes)[:, 0])
+    if units.max() < 2:
         return []
-    where = ":".join(each.path[:-1])
-    first = parents.argmax()
+    name, first = factor.name, units.argmax()
     return [
-        f"{each.name} {names[first]} occurs in {parents[first]} units of {where}. As a factor of "
-        f"its own {each.name} would be crossed with {each.parent}: write "
-        f"(1 | {'/'.join(each.path)}) in a formula, or label each {each.name} once. (If it is the "
-        f"same {each.name} each time, the factors are crossed: {each.parent} * {each.name}.)"
+        f"{name} {names[first]} occurs in {units[first]} units of {':'.join(factor.path[:-1])}. As "
+        f"a factor of its own {name} would be crossed with {factor.parent}: write "
+        f"(1 | {'/'.join(factor.path)}) in a formula, or label each {name} once. (If it is the "
+        f"same {name} each time, the factors are crossed: {factor.parent} * {name}.)"
     ]
 
 

@@ -18,7 +18,7 @@ from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_design
 from glmmtools.shared import style
-from glmmtools.shared.text import one_of
+from glmmtools.shared.arguments import names_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def plot_design(
     >>> len(ax.patches)
     12
     """
-    treatments = [treatment] if isinstance(treatment, str) else list(treatment)
+    treatments = list(names_of("treatment", treatment))
     places = [name for name in ("row", "column") if name in to_frame(layout).columns]
     frame, groupings = read_groupings(layout, structure, [*treatments, *places])
     in_field = len(places) == 2

@@ -10,31 +10,24 @@ from typing import ClassVar
 import numpy as np
 
 from glmmtools.families.links import LINKS, Link, link
+from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
 
 
-@dataclass(frozen=True)
-class Card:
+@dataclass(frozen=True, repr=False)
+class Card(Shown):
     """What a learner needs to know of one distribution; prints as text, shows as a table."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
 
-    def __str__(self) -> str:
-        width = max(len(key) for key, _ in self.rows)
-        return "\n".join([self.title, *(f"  {key:<{width}}  {text}" for key, text in self.rows)])
-
-    __repr__ = __str__
+    def _content(self) -> Content:
+        return Content(self.title, self.rows)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{key}</th>'
-            f'<td style="text-align:left">{text}</td></tr>'
-            for key, text in self.rows
-        )
-        return f"<table><caption><b>{self.title}</b></caption>{rows}</table>"
+        return html_facts(self.title, self.rows, escape=str)
 
 
 class Family:

@@ -9,6 +9,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.arguments import one_of
 from glmmtools.shared.style import (
     DATA,
     INK,
@@ -19,7 +20,6 @@ from glmmtools.shared.style import (
     new_panels,
     series,
 )
-from glmmtools.shared.text import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

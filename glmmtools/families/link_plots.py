@@ -12,8 +12,8 @@ from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import parameter_sets
 from glmmtools.families.links import Link, link
 from glmmtools.families.lookup import family as find_family
+from glmmtools.shared.arguments import one_of
 from glmmtools.shared.style import label_axes, new_axes, new_panels, reference_line, series
-from glmmtools.shared.text import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

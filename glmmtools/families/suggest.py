@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES
+from glmmtools.shared.markup import html_text
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -50,7 +50,7 @@ class Suggestion:
         titles = "Candidates", "Possible, but", "Impossible"
         return [(title, group) for title, group in zip(titles, groups, strict=True) if group]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         width = max(len(name) for _, group in self._groups() for name in group)
         lines = [f"{'; '.join(self.facts)}."]
         for title, group in self._groups():
@@ -58,20 +58,18 @@ class Suggestion:
             lines += [f"  {name:<{width}}  {reason}" for name, reason in group.items()]
         return "\n".join([*lines, "", _CAVEAT])
 
-    __repr__ = __str__
-
     def _repr_html_(self) -> str:
         cell = 'style="text-align:left"'
         rows = "".join(
             f'<tr><th scope="row" {cell}>{title}</th><td {cell}><b>{name}</b></td>'
-            f"<td {cell}>{html.escape(reason)}</td></tr>"
+            f"<td {cell}>{html_text(reason)}</td></tr>"
             for title, group in self._groups()
             for name, reason in group.items()
         )
         head = "".join(
-            f'<th scope="col" {cell}>{each}</th>' for each in ("verdict", "family", "why")
+            f'<th scope="col" {cell}>{column}</th>' for column in ("verdict", "family", "why")
         )
-        caption = html.escape("; ".join(self.facts))
+        caption = html_text("; ".join(self.facts))
         return (
             f"<div><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table><p>{_CAVEAT}</p></div>"

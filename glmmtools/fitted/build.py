@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.design import build_design, one_sided
+from glmmtools.shared.arguments import is_count
 
 
 def build_problem(
@@ -24,7 +23,7 @@ def build_problem(
     chosen_link = distribution.check_link(link)
     if reml and distribution.name != "normal":
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
-    if not (isinstance(nagq, (int, np.integer)) and nagq >= 1):
+    if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
     if nagq > 1 and distribution.name == "normal":
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")

@@ -13,7 +13,8 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
 from glmmtools.formula.columns import levels_of
 from glmmtools.formula.grammar import split_outside, variables_in
-from glmmtools.shared.text import listed, nearest, one_of
+from glmmtools.shared.arguments import one_of
+from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
 _POINTS = 101

@@ -12,7 +12,7 @@ from glmmtools.engine import joint
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
-from glmmtools.shared.text import one_of
+from glmmtools.shared.arguments import one_of
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41

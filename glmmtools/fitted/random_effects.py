@@ -14,14 +14,8 @@ def random_covariance(model: Fit, group: str) -> pd.DataFrame:
     """Return G for one level of a grouping factor: the covariance of its random effects."""
     blocks = [
         pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
-        for term, estimate in model.random_terms
-        if term.group == group
+        for term, estimate in terms_of(model, group)
     ]
-    if not blocks:
-        raise ValueError(
-            f"there is no grouping factor {group!r}; "
-            f"the model has {', '.join(model.n_groups) or 'none'}"
-        )
     joined = pd.concat(blocks).fillna(0.0)
     return joined.loc[:, joined.index]
 
@@ -44,7 +38,7 @@ def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, Ter
         return pairs
     if group not in model.n_groups:
         raise ValueError(
-            f"there is no grouping factor {group!r}{nearest(group, model.n_groups)}. "
-            f"Grouping factors of the model: {listed(model.n_groups)}"
+            f"there is no grouping factor {group!r}{nearest(group, model.n_groups)}; "
+            f"the model has {listed(model.n_groups)}"
         )
     return [pair for pair in pairs if pair[0].group == group]

@@ -5,13 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from glmmtools.shared.arguments import check_level
+
 Array = np.ndarray
-
-
-def check_level(level: float, name: str = "level") -> None:
-    if not 0 < level < 1:
-        hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
-        raise ValueError(f"{name} must lie strictly between 0 and 1; got {level:g}{hint}")
 
 
 def t_quantile(level: float, df: Array) -> Array:

@@ -27,7 +27,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.columns import evaluate
 from glmmtools.formula.design import Design
 from glmmtools.formula.grammar import split_outside
-from glmmtools.shared.text import one_of
+from glmmtools.shared.arguments import one_of
 
 Array = np.ndarray
 

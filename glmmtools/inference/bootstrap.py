@@ -16,9 +16,10 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.parameters import parameters
-from glmmtools.fitted.wald import check_level
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
-from glmmtools.shared.text import one_of, plural
+from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 
@@ -83,7 +84,7 @@ def bootstrap(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bootstrap:
+class Bootstrap(Shown):
     """Bootstrap replicates of some statistics of a model; made by ``model.bootstrap()``.
 
     Attributes
@@ -116,7 +117,7 @@ class Bootstrap:
     @property
     def warning_counts(self) -> dict[str, int]:
         """Number of replicates with a warning, by its class."""
-        return dict(Counter(name for each in self.warnings for name in each.split()))
+        return dict(Counter(" ".join(self.warnings).split()))
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -178,18 +179,12 @@ class Bootstrap:
         table = pd.DataFrame({"estimate": self.estimate, "conf_low": low, "conf_high": high})
         return table.rename_axis("term")
 
-    def _notes(self) -> str:
-        said = f"{plural(self.n, 'replicate')}, {self.n_failed} failed"
-        counts = self.warning_counts
-        if counts:
-            said += "; " + ", ".join(f"{name} in {k}" for name, k in sorted(counts.items()))
-        return said
-
-    def __repr__(self) -> str:
-        return f"Parametric bootstrap: {self._notes()}\n{self.frame.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>Parametric bootstrap: {self._notes()}</p>{self.frame.round(4).to_html()}"
+    def _content(self) -> Content:
+        title = f"Parametric bootstrap: {plural(self.n, 'replicate')}, {self.n_failed} failed"
+        warnings = [f"{name} in {k}" for name, k in sorted(self.warning_counts.items())]
+        if warnings:
+            title += f"; {', '.join(warnings)}"
+        return Content(tables=[(title, self.frame.round(4))])
 
 
 def bootstrap_lrt(
@@ -253,7 +248,7 @@ def bootstrap_lrt(
 def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) -> pd.DataFrame:
     check_count(n)
     identity = {
-        "kind": "bootstrap", "seed": seed, "formula": [each.formula for each in task.models],
+        "kind": "bootstrap", "seed": seed, "formula": [model.formula for model in task.models],
         "estimate": estimate.to_dict(),
     }  # fmt: skip
     seeds = np.random.SeedSequence(seed).spawn(n)

@@ -8,10 +8,9 @@ import pandas as pd
 
 from glmmtools.fitted.coefficients import wald_intervals
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.wald import check_level
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.profile import profile_intervals
-from glmmtools.shared.text import one_of
+from glmmtools.shared.arguments import check_level, one_of
 
 
 def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: Any) -> pd.DataFrame:

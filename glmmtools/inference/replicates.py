@@ -23,6 +23,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
 from glmmtools.inference.refit import refit
+from glmmtools.shared.arguments import is_count
 
 _BATCH = 100  # least number of replicates between two writes
 _SECONDS = 5  # batches that take less than this grow: at the end of each one, processes wait
@@ -38,7 +39,7 @@ def as_series(value: Any) -> pd.Series:
 
 
 def check_count(n: Any) -> None:
-    if not (isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1):
+    if not is_count(n):
         raise ValueError(f"n is the number of replicates, a whole number of 1 or more; got {n!r}")
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 from glmmtools.means.grid import label_of
-from glmmtools.shared.numbers import fixed, number, p_text
-from glmmtools.shared.tables import html_table
+from glmmtools.shared.numbers import estimates_as_text
+from glmmtools.shared.shown import Content, Shown
 
 Array = np.ndarray
 
 
-class Combinations:
+class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
 
     Attributes
@@ -57,31 +54,13 @@ class Combinations:
         """Their standard errors on the scale of the linear predictor, shape (m,)."""
         return np.sqrt(np.diag(self.covariance))
 
-    def __repr__(self) -> str:
-        table = shown(self.frame).to_string(index=False)
-        return "\n".join([self.title(), "", table, "", *self.notes()])
-
-    def _repr_html_(self) -> str:
-        return as_html(self.frame, self.notes(), self.title())
+    def _content(self) -> Content:
+        return table_content(self.title(), self.frame, self.notes())
 
 
-def shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table as text, p-values never zero; without degrees of freedom where all are infinite."""
-    shown = frame.copy()
-    if "df" in shown and np.isinf(shown["df"]).all():
-        shown = shown.drop(columns="df")
-    for column in shown:
-        if column in ("estimate", "std_error", "conf_low", "conf_high"):
-            shown[column] = [number(value) for value in frame[column]]
-        elif column in ("df", "statistic"):
-            shown[column] = [fixed(value, 1 if column == "df" else 2) for value in frame[column]]
-        elif column == "p_value":
-            shown[column] = [p_text(value) for value in frame[column]]
-        elif column not in ("letters", "contrast"):
-            shown[column] = [label_of(value) for value in frame[column]]
-    return shown
-
-
-def as_html(frame: pd.DataFrame, notes: Iterable[str], caption: str = "") -> str:
-    table = html_table(shown(frame), caption, index=False)
-    return f"<div>{table}{''.join(f'<p>{html.escape(note)}</p>' for note in notes)}</div>"
+def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
+    """A table of combinations below its title, numbers and levels as text."""
+    table = estimates_as_text(frame.reset_index(drop=True))
+    levels = frame.columns[: frame.columns.get_loc("estimate")]
+    table = table.assign(**{name: list(map(label_of, frame[name])) for name in levels})
+    return Content(tables=[(title, table)], notes=notes)

@@ -20,7 +20,8 @@ from glmmtools.means.adjust import (
 from glmmtools.means.cells import CellMeans
 from glmmtools.means.combinations import Combinations
 from glmmtools.means.grid import label_of
-from glmmtools.shared.text import listed, nearest, one_of, plural
+from glmmtools.shared.arguments import one_of
+from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
 
@@ -68,11 +69,11 @@ class Contrasts(Combinations):
         by: tuple[str, ...],
         level: float,
     ):
-        K = np.zeros((sum(len(each.weights) for each in families), len(means.cells)))
+        K = np.zeros((sum(len(family.weights) for family in families), len(means.cells)))
         self.parts, start = [], 0
-        for each in families:
-            part = slice(start, start + len(each.weights))
-            K[part, each.rows] = each.weights
+        for family in families:
+            part = slice(start, start + len(family.weights))
+            K[part, family.rows] = family.weights
             self.parts.append(part)
             start = part.stop
         super().__init__(means.model, K @ means.L, K @ means.offset)
@@ -81,7 +82,7 @@ class Contrasts(Combinations):
         self.frame = self._table()
 
     def _table(self) -> pd.DataFrame:
-        names = pd.concat([each.names for each in self.families], ignore_index=True)
+        names = pd.concat([family.names for family in self.families], ignore_index=True)
         constant = ~(np.abs(self.L) > 1e-10).any(axis=1)
         if constant.any():
             name = names[names.columns[-1]][constant.argmax()]
@@ -92,8 +93,8 @@ class Contrasts(Combinations):
         eta, se, df = self.eta, self.std_error, contrast_df(self.model, self.L)
         statistic, correlation = eta / se, self.covariance / np.outer(se, se)
         p, quantile = np.empty(len(eta)), np.empty(len(eta))
-        for part, each in zip(self.parts, self.families, strict=True):
-            options = (correlation[part, part], self.adjust, len(each.rows))
+        for part, family in zip(self.parts, self.families, strict=True):
+            options = (correlation[part, part], self.adjust, len(family.rows))
             p[part] = adjusted_p(statistic[part], df[part], *options)
             quantile[part] = critical_values(self.level, df[part], *options)
         low, high = eta - quantile * se, eta + quantile * se
@@ -120,18 +121,17 @@ class Contrasts(Combinations):
         return f"differences on the {self.model.link.scale} scale"
 
     def notes(self) -> list[str]:
-        size = max(len(each.weights) for each in self.families)
-        each = " within each group" if len(self.families) > 1 else ""
-        if self.adjust == "none" or size == 1:
-            told = "P-values and intervals are not adjusted for the number of contrasts."
-        else:
-            told = f"P-values are adjusted for {plural(size, 'contrast')}{each} ({self.adjust})"
-            stepwise = self.adjust in ("holm", "fdr")
-            told += "; intervals by Bonferroni." if stepwise else "; intervals are simultaneous."
-        notes = [told]
+        size = max(len(family.weights) for family in self.families)
+        contrasts = plural(size, "contrast") + " within each group" * (len(self.families) > 1)
+        intervals = "by Bonferroni" if self.adjust in ("holm", "fdr") else "are simultaneous"
+        notes = [
+            "P-values and intervals are not adjusted for the number of contrasts."
+            if self.adjust == "none" or size == 1
+            else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
+        ]
         if self.means.scale == "response" and not self.ratio and self.model.link.name != "identity":
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
-        if "poly" in [each for each in self.methods.values() if isinstance(each, str)]:
+        if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
         return notes + self.means.grid_notes()
 
@@ -186,16 +186,16 @@ def family_of(
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
             reference = " ".join(map(label_of, key))
-        found = contrast_weights(methods[""], labels, sign, reference)
-        names, K = pd.DataFrame({"contrast": list(found)}), np.array(list(found.values()))
+        weights = contrast_weights(methods[""], labels, sign, reference)
+        names, K = pd.DataFrame({"contrast": list(weights)}), np.array(list(weights.values()))
     else:
-        if np.prod([len(each) for each in levels.values()]) != len(cells):
+        if np.prod(list(map(len, levels.values()))) != len(cells):
             raise ValueError("interaction contrasts need a mean for every combination of levels")
         names, K = [()], np.ones((1, 1))
         for factor, method in methods.items():
-            found = contrast_weights(method, list(map(label_of, levels[factor])), sign)
-            names = [(*before, each) for before in names for each in found]
-            K = np.kron(K, np.array(list(found.values())))
+            weights = contrast_weights(method, list(map(label_of, levels[factor])), sign)
+            names = [(*before, name) for before in names for name in weights]
+            K = np.kron(K, np.array(list(weights.values())))
         place = {key: i for i, key in enumerate(itertools.product(*levels.values()))}
         keys = cells[factors].itertuples(index=False, name=None)
         names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]

@@ -17,7 +17,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans
-from glmmtools.means.combinations import as_html, shown
+from glmmtools.means.combinations import table_content
 from glmmtools.means.contrasts import (
     Contrasts,
     adjustment,
@@ -28,7 +28,9 @@ from glmmtools.means.contrasts import (
 from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
-from glmmtools.shared.text import listed, nearest, one_of
+from glmmtools.shared.arguments import check_level, names_of, one_of
+from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
 
@@ -117,7 +119,7 @@ def means(
     one_of("empty_cells", empty_cells, ("refuse", "additive"))
     if not force:
         require_converged(model, "means need", "look at them all the same")
-    wanted, within = _names(factors, "factors"), _names(by, "by")
+    wanted, within = names_of("factors", factors), names_of("by", by)
     repeated = [name for name in wanted if name in within]
     if repeated or not wanted:
         raise ValueError(
@@ -130,15 +132,7 @@ def means(
     return MarginalMeans(model, grid, wanted, within, weights, scale, level, additive)
 
 
-def _names(given: str | Sequence[str] | None, argument: str) -> tuple[str, ...]:
-    listed_up = isinstance(given, (list, tuple))
-    names = tuple(given) if listed_up else () if given is None else (given,)
-    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"{argument} must be a column or a list of different columns; got {given}")
-    return names
-
-
-class LetterTable(pd.DataFrame):
+class LetterTable(Shown, pd.DataFrame):
     """A table of means with a column ``letters``; `note` says what letters do not show."""
 
     note = LETTER_NOTE
@@ -147,11 +141,8 @@ class LetterTable(pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
-    def __repr__(self) -> str:
-        return f"{shown(pd.DataFrame(self)).to_string(index=False)}\n\n{self.note}"
-
-    def _repr_html_(self) -> str:
-        return as_html(pd.DataFrame(self), [self.note])
+    def _content(self) -> Content:
+        return table_content("", pd.DataFrame(self), [self.note])
 
 
 class MarginalMeans(CellMeans):
@@ -220,15 +211,15 @@ class MarginalMeans(CellMeans):
         >>> import glmmtools as gt
         >>> oats = gt.load_data("oats")
         >>> m = gt.fit("yield ~ variety * nitro + (1 | block/variety)", oats, reml=True)
-        >>> found = m.means("variety").contrasts()
-        >>> found.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
+        >>> contrasts = m.means("variety").contrasts()
+        >>> contrasts.frame[["contrast", "estimate", "std_error", "df", "p_value"]].round(3)
                        contrast  estimate  std_error    df  p_value
         0  Golden Rain - Marvellous    -5.292      7.079  10.0    0.742
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
         ratio = takes_ratio(self, ratio)
-        within = self.by if by is None else _names(by, "by")
+        within = self.by if by is None else names_of("by", by)
         others = tuple(name for name in self.factors + self.by if name not in within)
         for name in within:
             if name not in self.factors + self.by:
@@ -245,8 +236,8 @@ class MarginalMeans(CellMeans):
             groups = self.cells.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
         sign = "/" if ratio else "-"
-        families = [family_of(self, each, within, methods, sign, reference) for each in rows]
-        if ratio and any(np.abs(each.weights.sum(axis=1)).max() > 1e-8 for each in families):
+        families = [family_of(self, part, within, methods, sign, reference) for part in rows]
+        if ratio and any(np.abs(family.weights.sum(axis=1)).max() > 1e-8 for family in families):
             raise ValueError(
                 "weights of a contrast on the response scale must sum to 0, or it is not a "
                 "ratio; take means(..., scale='link') for other combinations"
@@ -270,18 +261,17 @@ class MarginalMeans(CellMeans):
             `frame` with a column ``letters``; "a" goes to the largest mean. Its `note` says what
             letters do not show.
         """
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha must lie strictly between 0 and 1; got {alpha:g}")
+        check_level(alpha, "alpha")
         contrasts = self.contrasts("pairwise", adjust)
         letters = np.empty(len(self.cells), object)
         p = contrasts.frame["p_value"].to_numpy()
-        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
-            differ = np.zeros((len(each.rows), len(each.rows)), bool)
-            for weights, value in zip(each.weights, p[part], strict=True):
+        for part, family in zip(contrasts.parts, contrasts.families, strict=True):
+            differ = np.zeros((len(family.rows), len(family.rows)), bool)
+            for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
-            order = np.argsort(-self.frame["estimate"].to_numpy()[each.rows], kind="stable")
-            letters[each.rows] = compact_letters(differ, order)
+            order = np.argsort(-self.frame["estimate"].to_numpy()[family.rows], kind="stable")
+            letters[family.rows] = compact_letters(differ, order)
         return LetterTable(self.frame.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
@@ -306,10 +296,10 @@ class MarginalMeans(CellMeans):
         ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
         eta, ends, misled = self.eta, np.empty((2, len(self.cells))), []
-        for part, each in zip(contrasts.parts, contrasts.families, strict=True):
-            pairs = np.array([np.flatnonzero(weights) for weights in each.weights])
-            up, down, wrong = arrow_lengths(eta[each.rows], pairs, half[part])
-            ends[:, each.rows] = eta[each.rows] - down, eta[each.rows] + up
+        for part, family in zip(contrasts.parts, contrasts.families, strict=True):
+            pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
+            up, down, wrong = arrow_lengths(eta[family.rows], pairs, half[part])
+            ends[:, family.rows] = eta[family.rows] - down, eta[family.rows] + up
             misled += contrasts.frame["contrast"][part][wrong].tolist()
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."

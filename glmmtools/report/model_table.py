@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import pandas as pd
 
 from glmmtools.fitted.effects import response_label
 from glmmtools.fitted.fit import Fit
-from glmmtools.report.paragraph import first_sentence, to_latex
+from glmmtools.report.paragraph import first_sentence
+from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ModelTable:
         for part, block in self.frame.groupby(level=0, sort=False):
             yield part, list(block.droplevel(0).itertuples(name=None))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         first = 2 + max(map(len, self.frame.index.get_level_values(1)))
         widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
 
@@ -51,22 +51,19 @@ class ModelTable:
             lines += [part, *(line(f"  {name}", *cells) for name, *cells in rows)]
         return "\n".join([*lines, *self.notes])
 
-    __repr__ = __str__
-
     def to_html(self) -> str:
         """The table as HTML."""
-        escape = html.escape
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.frame.columns)
+        head = "".join(f"<th>{html_text(name)}</th>" for name in self.frame.columns)
         lines = [f"<table><thead><tr><th></th>{head}</tr></thead><tbody>"]
         width = len(self.frame.columns) + 1
         for part, rows in self._blocks():
             lines.append(
-                f'<tr><th colspan="{width}" style="text-align:left">{escape(part)}</th></tr>'
+                f'<tr><th colspan="{width}" style="text-align:left">{html_text(part)}</th></tr>'
             )
             for name, *cells in rows:
-                row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-                lines.append(f'<tr><td style="text-align:left">{escape(name)}</td>{row}</tr>')
-        notes = "".join(f"<p>{escape(each)}</p>" for each in self.notes)
+                row = "".join(f"<td>{html_text(cell)}</td>" for cell in cells)
+                lines.append(f'<tr><td style="text-align:left">{html_text(name)}</td>{row}</tr>')
+        notes = "".join(f"<p>{html_text(note)}</p>" for note in self.notes)
         return "\n".join([*lines, f"</tbody></table>{notes}"])
 
     _repr_html_ = to_html
@@ -76,13 +73,13 @@ class ModelTable:
         width = len(self.frame.columns) + 1
         lines = [
             rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\hline",
-            " & ".join(["", *map(to_latex, self.frame.columns)]) + r" \\", r"\hline",
+            " & ".join(["", *map(latex_text, self.frame.columns)]) + r" \\", r"\hline",
         ]  # fmt: skip
         for part, rows in self._blocks():
-            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{to_latex(part)}}}}} \\")
-            lines += [" & ".join(map(to_latex, row)) + r" \\" for row in rows]
+            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(part)}}}}} \\")
+            lines += [" & ".join(map(latex_text, row)) + r" \\" for row in rows]
         lines += [r"\hline", r"\end{tabular}"]
-        return "\n".join([*lines, *(rf"\par {to_latex(each)}" for each in self.notes)])
+        return "\n".join([*lines, *(rf"\par {latex_text(note)}" for note in self.notes)])
 
 
 def table(*models: Fit, names: Sequence[str] | None = None) -> ModelTable:
@@ -143,7 +140,7 @@ _PARTS = ("Model", "Fixed effects: estimate (standard error), link scale",
 
 def _in_order(lists: list[list[tuple[str, str]]]) -> list[tuple[str, str]]:
     """All rows, part by part, each in the order of first appearance; residuals last."""
-    every = list(dict.fromkeys(row for each in lists for row in each))
+    every = list(dict.fromkeys(row for rows in lists for row in rows))
     last = ("sd Residual", "parameters", "logLik", "REML logLik", "AIC")
     place = {name: k for k, name in enumerate(last, start=1)}
     return sorted(every, key=lambda row: (_PARTS.index(row[0]), place.get(row[1], 0)))
@@ -184,8 +181,8 @@ def _notes(models, names: list[str]) -> list[str]:
         if not model.converged:
             notes.append(f"{name} did not converge: its numbers are not estimates.")
         if model.singular:
-            said = " ".join(first_sentence(str(each)) for each in model.messages)
-            notes.append(f"{name} is singular: {said}")
+            reasons = " ".join(first_sentence(str(message)) for message in model.messages)
+            notes.append(f"{name} is singular: {reasons}")
     responses = {response_label(model) for model in models}
     if len(responses) > 1 or len({model.nobs for model in models}) > 1:
         notes.append(

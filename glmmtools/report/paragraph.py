@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import platform
 import re
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from glmmtools.fitted.effects import is_factor, response_label
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.columns import levels_of
 from glmmtools.inference.anova import anova
+from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
+from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed, plural
 
 if TYPE_CHECKING:
@@ -34,44 +35,24 @@ _METHODS = {
     "OLS": "by least squares",
     "Laplace": "by maximum likelihood with the Laplace approximation",
 }
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": "$<$", ">": "$>$", "|": "$|$", "×": r"$\times$", "χ²": r"$\chi^2$", "²": "$^2$",
-}  # fmt: skip
 
 
-def to_latex(text: str) -> str:
-    """Text with LaTeX's special characters escaped and minus signs set as such.
-
-    >>> to_latex("p < 0.05 at -1 %")
-    'p $<$ 0.05 at $-$1 \\\\%'
-    """
-    pattern = "|".join(re.escape(each) for each in sorted(_LATEX, key=len, reverse=True))
-    escaped = re.sub(pattern, lambda match: _LATEX[match.group()], text)
-    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
-
-
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """The results of one fit as sentences; prints as text, shows as HTML in a notebook."""
 
     sentences: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return " ".join(self.sentences)
-
-    __repr__ = __str__
+    def _content(self) -> Content:
+        return Content(notes=[" ".join(self.sentences)])
 
     def to_html(self) -> str:
         """The paragraph as HTML."""
-        return f"<p>{html.escape(str(self), quote=False)}</p>"
-
-    _repr_html_ = to_html
+        return self._content().html()
 
     def to_latex(self) -> str:
         """The paragraph as LaTeX source."""
-        return to_latex(str(self))
+        return latex_text(str(self))
 
 
 def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:

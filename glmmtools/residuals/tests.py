@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from glmmtools.shared.shown import html_facts
+
 Array = np.ndarray
 QUARTILES = (0.25, 0.5, 0.75)
 _FEW_VALUES = 5  # a variable with no more distinct values is compared value by value
@@ -48,16 +50,11 @@ class ResidualTest:
         )
 
     def _repr_html_(self) -> str:
-        import html
-
-        cells = zip(
-            ("statistic", "effect", "p_value", "simulations"),
-            (f"{self.statistic:.4f}", f"{self.effect:.4f}", f"{self.p_value:.4f}", str(self.n)),
-            strict=True,
-        )
-        rows = "".join(f'<tr><th scope="row">{key}</th><td>{text}</td></tr>' for key, text in cells)
-        title = html.escape(f"{self.name}: {self.reading}")
-        return f"<table><caption><b>{title}</b></caption>{rows}</table>"
+        facts = [
+            (name, f"{getattr(self, name):.4f}") for name in ("statistic", "effect", "p_value")
+        ]
+        title = f"{self.name}: {self.reading}"
+        return html_facts(title, [*facts, ("simulations", str(self.n))], style="")
 
 
 def p_value(observed: float, null: Array, two_sided: bool = False) -> float:

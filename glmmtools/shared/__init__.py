@@ -1,4 +1,4 @@
-"""What every room may use: text, numbers and tables as shown, messages, drawing style.
+"""What every room may use: text, results as shown, checks of arguments, messages, drawing style.
 
 Imports no other room.
 """

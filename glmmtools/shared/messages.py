@@ -70,5 +70,5 @@ def printed_warnings() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for each in caught:
-        print(textwrap.fill(f"{each.category.__name__}: {each.message}", _WIDTH))
+    for warning in caught:
+        print(textwrap.fill(f"{warning.category.__name__}: {warning.message}", _WIDTH))

@@ -1,15 +1,11 @@
-"""Numbers as text: fixed decimals, significant digits, p-values."""
+"""Numbers as text: fixed decimals, significant digits, p-values, tables of estimates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
+import pandas as pd
 
 DECIMALS = 4
 
@@ -43,9 +39,9 @@ def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
     ['1.234', '0.123']
     """
     if not (np.isfinite(size) and 1e-8 < size < 1e8):
-        return [number(each) for each in values]
+        return [number(value) for value in values]
     decimals = int(max(0, digits - 1 - np.floor(np.log10(size))))
-    return [fixed(each, decimals) for each in values]
+    return [fixed(value, decimals) for value in values]
 
 
 def three_digits(value: float) -> str:
@@ -62,3 +58,26 @@ def p_text(value: float) -> str:
     ('0.0322', '<0.0001')
     """
     return "<0.0001" if value < 0.0001 else fixed(value)
+
+
+def estimates_as_text(
+    table: pd.DataFrame, estimate: Callable[[float], str] = number
+) -> pd.DataFrame:
+    """A table of estimates, its numbers as text; without ``df`` where all of them are infinite.
+
+    `estimate` writes an estimate, its standard error and the limits of its interval.
+
+    >>> table = pd.DataFrame({"estimate": [0.5], "df": [np.inf], "p_value": [1e-9]})
+    >>> estimates_as_text(table).to_dict("records")
+    [{'estimate': '0.5000', 'p_value': '<0.0001'}]
+    """
+    if "df" in table and not np.isfinite(table["df"]).any():
+        table = table.drop(columns="df")
+    as_text = dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), estimate) | {
+        "df": lambda value: fixed(value, 1),
+        "statistic": lambda value: fixed(value, 2),
+        "p_value": p_text,
+    }
+    return table.assign(
+        **{name: list(map(as_text[name], table[name])) for name in table if name in as_text}
+    )

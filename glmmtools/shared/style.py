@@ -72,8 +72,8 @@ def new_panels(
     _, axes = plt.subplots(
         rows, columns, figsize=size, layout="constrained", squeeze=False, **options
     )
-    for each in axes.flat:
-        each.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
     return axes
 
 

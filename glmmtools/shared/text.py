@@ -13,8 +13,8 @@ def nearest(name: object, candidates: Iterable[str]) -> str:
     " (did you mean 'variety'?)"
     """
     by_lower: dict[str, str] = {}
-    for each in candidates:
-        by_lower.setdefault(str(each).lower(), str(each))
+    for candidate in map(str, candidates):
+        by_lower.setdefault(candidate.lower(), candidate)
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
@@ -25,7 +25,7 @@ def listed(names: Iterable[object], limit: int = 8) -> str:
     >>> listed(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    names = [str(each) for each in names]
+    names = list(map(str, names))
     if len(names) <= limit:
         return ", ".join(names)
     return f"{', '.join(names[:limit])} and {len(names) - limit} more"
@@ -38,15 +38,3 @@ def plural(number: int, noun: str) -> str:
     ('1 row', '2 rows')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def one_of(argument: str, value: object, valid: tuple[str, ...]) -> None:
-    """Raise ValueError that names the valid values of an argument.
-
-    >>> one_of("scale", "log", ("response", "link"))
-    Traceback (most recent call last):
-    ...
-    ValueError: scale must be one of response, link; got 'log'
-    """
-    if value not in valid:
-        raise ValueError(f"{argument} must be one of {', '.join(map(str, valid))}; got {value!r}")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from glmmtools.formula.design import Design
 from glmmtools.formula.grammar import variables_in
+from glmmtools.shared.arguments import is_count
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
@@ -52,12 +53,12 @@ def size_grid(along: str | None, within: str | None, sizes: Any) -> list[dict[st
 
 def _checked(name: str, sizes: Any) -> list[int]:
     values = list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, str) else [sizes]
-    for each in values:
-        if isinstance(each, bool) or not isinstance(each, (int, np.integer)) or each < 1:
-            raise ValueError(f"sizes of {name!r} are whole numbers, 1 or more; got {each!r}")
+    for size in values:
+        if not is_count(size):
+            raise ValueError(f"sizes of {name!r} are whole numbers, 1 or more; got {size!r}")
     if not values or len(set(values)) < len(values):
         raise ValueError(f"sizes of {name!r} must be distinct, and one at least; got {values}")
-    return sorted(int(each) for each in values)
+    return sorted(map(int, values))
 
 
 def extended(

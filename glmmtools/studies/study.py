@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.fitted.wald import check_level
-from glmmtools.shared.text import one_of, plural
+from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.text import plural
 from glmmtools.studies.plan import Plan, plan_study
 from glmmtools.studies.plots import plot_study
 
@@ -234,7 +235,7 @@ def recovery_study(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Study:
+class Study(Shown):
     """The result of a simulation study; made by :func:`power` and its sisters.
 
     Attributes
@@ -333,17 +334,11 @@ class Study:
         """
         return plot_study(self.frame, self.kind, self.column, self.sizes, self.level, ax)
 
-    def _notes(self) -> str:
-        said = f"{plural(len(self.replicates), 'fit')}, {self.n_failed} failed, "
-        return said + f"{self.n_singular} singular"
-
-    def __repr__(self) -> str:
-        table = self.frame.round(4).to_string(index=False)
-        return f"{self.kind.capitalize()} by simulation: {self._notes()}\n{table}"
-
-    def _repr_html_(self) -> str:
-        title = f"{self.kind.capitalize()} by simulation: {self._notes()}"
-        return f"<p>{title}</p>{self.frame.round(4).to_html(index=False)}"
+    def _content(self) -> Content:
+        fits = plural(len(self.replicates), "fit")
+        counts = f"{fits}, {self.n_failed} failed, {self.n_singular} singular"
+        title = f"{self.kind.capitalize()} by simulation: {counts}"
+        return Content(tables=[(title, self.frame.round(4))])
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, int]:
