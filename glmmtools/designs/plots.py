@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.designs.description import Grouping, read_groupings
-from glmmtools.designs.simulation import covariance
 from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
-from glmmtools.formula.specification import specified_design
+from glmmtools.formula.specification import specified_model
 from glmmtools.shared import style
 from glmmtools.shared.text import one_of
 
@@ -276,12 +275,9 @@ def plot_covariance(
     >>> float(ax.images[0].get_array()[0, 1])
     4.0
     """
-    from glmmtools.families.lookup import family
-
-    V = covariance(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi).to_numpy()
-    terms = sorted(
-        specified_design(formula, layout, family("normal")).random, key=lambda t: len(t.levels)
-    )
+    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
+    V = model.covariance()
+    terms = sorted(model.design.random, key=lambda term: len(term.levels))
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
     V = V[np.ix_(order, order)]
     ax = style.new_axes(ax, (6.0, 4.8))
