@@ -17,6 +17,7 @@ from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_model
 from glmmtools.shared import style
+from glmmtools.shared.matrix_plot import blocks_of, draw_covariance
 from glmmtools.shared.text import one_of
 
 if TYPE_CHECKING:
@@ -279,30 +280,15 @@ def plot_covariance(
     V = model.covariance()
     terms = sorted(model.design.random, key=lambda term: len(term.levels))
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
-    V = V[np.ix_(order, order)]
-    ax = style.new_axes(ax, (6.0, 4.8))
-    image = style.heat_map(ax, V, "covariance (squared units of y)")
-    if len(V) <= _NUMBERED:
-        middle = (image.norm.vmin + image.norm.vmax) / 2
-        for (i, j), value in np.ndenumerate(V):
-            color = "black" if value > middle else "white"
-            text = f"{value:.3g}"
-            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
-    _name_blocks(ax, terms, order)
-    return style.label_axes(ax, title=r"$\mathrm{Var}(y) = ZGZ^\top + R$")
-
-
-def _name_blocks(ax: Axes, terms: Sequence[Any], order: Array) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
+    lines, named = [], None
     for depth, term in enumerate(terms):
-        edges, centres, codes = style.blocks_of(term.codes[order])
-        if len(codes) == len(order) or len(codes) > 2 * len(term.levels):
+        blocks = blocks_of(term.group, term.levels, term.codes[order])
+        count = len(blocks.names)
+        if count == len(V) or count > 2 * len(term.levels):
             continue  # single rows, or scattered over the rows: no blocks to see
-        style.block_lines(ax, edges, 1.4 if depth == 0 else 0.5)
-        if depth == 0 and len(codes) <= MOST_NAMED:
-            names = term.levels[codes]
-            long = sum(map(len, names)) > 40
-            ax.set_xticks(centres, names, rotation=90 if long else 0)
-            ax.set_yticks(centres, names)
-            style.label_axes(ax, term.group, term.group)
+        lines.append((blocks, 1.4 if depth == 0 else 0.5))
+        if depth == 0 and count <= MOST_NAMED:
+            named = blocks
+    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$"
+    label, numbered = "covariance (squared units of y)", len(V) <= _NUMBERED
+    return draw_covariance(ax, V[np.ix_(order, order)], label, title, lines, named, numbered)

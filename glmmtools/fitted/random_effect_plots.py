@@ -14,6 +14,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.pooling import pooling, terms_of
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
+from glmmtools.shared.matrix_plot import blocks_of, draw_covariance
 from glmmtools.shared.text import listed, plural
 
 if TYPE_CHECKING:
@@ -272,16 +273,17 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
-    ax = style.new_axes(ax, (6.0, 4.8))
     label = (
         f"covariance of {response_label(model)} (squared units)" if model.is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
-    style.heat_map(ax, matrix, label)
-    _name_blocks(ax, terms[0], terms[0].codes[positions])
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"
-    shown = "all" if len(positions) == model.nobs else f"{len(positions)} of"
-    return style.label_axes(ax, title=f"{title}; {shown} {model.nobs} rows")
+    part = "all" if len(positions) == model.nobs else f"{len(positions)} of"
+    title = f"{title}; {part} {model.nobs} rows"
+    blocks = blocks_of(terms[0].group, terms[0].levels, terms[0].codes[positions])
+    named = blocks if len(blocks.names) <= _MOST_BLOCK_NAMES else None
+    ax = draw_covariance(ax, matrix, label, title, [(blocks, 0.8)] if named else [], named)
+    return style.label_axes(ax, blocks.group, blocks.group)
 
 
 def _first_groups(codes: Array, keys: Array) -> Array:
@@ -290,15 +292,3 @@ def _first_groups(codes: Array, keys: Array) -> Array:
     sizes = np.cumsum(np.bincount(codes))
     whole = sizes[sizes <= _ROWS_SHOWN]
     return order[: int(whole[-1]) if len(whole) else min(int(sizes[0]), 500)]
-
-
-def _name_blocks(ax: Axes, term, codes: Array) -> None:
-    edges, centres, codes = style.blocks_of(codes)
-    names = term.levels[codes]
-    if len(names) > _MOST_BLOCK_NAMES:
-        edges, centres, names = [], [], []
-    style.block_lines(ax, edges, 0.8)
-    rotation = 90 if sum(len(name) for name in names) > 40 else 0
-    ax.set_xticks(centres, names, rotation=rotation)
-    ax.set_yticks(centres, names)
-    style.label_axes(ax, term.group, term.group)

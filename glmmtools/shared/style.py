@@ -5,14 +5,12 @@ Nothing here changes matplotlib's global settings, and nothing calls ``plt.show(
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
 
 
 class Series(NamedTuple):
@@ -96,29 +94,6 @@ def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> 
         ax.axvline(x, color=REFERENCE, linewidth=1, zorder=0)
     if y is not None:
         ax.axhline(y, color=REFERENCE, linewidth=1, zorder=0)
-
-
-def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:
-    """Draw a covariance matrix, its colour bar beside it."""
-    image = ax.imshow(matrix, cmap=HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
-    ax.figure.colorbar(image, ax=ax, shrink=shrink, label=label)
-    ax.tick_params(length=0)
-    return image
-
-
-def blocks_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The edges between runs of equal codes, the centre of each run, and its code."""
-    edges = np.flatnonzero(np.diff(codes)) + 0.5
-    bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
-    centres = (bounds[:-1] + bounds[1:]) / 2
-    return edges, centres, codes[np.floor(centres).astype(int)]
-
-
-def block_lines(ax: Axes, edges: Iterable[float], linewidth: float) -> None:
-    """White lines between the blocks of a matrix."""
-    for edge in edges:
-        ax.axhline(edge, color="white", linewidth=linewidth)
-        ax.axvline(edge, color="white", linewidth=linewidth)
 
 
 def legend_outside(ax: Axes, title: str | None = None) -> None:
