@@ -9,10 +9,11 @@ from glmmtools.families.distribution_plots import EXAMPLES, parameter_sets, plot
 from glmmtools.families.link_plots import plot_link_effect
 from glmmtools.families.links import link
 from glmmtools.families.lookup import family
-from glmmtools.shared.matrix_plot import block_lines, heat_map
 from glmmtools.shared.style import (
     DATA,
     REFERENCE,
+    block_lines,
+    heat_map,
     label_axes,
     new_panels,
     reference_line,

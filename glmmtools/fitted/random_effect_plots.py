@@ -14,7 +14,6 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.pooling import pooling, terms_of
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
-from glmmtools.shared.matrix_plot import blocks_of, draw_covariance
 from glmmtools.shared.text import listed, plural
 
 if TYPE_CHECKING:
@@ -79,20 +78,20 @@ def plot_random_effects(
     named_levels = [len(term.levels) for term, _, name in panels if name is not None]
     axes = _panels(ax, len(panels), max(named_levels, default=12))
     named = set()
-    for each, (term, modes, name) in zip(axes, panels, strict=True):
+    for panel, (term, modes, name) in zip(axes, panels, strict=True):
         if name is None:
-            _draw_series(each, term, modes, model)
+            _draw_series(panel, term, modes, model)
             continue
         part = _sorted_effects(model, term.group, name)
-        style.reference_line(each, x=0)
-        each.errorbar(
+        style.reference_line(panel, x=0)
+        panel.errorbar(
             part["estimate"], np.arange(len(part)), xerr=quantile * part["std_error"], fmt="o",
             markersize=4, color=style.SERIES[0].color, ecolor=style.DATA, elinewidth=1.2,
         )  # fmt: skip
         levels = [] if term.group in named else list(part.index)
-        _name_levels(each, term.group, levels, len(part))
+        _name_levels(panel, term.group, levels, len(part))
         named.add(term.group)
-        style.label_axes(each, f"{name}: effect{_unit(model)}", title=term.group)
+        style.label_axes(panel, f"{name}: effect{_unit(model)}", title=term.group)
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -189,17 +188,17 @@ def plot_shrinkage(
     name = table["group"].iloc[0]
     terms = list(dict.fromkeys(table["term"]))
     axes = _panels(ax, len(terms), table["level"].nunique(), beside=1.8)
-    for number, (each, term) in enumerate(zip(axes, terms, strict=True)):
+    for number, (panel, term) in enumerate(zip(axes, terms, strict=True)):
         part = table[table["term"] == term].sort_values("no_pooling", na_position="first")
         part = part.reset_index(drop=True)
-        _draw_shrinkage(each, part)
-        _name_levels(each, name, list(part["level"]), len(part))
+        _draw_shrinkage(panel, part)
+        _name_levels(panel, name, list(part["level"]), len(part))
         label = f"{term} ({_unit(model).strip(' ()')})"
         if terms == ["Intercept"]:
             label = f"{mean_label(model)}\nat the average of the fixed part"
-        style.label_axes(each, label, title=_shrinkage_note(part, terms == ["Intercept"]))
+        style.label_axes(panel, label, title=_shrinkage_note(part, terms == ["Intercept"]))
         if number == len(terms) - 1:
-            style.legend_outside(each)
+            style.legend_outside(panel)
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -280,9 +279,9 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"
     part = "all" if len(positions) == model.nobs else f"{len(positions)} of"
     title = f"{title}; {part} {model.nobs} rows"
-    blocks = blocks_of(terms[0].group, terms[0].levels, terms[0].codes[positions])
+    blocks = style.blocks_of(terms[0].group, terms[0].levels, terms[0].codes[positions])
     named = blocks if len(blocks.names) <= _MOST_BLOCK_NAMES else None
-    ax = draw_covariance(ax, matrix, label, title, [(blocks, 0.8)] if named else [], named)
+    ax = style.draw_covariance(ax, matrix, label, title, [(blocks, 0.8)] if named else [], named)
     return style.label_axes(ax, blocks.group, blocks.group)
 
 
