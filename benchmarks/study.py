@@ -23,17 +23,18 @@ from pathlib import Path
 import joblib
 
 import glmmtools as gt
+from glmmtools.studies.study import Study
 
 LIMIT, WITHIN = 15.0, 1.3  # seconds on two processes; two processes against half the time of one
 FORMULA = "count ~ treatment + visit + (1 | subject)"
 TRUTH = {
     "coef": {"Intercept": 1.0, "treatment[T.new]": 0.4, "visit": 0.05},
     "sd": 0.5,
-    "effects": "treatment[T.new]",
+    "terms": "treatment[T.new]",
 }
 
 
-def study(n: int, n_jobs: int) -> gt.study.Study:
+def study(n: int, n_jobs: int) -> Study:
     layout = gt.designs.repeated(40, range(6), ["old", "new"], time="visit")
     return gt.power(FORMULA, layout, "poisson", n=n, n_jobs=n_jobs, progress=False, **TRUTH)
 

@@ -1,6 +1,7 @@
 """Simulation studies: the same numbers everywhere, kept in a file, true to closed forms."""
 
 import ast
+import inspect
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.inference.refit import refit
+from glmmtools.studies.options import StudyOptions
 from glmmtools.studies.plan import plan_study
 
 LAYOUT = gt.designs.repeated(8, times=range(3), treatments=["old", "new"], time="day")
@@ -21,7 +23,7 @@ GRID = {"along": "subject", "sizes": [6, 12]}
 
 
 def counts(study=gt.power, n=30, **options):
-    options = {"effects": ["treatment[T.new]", "day"], **GRID, "n": n, **options}
+    options = {"terms": ["treatment[T.new]", "day"], **GRID, "n": n, **options}
     return study(FORMULA, LAYOUT, "poisson", **TRUTH, **options)
 
 
@@ -32,7 +34,8 @@ def same(one, other):
 
 def frames_of(formula, layout, along=None, within=None, sizes=None, **truth):
     """The frames that a study simulates on, by size."""
-    plan = plan_study("power", formula, layout, "normal", along, within, sizes, None, truth)
+    options = StudyOptions(truth=truth, along=along, within=within, sizes=sizes)
+    plan = plan_study(formula, layout, "normal", options)
     return [each.problem.design.frame for each in plan.sources]
 
 
@@ -95,7 +98,7 @@ def test_a_stopped_study_goes_on_from_its_file_to_the_same_numbers(tmp_path, mon
     [
         ({"seed": 1}, "holds another power study: its seed is 0, not 1; give another path"),
         ({"sizes": [6, 24]}, r"its sizes is .*12.*, not .*24"),
-        ({"effects": ["day"]}, "holds other statistics"),
+        ({"terms": ["day"]}, "holds other statistics"),
         ({"analysis": {"formula": "count ~ treatment + day"}}, "its analysis is 'count ~ treatm"),
         ({"study": gt.coverage}, "its kind is 'power study', not 'coverage study'"),
     ],
@@ -146,7 +149,7 @@ def test_t_intervals_of_a_balanced_block_trial_cover_as_often_as_they_say():
     layout = gt.designs.rcbd(["A", "B", "C"], blocks=8)
     study = gt.coverage(
         "y ~ treatment + (1 | block)", layout, coef=[5, 1, 0], sd=2.0, n=400,
-        effects=["treatment[T.B]", "treatment[T.C]"], analysis={"reml": True},
+        terms=["treatment[T.B]", "treatment[T.C]"], analysis={"reml": True},
     )  # fmt: skip
     assert study.frame["coverage"].between(0.95 - 3 * 0.0109, 0.95 + 3 * 0.0109).all()
 
@@ -182,7 +185,7 @@ def test_profile_intervals_cover_variances_too():
 
 def test_the_wrong_analysis_finds_effects_that_are_not_there():
     layout = gt.designs.nested({"pen": 8, "pig": 6}, ["A", "B"], "pen")
-    truth = {"coef": [10, 0], "sd": 2.0, "phi": 1.0, "n": 100, "effects": "treatment[T.B]"}
+    truth = {"coef": [10, 0], "sd": 2.0, "phi": 1.0, "n": 100, "terms": "treatment[T.B]"}
     formula = "y ~ treatment + (1 | pen)"
     right = gt.power(formula, layout, **truth, analysis={"reml": True})
     wrong = gt.power(formula, layout, **truth, analysis={"formula": "y ~ treatment"})
@@ -196,7 +199,7 @@ def test_a_fitted_model_gives_its_truth_and_single_effects_can_be_replaced():
     true = study.true
     assert true["period[T.2]"] == -0.5 and true["period[T.3]"] == m.params["period[T.3]"]
     assert true["sd herd Intercept"] == pytest.approx(m.variance_components["sd"].item())
-    drawn = gt.power(m, n=3, along="herd", sizes=[30], effects=["period", "period[T.4]"])
+    drawn = gt.power(m, n=3, along="herd", sizes=[30], terms=["period", "period[T.4]"])
     assert list(drawn.frame["effect"]) == ["period", "period[T.4]"]
 
 
@@ -306,7 +309,7 @@ def test_offsets_trials_weights_zeros_and_dispersions_follow_their_rows():
             "y ~ treatment + offset(log(time)) + (1 | subject)", y, "negative_binomial",
             offset=extra, zero_inflation="~ treatment", dispersion_formula="~ day",
         )  # fmt: skip
-    plan = plan_study("power", m, None, None, "subject", None, [16], None, {})
+    plan = plan_study(m, None, None, StudyOptions(truth={}, along="subject", sizes=[16]))
     problem = plan.sources[0].problem
     frame = problem.design.frame
     totals = np.log(data["time"]) + extra
@@ -347,8 +350,9 @@ def test_the_layout_itself_is_one_of_its_sizes():
         ({"along": "pen", "sizes": [8, 8]}, r"must be distinct, and one at least; got \[8, 8\]"),
         ({"along": "pen", "sizes": [8.5]}, "whole numbers, 1 or more; got 8.5"),
         ({"along": "pen", "sizes": [1]}, "with 1 of pen: .*'room' has one level only"),
-        ({"effects": "treat"}, "effects names 'treat', which .*did you mean 'treatment'"),
+        ({"terms": "treat"}, "terms names 'treat', which .*did you mean 'treatment'"),
         ({"alpha": 5}, r"alpha must lie strictly between 0 and 1; got 5\. Use 0\.05"),
+        ({"effects": "treatment"}, r"terms=, no longer effects=: terms='treatment'"),
         ({"n": 0}, "n is the number of replicates"),
         ({"coeff": [1, 2, 3]}, r"'coeff' is no argument of a study \(did you mean 'coef'"),
         ({"missing": 0.2}, "departures such as missing= are for gt.simulate"),
@@ -360,6 +364,28 @@ def test_the_layout_itself_is_one_of_its_sizes():
 def test_what_cannot_be_studied_is_said(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         gt.power(SWINE_FORMULA, SWINE, **SWINE_TRUTH, **options)
+
+
+@pytest.mark.parametrize(
+    ("family", "truth", "sentence"),
+    [
+        ("poisson", {"coef": [-1], "link": "identity"}, "row 0 has the mean -1, but poisson needs"),
+        ("normal", {"zero": 0.1}, "zero is for counts without an upper limit; normal is not"),
+        ("normal", {"phi": np.ones(24)}, "phi of a study is one number"),
+        ("normal", {"trials": 5}, "trials= is for successes out of trials"),
+    ],
+)
+def test_a_truth_that_cannot_be_simulated_cannot_be_studied(family, truth, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        gt.power("y ~ 1", LAYOUT, family, **truth)
+
+
+@pytest.mark.parametrize("study", [gt.power, gt.coverage, gt.recovery_study])
+def test_help_shows_every_argument_of_a_study(study):
+    names = list(inspect.signature(study).parameters)
+    assert names[:4] == ["model", "layout", "family", "terms"]
+    assert {"coef", "sd", "link", "along", "sizes", "n", "seed", "path", "analysis"} < set(names)
+    assert "options" not in names
 
 
 def test_a_column_without_a_step_does_not_go_on():

@@ -20,20 +20,21 @@ from pathlib import Path
 import pandas as pd
 
 import glmmtools as gt
+from glmmtools.studies.study import Study
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "studies"
 PENS = [8, 16, 24, 32, 48]
 DRAWS = {"draws": 2000, "tune": 1000, "chains": 4, "random_seed": 1}
 
 
-def swine(study, **options) -> gt.study.Study:
+def swine(study, **options) -> Study:
     """A study of the swine trial: 16 pens of 3 pigs, bites counted on 5 days."""
     pigs = gt.designs.nested({"pen": 16, "pig": 3}, ["barren", "enriched"], "pen")
     layout = gt.designs.repeated(pigs, range(5), time="day")
     return study(
         "bites ~ treatment + (1 | pen) + (1 | pig)", layout, "poisson",
         coef={"Intercept": 0.7, "treatment[T.enriched]": -0.4}, sd={"pen": 0.4, "pig": 0.4},
-        effects="treatment[T.enriched]", **options,
+        terms="treatment[T.enriched]", **options,
     )  # fmt: skip
 
 

@@ -39,11 +39,6 @@ class _Structure:
         """Whether columns may differ or be correlated, of which `start` knows nothing."""
         return False
 
-    def draw(self, covariance: Array, correlation: float | None, rng) -> Array:
-        """Draw random effects b of all levels, shape (levels, q)."""
-        u = rng.standard_normal((self.levels, self.q))
-        return self.effects(self.theta_of(covariance, correlation), u)
-
     def snapped(self, theta: Array) -> Array:
         """Theta with what is zero up to the precision of the search set to zero; here of an sd."""
         return np.array([0.0 if abs(theta[0]) < _ZERO_SD else theta[0], theta[1]])

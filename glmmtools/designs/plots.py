@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.designs.description import Grouping, read_groupings
-from glmmtools.designs.simulation import covariance
 from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
-from glmmtools.formula.specification import specified_design
+from glmmtools.formula.specification import specified_model
 from glmmtools.shared import style
 from glmmtools.shared.arguments import names_of, one_of
 
@@ -81,9 +80,9 @@ def plot_design(
     frame, groupings = read_groupings(layout, structure, [*treatments, *places])
     in_field = len(places) == 2
     if kind is None:
-        nested = any(each.parent for each in groupings)
+        nested = any(grouping.parent for grouping in groupings)
         single = len(groupings) == 1 and not components
-        crossed = len({each.path[0] for each in groupings}) > 1
+        crossed = len({grouping.path[0] for grouping in groupings}) > 1
         kind = "plan" if (in_field and not components) or single else (
             "grid" if crossed or not (nested or components) else "tree"
         )  # fmt: skip
@@ -111,10 +110,10 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     labels = _labels(frame, treatments, "\n") if treatments else [""] * len(frame)
     levels = levels_of(frame[treatments[0]]) if treatments else []
     color_of = {level: tint(style.series(k).color) for k, level in enumerate(levels)}
-    colors = [color_of[each] for each in frame[treatments[0]]] if treatments else (
+    colors = [color_of[level] for level in frame[treatments[0]]] if treatments else (
         ["white"] * len(frame)
     )  # fmt: skip
-    longest = max(len(part) for each in labels for part in each.split("\n"))
+    longest = max(len(line) for label in labels for line in label.split("\n"))
     cell = ax.figure.get_size_inches()[0] * 0.75 / width * 72
     fontsize = min(9.0, cell / (0.68 * max(longest, 1)))
     for r, c, color, label in zip(row, column, colors, labels, strict=True):
@@ -123,11 +122,11 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
         )
         if treatments and fontsize >= 5:
             ax.text(c, r, label, ha="center", va="center", fontsize=fontsize)
-    for depth, each in enumerate(groupings):
-        if each.levels < len(frame):
+    for depth, grouping in enumerate(groupings):
+        if grouping.levels < len(frame):
             ax.add_collection(
                 LineCollection(
-                    _borders(row, column, each.codes), colors=style.INK,
+                    _borders(row, column, grouping.codes), colors=style.INK,
                     linewidths=max(3.0 - 1.5 * depth, 1.0), capstyle="projecting",
                 )
             )  # fmt: skip
@@ -179,18 +178,17 @@ def _borders(row: Array, column: Array, codes: Array) -> list:
     return segments
 
 
-def _name_first_units(ax: Axes, frame: pd.DataFrame, each: Grouping, row: Array) -> None:
-    places = pd.Series(row).groupby(each.codes).agg(["mean", "nunique"])
-    names = frame[each.name].groupby(each.codes).first().map(text_of)
+def _name_first_units(ax: Axes, frame: pd.DataFrame, grouping: Grouping, row: Array) -> None:
+    places = pd.Series(row).groupby(grouping.codes).agg(["mean", "nunique"])
+    names = frame[grouping.name].groupby(grouping.codes).first().map(text_of)
     ax.set_xticks([])
-    apart = places["mean"].is_unique and each.levels < len(frame)
-    ax.set_yticks(
-        places["mean"] if apart else [], [f"{each.name} {name}" for name in names] if apart else []
-    )
+    apart = places["mean"].is_unique and grouping.levels < len(frame)
+    ticks = [f"{grouping.name} {name}" for name in names]
+    ax.set_yticks(places["mean"] if apart else [], ticks if apart else [])
 
 
 def _plan_title(groupings: list[Grouping], plots: int) -> str:
-    inner = [f"{each.levels} {each.name}s" for each in groupings if each.levels < plots]
+    inner = [f"{g.levels} {g.name}s" for g in groupings if g.levels < plots]
     return ", ".join([*(name.replace("_", " ") for name in inner), f"{plots} plots"])
 
 
@@ -216,8 +214,8 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax = style.new_axes(ax, size)
     written = counts.astype(str).astype(object)
     if treatments:
-        for place, found in _labels(frame, treatments, " ").groupby(codes).unique().items():
-            written[place] = "\n".join(found)
+        for place, labels in _labels(frame, treatments, " ").groupby(codes).unique().items():
+            written[place] = "\n".join(labels)
     ax.imshow(np.where(counts > 0, 0.25, 0.0), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 20 * MOST_NAMED:
         for (r, c), text in np.ndenumerate(written):
@@ -276,37 +274,19 @@ def plot_covariance(
     >>> float(ax.images[0].get_array()[0, 1])
     4.0
     """
-    from glmmtools.families.lookup import family
-
-    V = covariance(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi).to_numpy()
-    terms = sorted(
-        specified_design(formula, layout, family("normal")).random, key=lambda t: len(t.levels)
-    )
+    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
+    V = model.covariance()
+    terms = sorted(model.design.random, key=lambda term: len(term.levels))
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
-    V = V[np.ix_(order, order)]
-    ax = style.new_axes(ax, (6.0, 4.8))
-    image = style.heat_map(ax, V, "covariance (squared units of y)")
-    if len(V) <= _NUMBERED:
-        middle = (image.norm.vmin + image.norm.vmax) / 2
-        for (i, j), value in np.ndenumerate(V):
-            color = "black" if value > middle else "white"
-            text = f"{value:.3g}"
-            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
-    _name_blocks(ax, terms, order)
-    return style.label_axes(ax, title=r"$\mathrm{Var}(y) = ZGZ^\top + R$")
-
-
-def _name_blocks(ax: Axes, terms: Sequence[Any], order: Array) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
+    lines, named = [], None
     for depth, term in enumerate(terms):
-        edges, centres, codes = style.blocks_of(term.codes[order])
-        if len(codes) == len(order) or len(codes) > 2 * len(term.levels):
+        blocks = style.blocks_of(term.group, term.levels, term.codes[order])
+        count = len(blocks.names)
+        if count == len(V) or count > 2 * len(term.levels):
             continue  # single rows, or scattered over the rows: no blocks to see
-        style.block_lines(ax, edges, 1.4 if depth == 0 else 0.5)
-        if depth == 0 and len(codes) <= MOST_NAMED:
-            names = term.levels[codes]
-            long = sum(map(len, names)) > 40
-            ax.set_xticks(centres, names, rotation=90 if long else 0)
-            ax.set_yticks(centres, names)
-            style.label_axes(ax, term.group, term.group)
+        lines.append((blocks, 1.4 if depth == 0 else 0.5))
+        if depth == 0 and count <= MOST_NAMED:
+            named = blocks
+    title = r"$\mathrm{Var}(y) = ZGZ^\top + R$"
+    label, numbered = "covariance (squared units of y)", len(V) <= _NUMBERED
+    return style.draw_covariance(ax, V[np.ix_(order, order)], label, title, lines, named, numbered)

@@ -8,33 +8,30 @@ departures that were switched on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import marginal_covariance, structure_of
 from glmmtools.designs.truth import Truth
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.random_tables import component_values, tidy_effects
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import Design
+from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.specification import (
-    checked_coefficients,
-    checked_shape,
+    Specification,
+    check_extra_zeros,
     names_in,
-    random_parameters,
     response_columns,
-    specified_design,
+    specified_model,
 )
-from glmmtools.shared.text import plural
 
 Array = np.ndarray
 _OUTLIER_SDS = 6
-_LARGEST_COUNT = 1e15  # beyond it a count is no longer a whole number in floating point
 
 
 def simulate(
@@ -132,65 +129,57 @@ def simulate(
     >>> gt.recovery(m)["true"].to_dict()
     {'Intercept': 1.0, 'treatment[T.new]': 0.5, 'sd block Intercept': 0.4}
     """
-    distribution = look_up(family)
-    chosen_link = distribution.check_link(link)
-    drawn_link = chosen_link if wrong_link is None else distribution.check_link(wrong_link)
-    departures = {
-        "overdispersion": overdispersion, "zero_inflation": zero_inflation, "missing": missing,
-        "imbalance": imbalance, "outliers": outliers,
-    }  # fmt: skip
-    _check_departures(departures)
-    shape = checked_shape(distribution, phi, df)
-    for name, value in (("zero", zero), ("zero_inflation", zero_inflation)):
-        _check_zero(name, value, distribution)
-    design = specified_design(formula, layout, distribution, trials)
-    if np.ndim(phi) and np.shape(phi) != (design.n,):
-        raise ValueError(f"phi has shape {np.shape(phi)} for {plural(design.n, 'row')}")
-    beta = checked_coefficients(coef, design.names)
-    covariances, correlations = random_parameters(design.random, sd, corr, rho)
+    model = specified_model(
+        formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, phi=phi, df=df, zero=zero,
+        trials=trials, link=link,
+    )  # fmt: skip
+    departures = Departures(overdispersion, zero_inflation, missing, imbalance, outliers)
+    departures.check(model.family)
+    drawn_link = model.link if wrong_link is None else model.family.check_link(wrong_link)
+    source = replace(model, link=drawn_link)
     for_effects, for_response, for_departures = np.random.default_rng(seed).spawn(3)
-
-    effects = [
-        structure_of(term).draw(G, r, for_effects)
-        for term, G, r in zip(design.random, covariances, correlations, strict=True)
-    ]
-    eta = linear_predictor(design.X, design.random, beta, effects) + design.offset
-    if overdispersion:
-        eta = eta + for_departures.normal(0, overdispersion, design.n)
-    _check_mean(eta, distribution, drawn_link, design)
-    mu = distribution.clipped_mean(eta, drawn_link)
-    known = {"trials": design.trials} if distribution.takes_trials else {}
-    y = np.asarray(distribution.sample(mu, for_response, **shape, **known))
-    extra_zeros = 1 - (1 - zero) * (1 - zero_inflation)
-    if extra_zeros:
-        y = np.where(for_response.random(design.n) < extra_zeros, 0, y)
-    if outliers:
-        rows = _chosen(design.n, outliers, for_departures)
-        y = y.astype(float)
-        y[rows] = _recorded_wrongly(y, mu, distribution, shape, known, for_departures)[rows]
-    if distribution.discrete:
-        y = y.astype(np.int64)
-
+    design = model.design
+    (effects,) = draw_effects(design.random, model.covariances, model.correlations, for_effects)
+    y = _responses(source, departures, effects, for_response, for_departures)
     frame = to_frame(layout).assign(**response_columns(design, y))
-    if missing:
-        name = names_in(design.response.label)[0]
-        rows = _chosen(design.n, missing, for_departures)
-        frame[name] = frame[name].astype(float)
-        frame.iloc[rows, frame.columns.get_loc(name)] = np.nan
-    if imbalance:
-        frame = frame[_unbalanced(design, imbalance, for_departures)]
-    frame.attrs["truth"] = Truth(
-        formula=design.formula.text,
-        family=distribution.name,
-        link=chosen_link.name,
-        coefficients=dict(zip(design.names, beta.tolist(), strict=True)),
-        components=component_values(design.random, covariances, correlations),
-        dispersion=_plain(shape) | ({"zero": float(zero)} if zero else {}),
-        random_effects=tidy_effects(design.random, value=effects),
-        departures={name: value for name, value in departures.items() if value}
-        | ({} if wrong_link is None else {"wrong_link": drawn_link.name}),
-    )
+    response = names_in(design.response.label)[0]
+    frame = departures.incomplete(frame, response, design, for_departures)
+    wrong = {} if wrong_link is None else {"wrong_link": drawn_link.name}
+    frame.attrs["truth"] = _truth(model, effects, departures.switched_on | wrong)
     return frame
+
+
+def _responses(
+    source: Specification,
+    departures: Departures,
+    effects: list[Array],
+    for_response: np.random.Generator,
+    for_departures: np.random.Generator,
+) -> Array:
+    design, family = source.design, source.family
+    eta = linear_predictor(design.X, design.random, source.beta, effects) + design.offset
+    if departures.overdispersion:
+        eta = eta + for_departures.normal(0, departures.overdispersion, design.n)
+    source.check_mean(eta)
+    extra_zero = 1 - (1 - source.zero) * (1 - departures.zero_inflation)
+    y = draw(eta, family, source.link, source.row_parameters, extra_zero, for_response)
+    y = departures.with_outliers(y, eta, source, for_departures)
+    return y.astype(np.int64) if family.discrete else y
+
+
+def _truth(model: Specification, effects: list[Array], departures: dict[str, Any]) -> Truth:
+    design, shape = model.design, model.shape
+    plain = {name: value.tolist() if np.ndim(value) else value for name, value in shape.items()}
+    return Truth(
+        formula=design.formula.text,
+        family=model.family.name,
+        link=model.link.name,
+        coefficients=dict(zip(design.names, model.beta.tolist(), strict=True)),
+        components=component_values(design.random, model.covariances, model.correlations),
+        dispersion=plain | ({"zero": float(model.zero)} if model.zero else {}),
+        random_effects=tidy_effects(design.random, value=effects),
+        departures=departures,
+    )
 
 
 def covariance(
@@ -222,56 +211,95 @@ def covariance(
     >>> covariance("y ~ 1 + (1 | block)", layout, sd={"block": 2}, phi=1).to_numpy().tolist()
     [[5.0, 4.0, 0.0], [4.0, 5.0, 0.0], [0.0, 0.0, 5.0]]
     """
-    normal = look_up("normal")
-    variance = checked_shape(normal, phi, None)["phi"]
-    design = specified_design(formula, layout, normal)
-    parameters = random_parameters(design.random, sd, corr, rho)
-    V = np.diag(np.broadcast_to(variance, design.n))
-    V = V + marginal_covariance(design.random, *parameters)
-    index = to_frame(layout).index
-    return pd.DataFrame(V, index=index, columns=index)
+    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
+    index = model.design.frame.index
+    return pd.DataFrame(model.covariance(), index=index, columns=index)
 
 
 # ------------------------------------------------------------------------------ departures
 
 
-def _check_departures(departures: dict[str, float]) -> None:
-    for name, value in departures.items():
-        if name == "zero_inflation":
-            continue  # checked with the probability of the model
-        if name == "overdispersion":
-            if not (np.isfinite(value) and value >= 0):
-                raise ValueError(f"overdispersion is an sd, 0 or more; got {value:g}")
-        elif not 0 <= value < 1:
-            raise ValueError(f"{name} is a fraction, 0 or more and below 1; got {value:g}")
+@dataclass(frozen=True)
+class Departures:
+    """The departures of simulated data from their model; at zero there is none.
+
+    Attributes
+    ----------
+    overdispersion : float
+        Standard deviation of a normal effect of each row, on the scale of the linear predictor.
+    zero_inflation : float
+        Probability of a further extra zero.
+    missing, imbalance, outliers : float
+        Fractions of rows.
+    """
+
+    overdispersion: float = 0.0
+    zero_inflation: float = 0.0
+    missing: float = 0.0
+    imbalance: float = 0.0
+    outliers: float = 0.0
+
+    def check(self, family: Family) -> None:
+        """Raise ValueError for what is out of range, or nothing that the family can have."""
+        if not (np.isfinite(self.overdispersion) and self.overdispersion >= 0):
+            raise ValueError(f"overdispersion is an sd, 0 or more; got {self.overdispersion:g}")
+        for name in ("missing", "imbalance", "outliers"):
+            fraction = getattr(self, name)
+            if not 0 <= fraction < 1:
+                raise ValueError(f"{name} is a fraction, 0 or more and below 1; got {fraction:g}")
+        check_extra_zeros("zero_inflation", self.zero_inflation, family)
+
+    @property
+    def switched_on(self) -> dict[str, float]:
+        """The departures that are not zero, by name."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def with_outliers(
+        self, y: Array, eta: Array, model: Specification, rng: np.random.Generator
+    ) -> Array:
+        """Responses, shape (n,), some of them recorded wrongly."""
+        if not self.outliers:
+            return y
+        rows = _some_rows(len(y), self.outliers, rng)
+        y = y.astype(float)
+        mu = model.family.clipped_mean(eta, model.link)
+        y[rows] = _recorded_wrongly(y, mu, model.family, model.row_parameters, rng)[rows]
+        return y
+
+    def incomplete(
+        self, frame: pd.DataFrame, response: str, design: Design, rng: np.random.Generator
+    ) -> pd.DataFrame:
+        """The frame with some values of the response missing, and without some rows."""
+        if self.missing:
+            rows = _some_rows(len(frame), self.missing, rng)
+            frame[response] = frame[response].astype(float)
+            frame.iloc[rows, frame.columns.get_loc(response)] = np.nan
+        if self.imbalance:
+            frame = frame[_unbalanced(design, self.imbalance, rng)]
+        return frame
 
 
-def _check_zero(name: str, value: float, family: Family) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} is a probability, 0 or more and below 1; got {value:g}")
-    if value and not family.counts:
-        raise ValueError(f"{name} is for counts without an upper limit; {family.name} is not")
-
-
-def _chosen(n: int, fraction: float, rng: np.random.Generator) -> Array:
+def _some_rows(n: int, fraction: float, rng: np.random.Generator) -> Array:
     return rng.choice(n, round(fraction * n), replace=False)
 
 
-def _recorded_wrongly(y, mu, family: Family, shape, known, rng) -> Array:
+def _recorded_wrongly(
+    y: Array, mu: Array, family: Family, parameters: dict[str, Any], rng: np.random.Generator
+) -> Array:
     if family.takes_trials:
-        return known["trials"] - y
+        return parameters["trials"] - y
     if family.mean_interval == (0.0, 1.0):
         return 1 - y
-    variance = family.variance(mu, **shape)
+    variance = family.variance(mu, **parameters)
     # Student's t has no variance for df ≤ 2
-    spread = np.sqrt(np.where(np.isfinite(variance), variance, shape.get("phi", 1.0)))
+    spread = np.sqrt(np.where(np.isfinite(variance), variance, parameters.get("phi", 1.0)))
     sign = rng.choice([-1, 1], len(y)) if family.mean_interval[0] == -np.inf else 1
     shifted = y + sign * _OUTLIER_SDS * spread
     return np.ceil(shifted) if family.discrete else shifted
 
 
 def _unbalanced(design: Design, imbalance: float, rng: np.random.Generator) -> Array:
-    """Rows that are kept."""
+    """Which rows are kept, shape (n,)."""
     codes = (
         design.random[0].codes
         if design.random
@@ -281,31 +309,3 @@ def _unbalanced(design: Design, imbalance: float, rng: np.random.Generator) -> A
     kept = np.maximum(1, np.round(sizes * rng.uniform(1 - imbalance, 1, len(sizes))))
     rank = pd.Series(rng.random(design.n)).groupby(codes).rank().to_numpy()
     return rank <= kept[codes]
-
-
-# ------------------------------------------------------------------------------ means and truth
-
-
-def _check_mean(eta: Array, family: Family, link: Link, design: Design) -> None:
-    low, high = family.mean_interval
-    mu = link.inverse(eta)
-    inside = np.isfinite(mu) & (np.abs(mu) < (_LARGEST_COUNT if family.counts else np.inf))
-    covered = link.mean_interval[0] >= low and link.mean_interval[1] <= high
-    if not covered or link.name == "inverse":
-        inside &= (mu > low) & (mu < high)
-    if not inside.all():
-        row = (~inside).argmax()
-        raise ValueError(
-            f"row {design.frame.index[row]} has the mean {mu[row]:.4g}, but {family.name} needs "
-            f"{_range_text(low, high)}; coef and sd are on the scale of the {link.name} link"
-        )
-
-
-def _range_text(low: float, high: float) -> str:
-    if high < np.inf:
-        return f"a mean between {low:g} and {high:g}"
-    return "a mean above 0 that is no astronomical number" if low == 0 else "a finite mean"
-
-
-def _plain(shape: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.tolist() if np.ndim(value) else value for name, value in shape.items()}

@@ -63,9 +63,7 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
         positions,
     )
     if model.is_linear:
-        phi = np.broadcast_to(model.shape_by_row["phi"], model.nobs)
-        weights = model.problem.design.weights
-        phi = phi if weights is None else phi / weights
+        phi = np.broadcast_to(model.row_parameters["phi"], model.nobs)
         total[np.diag_indices_from(total)] += phi[positions]
     index = model.problem.design.frame.index[positions]
     return pd.DataFrame(total, index=index, columns=index)

@@ -222,6 +222,17 @@ class Fit:
             values["phi"] = np.exp(part.X @ self.estimate.predictors["phi"])
         return values
 
+    @property
+    def row_parameters(self) -> dict[str, Any]:
+        """What the family's functions take beside the mean: shape by row, and trials.
+
+        A normal row of prior weight w has the variance phi / w.
+        """
+        values, weights = self.shape_by_row, self.problem.design.weights
+        if weights is not None and self.family.name == "normal":
+            values["phi"] = values["phi"] / weights
+        return values | self.problem.trials
+
     def extra_zero_probability(self, newdata: Any = None) -> Any:
         """Probability of an extra zero in each row; 0 without zero inflation."""
         part = self.problem.zero

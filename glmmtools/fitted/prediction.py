@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import structure_of
-from glmmtools.engine import joint
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
+from glmmtools.formula.draw import draw, draw_effects
+from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.shared.arguments import one_of
 
 Array = np.ndarray
@@ -63,7 +63,7 @@ def predict(
         index = getattr(newdata, "index", None)
     modes = [term.modes for term in model.estimate.terms] if level == "conditional" else []
     used = random if level == "conditional" else ()
-    eta = joint.linear_predictor(X, used, model.estimate.beta, modes) + offset
+    eta = linear_predictor(X, used, model.estimate.beta, modes) + offset
     if interval is not None:
         return _intervals(model, eta, X, used, scale, level, interval, index)
     if level == "marginal":
@@ -135,29 +135,21 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
             "observation a row of its own; for rates use offset=, for proportions prop()"
         )
     rng = np.random.default_rng(seed)
-    design, shape = model.problem.design, model.shape_by_row
-    if design.weights is not None and model.family.name == "normal":
-        shape["phi"] = shape["phi"] / design.weights
-    if conditional or not design.random:
+    if conditional or not model.problem.design.random:
         eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
     else:
         eta = _drawn_predictors(model, n, rng)
-    mu = model.family.clipped_mean(eta, model.link)
-    drawn = np.asarray(model.family.sample(mu, rng, **shape, **model.problem.trials), float)
-    if model.problem.zero is not None:
-        drawn[rng.random(drawn.shape) < model.extra_zero_probability()] = 0
-    return drawn
+    y = draw(
+        eta, model.family, model.link, model.row_parameters, model.extra_zero_probability(), rng
+    )
+    return y.astype(float)
 
 
-def _drawn_predictors(model, n: int, rng) -> Array:
+def _drawn_predictors(model: Fit, n: int, rng: np.random.Generator) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
-    design = model.problem.design
-    terms = [
-        (structure, structure.theta_of(estimate.covariance, estimate.correlation))
-        for structure, estimate in ((structure_of(t), e) for t, e in model.random_terms)
-    ]
-    drawn = np.empty((n, model.nobs))
-    for k in range(n):
-        effects = [s.effects(theta, rng.standard_normal((s.levels, s.q))) for s, theta in terms]
-        drawn[k] = joint.linear_predictor(design.X, design.random, model.estimate.beta, effects)
-    return drawn + design.offset
+    design, terms = model.problem.design, model.estimate.terms
+    covariances, correlations = zip(*((t.covariance, t.correlation) for t in terms), strict=True)
+    eta = np.empty((n, model.nobs))
+    for k, effects in enumerate(draw_effects(design.random, covariances, correlations, rng, n)):
+        eta[k] = linear_predictor(design.X, design.random, model.estimate.beta, effects)
+    return eta + design.offset

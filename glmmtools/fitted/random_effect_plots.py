@@ -78,20 +78,20 @@ def plot_random_effects(
     named_levels = [len(term.levels) for term, _, name in panels if name is not None]
     axes = _panels(ax, len(panels), max(named_levels, default=12))
     named = set()
-    for each, (term, modes, name) in zip(axes, panels, strict=True):
+    for panel, (term, modes, name) in zip(axes, panels, strict=True):
         if name is None:
-            _draw_series(each, term, modes, model)
+            _draw_series(panel, term, modes, model)
             continue
         part = _sorted_effects(model, term.group, name)
-        style.reference_line(each, x=0)
-        each.errorbar(
+        style.reference_line(panel, x=0)
+        panel.errorbar(
             part["estimate"], np.arange(len(part)), xerr=quantile * part["std_error"], fmt="o",
             markersize=4, color=style.SERIES[0].color, ecolor=style.DATA, elinewidth=1.2,
         )  # fmt: skip
         levels = [] if term.group in named else list(part.index)
-        _name_levels(each, term.group, levels, len(part))
+        _name_levels(panel, term.group, levels, len(part))
         named.add(term.group)
-        style.label_axes(each, f"{name}: effect{_unit(model)}", title=term.group)
+        style.label_axes(panel, f"{name}: effect{_unit(model)}", title=term.group)
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -188,17 +188,17 @@ def plot_shrinkage(
     name = table["group"].iloc[0]
     terms = list(dict.fromkeys(table["term"]))
     axes = _panels(ax, len(terms), table["level"].nunique(), beside=1.8)
-    for number, (each, term) in enumerate(zip(axes, terms, strict=True)):
+    for number, (panel, term) in enumerate(zip(axes, terms, strict=True)):
         part = table[table["term"] == term].sort_values("no_pooling", na_position="first")
         part = part.reset_index(drop=True)
-        _draw_shrinkage(each, part)
-        _name_levels(each, name, list(part["level"]), len(part))
+        _draw_shrinkage(panel, part)
+        _name_levels(panel, name, list(part["level"]), len(part))
         label = f"{term} ({_unit(model).strip(' ()')})"
         if terms == ["Intercept"]:
             label = f"{mean_label(model)}\nat the average of the fixed part"
-        style.label_axes(each, label, title=_shrinkage_note(part, terms == ["Intercept"]))
+        style.label_axes(panel, label, title=_shrinkage_note(part, terms == ["Intercept"]))
         if number == len(terms) - 1:
-            style.legend_outside(each)
+            style.legend_outside(panel)
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -272,16 +272,17 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
-    ax = style.new_axes(ax, (6.0, 4.8))
     label = (
         f"covariance of {response_label(model)} (squared units)" if model.is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
-    style.heat_map(ax, matrix, label)
-    _name_blocks(ax, terms[0], terms[0].codes[positions])
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"
-    shown = "all" if len(positions) == model.nobs else f"{len(positions)} of"
-    return style.label_axes(ax, title=f"{title}; {shown} {model.nobs} rows")
+    part = "all" if len(positions) == model.nobs else f"{len(positions)} of"
+    title = f"{title}; {part} {model.nobs} rows"
+    blocks = style.blocks_of(terms[0].group, terms[0].levels, terms[0].codes[positions])
+    named = blocks if len(blocks.names) <= _MOST_BLOCK_NAMES else None
+    ax = style.draw_covariance(ax, matrix, label, title, [(blocks, 0.8)] if named else [], named)
+    return style.label_axes(ax, blocks.group, blocks.group)
 
 
 def _first_groups(codes: Array, keys: Array) -> Array:
@@ -290,15 +291,3 @@ def _first_groups(codes: Array, keys: Array) -> Array:
     sizes = np.cumsum(np.bincount(codes))
     whole = sizes[sizes <= _ROWS_SHOWN]
     return order[: int(whole[-1]) if len(whole) else min(int(sizes[0]), 500)]
-
-
-def _name_blocks(ax: Axes, term, codes: Array) -> None:
-    edges, centres, codes = style.blocks_of(codes)
-    names = term.levels[codes]
-    if len(names) > _MOST_BLOCK_NAMES:
-        edges, centres, names = [], [], []
-    style.block_lines(ax, edges, 0.8)
-    rotation = 90 if sum(len(name) for name in names) > 40 else 0
-    ax.set_xticks(centres, names, rotation=rotation)
-    ax.set_yticks(centres, names)
-    style.label_axes(ax, term.group, term.group)

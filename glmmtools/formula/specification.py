@@ -1,4 +1,4 @@
-"""A model written down rather than fitted: the design of a formula on a layout, its parameters.
+"""A model written down rather than fitted: a formula on a layout, at given parameters.
 
 Everything is checked here, so that what simulates and draws can rely on it.
 """
@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.covariances.structures import marginal_covariance
 from glmmtools.families.base import Family
+from glmmtools.families.links import Link
+from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.columns import check_finite, select, to_frame
 from glmmtools.formula.design import Design, assembled, columns_read
 from glmmtools.formula.grammar import parse_formula, split_outside, unquoted
@@ -21,6 +25,113 @@ from glmmtools.formula.response import Response, is_pair
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
+_LARGEST_COUNT = 1e15  # beyond it a count is no longer a whole number in floating point
+
+
+# ------------------------------------------------------------------------------ the model
+
+
+@dataclass(frozen=True, eq=False)
+class Specification:
+    """A model at given parameters; made by :func:`specified_model`.
+
+    Attributes
+    ----------
+    design : Design
+        Of the formula on the layout, n rows and p coefficients; its ``y`` is nan.
+    family : Family
+    link : Link
+    beta : ndarray, shape (p,)
+        Coefficients, on the scale of the linear predictor.
+    covariances : list of ndarray, shape (q, q)
+        For each random term the covariance of the effects of one level.
+    correlations : list of float or None
+        For each random term the correlation of ar1 and cs.
+    shape : dict
+        Shape parameters of the family by name: numbers; phi may be an array, shape (n,).
+    zero : float
+        Probability of an extra zero.
+    """
+
+    design: Design
+    family: Family
+    link: Link
+    beta: Array
+    covariances: list[Array]
+    correlations: list[float | None]
+    shape: dict[str, Any]
+    zero: float
+
+    @property
+    def row_parameters(self) -> dict[str, Any]:
+        """What the family's functions take beside the mean: the shape, and trials."""
+        trials = {"trials": self.design.trials} if self.family.takes_trials else {}
+        return self.shape | trials
+
+    def covariance(self) -> Array:
+        """``ZGZ′ + R``, shape (n, n): Var(y) of a normal model with identity link."""
+        V = np.diag(np.broadcast_to(self.shape["phi"], self.design.n))
+        return V + marginal_covariance(self.design.random, self.covariances, self.correlations)
+
+    def check_mean(self, eta: Array) -> None:
+        """Raise ValueError where a linear predictor, shape (n,), has a mean outside the range."""
+        family, link = self.family, self.link
+        low, high = family.mean_interval
+        mu = link.inverse(eta)
+        inside = np.isfinite(mu) & (np.abs(mu) < (_LARGEST_COUNT if family.counts else np.inf))
+        covered = link.mean_interval[0] >= low and link.mean_interval[1] <= high
+        if not covered or link.name == "inverse":
+            inside &= (mu > low) & (mu < high)
+        if not inside.all():
+            row = (~inside).argmax()
+            raise ValueError(
+                f"row {self.design.frame.index[row]} has the mean {mu[row]:.4g}, but {family.name} "
+                f"needs {_range_text(low, high)}; coef and sd are on the scale of the {link.name} "
+                "link"
+            )
+
+
+def _range_text(low: float, high: float) -> str:
+    if high < np.inf:
+        return f"a mean between {low:g} and {high:g}"
+    return "a mean above 0 that is no astronomical number" if low == 0 else "a finite mean"
+
+
+def specified_model(
+    formula: str,
+    layout: Any,
+    family: str | Family = "normal",
+    *,
+    coef: Any = None,
+    sd: Any = None,
+    corr: Any = None,
+    rho: Any = None,
+    phi: Any = 1.0,
+    df: float | None = None,
+    zero: float = 0.0,
+    trials: Any = None,
+    link: str | Link | None = None,
+) -> Specification:
+    """The model of a formula on a layout at parameters given as in :func:`glmmtools.simulate`.
+
+    Raises
+    ------
+    ValueError
+        For a parameter that the model does not have or that is outside its range, or a column that
+        the layout does not have.
+    """
+    distribution = look_up(family)
+    chosen_link = distribution.check_link(link)
+    shape = checked_shape(distribution, phi, df)
+    check_extra_zeros("zero", zero, distribution)
+    design = specified_design(formula, layout, distribution, trials)
+    if np.ndim(phi) and np.shape(phi) != (design.n,):
+        raise ValueError(f"phi has shape {np.shape(phi)} for {plural(design.n, 'row')}")
+    beta = checked_coefficients(coef, design.names)
+    covariances, correlations = random_parameters(design.random, sd, corr, rho)
+    return Specification(
+        design, distribution, chosen_link, beta, covariances, correlations, shape, zero
+    )
 
 
 # ------------------------------------------------------------------------------ the design
@@ -153,6 +264,14 @@ def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
     elif df is not None:
         raise ValueError(f"df is for the t family; {family.name} has none")
     return shape
+
+
+def check_extra_zeros(argument: str, probability: float, family: Family) -> None:
+    """Raise ValueError for what is no probability, or a family that has no extra zeros."""
+    if not 0 <= probability < 1:
+        raise ValueError(f"{argument} is a probability, 0 or more and below 1; got {probability:g}")
+    if probability and not family.counts:
+        raise ValueError(f"{argument} is for counts without an upper limit; {family.name} is not")
 
 
 def random_parameters(

@@ -68,17 +68,9 @@ class Rows:
 
 def observed_rows(model: Fit) -> Rows:
     """The responses of the fit, at the fitted linear predictor."""
-    problem, shape = model.problem, model.shape_by_row
-    if problem.design.weights is not None and model.family.name == "normal":
-        shape["phi"] = shape["phi"] / problem.design.weights
     mu = model.family.clipped_mean(model.linear_predictor.to_numpy(), model.link)
-    return Rows(
-        model.family,
-        problem.design.y,
-        mu,
-        {**shape, **problem.trials},
-        model.extra_zero_probability(),
-    )
+    y, extra_zero = model.problem.design.y, model.extra_zero_probability()
+    return Rows(model.family, y, mu, model.row_parameters, extra_zero)
 
 
 def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:

@@ -5,7 +5,7 @@ Nothing here changes matplotlib's global settings, and nothing calls ``plt.show(
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ DATA = "0.5"  # observations behind the model
 REFERENCE = "0.6"  # lines at zero or one, identity lines
 BAND_ALPHA = 0.18
 HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-blind readers
+_LONG = 40  # letters of all names of blocks, from which those of the columns stand upright
 
 
 def series(number: int) -> Series:
@@ -98,6 +99,64 @@ def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> 
         ax.axhline(y, color=REFERENCE, linewidth=1, zorder=0)
 
 
+def legend_outside(ax: Axes, title: str | None = None) -> None:
+    """Put the legend right of the axes, where it hides no data."""
+    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+
+
+# ------------------------------------------------------------------------------ covariance matrices
+
+
+class Blocks(NamedTuple):
+    """The runs of rows of a matrix that share a level of a grouping factor.
+
+    `edges` between the runs and the `centres` of them are in rows; `names` are the levels.
+    """
+
+    group: str
+    edges: np.ndarray
+    centres: np.ndarray
+    names: np.ndarray
+
+
+def blocks_of(group: str, levels: np.ndarray, codes: np.ndarray) -> Blocks:
+    """The blocks of rows whose levels have these codes, shape (n,), in the order of the matrix."""
+    edges = np.flatnonzero(np.diff(codes)) + 0.5
+    bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
+    centres = (bounds[:-1] + bounds[1:]) / 2
+    return Blocks(group, edges, centres, levels[codes[np.floor(centres).astype(int)]])
+
+
+def draw_covariance(
+    ax: Axes | None,
+    matrix: np.ndarray,
+    label: str,
+    title: str,
+    lines: Sequence[tuple[Blocks, float]],
+    named: Blocks | None,
+    numbered: bool = False,
+) -> Axes:
+    """Draw a covariance matrix as a heat map, with a `label` at its colour bar.
+
+    White lines of the widths given part the blocks in `lines`; the names of `named` stand at both
+    axes; a matrix that is `numbered` shows its values.
+    """
+    ax = new_axes(ax, (6.0, 4.8))
+    image = heat_map(ax, matrix, label)
+    if numbered:
+        _write_values(image, matrix)
+    for blocks, width in lines:
+        block_lines(ax, blocks.edges, width)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    if named is not None:
+        upright = sum(map(len, named.names)) > _LONG
+        ax.set_xticks(named.centres, named.names, rotation=90 if upright else 0)
+        ax.set_yticks(named.centres, named.names)
+        label_axes(ax, named.group, named.group)
+    return label_axes(ax, title=title)
+
+
 def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:
     """Draw a covariance matrix, its colour bar beside it."""
     image = ax.imshow(matrix, cmap=HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
@@ -106,12 +165,11 @@ def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> 
     return image
 
 
-def blocks_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The edges between runs of equal codes, the centre of each run, and its code."""
-    edges = np.flatnonzero(np.diff(codes)) + 0.5
-    bounds = np.concatenate([[-0.5], edges, [len(codes) - 0.5]])
-    centres = (bounds[:-1] + bounds[1:]) / 2
-    return edges, centres, codes[np.floor(centres).astype(int)]
+def _write_values(image: AxesImage, matrix: np.ndarray) -> None:
+    middle = (image.norm.vmin + image.norm.vmax) / 2
+    for (row, column), value in np.ndenumerate(matrix):
+        color, text = "black" if value > middle else "white", f"{value:.3g}"
+        image.axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
 
 
 def block_lines(ax: Axes, edges: Iterable[float], linewidth: float) -> None:
@@ -119,8 +177,3 @@ def block_lines(ax: Axes, edges: Iterable[float], linewidth: float) -> None:
     for edge in edges:
         ax.axhline(edge, color="white", linewidth=linewidth)
         ax.axvline(edge, color="white", linewidth=linewidth)
-
-
-def legend_outside(ax: Axes, title: str | None = None) -> None:
-    """Put the legend right of the axes, where it hides no data."""
-    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)

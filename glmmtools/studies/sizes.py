@@ -1,4 +1,7 @@
-"""A layout with more units, or with more rows within each unit: copies of the rows it has."""
+"""The sizes of a study: the grid of them, and the layout at one of them.
+
+A layout with more units, or with more rows within each, is made of copies of the rows it has.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ Array = np.ndarray
 
 def size_grid(along: str | None, within: str | None, sizes: Any) -> list[dict[str, int]]:
     """Every combination of sizes, as ``{column: number}``."""
-    columns = [each for each in (along, within) if each is not None]
+    columns = [name for name in (along, within) if name is not None]
     if not columns:
         if sizes is not None:
             raise ValueError(
@@ -48,7 +51,7 @@ def size_grid(along: str | None, within: str | None, sizes: Any) -> list[dict[st
     if absent:
         raise ValueError(f"sizes has no numbers for {absent[0]!r}")
     numbers = [_checked(name, sizes[name]) for name in columns]
-    return [dict(zip(columns, each, strict=True)) for each in product(*numbers)]
+    return [dict(zip(columns, size, strict=True)) for size in product(*numbers)]
 
 
 def _checked(name: str, sizes: Any) -> list[int]:
@@ -62,13 +65,14 @@ def _checked(name: str, sizes: Any) -> list[int]:
 
 
 def extended(
-    design: Design, frame: pd.DataFrame, along: str | None, within: str | None, size: dict
+    design: Design, along: str | None, within: str | None, size: dict[str, int]
 ) -> tuple[pd.DataFrame, Array]:
-    """The frame at one size of the grid, and the row of `frame` that each of its rows copies.
+    """The frame of a design at one size of the grid, and which row each of its rows copies.
 
     Units are taken in turn, so that treatments stay as balanced as they can. A copied unit gets a
     new label, and so do the units nested in it. A numeric column of `within` goes on in its steps.
     """
+    frame = design.frame
     fixed = variables_in(" ".join([design.formula.fixed, *design.formula.offsets]))
     groups = design.formula.groups
     units = list(dict.fromkeys(name for name in (*groups, along, within) if name is not None))
@@ -114,9 +118,10 @@ def _resized(frame, column: str, size: int, units: Sequence[str], order: Array, 
     series = within and pd.api.types.is_numeric_dtype(frame[column])
     order = np.argsort(labels) if series else order
     copy, position = np.divmod(np.arange(size), len(order))
-    parts = [np.flatnonzero(codes == order[each]) for each in position]
-    taken = np.concatenate(parts)
-    copies = np.repeat(copy, [len(each) for each in parts])
+    rows_by_unit = [np.flatnonzero(codes == order[place]) for place in position]
+    lengths = [len(rows) for rows in rows_by_unit]
+    taken = np.concatenate(rows_by_unit)
+    copies = np.repeat(copy, lengths)
     resized = frame.iloc[taken].reset_index(drop=True)
     for name in units:
         inside = frame.groupby(name, observed=True)[column].nunique().max() == 1
@@ -126,7 +131,7 @@ def _resized(frame, column: str, size: int, units: Sequence[str], order: Array, 
             resized[name] = pd.Categorical(new, categories=list(dict.fromkeys(new)))
     if series:
         values = _continued(np.sort(np.asarray(labels)), size, column)
-        resized[column] = np.repeat(values, [len(each) for each in parts])
+        resized[column] = np.repeat(values, lengths)
     return resized, taken
 
 

@@ -12,7 +12,7 @@ with the same numbers. Morris, White & Crowther 2019 (Stat. Med. 38:2074) is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,34 +24,28 @@ from scipy import special
 from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
-from glmmtools.studies.plan import Plan, plan_study
+from glmmtools.studies.options import showing_options, study_options
+from glmmtools.studies.plan import Covered, Estimates, Plan, PValues, Statistic, plan_study
 from glmmtools.studies.plots import plot_study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from glmmtools.families.base import Family
     from glmmtools.model import FittedModel
 
 _MC_LEVEL = 0.95
 
 
+@showing_options
 def power(
     model: str | FittedModel,
     layout: Any = None,
-    family: Any = None,
+    family: str | Family | None = None,
     *,
-    effects: str | Sequence[str] | None = None,
+    terms: str | Sequence[str] | None = None,
     alpha: float = 0.05,
-    along: str | None = None,
-    within: str | None = None,
-    sizes: Any = None,
-    n: int = 1000,
-    seed: int = 0,
-    n_jobs: int | None = None,
-    path: Any = None,
-    progress: bool = True,
-    analysis: Mapping[str, Any] | None = None,
-    **truth: Any,
+    **options: Any,
 ) -> Study:
     """Estimate the power of a trial by simulation: the share of trials that find an effect.
 
@@ -65,7 +59,7 @@ def power(
         As in :func:`simulate`, with a formula.
     family : str or Family, optional
         With a formula; default normal.
-    effects : str or list of str, optional
+    terms : str or list of str, optional
         Coefficients (Wald tests, as in ``m.tidy()``) or whole terms (``m.anova()``). Default: all
         coefficients but the intercept.
     alpha : float
@@ -94,9 +88,9 @@ def power(
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
         reml, nagq, engine`` as in :func:`fit`.
-    **truth
-        ``coef, sd, corr, rho, phi, df, zero, trials, link`` as in :func:`simulate`. With a fitted
-        model they replace its estimates; `coef` those it names.
+    coef, sd, corr, rho, phi, df, zero, trials, link : optional
+        The truth, as in :func:`simulate`. With a fitted model they replace its estimates; `coef`
+        those it names.
 
     Returns
     -------
@@ -118,7 +112,7 @@ def power(
     >>> study = gt.power(
     ...     "count ~ treatment + day + (1 | subject)", layout, "poisson",
     ...     coef={"Intercept": 1.0, "treatment[T.new]": 0.6, "day": 0.1}, sd=0.5,
-    ...     effects="treatment[T.new]", along="subject", sizes=[10, 40], n=50,
+    ...     terms="treatment[T.new]", along="subject", sizes=[10, 40], n=50,
     ... )
     >>> study.frame[["subject", "effect", "power", "n", "n_failed"]]
        subject            effect  power   n  n_failed
@@ -126,36 +120,28 @@ def power(
     1       40  treatment[T.new]   0.92  50         0
     """
     check_level(alpha, "alpha")
-    plan = plan_study("power", model, layout, family, along, within, sizes, analysis, truth)
-    return _run(plan, effects, alpha, "wald", n, seed, n_jobs, path, progress)
+    plan = plan_study(model, layout, family, study_options(options))
+    return _run(plan, PValues(plan.tested(terms)), alpha)
 
 
+@showing_options
 def coverage(
     model: str | FittedModel,
     layout: Any = None,
-    family: Any = None,
+    family: str | Family | None = None,
     *,
-    effects: str | Sequence[str] | None = None,
+    terms: str | Sequence[str] | None = None,
     level: float = 0.95,
     method: str = "wald",
-    along: str | None = None,
-    within: str | None = None,
-    sizes: Any = None,
-    n: int = 1000,
-    seed: int = 0,
-    n_jobs: int | None = None,
-    path: Any = None,
-    progress: bool = True,
-    analysis: Mapping[str, Any] | None = None,
-    **truth: Any,
+    **options: Any,
 ) -> Study:
     """Estimate how often confidence intervals cover the truth that made the data.
 
     Parameters
     ----------
-    model, layout, family, along, within, sizes, n, seed, n_jobs, path, progress, analysis, **truth
+    model, layout, family, **options
         As in :func:`power`.
-    effects : str or list of str, optional
+    terms : str or list of str, optional
         Parameters by the names of ``m.conf_int(method=method)``. Default: all of them.
     level : float
         Of the intervals.
@@ -181,26 +167,19 @@ def coverage(
     """
     check_level(level)
     one_of("method", method, ("wald", "profile"))
-    plan = plan_study("coverage", model, layout, family, along, within, sizes, analysis, truth)
-    return _run(plan, effects, level, method, n, seed, n_jobs, path, progress)
+    plan = plan_study(model, layout, family, study_options(options))
+    names = plan.estimated(terms, method)
+    return _run(plan, Covered(names, plan.true[names], level, method), level)
 
 
+@showing_options
 def recovery_study(
     model: str | FittedModel,
     layout: Any = None,
-    family: Any = None,
+    family: str | Family | None = None,
     *,
-    effects: str | Sequence[str] | None = None,
-    along: str | None = None,
-    within: str | None = None,
-    sizes: Any = None,
-    n: int = 1000,
-    seed: int = 0,
-    n_jobs: int | None = None,
-    path: Any = None,
-    progress: bool = True,
-    analysis: Mapping[str, Any] | None = None,
-    **truth: Any,
+    terms: str | Sequence[str] | None = None,
+    **options: Any,
 ) -> Study:
     """Estimate bias and spread of the estimates over many simulated trials.
 
@@ -208,9 +187,9 @@ def recovery_study(
 
     Parameters
     ----------
-    model, layout, family, along, within, sizes, n, seed, n_jobs, path, progress, analysis, **truth
+    model, layout, family, **options
         As in :func:`power`.
-    effects : str or list of str, optional
+    terms : str or list of str, optional
         Parameters by the names of :func:`recovery`. Default: all of them.
 
     Returns
@@ -230,8 +209,10 @@ def recovery_study(
     >>> study.frame["effect"].tolist()
     ['Intercept', 'treatment[T.B]', 'sd block Intercept', 'residual sd']
     """
-    plan = plan_study("recovery", model, layout, family, along, within, sizes, analysis, truth)
-    return _run(plan, effects, np.nan, "wald", n, seed, n_jobs, path, progress)
+    plan = plan_study(model, layout, family, study_options(options))
+    names = plan.estimated(terms)
+    claimed = [f"std_error {name}" for name in names if name in plan.analyses[0].params.index]
+    return _run(plan, Estimates([*names, *claimed]), np.nan)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -283,7 +264,7 @@ class Study(Shown):
         for key, cell in cells:
             counts = _counts(cell)
             columns = cell.columns.drop([*self.sizes, "failure", "warnings"])
-            for name in (each for each in columns if not each.startswith("std_error ")):
+            for name in (column for column in columns if not column.startswith("std_error ")):
                 size = dict(zip(self.sizes, key, strict=True))
                 rows.append({**size, "effect": name, **self._figures(cell, name), **counts})
         return pd.DataFrame(rows)
@@ -350,7 +331,5 @@ def _counts(rows: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _run(plan: Plan, effects, level, method, *options) -> Study:
-    effects = [effects] if isinstance(effects, str) else effects
-    true, rows = plan.run(effects, level, method, *options)
-    return Study(plan.kind, level, tuple(plan.grid[0]), true, rows)
+def _run(plan: Plan, statistic: Statistic, level: float) -> Study:
+    return Study(statistic.kind, level, tuple(plan.grid[0]), plan.true, plan.run(statistic))

@@ -24,7 +24,7 @@ def _seeds_power(plates: int, interaction: float | None) -> float:
     m = fit(formula, load_data("seeds"), "binomial")
     coef = {} if interaction is None else {"coef": {INTERACTION: interaction}}
     options = {"along": "plate", "sizes": [plates], "n": 100, "progress": False}
-    return float(power(m, effects=INTERACTION, **options, **coef).frame["power"].iloc[0])
+    return float(power(m, terms=INTERACTION, **options, **coef).frame["power"].iloc[0])
 
 
 @cache
@@ -96,7 +96,7 @@ EXERCISES = (
         because="Even with twice the plates fewer than half of the simulated trials find it: an "
         "interaction is a difference of differences and needs more data than a main effect of "
         "the same size.",
-        hint="Give gt.power the fitted model: effects= names the coefficient whose test is "
+        hint="Give gt.power the fitted model: terms= names the coefficient whose test is "
         "counted, coef= sets it. Its name stands in m.params.",
         slips=[
             (

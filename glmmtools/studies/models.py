@@ -1,0 +1,213 @@
+"""The models of a study at each of its sizes: the one that draws and the one that is fitted.
+
+The model that draws is a `Fit` whose estimates are the truth, so that a study is a parametric
+bootstrap from parameters that one chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from glmmtools.engine import choice as engines
+from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.suitability import check_problem
+from glmmtools.families.base import Family
+from glmmtools.families.lookup import family as look_up
+from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.columns import to_frame
+from glmmtools.formula.design import Design, check_rank, one_sided
+from glmmtools.formula.random_terms import random_term
+from glmmtools.formula.specification import (
+    checked_coefficients,
+    checked_shape,
+    random_parameters,
+    response_columns,
+    specified_design,
+    specified_model,
+)
+from glmmtools.model import FittedModel
+from glmmtools.shared.text import listed, nearest
+from glmmtools.studies.sizes import extended
+
+Array = np.ndarray
+_ANALYSIS = ("formula", "family", "link", "reml", "nagq", "engine")
+
+
+# ------------------------------------------------------------------------------ the truth
+
+
+def source_from_formula(
+    formula: str, layout: Any, family: str | Family, truth: Mapping[str, Any]
+) -> Fit:
+    """A model that was not fitted, on the whole frame of its layout: its estimates are the truth.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`specified_model`, and for means that the family cannot have.
+    """
+    model = specified_model(formula, layout, family, **truth)
+    design = model.design
+    if any(np.ndim(value) for value in model.shape.values()):
+        raise ValueError("phi of a study is one number; rows cannot have their own")
+    model.check_mean(design.X @ model.beta + design.offset)
+    frame = to_frame(layout).reset_index(drop=True)
+    if model.family.takes_trials:
+        frame = frame.assign(**response_columns(design, np.zeros(design.n)))
+    zero, predictors = None, {}
+    if model.zero:
+        zero = one_sided("~ 1", frame, "zero")
+        predictors = {"zero": np.array([special.logit(model.zero)])}
+    problem = Problem(replace(design, frame=frame), model.family, model.link, zero=zero)
+    terms = _term_estimates(design, model.covariances, model.correlations)
+    return Fit(problem, _at_truth(problem, model.beta, model.shape, terms, predictors))
+
+
+def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
+    """A fitted model, some of its estimates replaced.
+
+    Raises
+    ------
+    ValueError
+        If the fit did not converge, or for a parameter that cannot be replaced.
+    """
+    require_converged(model, "a study")
+    problem, estimate = model.problem, model.estimate
+    design, terms, shape = problem.design, estimate.terms, dict(estimate.shape)
+    for name in ("trials", "link", "zero", "df"):
+        if name in truth:
+            raise ValueError(f"{name}= is for a study from a formula; the fitted model has its own")
+    coef, beta = truth.get("coef"), estimate.beta
+    if coef is not None:
+        replaced = checked_coefficients(coef, design.names)
+        by_name = isinstance(coef, (Mapping, pd.Series))
+        beta = np.where([not by_name or name in coef for name in design.names], replaced, beta)
+    if any(name in truth for name in ("sd", "corr", "rho")):
+        given = (truth.get(name) for name in ("sd", "corr", "rho"))
+        terms = _term_estimates(design, *random_parameters(design.random, *given))
+    if "phi" in truth:
+        if problem.dispersion is not None:
+            raise ValueError("phi= cannot replace a dispersion formula of the fitted model")
+        shape |= checked_shape(model.family, truth["phi"], None)
+    return Fit(problem, _at_truth(problem, beta, shape, terms, estimate.predictors))
+
+
+def _term_estimates(
+    design: Design, covariances: Sequence[Array], correlations: Sequence[float | None]
+) -> tuple[TermEstimate, ...]:
+    return tuple(
+        TermEstimate(G, np.zeros((len(term.levels), len(G))), correlation)
+        for term, G, correlation in zip(design.random, covariances, correlations, strict=True)
+    )
+
+
+def _at_truth(problem: Problem, beta, shape, terms, predictors, engine: str = "none") -> Estimate:
+    p = len(beta)
+    return Estimate(
+        beta, np.full((p, p), np.nan), np.full(p, np.inf), shape, terms, np.nan, problem.n_params,
+        True, (), (), engine, "truth", predictors,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------ the sizes
+
+
+def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, int]) -> Fit:
+    """The model that draws, on the layout of one size of the grid."""
+    problem = source.problem
+    if size:
+        frame, rows = extended(problem.design, along, within, size)
+    try:
+        if size:
+            problem = _on_rows(problem, frame, rows)
+        check_rank(problem.design.X, problem.design.names)
+        check_problem(problem)
+    except ValueError as error:
+        sizes = ", ".join(f"{number} of {name}" for name, number in size.items())
+        raise ValueError(f"with {sizes or 'this layout'}: {error}") from None
+    return Fit(problem, source.estimate)
+
+
+def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
+    """The problem on another frame, whose rows are copies of `rows` of the first one."""
+    design = problem.design
+    _, formula_offset = design.fixed_on(design.frame)
+    X, offset = design.fixed_on(frame)
+    built = [random_term(spec, frame) for spec in design.formula.random]
+    trials, weights = design.response.trials, design.weights
+    response = replace(
+        design.response,
+        y=np.full(len(frame), np.nan),
+        trials=None if trials is None else trials[rows],
+    )
+    design = replace(
+        design, response=response, X=X, offset=offset + (design.offset - formula_offset)[rows],
+        weights=None if weights is None else weights[rows],
+        random=tuple(term for term, _ in built), recipes=tuple(recipe for _, recipe in built),
+        frame=frame,
+    )  # fmt: skip
+    parts = {
+        name: part if part is None else replace(part, X=part.on(frame))
+        for name, part in (("dispersion", problem.dispersion), ("zero", problem.zero))
+    }
+    return replace(problem, design=design, **parts)
+
+
+# ------------------------------------------------------------------------------ the analysis
+
+
+def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
+    """The model that is fitted to what `source` draws.
+
+    Where it is another one, only the names of its parameters are known.
+
+    Raises
+    ------
+    ValueError
+        For an option that does not exist, or a model that cannot be fitted to these responses.
+    """
+    for name in options:
+        if name not in _ANALYSIS:
+            raise ValueError(
+                f"analysis takes {listed(_ANALYSIS)}; got {name!r}{nearest(name, _ANALYSIS)}"
+            )
+    problem = _analysed_problem(source.problem, options) if options else source.problem
+    engine = engines.choose(problem, options.get("engine", "auto")).NAME
+    design = problem.design
+    if design is source.problem.design:
+        return FittedModel(problem, replace(source.estimate, engine=engine))
+    unknown = [np.eye(len(term.names)) for term in design.random]
+    terms = _term_estimates(design, unknown, [np.nan if t.serial else None for t in design.random])
+    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.family.shape, np.nan)
+    return FittedModel(problem, _at_truth(problem, beta, shape, terms, {}, engine))
+
+
+def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
+    source_family = problem.family
+    family = look_up(options["family"]) if "family" in options else source_family
+    if "formula" in options or "family" in options:
+        text = options.get("formula", problem.design.formula.text)
+        design = specified_design(text, problem.design.frame, family)
+        label = problem.design.response.label
+        if design.response.label != label:
+            raise ValueError(
+                f"analysis: the response of {text!r} must be that of the data, {label!r}"
+            )
+        check_rank(design.X, design.names)
+        problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
+    link = options.get("link", problem.link if family is source_family else None)
+    reml = bool(options.get("reml", False))
+    if reml and family.name != "normal":
+        raise ValueError(f"analysis: reml is for the normal family; this one is {family.name}")
+    problem = replace(
+        problem, link=family.check_link(link), reml=reml, nagq=int(options.get("nagq", 1))
+    )
+    check_problem(problem)
+    return problem
