@@ -11,6 +11,7 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
+from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import levels_of
 from glmmtools.formula.grammar import split_outside, variables_in
 from glmmtools.shared.text import listed, nearest, one_of
@@ -127,10 +128,16 @@ def _columns_used(model: Fit) -> list[str]:
 
 def is_factor(model: Fit, name: str) -> bool:
     """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
-    column = model.problem.design.frame[name]
-    as_levels = re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", model.formula)
+    problem = model.problem
+    column = problem.design.frame[name]
+    parts = [problem.design, *(term for term in problem.design.random if not term.serial)]
+    parts += [part for part in (problem.dispersion, problem.zero) if part is not None]
+    in_levels = any(
+        variable.levels is not None and variable.column == name
+        for part in parts for variable in variables_of(part.columns)
+    )  # fmt: skip
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return bool(as_levels) or not numeric
+    return in_levels or not numeric
 
 
 def _typical(model: Fit, name: str) -> tuple:

@@ -143,6 +143,16 @@ def is_call(expression: str) -> bool:
     return _call(expression.strip(), r"[^\W\d][\w.]*") is not None
 
 
+def inside_C(expression: str) -> str | None:
+    """What ``C()`` codes, if the whole expression is a call of it.
+
+    >>> inside_C("C(`dose of A`, contr.treatment(2))")
+    '`dose of A`'
+    """
+    arguments = _call(expression, "C")
+    return None if arguments is None else split_outside(arguments, ",")[0][0]
+
+
 def _is_balanced(text: str) -> bool:
     try:
         split_outside(text, "")

@@ -95,14 +95,14 @@ def _check(model: Fit) -> None:
     for reason, holds in reasons.items():
         if holds:
             raise ValueError(f"to_bambi cannot write this model: it has {reason}")
-    for term in problem.design.random:
+    for spec, term in zip(problem.design.formula.random, problem.design.random, strict=True):
         if term.serial:
             raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
         if term.structure == "unstructured" and len(term.names) > 1:
-            columns = term.label.strip("()").split("|")[0].strip()
             raise ValueError(
                 f"to_bambi cannot write {term.label}: in bambi the effects of a group are "
-                f"independent. Fit it with ({columns} || {term.group}) for the same model in both"
+                f"independent. Fit it with ({spec.columns} || {term.group}) for the same model in "
+                "both"
             )
 
 

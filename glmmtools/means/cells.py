@@ -92,7 +92,7 @@ class CellMeans(Combinations):
             notes.append(f"They are on the {link.scale} scale.")
         else:
             notes.append(
-                f"Averaged on the {link.scale} scale and then transformed back: not the average of the "
-                "response over the rows."
+                f"Averaged on the {link.scale} scale and then transformed back: not the average of "
+                "the response over the rows."
             )
         return notes

@@ -50,3 +50,18 @@ def one_of(argument: str, value: object, valid: tuple[str, ...]) -> None:
     """
     if value not in valid:
         raise ValueError(f"{argument} must be one of {', '.join(map(str, valid))}; got {value!r}")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+
+
+def latex_escaped(text: str) -> str:
+    """Text with the characters that LaTeX reads as commands escaped.
+
+    >>> print(latex_escaped("10^3 {m_2} & 5 %"))
+    10\\textasciicircum{}3 \\{m\\_2\\} \\& 5 \\%
+    """
+    return "".join(_LATEX.get(character, character) for character in text)
