@@ -4,6 +4,7 @@ import pytest
 
 from glmmtools.formula.design import build_design
 from glmmtools.formula.grammar import parse_formula, variables_in
+from glmmtools.formula.response import Response
 
 
 @pytest.fixture
@@ -109,6 +110,30 @@ def test_arithmetic_on_the_left_side_is_arithmetic():
     for pair in ("prop(`my y`, `my y` + n)", "prop(`my y`, (`my y` + n))", "cbind(`my y`, (n))"):
         design = build_design(f"{pair} ~ x", data, takes_trials=True)
         np.testing.assert_array_equal(design.trials, data["my y"] + 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "trials_name", "label"),
+    [
+        ("y", "y", None, "y"),
+        ("`my y`", "my y", None, "my y"),
+        ("log(y) / 2", "log(y) / 2", None, "log(y) / 2"),
+        ("prop(sick, seen)", "sick", "seen", "sick / seen"),
+        ("cbind( `is sick`,seen - 1 )", "is sick", "(is sick + seen - 1)",
+         "is sick / (is sick + seen - 1)"),
+        ("prop(pmin(a, b), `of (n, m)`)", "pmin(a, b)", "of (n, m)", "pmin(a, b) / of (n, m)"),
+        ("prop(a, b) + prop(c, d)", "prop(a, b) + prop(c, d)", None, "prop(a, b) + prop(c, d)"),
+    ],
+)  # fmt: skip
+def test_a_response_knows_what_is_observed_and_out_of_what(text, name, trials_name, label):
+    response = Response.written(text)
+    assert (response.name, response.trials_name, response.label) == (name, trials_name, label)
+
+
+def test_a_response_in_two_levels_names_its_success():
+    data = pd.DataFrame({"does smoke": ["no", "yes", "no", "yes"], "x": [1.0, 2, 4, 3]})
+    response = build_design("`does smoke` ~ x", data, takes_trials=True).response
+    assert response.label == "does smoke = yes" and response.y.tolist() == [0, 1, 0, 1]
 
 
 def test_variables_are_found_inside_calls_and_backticks():

@@ -9,7 +9,8 @@ from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.grammar import parse_formula
-from glmmtools.formula.specification import names_in, specified_design
+from glmmtools.formula.response import Response
+from glmmtools.formula.specification import specified_design
 from glmmtools.report.equation import equation_layers
 from glmmtools.shared import style
 from glmmtools.shared.numbers import number
@@ -72,8 +73,9 @@ def plot_hierarchy(
                 f"plot_hierarchy({model!r}, layout)"
             )
         distribution = look_up(family)
-        needs_trials = distribution.takes_trials and "(" in model.split("~")[0]
-        given = trials if needs_trials and not _has_trials(model, layout) else None
+        response = Response.written(parse_formula(model).response)
+        known = not response.function or set(response.new_columns()[1:]) <= set(layout.columns)
+        given = None if known or not distribution.takes_trials else trials
         design = specified_design(model, layout, distribution, given)
         chosen_link, notes = distribution.check_link(link), []
     else:
@@ -82,10 +84,6 @@ def plot_hierarchy(
     layers = equation_layers(design, distribution, chosen_link, _mathtext)
     lines = [[f"{left} {right}".lstrip() for left, right in layer] for layer in layers]
     return _draw(lines, notes, ax)
-
-
-def _has_trials(formula: str, layout: Any) -> bool:
-    return set(names_in(parse_formula(formula).response)[1:]) <= set(layout.columns)
 
 
 def _mathtext(name: str) -> str:

@@ -25,7 +25,6 @@ from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.specification import (
     checked_coefficients,
     checked_shape,
-    names_in,
     random_parameters,
     response_columns,
     specified_design,
@@ -173,7 +172,7 @@ def simulate(
 
     frame = to_frame(layout).assign(**response_columns(design, y))
     if missing:
-        name = names_in(design.response.label)[0]
+        name = design.response.name
         rows = _chosen(design.n, missing, for_departures)
         frame[name] = frame[name].astype(float)
         frame.iloc[rows, frame.columns.get_loc(name)] = np.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import levels_of
-from glmmtools.formula.grammar import split_outside, variables_in
+from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.text import listed, nearest, one_of
 
 Array = np.ndarray
@@ -241,24 +240,13 @@ def _proportions(table: pd.DataFrame, effects: Effects) -> pd.DataFrame:
     return grouped.agg(y="mean", n="size").reset_index()
 
 
-def response_label(model: Fit) -> str:
-    """What is observed, for an axis: ``"incidence / size"``, ``"sick"``, ``"yield"``."""
-    response = model.problem.design.response
-    pair = re.fullmatch(r"\s*(prop|cbind)\s*\((.*)\)\s*", response.label, flags=re.DOTALL)
-    if pair:
-        first, second = (part.strip("` ") for part, _ in split_outside(pair.group(2), ","))
-        total = second if pair.group(1) == "prop" else f"({first} + {second})"
-        return f"{first} / {total}"
-    name = response.label.strip("`")
-    return name if response.success is None else f"{name} = {response.success}"
-
-
 def mean_label(model: Fit, scale: str = "response") -> str:
     """The mean of the response on one of the scales, for an axis."""
     what = "probability" if model.family.takes_trials else "mean"
-    label = f"{what} of {response_label(model)}"
+    response = model.problem.design.response.label
+    label = f"{what} of {response}"
     if scale == "response" or model.link.name == "identity":
         return label
     if model.link.name == "logit":
-        return f"log odds of {label}" if what == "mean" else f"log odds of {response_label(model)}"
+        return f"log odds of {label}" if what == "mean" else f"log odds of {response}"
     return f"{model.link.name}({label})"

@@ -27,7 +27,7 @@ from glmmtools.formula.grammar import (
     variables_in,
 )
 from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, random_term
-from glmmtools.formula.response import Response, is_pair, read_response
+from glmmtools.formula.response import Response, read_response
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -206,7 +206,7 @@ def build_design(
 
     prior = _checked_weights(extra.get("weights"), frame)
     response = read_response(parsed.response, frame, takes_trials, prior if takes_trials else None)
-    if takes_trials and prior is not None and is_pair(parsed.response):
+    if takes_trials and prior is not None and response.function:
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )

@@ -95,7 +95,7 @@ def parse_formula(text: str) -> ParsedFormula:
             if sign == "-":
                 raise ValueError(f"a random term cannot be subtracted: '- {piece}' in {text!r}")
             random.extend(bars)
-        elif (inner := _call(piece, "offset")) is not None:
+        elif (inner := inside_call(piece, "offset")) is not None:
             offsets.append(inner)
         elif re.fullmatch(r"\d+(\.\d*)?", piece) and piece not in ("0", "1"):
             raise ValueError(
@@ -132,15 +132,15 @@ def split_outside(text: str, separators: str) -> list[tuple[str, str]]:
     return parts
 
 
-def _call(piece: str, function: str) -> str | None:
-    """The argument text of ``function(...)`` if the piece is exactly that call."""
+def inside_call(piece: str, function: str) -> str | None:
+    """What stands in the brackets of ``function(...)``, if the piece is exactly that call."""
     match = re.fullmatch(rf"{function}\s*\((.*)\)", piece, flags=re.DOTALL)
     return match.group(1).strip() if match and _is_balanced(match.group(1)) else None
 
 
 def is_call(expression: str) -> bool:
     """Whether the whole expression is one call of a function."""
-    return _call(expression.strip(), r"[^\W\d][\w.]*") is not None
+    return inside_call(expression.strip(), r"[^\W\d][\w.]*") is not None
 
 
 def inside_C(expression: str) -> str | None:
@@ -149,7 +149,7 @@ def inside_C(expression: str) -> str | None:
     >>> inside_C("C(`dose of A`, contr.treatment(2))")
     '`dose of A`'
     """
-    arguments = _call(expression, "C")
+    arguments = inside_call(expression, "C")
     return None if arguments is None else split_outside(arguments, ",")[0][0]
 
 
@@ -166,7 +166,7 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
     if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
         return None
     for function in (*RANDOM_FUNCTIONS, ""):
-        inner = _call(piece, function)
+        inner = inside_call(piece, function)
         if inner is None:
             continue
         bars = [part for part, _ in split_outside(inner, "|")]

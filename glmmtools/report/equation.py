@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -50,7 +49,7 @@ def equation_layers(
         How a name or level of the data is written inside a formula.
     """
     given = r" \mid \mathbf{u}" if design.random else ""
-    response = text(_response_name(design))
+    response = text(design.response.name)
     first, *others = _linear_predictor(design, text)
     return [
         [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
@@ -60,11 +59,6 @@ def equation_layers(
         ],
         [_random_distribution(number, design, text) for number in range(len(design.random))],
     ]
-
-
-def _response_name(design: Design) -> str:
-    pair = re.fullmatch(r"(?:prop|cbind)\(\s*(.*?)\s*,.*\)", design.response.label)
-    return pair.group(1) if pair else design.response.label.strip("`")
 
 
 def _distribution(family: Family, design: Design) -> str:

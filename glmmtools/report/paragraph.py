@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.coefficients import tidy
-from glmmtools.fitted.effects import response_label
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
@@ -145,7 +144,7 @@ def _model_sentence(model: Fit) -> str:
         f"A linear {kind} (normal distribution, identity link)" if model.is_linear
         else f"A generalized linear {kind} ({name} distribution, {model.link.name} link)"
     )  # fmt: skip
-    return f"{subject} was fitted to {response_label(model)}, with {_joined(parts)}."
+    return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
 
 def _joined(parts: Sequence[str]) -> str:

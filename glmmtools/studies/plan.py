@@ -288,10 +288,10 @@ def _analysed(source: FittedModel, options: dict[str, Any]) -> FittedModel:
     if "formula" in options or "family" in options:
         text = options.get("formula", source.formula)
         design = specified_design(text, problem.design.frame, distribution)
-        label = problem.design.response.label
-        if design.response.label != label:
+        response = problem.design.response.text
+        if design.response.text != response:
             raise ValueError(
-                f"analysis: the response of {text!r} must be that of the data, {label!r}"
+                f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
         check_rank(design.X, design.names)
         problem = replace(problem, design=design, family=distribution, dispersion=None, zero=None)
