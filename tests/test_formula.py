@@ -4,6 +4,7 @@ import pytest
 
 from glmmtools.formula.design import build_design
 from glmmtools.formula.grammar import parse_formula, variables_in
+from glmmtools.formula.response import Response
 
 
 @pytest.fixture
@@ -111,9 +112,77 @@ def test_arithmetic_on_the_left_side_is_arithmetic():
         np.testing.assert_array_equal(design.trials, data["my y"] + 9)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "trials_name", "label"),
+    [
+        ("y", "y", None, "y"),
+        ("`my y`", "my y", None, "my y"),
+        ("log(y) / 2", "log(y) / 2", None, "log(y) / 2"),
+        ("prop(sick, seen)", "sick", "seen", "sick / seen"),
+        ("cbind( `is sick`,seen - 1 )", "is sick", "(is sick + seen - 1)",
+         "is sick / (is sick + seen - 1)"),
+        ("prop(pmin(a, b), `of (n, m)`)", "pmin(a, b)", "of (n, m)", "pmin(a, b) / of (n, m)"),
+        ("prop(a, b) + prop(c, d)", "prop(a, b) + prop(c, d)", None, "prop(a, b) + prop(c, d)"),
+    ],
+)  # fmt: skip
+def test_a_response_knows_what_is_observed_and_out_of_what(text, name, trials_name, label):
+    response = Response.written(text)
+    assert (response.name, response.trials_name, response.label) == (name, trials_name, label)
+
+
+def test_a_response_in_two_levels_names_its_success():
+    data = pd.DataFrame({"does smoke": ["no", "yes", "no", "yes"], "x": [1.0, 2, 4, 3]})
+    response = build_design("`does smoke` ~ x", data, takes_trials=True).response
+    assert response.label == "does smoke = yes" and response.y.tolist() == [0, 1, 0, 1]
+
+
 def test_variables_are_found_inside_calls_and_backticks():
     found = variables_in("poly(x, degree=2) + np.log(z) * `a b` + C(t, contr.treatment('q'))")
     assert found == ["x", "z", "a b", "t"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "columns"),
+    [
+        ("days.clip(0, 5)", ["days"]),
+        ("days.clip(upper=most)", ["days", "most"]),
+        ("np.where(a > 2, b, 0)", ["a", "b"]),
+        ("x.astype(float) + np.log(int)", ["x", "int"]),
+        ("C(trt, contr.treatment('a'))", ["trt"]),
+        ("np.array([v * w for v in x])", ["w", "x"]),
+        ("I((lambda q: q * z)(x))", ["z", "x"]),
+        ("(end - start).dt.days", ["end", "start"]),
+        ("I(`a b`.clip(0)) + np.log(`12:00`) + a_b", ["a b", "12:00", "a_b"]),
+        ("Sepal.Length:t %in% g", ["Sepal.Length", "t", "g"]),
+        ("scale(scale) * log", ["scale", "log"]),
+        ("I(t == 'x y') - 1 + True", ["t"]),
+        ("poly(np.log(x), degree=2)[0]", ["x"]),
+    ],
+)
+def test_columns_are_told_from_functions_texts_keywords_and_bound_names(expression, columns):
+    assert variables_in(expression) == columns
+
+
+@pytest.mark.parametrize(
+    "term", ["x.clip(2, 5)", "np.where(x > 2, `soil type`, 0)", "np.array([v**2 for v in x])"]
+)
+def test_methods_and_comprehensions_work_in_the_fit_and_on_new_data(term, trial):
+    built = design(f"y ~ trt + {term} + (0 + {term} | block)", trial)
+    values = {
+        "x.clip(2, 5)": trial["x"].clip(2, 5),
+        "np.where(x > 2, `soil type`, 0)": trial["soil type"] * (trial["x"] > 2),
+        "np.array([v**2 for v in x])": trial["x"] ** 2,
+    }[term]
+    np.testing.assert_allclose(built.X[:, 3], values)
+    X, _ = built.fixed_on(trial.iloc[2:5])
+    np.testing.assert_allclose(X[:, 3], values[2:5])
+    np.testing.assert_allclose(built.random_on(trial.iloc[2:5])[0].Z[:, 0], values[2:5])
+
+
+def test_a_name_that_is_no_column_is_named_wherever_it_stands(trial):
+    for term in ("plit", "plit.clip(0, 5)", "np.log(plit)", "C(plit, contr.sum)"):
+        with pytest.raises(ValueError, match=r"no column 'plit' \(did you mean 'plot'\?\)"):
+            design(f"y ~ {term}", trial)
 
 
 def test_new_data_get_the_same_columns_as_the_data_of_the_fit(trial):

@@ -266,23 +266,36 @@ def _reused_labels(frame: pd.DataFrame, factor: Grouping, groupings: list[Groupi
     ]
 
 
-def _treatment_row(frame: pd.DataFrame, name: str, groupings: list[Grouping]) -> dict[str, Any]:
-    treatment = _codes(frame, [name])
-    constant = [g for g in groupings if len(_pairs(g.codes, treatment)) == g.levels]
-    levels = int(treatment.max()) + 1
+def experimental_unit(
+    frame: pd.DataFrame, treatment: str, groupings: Sequence[Grouping]
+) -> tuple[Grouping | None, list[str]]:
+    """The coarsest factor in whose units a treatment does not change (None: the row); its blocks.
+
+    The blocks are the factors whose units hold every level of the treatment.
+    """
+    treated = _codes(frame, [treatment])
+    constant = [g for g in groupings if len(_pairs(g.codes, treated)) == g.levels]
     unit = min(constant, key=lambda g: g.levels, default=None)
     codes = np.arange(len(frame)) if unit is None else unit.codes
-    units = np.bincount(_pairs(treatment, codes)[:, 0])
     blocks = [
         g.name
         for g in groupings
-        if g.name != name and np.bincount(_pairs(g.codes, treatment)[:, 0]).min() == levels
+        if g.name != treatment
+        and np.bincount(_pairs(g.codes, treated)[:, 0]).min() == treated.max() + 1
         and len(_pairs(g.codes, codes)) == len(np.unique(codes))
-    ]  # fmt: skip
+    ]
+    return unit, blocks
+
+
+def _treatment_row(frame: pd.DataFrame, name: str, groupings: list[Grouping]) -> dict[str, Any]:
+    unit, blocks = experimental_unit(frame, name, groupings)
+    codes = np.arange(len(frame)) if unit is None else unit.codes
+    treatment = _codes(frame, [name])
+    units = np.bincount(_pairs(treatment, codes)[:, 0])
     rows = np.bincount(codes)
     return {
         "treatment": name,
-        "levels": levels,
+        "levels": int(treatment.max()) + 1,
         "experimental_unit": "the row" if unit is None else ":".join(_unit_path(unit, frame)),
         "units": len(rows),
         "fewest": units.min(),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.grammar import parse_formula
-from glmmtools.formula.specification import names_in, specified_design
-from glmmtools.report.equation import equation
+from glmmtools.formula.response import Response
+from glmmtools.formula.specification import specified_design
+from glmmtools.report.equation import equation_layers
 from glmmtools.shared import style
 from glmmtools.shared.numbers import number
 
@@ -71,27 +73,23 @@ def plot_hierarchy(
                 f"plot_hierarchy({model!r}, layout)"
             )
         distribution = look_up(family)
-        needs_trials = distribution.takes_trials and "(" in model.split("~")[0]
-        given = trials if needs_trials and not _has_trials(model, layout) else None
+        response = Response.written(parse_formula(model).response)
+        known = not response.function or set(response.new_columns()[1:]) <= set(layout.columns)
+        given = None if known or not distribution.takes_trials else trials
         design = specified_design(model, layout, distribution, given)
-        text = equation(design, distribution, distribution.check_link(link))
-        notes = []
+        chosen_link, notes = distribution.check_link(link), []
     else:
-        design = model.problem.design
-        text, notes = model.equation(), _estimates(model)
-    return _draw(_layers(str(text), len(design.random)), notes, ax)
+        design, distribution, chosen_link = model.problem.design, model.family, model.link
+        notes = _estimates(model)
+    layers = equation_layers(design, distribution, chosen_link, _mathtext)
+    lines = [[f"{left} {right}".lstrip() for left, right in layer] for layer in layers]
+    return _draw(lines, notes, ax)
 
 
-def _has_trials(formula: str, layout: Any) -> bool:
-    return set(names_in(parse_formula(formula).response)[1:]) <= set(layout.columns)
-
-
-def _layers(latex: str, random: int) -> list[list[str]]:
-    """The lines of each layer, from the aligned equations of a model."""
-    body = latex.removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}")
-    lines = [line.replace("&", "").strip() for line in body.split(r" \\ ")]
-    end = len(lines) - random
-    return [lines[:1], lines[1:end], lines[end:]]
+def _mathtext(name: str) -> str:
+    """A name inside a formula as Matplotlib reads it: other escapes than those of LaTeX."""
+    escaped = re.sub(r"[\\{}$]", r"\\\g<0>", name)
+    return rf"\text{{{escaped}}}"
 
 
 def _estimates(model: FittedModel) -> list[str]:

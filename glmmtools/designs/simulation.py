@@ -25,7 +25,6 @@ from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.specification import (
     Specification,
     check_extra_zeros,
-    names_in,
     response_columns,
     specified_model,
 )
@@ -142,8 +141,7 @@ def simulate(
     (effects,) = draw_effects(design.random, model.covariances, model.correlations, for_effects)
     y = _responses(source, departures, effects, for_response, for_departures)
     frame = to_frame(layout).assign(**response_columns(design, y))
-    response = names_in(design.response.label)[0]
-    frame = departures.incomplete(frame, response, design, for_departures)
+    frame = departures.incomplete(frame, design.response.name, design, for_departures)
     wrong = {} if wrong_link is None else {"wrong_link": drawn_link.name}
     frame.attrs["truth"] = _truth(model, effects, departures.switched_on | wrong)
     return frame

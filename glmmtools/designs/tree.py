@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.designs.description import describe_design
+from glmmtools.designs.description import experimental_unit
 from glmmtools.formula.columns import levels_of
 from glmmtools.shared import style
 from glmmtools.shared.text import nearest
@@ -50,6 +50,7 @@ def draw_tree(
     codes = [each.codes for each in groupings]
     if np.bincount(codes[-1]).max() > 1:
         names, codes = [*names, observation], [*codes, np.arange(len(frame))]
+    roles = _roles(frame, groupings, treatments, names)
     order = np.lexsort(codes[::-1])
     codes = [pd.factorize(each[order])[0] for each in codes]
     frame = frame.iloc[order]
@@ -73,7 +74,6 @@ def draw_tree(
     beside = [f"{name} ({each.max() + 1})" for name, each in zip(names, codes, strict=True)]
     if len(names) > len(groupings):
         beside[-1] = f"{observation} ({len(frame)} rows)"
-    roles = _roles(frame, structure, treatments, names, len(groupings))
     right = ["\n".join(filter(None, pair)) for pair in zip(roles, values, strict=True)]
     _write_beside(ax, places, beside, right)
     if treatment is not None:
@@ -173,17 +173,15 @@ def _component_texts(names: list[str], components: bool | Mapping[str, Any]) -> 
     ]
 
 
-def _roles(frame, structure: str, treatments, names: list[str], named: int) -> list[str]:
+def _roles(frame, groupings, treatments, names: list[str]) -> list[str]:
     """What each level is to the first treatment: block, experimental unit, observational unit."""
     if not treatments:
         return [""] * len(names)
-    row = describe_design(frame, structure, treatments[0]).treatments.iloc[0]
-    unit = row["experimental_unit"].split(":")[-1]
-    blocks = row["blocks"].split(", ")
+    unit, blocks = experimental_unit(frame, treatments[0], groupings)
     roles = ["block" if name in blocks else "" for name in names]
-    if unit in names:
-        at = names.index(unit)
+    if unit is not None:
+        at = names.index(unit.name)
         roles[at] = "experimental unit"
-        if named - 1 > at:
-            roles[named - 1] = "observational unit"
+        if len(groupings) - 1 > at:
+            roles[len(groupings) - 1] = "observational unit"
     return roles

@@ -40,12 +40,12 @@ def check_support(distribution: Family, design: Design) -> None:
         slip = _SLIPS.get(distribution.name, "")
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.label} = {design.y[row]:g}. {slip}".strip()
+            f"{design.response.text} = {design.y[row]:g}. {slip}".strip()
         )
     share = design.y if design.trials is None else design.y / design.trials
     if np.all(share == share[0]):
         raise ValueError(
-            f"every value of the response {design.response.label!r} is {share[0]:g}, so there is "
+            f"every value of the response {design.response.text!r} is {share[0]:g}, so there is "
             "nothing to model"
         )
 

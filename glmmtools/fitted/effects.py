@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,9 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
+from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import levels_of
-from glmmtools.formula.grammar import split_outside, variables_in
+from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest
 
@@ -128,10 +128,16 @@ def _columns_used(model: Fit) -> list[str]:
 
 def is_factor(model: Fit, name: str) -> bool:
     """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
-    column = model.problem.design.frame[name]
-    as_levels = re.search(rf"\bC\(\s*`?{re.escape(name)}`?\s*[,)]", model.formula)
+    problem = model.problem
+    column = problem.design.frame[name]
+    parts = [problem.design, *(term for term in problem.design.random if not term.serial)]
+    parts += [part for part in (problem.dispersion, problem.zero) if part is not None]
+    in_levels = any(
+        variable.levels is not None and variable.column == name
+        for part in parts for variable in variables_of(part.columns)
+    )  # fmt: skip
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return bool(as_levels) or not numeric
+    return in_levels or not numeric
 
 
 def _typical(model: Fit, name: str) -> tuple:
@@ -235,24 +241,13 @@ def _proportions(table: pd.DataFrame, effects: Effects) -> pd.DataFrame:
     return grouped.agg(y="mean", n="size").reset_index()
 
 
-def response_label(model: Fit) -> str:
-    """What is observed, for an axis: ``"incidence / size"``, ``"sick"``, ``"yield"``."""
-    response = model.problem.design.response
-    pair = re.fullmatch(r"\s*(prop|cbind)\s*\((.*)\)\s*", response.label, flags=re.DOTALL)
-    if pair:
-        first, second = (part.strip("` ") for part, _ in split_outside(pair.group(2), ","))
-        total = second if pair.group(1) == "prop" else f"({first} + {second})"
-        return f"{first} / {total}"
-    name = response.label.strip("`")
-    return name if response.success is None else f"{name} = {response.success}"
-
-
 def mean_label(model: Fit, scale: str = "response") -> str:
     """The mean of the response on one of the scales, for an axis."""
     what = "probability" if model.family.takes_trials else "mean"
-    label = f"{what} of {response_label(model)}"
+    response = model.problem.design.response.label
+    label = f"{what} of {response}"
     if scale == "response" or model.link.name == "identity":
         return label
     if model.link.name == "logit":
-        return f"log odds of {label}" if what == "mean" else f"log odds of {response_label(model)}"
+        return f"log odds of {label}" if what == "mean" else f"log odds of {response}"
     return f"{model.link.name}({label})"

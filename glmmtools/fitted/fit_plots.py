@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glmmtools.fitted.effects import (
-    response_label,
-)
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.shared import style
 
@@ -50,4 +47,6 @@ def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
     ax.plot(ends, ends, color=style.DATA, linewidth=1, zorder=1, label="identity")
     kind = "probability" if model.family.takes_trials else "mean"
     given = ", given the random effects" if model.n_groups else ""
-    return style.label_axes(ax, f"fitted {kind}{given}", f"observed {response_label(model)}")
+    return style.label_axes(
+        ax, f"fitted {kind}{given}", f"observed {model.problem.design.response.label}"
+    )

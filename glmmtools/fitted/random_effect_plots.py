@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.covariance import covariance, rows_at
-from glmmtools.fitted.effects import mean_label, response_label
+from glmmtools.fitted.effects import mean_label
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.pooling import pooling, terms_of
 from glmmtools.fitted.wald import t_quantile
@@ -114,7 +114,11 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    names = {"identity": f" on {response_label(model)}", "logit": " (log odds)", "log": " (log)"}
+    names = {
+        "identity": f" on {model.problem.design.response.label}",
+        "logit": " (log odds)",
+        "log": " (log)",
+    }
     return names.get(model.link.name, f" ({model.link.name})")
 
 
@@ -273,7 +277,7 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
     label = (
-        f"covariance of {response_label(model)} (squared units)" if model.is_linear
+        f"covariance of {model.problem.design.response.label} (squared units)" if model.is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from formulaic.errors import DataMismatchWarning, FormulaicError
 
-from glmmtools.formula.grammar import is_call, unquoted, variables_in
+from glmmtools.formula.grammar import first_line, is_call, unquoted, variables_in
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -93,22 +92,11 @@ def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
                 frame, context=CONTEXT, output="numpy", na_action="ignore"
             )
     except (FormulaicError, SyntaxError) as error:
-        reserved = [name for name in variables_in(expression) if keyword.iskeyword(name)]
         why = first_line(error)
-        if reserved:
-            why = (
-                f"{reserved[0]!r} is a word of Python, which cannot stand inside a function; "
-                "rename the column"
-            )
-        elif why.startswith(("Numeric literals", "Term already seen with a different numerical")):
+        if why.startswith(("Numeric literals", "Term already seen with a different numerical")):
             why = "arithmetic stands inside I(), as in I(x / 10)"
         raise ValueError(f"cannot read {expression!r}: {why}") from error
     return np.asarray(matrix, float), matrix.model_spec
-
-
-def first_line(error: Exception) -> str:
-    text = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:

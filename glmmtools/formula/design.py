@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.formula.coding import ModelColumn, model_matrix
 from glmmtools.formula.columns import (
     apply_recipe,
     check_finite,
-    evaluate,
     numeric,
     select,
     to_frame,
@@ -27,16 +27,10 @@ from glmmtools.formula.grammar import (
     variables_in,
 )
 from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, random_term
-from glmmtools.formula.response import Response, is_pair, read_response
+from glmmtools.formula.response import Response, read_response
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
-
-
-# ------------------------------------------------------------------------------ random terms
-
-
-# ------------------------------------------------------------------------------ the design
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +39,12 @@ class FixedPart:
 
     text: str
     X: Array
-    names: tuple[str, ...]
+    columns: tuple[ModelColumn, ...]
     model_spec: Any = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
 
     def on(self, data: Any) -> Array:
         """The columns on new data."""
@@ -60,10 +58,10 @@ def one_sided(text: str, frame: pd.DataFrame, argument: str) -> FixedPart:
     inner = text.strip()[1:].strip()
     if "|" in inner:
         raise ValueError(f"{argument} has no random terms; got {text!r}")
-    X, model_spec = evaluate(inner, select(frame, variables_in(inner)))
-    _check_finite_matrix(X, model_spec.column_names, frame)
-    check_rank(X, model_spec.column_names)
-    return FixedPart(inner, X, tuple(model_spec.column_names), model_spec)
+    part = FixedPart(inner, *model_matrix(inner, select(frame, variables_in(inner))))
+    _check_finite_matrix(part.X, part.names, frame)
+    check_rank(part.X, part.names)
+    return part
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,9 @@ class Design:
     offset : ndarray, shape (n,)
         On the scale of the linear predictor.
     X : ndarray, shape (n, p)
-        Fixed-effect columns, named by `names`; `terms` maps each term to its columns.
+        Fixed-effect columns.
+    columns : tuple of ModelColumn, length p
+        What each column of X is.
     random : tuple of RandomTerm
     frame : DataFrame
         The rows and columns used.
@@ -90,8 +90,7 @@ class Design:
     formula: ParsedFormula
     response: Response
     X: Array
-    names: tuple[str, ...]
-    terms: dict[str, list[int]]
+    columns: tuple[ModelColumn, ...]
     offset: Array
     weights: Array | None
     random: tuple[RandomTerm, ...]
@@ -107,6 +106,19 @@ class Design:
     @property
     def trials(self) -> Array | None:
         return self.response.trials
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of X, and of the fixed effects."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def terms(self) -> dict[str, list[int]]:
+        """The places of the columns of each term in X."""
+        places: dict[str, list[int]] = {}
+        for place, column in enumerate(self.columns):
+            places.setdefault(column.term, []).append(place)
+        return places
 
     @property
     def n(self) -> int:
@@ -194,7 +206,7 @@ def build_design(
 
     prior = _checked_weights(extra.get("weights"), frame)
     response = read_response(parsed.response, frame, takes_trials, prior if takes_trials else None)
-    if takes_trials and prior is not None and is_pair(parsed.response):
+    if takes_trials and prior is not None and response.function:
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
@@ -218,12 +230,11 @@ def columns_read(parsed: ParsedFormula, whole: pd.DataFrame, *more: str) -> pd.D
 
 def assembled(parsed: ParsedFormula, frame: pd.DataFrame, response: Response) -> Design:
     """The design of a formula on complete rows, without further offset and without weights."""
-    X, model_spec = evaluate(parsed.fixed, frame)
+    X, columns, model_spec = model_matrix(parsed.fixed, frame)
     built = [random_term(spec, frame) for spec in parsed.random]
     return Design(
-        parsed, response, X, tuple(model_spec.column_names),
-        {str(term): list(columns) for term, columns in model_spec.term_indices.items()},
-        _offset(parsed, frame), None, tuple(term for term, _ in built), frame, 0, model_spec,
+        parsed, response, X, columns, _offset(parsed, frame), None,
+        tuple(term for term, _ in built), frame, 0, model_spec,
         tuple(recipe for _, recipe in built),
     )  # fmt: skip
 

@@ -5,11 +5,19 @@ y ~ x * z + (1 | g) + offset(log(area))
 
 from __future__ import annotations
 
+import ast
+import keyword
 import re
 from dataclasses import dataclass
 
+from formulaic.errors import FormulaicError
+from formulaic.parser.algos.tokenize import tokenize
+from formulaic.parser.types import Token
+from formulaic.utils.code import sanitize_variable_names
+
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
 RANDOM_FUNCTIONS = ("ar1", "cs")
+_NAMESPACES = ("np", "contr")
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ def parse_formula(text: str) -> ParsedFormula:
             if sign == "-":
                 raise ValueError(f"a random term cannot be subtracted: '- {piece}' in {text!r}")
             random.extend(bars)
-        elif (inner := _call(piece, "offset")) is not None:
+        elif (inner := inside_call(piece, "offset")) is not None:
             offsets.append(inner)
         elif re.fullmatch(r"\d+(\.\d*)?", piece) and piece not in ("0", "1"):
             raise ValueError(
@@ -124,15 +132,25 @@ def split_outside(text: str, separators: str) -> list[tuple[str, str]]:
     return parts
 
 
-def _call(piece: str, function: str) -> str | None:
-    """The argument text of ``function(...)`` if the piece is exactly that call."""
+def inside_call(piece: str, function: str) -> str | None:
+    """What stands in the brackets of ``function(...)``, if the piece is exactly that call."""
     match = re.fullmatch(rf"{function}\s*\((.*)\)", piece, flags=re.DOTALL)
     return match.group(1).strip() if match and _is_balanced(match.group(1)) else None
 
 
 def is_call(expression: str) -> bool:
     """Whether the whole expression is one call of a function."""
-    return _call(expression.strip(), r"[^\W\d][\w.]*") is not None
+    return inside_call(expression.strip(), r"[^\W\d][\w.]*") is not None
+
+
+def inside_C(expression: str) -> str | None:
+    """What ``C()`` codes, if the whole expression is a call of it.
+
+    >>> inside_C("C(`dose of A`, contr.treatment(2))")
+    '`dose of A`'
+    """
+    arguments = inside_call(expression, "C")
+    return None if arguments is None else split_outside(arguments, ",")[0][0]
 
 
 def _is_balanced(text: str) -> bool:
@@ -148,7 +166,7 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
     if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
         return None
     for function in (*RANDOM_FUNCTIONS, ""):
-        inner = _call(piece, function)
+        inner = inside_call(piece, function)
         if inner is None:
             continue
         bars = [part for part, _ in split_outside(inner, "|")]
@@ -182,16 +200,70 @@ def unquoted(name: str) -> str:
     return name[1:-1] if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
 
 
-_NAME = re.compile(r"`([^`]+)`|'[^']*'|\"[^\"]*\"|(?<![\w.])([^\W\d]\w*)\b(?!\s*[.(]|\s*=[^=])")
-
-
 def variables_in(expression: str) -> list[str]:
-    """Names of columns that an expression reads.
+    """Names of the columns that an expression reads: terms of a formula, or Python.
 
+    Functions, keyword arguments, what a comprehension or lambda binds and text are no columns; a
+    name in backquotes always is one.
+
+    Raises
+    ------
+    ValueError
+        If a part of the expression is no Python.
+
+    Examples
+    --------
     >>> variables_in("poly(x, 2) + `my column`:C(trt, contr.treatment('a')) + np.log(z)")
     ['x', 'my column', 'trt', 'z']
+    >>> variables_in("days.clip(0, upper=most) + y.astype(float)")
+    ['days', 'most', 'y']
     """
-    found = (match.group(1) or match.group(2) for match in _NAME.finditer(expression))
-    return list(
-        dict.fromkeys(name for name in found if name not in (None, "True", "False", "None"))
-    )
+    try:
+        tokens = list(tokenize(expression))
+        if any(token.kind is Token.Kind.NAME and token.token.startswith(".") for token in tokens):
+            return _columns_in_python(expression)  # .days is an attribute, as of (end - start).days
+        names = []
+        for token in tokens:
+            if token.kind is Token.Kind.NAME:
+                names.append(token.token)
+            elif token.kind is Token.Kind.PYTHON:
+                names += _columns_in_python(token.token)
+    except (FormulaicError, SyntaxError) as error:
+        words = [word for word in re.findall(r"\w+", expression) if keyword.iskeyword(word)]
+        why = first_line(error)
+        if words and isinstance(error, SyntaxError):
+            why = (
+                f"{words[0]!r} is a word of Python, which cannot stand inside a function; "
+                "rename the column"
+            )
+        raise ValueError(f"cannot read {expression!r}: {why}") from error
+    return list(dict.fromkeys(name for name in names if name not in ("True", "False", "None")))
+
+
+def _columns_in_python(code: str) -> list[str]:
+    """Columns that Python code reads, as it is written, each once."""
+    quoted: dict[str, str] = {}
+    plain = sanitize_variable_names(code.strip(), {}, quoted, template="_quoted_{}")
+    nodes = list(ast.walk(ast.parse(plain, mode="eval")))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    no_columns: list[ast.AST] = []
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            no_columns.append(node.func)
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
+                no_columns += node.args
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in _NAMESPACES:
+            no_columns.append(node.value)
+        elif isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await)):
+            raise SyntaxError(f"{ast.unparse(node)} is no expression")
+    columns = [node for node in names if node not in no_columns and node.id not in bound]
+    columns.sort(key=lambda node: (node.lineno, node.col_offset))
+    return list(dict.fromkeys(quoted.get(node.id, node.id) for node in columns))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, without the colours of formulaic's."""
+    text = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__

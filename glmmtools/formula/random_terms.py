@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.formula.coding import ModelColumn, model_matrix
 from glmmtools.formula.columns import (
     apply_recipe,
-    evaluate,
     numeric,
 )
 from glmmtools.formula.grammar import (
@@ -45,6 +45,8 @@ class RandomTerm:
         Times of an ar1 term, and the place of each in the series of its level.
     column_name : str
         What stands left of the bar, for a term of time.
+    columns : tuple of ModelColumn, length q
+        What each column of Z is; empty for an ar1 term.
     """
 
     label: str
@@ -57,6 +59,7 @@ class RandomTerm:
     time: Array | None = None
     column_name: str = ""
     places: Array | None = None
+    columns: tuple[ModelColumn, ...] = ()
 
     @property
     def serial(self) -> bool:
@@ -127,22 +130,24 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
     labels = np.array(
         [":".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in keys], object
     )
-    time, model_spec = None, None
+    time, model_spec, model_columns = None, None, ()
     if spec.structure == "ar1":
         time = numeric(spec.columns, frame, "time")
         _check_times(time, codes, labels, spec)
         names, Z = (spec.columns_name,), np.ones((len(frame), 1))
     else:
         columns = f"0 + C({spec.columns})" if spec.structure == "cs" else spec.columns
-        Z, model_spec = evaluate(columns, frame)
-        names = tuple(model_spec.column_names)
+        Z, model_columns, model_spec = model_matrix(columns, frame)
+        names = tuple(column.name for column in model_columns)
         if spec.structure == "cs":
-            names = tuple(name.replace(f"C({spec.columns})", spec.columns_name) for name in names)
+            levels = [column.factors[0].level for column in model_columns]
+            names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
     term = RandomTerm(
-        spec.label, spec.group, names, Z, codes, labels, spec.structure, time, spec.columns_name
-    )
+        spec.label, spec.group, names, Z, codes, labels, spec.structure, time, spec.columns_name,
+        columns=model_columns,
+    )  # fmt: skip
     if time is not None:
         term = replace(term, places=term.series[0])
     return term, RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from glmmtools.formula.columns import numeric
-from glmmtools.formula.grammar import split_outside, unquoted
+from glmmtools.formula.grammar import inside_call, split_outside, unquoted
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -17,45 +16,103 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """The response: values (successes for a binomial family), trials, what a success is."""
+    """What is observed: as the formula writes it, and as numbers.
 
-    label: str
-    y: Array
+    Attributes
+    ----------
+    text : str
+        The left side of the formula: ``"yield"``, ``"log(y)"``, ``"prop(sick, seen)"``.
+    function : {"", "prop", "cbind"}
+        Whether it is written as successes and trials, or as successes and failures.
+    parts : tuple of str
+        The expressions: one, or the two of ``prop()`` or ``cbind()``.
+    y : ndarray, shape (n,), or None
+        The values; numbers of successes for a family with trials. None before there are data.
+    trials : ndarray, shape (n,), or None
+    success : str or None
+        The level that counts as a success, of a response in two levels.
+    """
+
+    text: str
+    function: str
+    parts: tuple[str, ...]
+    y: Array | None = None
     trials: Array | None = None
     success: str | None = None
 
+    @classmethod
+    def written(cls, text: str) -> Response:
+        """The left side of a formula, without data."""
+        for function in ("prop", "cbind"):
+            arguments = inside_call(text, function)
+            if arguments is None:
+                continue
+            parts = tuple(part for part, _ in split_outside(arguments, ","))
+            if len(parts) != 2:
+                raise ValueError(f"{function}() takes two columns; got {text!r}")
+            return cls(text, function, parts)
+        return cls(text, "", (text,))
 
-_PAIR = re.compile(r"\s*(prop|cbind)\s*\((.*)\)\s*", flags=re.DOTALL)
+    @property
+    def name(self) -> str:
+        """What is observed, or counted as successes: a column or an expression."""
+        return unquoted(self.parts[0])
+
+    @property
+    def trials_name(self) -> str | None:
+        """What the successes are out of: ``"seen"``, ``"(sick + well)"``."""
+        if not self.function:
+            return None
+        second = unquoted(self.parts[1])
+        return second if self.function == "prop" else f"({self.name} + {second})"
+
+    @property
+    def label(self) -> str:
+        """What is observed, for an axis: ``"sick / seen"``, ``"smoker = yes"``, ``"yield"``."""
+        if self.function:
+            return f"{self.name} / {self.trials_name}"
+        return self.name if self.success is None else f"{self.name} = {self.success}"
+
+    def new_columns(self) -> list[str]:
+        """The columns to make of it: one, or two for ``prop()`` and ``cbind()``.
+
+        Raises
+        ------
+        ValueError
+            If it is an expression.
+        """
+        for part in self.parts:
+            if not part.isidentifier() and unquoted(part) == part:
+                raise ValueError(
+                    f"the response must be the name of the column to make, or prop(y, n); "
+                    f"got {self.text!r}"
+                )
+        return [unquoted(part) for part in self.parts]
 
 
 def read_response(
     text: str, frame: pd.DataFrame, takes_trials: bool, trials: Array | None
 ) -> Response:
-    pair = _PAIR.fullmatch(text)
-    if pair:
-        parts = [part for part, _ in split_outside(pair.group(2), ",")]
-        if len(parts) != 2:
-            raise ValueError(f"{pair.group(1)}() takes two columns; got {text!r}")
+    response = Response.written(text)
+    if response.function:
         if not takes_trials:
             raise ValueError(
                 f"{text} is successes out of trials: use family='binomial' or 'betabinomial'"
             )
-        first, second = (numeric(part, frame, "count") for part in parts)
-        total = second if pair.group(1) == "prop" else first + second
-        _check_pair(parts, first, second, total, frame)
-        return Response(text, first, total)
-    name = unquoted(text)
+        first, second = (numeric(part, frame, "count") for part in response.parts)
+        total = second if response.function == "prop" else first + second
+        _check_pair(response.parts, first, second, total, frame)
+        return replace(response, y=first, trials=total)
+    name = response.name
     if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
         if not takes_trials:
             raise ValueError(
                 f"the response {name!r} must be numbers; it holds values such as "
                 f"{frame[name].iloc[0]!r}"
             )
-        return _two_level_response(name, frame[name])
-    y = numeric(text, frame, "response")
-    if not takes_trials:
-        return Response(text, y)
-    return _proportion_response(text, y, trials, frame)
+        return _in_two_levels(response, frame[name])
+    response = replace(response, y=numeric(text, frame, "response"))
+    return _counted(response, trials, frame) if takes_trials else response
 
 
 def _check_pair(parts, first, second, total, frame) -> None:
@@ -73,17 +130,22 @@ def _check_pair(parts, first, second, total, frame) -> None:
         )
 
 
-def _two_level_response(name: str, column: pd.Series) -> Response:
+def _in_two_levels(response: Response, column: pd.Series) -> Response:
     codes, levels = pd.factorize(column, sort=True)
     if len(levels) != 2:
+        count = plural(len(levels), "level")
         raise ValueError(
-            f"the response {name!r} has {plural(len(levels), 'level')} ({listed(levels)}); "
+            f"the response {response.name!r} has {count} ({listed(levels)}); "
             "a 0/1 response needs two"
         )
-    return Response(name, codes.astype(float), np.ones(len(codes)), str(levels[1]))
+    return replace(
+        response, y=codes.astype(float), trials=np.ones(len(codes)), success=str(levels[1])
+    )
 
 
-def _proportion_response(text: str, y: Array, trials: Array | None, frame) -> Response:
+def _counted(response: Response, trials: Array | None, frame: pd.DataFrame) -> Response:
+    """Successes from proportions and trials, or from single 0/1 responses."""
+    text, y = response.text, response.y
     if trials is not None:
         outside = (y < 0) | (y > 1)
         if outside.any():
@@ -101,7 +163,7 @@ def _proportion_response(text: str, y: Array, trials: Array | None, frame) -> Re
                 f"{successes[row]:.6g} successes, not a whole number. A proportion that is not "
                 "from counts? Use family='beta'"
             )
-        return Response(text, np.round(successes), trials)
+        return replace(response, y=np.round(successes), trials=trials)
     between = (y > 0) & (y < 1)
     if between.any() and y.min() >= 0 and y.max() <= 1:
         row = between.argmax()
@@ -116,9 +178,4 @@ def _proportion_response(text: str, y: Array, trials: Array | None, frame) -> Re
             f"row {frame.index[row]} has {text} = {y[row]:g}, but a binomial response without "
             "trials is 0 or 1. Counts out of a total? Use prop(successes, trials)"
         )
-    return Response(text, y, np.ones(len(y)))
-
-
-def is_pair(text: str) -> bool:
-    """Whether the response is written as ``prop(...)`` or ``cbind(...)``."""
-    return _PAIR.fullmatch(text) is not None
+    return replace(response, trials=np.ones(len(y)))

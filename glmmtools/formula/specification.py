@@ -5,9 +5,8 @@ Everything is checked here, so that what simulates and draws can rely on it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,9 @@ from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.columns import check_finite, select, to_frame
 from glmmtools.formula.design import Design, assembled, columns_read
-from glmmtools.formula.grammar import parse_formula, split_outside, unquoted
+from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.random_terms import RandomTerm
-from glmmtools.formula.response import Response, is_pair
+from glmmtools.formula.response import Response
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
@@ -147,51 +146,38 @@ def specified_design(formula: str, layout: Any, family: Family, trials: Any = No
         row = frame.index[frame[absent[0]].isna().to_numpy().argmax()]
         raise ValueError(f"column {absent[0]!r} of the layout has a missing value in row {row}")
     check_finite(frame)
-    totals = _trials(parsed.response, whole, family, trials)
-    return assembled(parsed, frame, Response(parsed.response, np.full(len(frame), np.nan), totals))
+    response = Response.written(parsed.response)
+    totals = _trials(response, whole, family, trials)
+    unknown = np.full(len(frame), np.nan)
+    return assembled(parsed, frame, replace(response, y=unknown, trials=totals))
 
 
-def names_in(response: str) -> list[str]:
-    """The columns that a response names: one, or the two of ``prop(y, n)`` and ``cbind(s, f)``."""
-    parts = [response]
-    if is_pair(response):
-        inside = response[response.index("(") + 1 : response.rindex(")")]
-        parts = [part for part, _ in split_outside(inside, ",")]
-    for part in parts:
-        if not re.fullmatch(r"[^\W\d]\w*|`[^`]+`", part):
-            raise ValueError(
-                f"the response must be the name of the column to make, or prop(y, n); "
-                f"got {response!r}"
-            )
-    return [unquoted(part) for part in parts]
-
-
-def _trials(response: str, layout: pd.DataFrame, family: Family, trials: Any) -> Array | None:
-    names = names_in(response)
+def _trials(response: Response, layout: pd.DataFrame, family: Family, trials: Any) -> Array | None:
+    names = response.new_columns()
     if not family.takes_trials:
-        if is_pair(response) or trials is not None:
-            what = response if is_pair(response) else "trials="
+        if response.function or trials is not None:
+            what = response.text if response.function else "trials="
             raise ValueError(
                 f"{what} is for successes out of trials: family='binomial' or 'betabinomial'"
             )
         return None
-    if not is_pair(response):
+    if not response.function:
         if trials is not None:
             raise ValueError(
-                f"with trials= name a column for them too: prop({response}, n) in place of "
-                f"{response}"
+                f"with trials= name a column for them too: prop({response.text}, n) in place of "
+                f"{response.text}"
             )
         return np.ones(len(layout))
-    wanted = names[1:] if response.startswith("prop") else names
+    wanted = names[1:] if response.function == "prop" else names
     present = [name for name in wanted if name in layout.columns]
     if trials is None:
         if len(present) < len(wanted):
             raise ValueError(
-                f"{response} needs the number of trials: give trials=, or a layout with "
+                f"{response.text} needs the number of trials: give trials=, or a layout with "
                 f"{' and '.join(map(repr, wanted))}"
             )
         trials = select(layout, wanted).to_numpy(float).sum(axis=1)
-    elif response.startswith("prop") and present:
+    elif response.function == "prop" and present:
         raise ValueError(f"give the trials once: as column {wanted[0]!r} or as trials=, not both")
     values = np.asarray(trials, float)
     if values.shape not in ((), (len(layout),)):
@@ -210,12 +196,12 @@ def _trials(response: str, layout: pd.DataFrame, family: Family, trials: Any) ->
 
 
 def response_columns(design: Design, y: Array) -> dict[str, Array]:
-    label = design.response.label
-    names = names_in(label)
-    if not is_pair(label):
-        return {names[0]: y}
+    response = design.response
+    name, *second = response.new_columns()
+    if not second:
+        return {name: y}
     trials = design.trials.astype(np.int64)
-    return {names[0]: y, names[1]: trials if label.startswith("prop") else trials - y}
+    return {name: y, second[0]: trials if response.function == "prop" else trials - y}
 
 
 # ------------------------------------------------------------------------------ parameters

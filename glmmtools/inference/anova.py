@@ -19,14 +19,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from formulaic.parser.types import Factor as FormulaFactor
+from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.columns import evaluate
 from glmmtools.formula.design import Design
-from glmmtools.formula.grammar import split_outside
 from glmmtools.shared.arguments import one_of
 
 Array = np.ndarray
@@ -98,19 +100,22 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
 @dataclass(frozen=True)
 class _Term:
     label: str
-    factors: frozenset[str]
+    variables: frozenset[Variable]
     columns: list[int]
 
     def relatives(self, terms: Sequence[_Term]) -> list[int]:
         """Columns of the terms that contain this one."""
-        return [column for t in terms if self.factors < t.factors for column in t.columns]
+        return [column for t in terms if self.variables < t.variables for column in t.columns]
 
 
 def _terms(design: Design) -> list[_Term]:
+    variables: dict[str, set[Variable]] = {}
+    for column in design.columns:
+        variables.setdefault(column.term, set()).update(column.variables)
     return [
-        _Term(str(term), frozenset(factor.expr for factor in term.factors), list(columns))
-        for term, columns in design.model_spec.term_indices.items()
-        if str(term) != "1" and len(columns)
+        _Term(term, frozenset(variables[term]), places)
+        for term, places in design.terms.items()
+        if variables[term]
     ]
 
 
@@ -145,14 +150,17 @@ def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
 
 def _sum_coded(design: Design) -> Array:
     """The columns of the fixed part with every factor coded by sums to zero."""
-    from formulaic.parser.types import Factor, Term
+    in_levels = {
+        variable.text: variable
+        for variable in variables_of(design.columns)
+        if variable.levels is not None
+    }
 
-    kinds = {str(name): kind for name, (kind, _) in design.model_spec.encoder_state.items()}
-
-    def recoded(factor):
-        if kinds.get(factor.expr) is not Factor.Kind.CATEGORICAL:
+    def recoded(factor: FormulaFactor) -> FormulaFactor:
+        variable = in_levels.get(factor.expr)
+        if variable is None:
             return factor
-        return Factor(f"C({_column_of(factor)}, contr.sum)", eval_method="python")
+        return FormulaFactor(f"C({variable.source}, contr.sum)", eval_method="python")
 
     coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
     X, spec = evaluate(coded, design.frame)
@@ -166,13 +174,6 @@ def _sum_coded(design: Design) -> Array:
             "Use type=2"
         )
     return X
-
-
-def _column_of(factor) -> str:
-    """What a factor is made of: ``x`` of ``C(x, contr.treatment(2))``."""
-    if factor.expr.startswith("C(") and factor.expr.endswith(")"):
-        return split_outside(factor.expr[2:-1], ",")[0][0]
-    return f"`{factor.expr}`" if factor.eval_method.value == "lookup" else factor.expr
 
 
 # ------------------------------------------------------------------------------ tests
@@ -218,7 +219,7 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
             "fit with reml=False, or use test='wald'"
         )
     X = design.X if type == 2 else _sum_coded(design)
-    everything, tests = range(len(design.names)), []
+    everything, tests = range(len(design.columns)), []
     heights = {tuple(everything): model.llf}
     for term in terms:
         relatives = term.relatives(terms) if type == 2 else []
@@ -234,8 +235,7 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
 def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
     """The maximal log-likelihood of the model with these columns only."""
     design = model.problem.design
-    names = tuple(design.names[c] for c in columns)
-    reduced = replace(design, X=X[:, columns], names=names, terms={})
+    reduced = replace(design, X=X[:, columns], columns=tuple(design.columns[c] for c in columns))
     problem = replace(model.problem, design=reduced)
     engine = engines.ENGINES[model.engine]
     if not columns:  # the other engines need a fixed part

@@ -5,14 +5,12 @@ bambi is an optional extra; nothing else of the package needs it.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
-from glmmtools.formula.grammar import unquoted
 
 Array = np.ndarray
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
@@ -95,14 +93,14 @@ def _check(model: Fit) -> None:
     for reason, holds in reasons.items():
         if holds:
             raise ValueError(f"to_bambi cannot write this model: it has {reason}")
-    for term in problem.design.random:
+    for spec, term in zip(problem.design.formula.random, problem.design.random, strict=True):
         if term.serial:
             raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
         if term.structure == "unstructured" and len(term.names) > 1:
-            columns = term.label.strip("()").split("|")[0].strip()
             raise ValueError(
                 f"to_bambi cannot write {term.label}: in bambi the effects of a group are "
-                f"independent. Fit it with ({columns} || {term.group}) for the same model in both"
+                f"independent. Fit it with ({spec.columns} || {term.group}) for the same model in "
+                "both"
             )
 
 
@@ -110,20 +108,22 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     """Formula, data and family as bambi wants them; the response in columns of its own."""
     design = model.problem.design
     data, family = design.frame.reset_index(drop=True), _FAMILIES[model.family.name]
-    label = design.response.label
+    response = design.response
+    label, name = response.text, response.name
     if model.family.takes_trials:
-        if not re.fullmatch(r"prop\(\s*\w+\s*,\s*\w+\s*\)", label):
-            label = "prop(successes, trials)"
+        counts = response.parts
+        if response.function != "prop" or not all(part.isidentifier() for part in counts):
+            label, counts = "prop(successes, trials)", ("successes", "trials")
             data = data.assign(successes=design.y, trials=design.trials)
-        named = [each.strip() for each in label[5:-1].split(",")]
-        data = data.assign(**{each: data[each].astype(int) for each in named})
+        data = data.assign(**{count: data[count].astype(int) for count in counts})
         if family == "binomial" and np.all(design.trials == 1):
             label, family = "success", "bernoulli"
             data = data.assign(success=design.y.astype(int))
-    elif unquoted(label) not in data.columns:
-        label, data = "response", data.assign(response=design.y)
+    elif name not in data.columns:
+        label = name = "response"
+        data = data.assign(response=design.y)
     if family in ("poisson", "negativebinomial"):
-        data = data.assign(**{unquoted(label): design.y.astype(int)})
+        data = data.assign(**{name: design.y.astype(int)})
     fixed = design.formula.fixed
     offsets = [f"offset({each})" for each in design.formula.offsets]
     terms = [f"({spec.columns} | {':'.join(spec.groups)})" for spec in design.formula.random]

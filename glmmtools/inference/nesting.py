@@ -57,7 +57,7 @@ def check_comparable(models: Sequence[Fit]) -> None:
 
 def _different_response(one: Fit, other: Fit) -> str:
     a, b = one.problem.design, other.problem.design
-    names = a.response.label, b.response.label
+    names = a.response.text, b.response.text
     if a.n != b.n:
         return (
             f"they are fitted to different rows ({a.n} and {b.n}), because of missing values or "

@@ -7,8 +7,6 @@ import numpy as np
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
-from glmmtools.formula.columns import unquoted, variables_in
-from glmmtools.formula.response import is_pair
 from glmmtools.means.combinations import Combinations
 from glmmtools.means.grid import Grid
 from glmmtools.shared.text import listed
@@ -55,8 +53,7 @@ class CellMeans(Combinations):
     def quantity(self) -> str:
         """What the means are of, in words."""
         design, link = self.model.problem.design, self.model.link.name
-        text = design.formula.response
-        response = variables_in(text)[0] if is_pair(text) else unquoted(text)
+        response = design.response.name
         if design.response.success is not None:
             response = f"{response} = {design.response.success!r}"
         if self.scale == "link" and link != "identity":
@@ -83,9 +80,10 @@ class CellMeans(Combinations):
 
     def _scale_notes(self) -> list[str]:
         link, notes = self.model.link, []
-        response = self.model.problem.design.formula.response
-        if "(" in response and not self.model.family.takes_trials:
-            notes.append(f"They stay on the scale of {response}, which the model was fitted to.")
+        design = self.model.problem.design
+        if design.response.name not in design.frame and not self.model.family.takes_trials:
+            scale = design.response.text
+            notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
         if link.name == "identity":
             return notes
         if self.scale == "link":

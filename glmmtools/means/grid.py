@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import levels_of
-from glmmtools.formula.grammar import unquoted, variables_in
+from glmmtools.formula.grammar import variables_in
 from glmmtools.shared import messages
 from glmmtools.shared.text import listed, nearest
 
@@ -190,41 +191,37 @@ class Grid:
 
     def _interacting(self) -> str:
         """Say which factors of the means interact with what they are averaged over or held at."""
-        found = {}
-        for term in self.model.problem.design.terms:
-            names = [name for name in variables_in(term) if name in self.rows]
-            for name in names:
-                if name not in self.targets:
-                    found |= {(each, name): None for each in names if each in self.targets}
-        if not found:
+        pairs = {}
+        for column in self.model.problem.design.columns:
+            read = [name for variable in column.variables for name in variable.columns]
+            targets = [name for name in read if name in self.targets]
+            others = [name for name in read if name in self.rows and name not in self.targets]
+            pairs |= {(target, other): None for other in others for target in targets}
+        if not pairs:
             return ""
-        pairs = listed(f"{a} interacts with {b}" for a, b in found)
-        return f"In the model {pairs}: differences between means depend on it."
+        sentences = listed(f"{target} interacts with {other}" for target, other in pairs)
+        return f"In the model {sentences}: differences between means depend on it."
 
 
 def _factor_levels(design) -> dict[str, list]:
     """Factors of the fixed part and their levels, in the model's order."""
-    found = {}
+    levels = {}
     for name in variables_in(design.formula.fixed):
         column = design.frame[name]
         if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            found[name] = levels_of(column)
-    for factor, state in design.model_spec.factor_contrasts.items():
-        expression = str(factor.expr)
-        name = unquoted(expression[2:].split(",")[0].rstrip(")").strip())
-        if expression.startswith("C(") and name in design.frame:
-            found[name] = list(state.levels)
-    return found
+            levels[name] = levels_of(column)
+    for variable in variables_of(design.columns):
+        if variable.levels is not None and variable.column is not None:
+            levels.setdefault(variable.column, list(variable.levels))
+    return levels
 
 
 def _check_known(name: str, columns, design) -> None:
     if name in columns:
         return
     if name in design.frame.columns:
-        groups = {each for term in design.random for each in term.group.split(":")}
-        where = (
-            "a grouping factor of the random part" if name in groups else "not in the fixed part"
-        )
+        grouping = name in design.formula.groups
+        where = "a grouping factor of the random part" if grouping else "not in the fixed part"
         raise ValueError(
             f"{name!r} is {where}; marginal means are of the fixed part, which has "
             f"{listed(columns) or 'no columns'}"

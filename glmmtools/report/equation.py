@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
 from glmmtools.formula.design import Design
+from glmmtools.shared.markup import latex_escaped
 
 _LONGEST_SUM = 8
-
-
 _TERMS_A_LINE = 3
 
 
@@ -23,25 +23,42 @@ class Equation(str):
         return f"$${self}$$"
 
 
+Line = tuple[str, str]
+"""Left and right of the place where the lines of an equation are aligned."""
+
+
 def equation(design: Design, family: Family, link: Link) -> Equation:
     """The model as data model, process model and parameter model."""
+    lines = [line for layer in equation_layers(design, family, link) for line in layer]
+    written = r" \\ ".join(f"{left} &{right}".lstrip() for left, right in lines)
+    return Equation(rf"\begin{{aligned}}{written}\end{{aligned}}")
+
+
+def latex_text(name: str) -> str:
+    return rf"\text{{{latex_escaped(name)}}}"
+
+
+def equation_layers(
+    design: Design, family: Family, link: Link, text: Callable[[str], str] = latex_text
+) -> list[list[Line]]:
+    """The lines of the data model, the process model and the parameter model.
+
+    Parameters
+    ----------
+    text : callable
+        How a name or level of the data is written inside a formula.
+    """
     given = r" \mid \mathbf{u}" if design.random else ""
-    lines = [
-        rf"{_text(_response_name(design))}_i{given} &\sim {_distribution(family, design)}",
-        rf"{_link_of_mu(link)} = \eta_i &= {_linear_predictor(design)}",
-        *(_random_distribution(number, design) for number in range(len(design.random))),
+    response = text(design.response.name)
+    first, *others = _linear_predictor(design, text)
+    return [
+        [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
+        [
+            (rf"{_link_of_mu(link)} = \eta_i", f"= {first}"),
+            *(("", rf"\quad {{}}+ {other}") for other in others),
+        ],
+        [_random_distribution(number, design, text) for number in range(len(design.random))],
     ]
-    return Equation(r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}")
-
-
-def _text(name: str) -> str:
-    escaped = re.sub(r"([_#%&$])", r"\\\1", name)
-    return rf"\text{{{escaped}}}"
-
-
-def _response_name(design: Design) -> str:
-    pair = re.fullmatch(r"(?:prop|cbind)\(\s*(.*?)\s*,.*\)", design.response.label)
-    return pair.group(1) if pair else design.response.label.strip("`")
 
 
 def _distribution(family: Family, design: Design) -> str:
@@ -59,63 +76,64 @@ def _link_of_mu(link: Link) -> str:
     return names.get(link.name, rf"\operatorname{{{link.name}}}(\mu_i)")
 
 
-def _linear_predictor(design: Design) -> str:
-    if len(design.names) > _LONGEST_SUM:
+def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:
+    """The sum on the right of eta, in lines of a few terms."""
+    if len(design.columns) > _LONGEST_SUM:
         parts = [r"\mathbf{x}_i^\top \boldsymbol{\beta}"]
     else:
-        first = 0 if design.names and design.names[0] == "Intercept" else 1
+        first = 0 if design.columns and design.columns[0].is_intercept else 1
         parts = [
-            rf"\beta_{{{first + k}}}" + ("" if name == "Intercept" else rf"\,{_covariate(name)}")
-            for k, name in enumerate(design.names)
+            rf"\beta_{{{first + k}}}{_times(column, text)}"
+            for k, column in enumerate(design.columns)
         ]
     for number, term in enumerate(design.random):
-        symbol = _symbol(number)
+        symbol, group = _symbol(number), text(term.group)
         if term.serial:
-            parts.append(rf"{symbol}_{{{_text(term.group)}[i],{_text(term.column_name)}_i}}")
+            parts.append(rf"{symbol}_{{{group}[i],{text(term.column_name)}_i}}")
             continue
-        for k, name in enumerate(term.names):
-            mark = f"{k}," if len(term.names) > 1 else ""
-            column = "" if name == "Intercept" else rf"\,{_covariate(name)}"
-            parts.append(rf"{symbol}_{{{mark}{_text(term.group)}[i]}}{column}")
+        for k, column in enumerate(term.columns):
+            mark = f"{k}," if len(term.columns) > 1 else ""
+            parts.append(rf"{symbol}_{{{mark}{group}[i]}}{_times(column, text)}")
     if design.has_offset:
         parts.append(r"\text{offset}_i")
-    lines = [" + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)]
-    return r" \\ &\quad {}+ ".join(lines)
+    return [" + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)]
 
 
-def _covariate(name: str) -> str:
-    """``a[T.x]:z`` is an indicator of level x of a, times z."""
-    factors = []
-    for part in name.split(":"):
-        match = re.fullmatch(r"(.*)\[(?:T\.)?(.*)\]", part)
-        factors.append(
-            rf"[{_text(match.group(1))}_i = {_text(match.group(2))}]"
-            if match
-            else _text(part) + "_i"
-        )
-    return r"\,".join(factors)
+def _times(column: ModelColumn, text: Callable[[str], str]) -> str:
+    """What a coefficient is multiplied by: nothing for the intercept."""
+    numbers = [] if column.scale == 1 else [f"{column.scale:g}"]
+    return "".join(rf"\,{each}" for each in (*numbers, *(_value(f, text) for f in column.factors)))
+
+
+def _value(factor: Factor, text: Callable[[str], str]) -> str:
+    """The value of one factor in row i; of an indicator a condition in Iverson's brackets."""
+    match factor:
+        case Indicator(variable, level):
+            return f"[{text(variable.text)}_i = {text(str(level))}]"
+        case BasisColumn(name=name):
+            return f"{text(name)}_i"
+    return f"{text(factor.variable.text)}_i"
 
 
 def _symbol(number: int) -> str:
     return "uvwabcd"[number] if number < 7 else f"u^{{({number})}}"
 
 
-def _random_distribution(number: int, design: Design) -> str:
+def _random_distribution(number: int, design: Design, text: Callable[[str], str]) -> Line:
     term, symbol = design.random[number], _symbol(number)
-    group = _text(term.group)
+    group = text(term.group)
     # the variances of two terms on one group are told apart by the symbols of their effects
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
     if term.serial:
         correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
         pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
-        return (
-            rf"{symbol}_{{{group},t}} &\sim \mathrm{{N}}(0, {variance}), \quad "
-            rf"\operatorname{{cor}}({pair}) = {correlation}"
+        return f"{symbol}_{{{group},t}}", (
+            rf"\sim \mathrm{{N}}(0, {variance}), \quad \operatorname{{cor}}({pair}) = {correlation}"
         )
     if len(term.names) == 1:
-        return rf"{symbol}_{{{group}}} &\sim \mathrm{{N}}(0, {variance})"
+        return f"{symbol}_{{{group}}}", rf"\sim \mathrm{{N}}(0, {variance})"
     effects = ", ".join(rf"{symbol}_{{{k},{group}}}" for k in range(len(term.names)))
     G = rf"\mathbf{{G}}_{{{group}}}"
     diagonal = rf", \quad {G} \text{{ diagonal}}" if term.structure == "independent" else ""
-    return rf"({effects})^\top &\sim \mathrm{{N}}(\mathbf{{0}}, {G}){diagonal}"
+    return rf"({effects})^\top", rf"\sim \mathrm{{N}}(\mathbf{{0}}, {G}){diagonal}"

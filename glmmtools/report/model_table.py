@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.effects import response_label
 from glmmtools.fitted.fit import Fit
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
@@ -183,7 +182,7 @@ def _notes(models, names: list[str]) -> list[str]:
         if model.singular:
             reasons = " ".join(first_sentence(str(message)) for message in model.messages)
             notes.append(f"{name} is singular: {reasons}")
-    responses = {response_label(model) for model in models}
+    responses = {model.problem.design.response.label for model in models}
     if len(responses) > 1 or len({model.nobs for model in models}) > 1:
         notes.append(
             "The models are not of the same response and rows: their logLik and AIC cannot be "

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.coefficients import tidy
-from glmmtools.fitted.effects import is_factor, response_label
 from glmmtools.fitted.fit import Fit
-from glmmtools.formula.columns import levels_of
+from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
@@ -127,7 +126,7 @@ def _model_sentence(model: Fit) -> str:
         f"A linear {kind} (normal distribution, identity link)" if model.is_linear
         else f"A generalized linear {kind} ({name} distribution, {model.link.name} link)"
     )  # fmt: skip
-    return f"{subject} was fitted to {response_label(model)}, with {_joined(parts)}."
+    return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -179,17 +178,17 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
     percent = f"{100 * level:g} % Wald confidence intervals"
     ratio = _ratio_name(model)
     compared, plain, sentences = [], [], []
-    for name, row in rows.iterrows():
-        if name == "Intercept":
+    for column, (name, row) in zip(model.problem.design.columns, rows.iterrows(), strict=True):
+        if column.is_intercept:
             sentences += _intercept_sentence(model, row, percent)
             continue
-        text = _column_text(model, name)
+        text = _column_text(model, column)
         if text is None:
             plain.append(f"{name}: {_interval(row)}")
         elif ratio is None:
             compared.append(f"{text}: {_interval(row)}")
         else:
-            kind = f" (ratio of {ratio}s)" if ":" in name else ""
+            kind = f" (ratio of {ratio}s)" if len(column.factors) > 1 else ""
             compared.append(f"{text}{kind}: {_interval(row, np.exp)}")
     if compared:
         head = _heading(model, ratio)
@@ -211,9 +210,9 @@ def _heading(model: Fit, ratio: str | None) -> str:
         return f"{name} of the counts that are not extra zeros" if zeros else name
     if model.link.name != "identity":
         return f"Coefficients on the {model.link.name} scale"
-    parts = {part for name in model.params.index for part in name.split(":")} - {"Intercept"}
-    kinds = ["Differences"] if any("[" in part for part in parts) else []
-    kinds += ["slopes"] if any("[" not in part for part in parts) else []
+    factors = [factor for column in model.problem.design.columns for factor in column.factors]
+    kinds = ["Differences"] if any(isinstance(each, Indicator) for each in factors) else []
+    kinds += ["slopes"] if any(isinstance(each, Numeric) for each in factors) else []
     return " and ".join(kinds).capitalize()
 
 
@@ -224,69 +223,59 @@ def _holds_on_average(model: Fit) -> bool:
     return collapsible or not model.n_groups
 
 
-def _column_text(model: Fit, name: str) -> str | None:
+def _column_text(model: Fit, column: ModelColumn) -> str | None:
     """One column of the fixed part in words: ``"period 2 vs 1"``, ``"days"``, and interactions.
 
     None for a column that is no difference from a base: other codings, no intercept.
     """
-    parts = [_part_text(model, part) for part in name.split(":")]
-    held = _held_by_interactions(model, name)
-    if None in parts or held is None or "Intercept" not in model.params.index:
+    factors = [_factor_text(factor) for factor in column.factors]
+    held = _held_by_interactions(model, column)
+    if None in factors or held is None or not _has_intercept(model):
         return None
-    remarks = ["per unit"] if parts == [name] else []
+    slope = len(column.factors) == 1 and isinstance(column.factors[0], Numeric)
+    remarks = ["per unit"] if slope else []
     remarks += [f"at {_joined(held)}"] if held else []
-    return " × ".join(parts) + (f" ({'; '.join(remarks)})" if remarks else "")
+    return " × ".join(factors) + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
-def _part_text(model: Fit, part: str) -> str | None:
-    match = re.fullmatch(r"(.*)\[T\.(.*)\]", part)
-    if match is None:
-        return None if "[" in part else part
-    base = _base_level(model, match.group(1))
-    return None if base is None else f"{_bare(match.group(1))} {match.group(2)} vs {base}"
+def _has_intercept(model: Fit) -> bool:
+    return any(column.is_intercept for column in model.problem.design.columns)
 
 
-def _bare(factor: str) -> str:
-    match = re.fullmatch(r"C\(\s*`?([^,`]*?)`?\s*\)", factor)
-    return match.group(1) if match else factor.strip("`")
+def _factor_text(factor: Factor) -> str | None:
+    match factor:
+        case Numeric(variable):
+            return variable.text
+        case Indicator(variable, level, base) if base is not None:
+            return f"{variable.name} {level} vs {base}"
+    return None
 
 
-def _base_level(model: Fit, factor: str) -> object | None:
-    """The first level of a factor in treatment coding; None if it is not a plain column."""
-    name = _bare(factor)
-    frame = model.problem.design.frame
-    return levels_of(frame[name])[0] if name in frame and is_factor(model, name) else None
-
-
-def _held_by_interactions(model: Fit, name: str) -> list[str] | None:
+def _held_by_interactions(model: Fit, column: ModelColumn) -> list[str] | None:
     """Where the other variables of interactions with this column are for its coefficient."""
-    own, held = set(map(_variable, name.split(":"))), {}
-    for other in model.params.index:
-        parts = {_variable(part): part for part in other.split(":")}
-        if own < set(parts):
-            held |= {key: parts[key] for key in parts if key not in own}
-    shown = [_zero_of(model, part) for part in held.values()]
-    return None if None in shown else shown
+    own, held = set(column.variables), {}
+    for other in model.problem.design.columns:
+        if own < set(other.variables):
+            held |= {each.variable: each for each in other.factors if each.variable not in own}
+    zeros = [_zero_of(factor) for factor in held.values()]
+    return None if None in zeros else zeros
 
 
-def _variable(part: str) -> str:
-    return part.split("[")[0]
-
-
-def _zero_of(model: Fit, part: str) -> str | None:
+def _zero_of(factor: Factor) -> str | None:
     """Where a variable stands when its columns are zero: ``"days = 0"``, ``"period = 1"``."""
-    match = re.fullmatch(r"(.*)\[T\.(.*)\]", part)
-    if match is None:
-        return None if "[" in part else f"{part.strip('`')} = 0"
-    base = _base_level(model, match.group(1))
-    return None if base is None else f"{_bare(match.group(1))} = {base}"
+    match factor:
+        case Numeric(variable):
+            return f"{variable.name} = 0"
+        case Indicator(variable, base=base) if base is not None:
+            return f"{variable.name} = {base}"
+    return None
 
 
 def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
-    parts = {_variable(p): p for name in model.params.index for p in name.split(":")}
-    parts.pop("Intercept", None)
-    zeros = [_zero_of(model, part) for part in parts.values()]
-    beyond = any(not _has_zero(model, part) for part in parts.values())
+    columns = model.problem.design.columns
+    factors = {each.variable: each for column in columns for each in column.factors}
+    zeros = [_zero_of(factor) for factor in factors.values()]
+    beyond = any(not _has_zero(model, factor) for factor in factors.values())
     if None in zeros or beyond or model.problem.zero is not None:
         return []
     if model.problem.design.has_offset:
@@ -300,13 +289,14 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     return [f"{where} {what}{random} was {shown[0]} ({confidence} {shown[1]} to {shown[2]})."]
 
 
-def _has_zero(model: Fit, part: str) -> bool:
+def _has_zero(model: Fit, factor: Factor) -> bool:
     """Whether 0 lies in the observed range of a covariate, so that its mean is no extrapolation."""
-    names = list(model.params.index)
-    if part not in names:
+    design = model.problem.design
+    alone = [column.factors == (factor,) for column in design.columns]
+    if not any(alone):
         return True
-    column = model.problem.design.X[:, names.index(part)]
-    return bool(column.min() <= 0 <= column.max())
+    values = design.X[:, alone.index(True)]
+    return bool(values.min() <= 0 <= values.max())
 
 
 def _interval(row: pd.Series, scale=np.asarray) -> str:
@@ -335,7 +325,7 @@ def _p(value: float) -> str:
 
 
 def _test_sentences(model: Fit) -> list[str]:
-    if "Intercept" not in model.params.index or len(model.params) == 1:
+    if not _has_intercept(model) or len(model.params) == 1:
         return []
     parts = []
     for term, row in anova(model, type=2).iterrows():
@@ -376,9 +366,10 @@ def _dispersion_sentences(model: Fit) -> list[str]:
     if "zero" in values:
         zero = three_digits(values.pop("zero"))
         sentences.append(f"The probability of an extra zero was {zero}.")
+    shape = {**model.family.fixed, **model.estimate.shape}
     for noun, names in (
-        ("dispersion parameter", [name for name in values.index if ":" not in name]),
-        ("further coefficient", [name for name in values.index if ":" in name]),
+        ("dispersion parameter", [name for name in values.index if name in shape]),
+        ("further coefficient", [name for name in values.index if name not in shape]),
     ):
         if names:
             shown = [f"{name} = {three_digits(values[name])}" for name in names]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import re
 
-_LATEX = {
+_COMMANDS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+_SIGNS = {
     "<": "$<$", ">": "$>$", "|": "$|$", "×": r"$\times$", "χ²": r"$\chi^2$", "²": "$^2$",
 }  # fmt: skip
 
@@ -21,12 +23,22 @@ def html_text(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+def latex_escaped(text: str) -> str:
+    """Text with the characters that LaTeX reads as commands escaped.
+
+    >>> print(latex_escaped("10^3 {m_2} & 5 %"))
+    10\\textasciicircum{}3 \\{m\\_2\\} \\& 5 \\%
+    """
+    return "".join(_COMMANDS.get(character, character) for character in text)
+
+
 def latex_text(text: str) -> str:
-    """Text of a LaTeX paragraph; minus signs are set as such.
+    """Text of a LaTeX paragraph; signs and minus signs are set as mathematics.
 
     >>> latex_text("p < 0.05 at -1 %")
     'p $<$ 0.05 at $-$1 \\\\%'
     """
-    special = "|".join(map(re.escape, _LATEX))
-    escaped = re.sub(special, lambda match: _LATEX[match.group()], text)
+    escaped = latex_escaped(text)
+    for sign, latex in _SIGNS.items():
+        escaped = escaped.replace(sign, latex)
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)

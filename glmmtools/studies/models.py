@@ -195,10 +195,10 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
     if "formula" in options or "family" in options:
         text = options.get("formula", problem.design.formula.text)
         design = specified_design(text, problem.design.frame, family)
-        label = problem.design.response.label
-        if design.response.label != label:
+        response = problem.design.response.text
+        if design.response.text != response:
             raise ValueError(
-                f"analysis: the response of {text!r} must be that of the data, {label!r}"
+                f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
         check_rank(design.X, design.names)
         problem = replace(problem, design=design, family=family, dispersion=None, zero=None)

@@ -73,7 +73,8 @@ def extended(
     new label, and so do the units nested in it. A numeric column of `within` goes on in its steps.
     """
     frame = design.frame
-    fixed = variables_in(" ".join([design.formula.fixed, *design.formula.offsets]))
+    parts = (design.formula.fixed, *design.formula.offsets)
+    fixed = list(dict.fromkeys(name for part in parts for name in variables_in(part)))
     groups = design.formula.groups
     units = list(dict.fromkeys(name for name in (*groups, along, within) if name is not None))
     rows = np.arange(len(frame))
