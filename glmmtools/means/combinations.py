@@ -60,7 +60,5 @@ class Combinations(Shown):
 
 def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
     """A table of combinations below its title, numbers and levels as text."""
-    table = estimates_as_text(frame.reset_index(drop=True))
-    levels = frame.columns[: frame.columns.get_loc("estimate")]
-    table = table.assign(**{name: list(map(label_of, frame[name])) for name in levels})
+    table = estimates_as_text(frame.reset_index(drop=True)).map(label_of)
     return Content(tables=[(title, table)], notes=notes)

@@ -131,8 +131,8 @@ class Plan:
         if isinstance(statistic, Covered):
             identity["level"] = statistic.level
         cells = tuple(
-            Replicate(lean(source), (lean(analysis),), statistic)
-            for source, analysis in zip(self.sources, self.analyses, strict=True)
+            Replicate(lean(drawing), (lean(analysis),), statistic)
+            for drawing, analysis in zip(self.sources, self.analyses, strict=True)
         )
         items = [
             (cell, seed)

@@ -139,7 +139,7 @@ def coverage(
 
     Parameters
     ----------
-    model, layout, family, **options
+    model, layout, family, coef, …, analysis
         As in :func:`power`.
     terms : str or list of str, optional
         Parameters by the names of ``m.conf_int(method=method)``. Default: all of them.
@@ -187,7 +187,7 @@ def recovery_study(
 
     Parameters
     ----------
-    model, layout, family, **options
+    model, layout, family, coef, …, analysis
         As in :func:`power`.
     terms : str or list of str, optional
         Parameters by the names of :func:`recovery`. Default: all of them.
