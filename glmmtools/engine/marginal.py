@@ -11,7 +11,7 @@ import numpy as np
 from glmmtools.covariances.structures import structure_of
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
-from glmmtools.engine.modes import Arrow, Effects, Pattern, Solution, find_modes
+from glmmtools.engine.modes import Arrow, EffectMatrix, Pattern, Solution, find_modes
 from glmmtools.engine.problem import Problem
 
 Array = np.ndarray
@@ -173,7 +173,7 @@ class Marginal:
         other._mode = tuple(np.concatenate([part] * copies) for part in self._mode)
         return other
 
-    def effects(self, vectors: Array) -> Effects:
+    def effects(self, vectors: Array) -> EffectMatrix:
         n, copies = len(self.X), self.pattern.copies
         block = np.empty((copies, n, self.q))
         values = np.empty((copies, n, self.pattern.index.shape[1]))
@@ -184,7 +184,9 @@ class Marginal:
                 target[k][:, each.columns] = each.structure.rows(theta[each.theta])
         if self.problem.reml:
             values[:, :, values.shape[2] - self.p :] = self.X
-        return Effects(self.pattern, block.reshape(copies * n, -1), values.reshape(copies * n, -1))
+        return EffectMatrix(
+            self.pattern, block.reshape(copies * n, -1), values.reshape(copies * n, -1)
+        )
 
     def parameters(self, vectors: Array) -> dict[str, Array]:
         names = self.likelihood.predictors
@@ -406,7 +408,7 @@ class Marginal:
         values = np.hstack(columns) if columns else np.zeros((n, 0))
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
         pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
-        effects = Effects(pattern, block, values)
+        effects = EffectMatrix(pattern, block, values)
         known_part = effects.row_products(solution.arrow.rows_solved(effects))
         return (known_part + unseen) * self.likelihood.scale**2
 

@@ -114,8 +114,8 @@ class Pattern:
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
-    """The rows of ``A`` at one value of the parameters.
+class EffectMatrix:
+    """The matrix ``A`` of the random effects at one value of the parameters, row by row.
 
     Attributes
     ----------
@@ -243,7 +243,7 @@ class Arrow:
         The border's part of ``H⁻¹``.
     """
 
-    def __init__(self, effects: Effects, W: Array):
+    def __init__(self, effects: EffectMatrix, W: Array):
         self.effects = effects
         copies, q = effects.pattern.copies, effects.block.shape[1]
         WA = effects.block * W[:, None]
@@ -297,7 +297,7 @@ class Arrow:
             return self.inverse
         return self.inverse + self._cross @ self.K.reshape(self._cross.shape).transpose(0, 2, 1)
 
-    def rows_solved(self, effects: Effects) -> tuple[Array, Array]:
+    def rows_solved(self, effects: EffectMatrix) -> tuple[Array, Array]:
         """``H⁻¹ a`` for each row a, at the columns where a is not zero: (n, q) and (n, k)."""
         codes = effects.pattern.codes
         block = np.zeros_like(effects.block)
@@ -383,7 +383,9 @@ class Solution:
         )
 
 
-def find_modes(effects: Effects, fixed: Array, likelihood, parameters, start) -> Solution | None:
+def find_modes(
+    effects: EffectMatrix, fixed: Array, likelihood, parameters, start
+) -> Solution | None:
     """Maximise the joint density over the effects by damped Newton steps; None if that fails.
 
     Steps use the observed Hessian; where it is not positive definite, its negative weights are set
@@ -398,7 +400,7 @@ def find_modes(effects: Effects, fixed: Array, likelihood, parameters, start) ->
 class _Newton:
     """Newton's method for the modes at one value of the parameters."""
 
-    def __init__(self, effects: Effects, fixed: Array, likelihood, parameters):
+    def __init__(self, effects: EffectMatrix, fixed: Array, likelihood, parameters):
         self.effects, self.fixed = effects, fixed
         self.likelihood, self.parameters = likelihood, parameters
         pattern = effects.pattern
@@ -504,7 +506,7 @@ class _Newton:
         return None
 
 
-def _positive_definite(effects: Effects, W: Array) -> tuple[Arrow | None, bool]:
+def _positive_definite(effects: EffectMatrix, W: Array) -> tuple[Arrow | None, bool]:
     """The factorised Hessian, and whether it is the observed one."""
     if not np.all(np.isfinite(W)):
         return None, False
