@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.effects import (
-    Effects,
+    EffectCurves,
     has_interval,
     mean_label,
     observed,
     predict_along,
-    shown,
+    value_text,
 )
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.columns import levels_of
@@ -92,9 +92,9 @@ def plot_effects(
         _draw_lines(ax, effects, places)
     for number, value in enumerate(effects.by_values):
         table = effects.table if by is None else effects.table[effects.table[by] == value]
-        _draw_curve(ax, effects, table, places, number, "" if by is None else shown(value))
+        _draw_curve(ax, effects, table, places, number, "" if by is None else value_text(value))
     if not effects.numeric:
-        ax.set_xticks(range(len(places)), [str(each) for each in places])
+        ax.set_xticks(range(len(places)), [str(level) for level in places])
         ax.set_xlim(-0.5, len(places) - 0.5)
     style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, effects, level, scale))
     if by is not None:
@@ -102,23 +102,23 @@ def plot_effects(
     return ax
 
 
-def _places(model: Fit, effects: Effects) -> dict:
+def _places(model: Fit, effects: EffectCurves) -> dict:
     """The place of each level of a factor x on the axis; empty for a covariate."""
     if effects.numeric:
         return {}
     levels = levels_of(model.problem.design.frame[effects.x])
-    return {each: place for place, each in enumerate(levels)}
+    return {level: place for place, level in enumerate(levels)}
 
 
 def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
     return values.map(places).to_numpy(float) + shift if places else values.to_numpy(float)
 
 
-def _shift(effects: Effects, number: int) -> float:
+def _shift(effects: EffectCurves, number: int) -> float:
     return _DODGE * (number - (len(effects.by_values) - 1) / 2)
 
 
-def _draw_observed(ax: Axes, model: Fit, effects: Effects, places: dict) -> None:
+def _draw_observed(ax: Axes, model: Fit, effects: EffectCurves, places: dict) -> None:
     table = observed(model, effects)
     by = effects.by
     matched = by in table
@@ -135,7 +135,7 @@ def _draw_observed(ax: Axes, model: Fit, effects: Effects, places: dict) -> None
         )  # fmt: skip
 
 
-def _draw_lines(ax: Axes, effects: Effects, places: dict) -> None:
+def _draw_lines(ax: Axes, effects: EffectCurves, places: dict) -> None:
     for _, line in effects.lines.groupby("line", sort=False):
         for number, value in enumerate(effects.by_values):
             part = line if effects.by is None else line[line[effects.by] == value]
@@ -148,7 +148,7 @@ def _draw_lines(ax: Axes, effects: Effects, places: dict) -> None:
             )  # fmt: skip
 
 
-def _draw_curve(ax, effects: Effects, table, places: dict, number: int, label: str) -> None:
+def _draw_curve(ax, effects: EffectCurves, table, places: dict, number: int, label: str) -> None:
     look = style.series(number)
     at = _on_axis(table[effects.x], places, _shift(effects, number))
     has_interval = "conf_low" in table
@@ -174,7 +174,7 @@ def _draw_curve(ax, effects: Effects, table, places: dict, number: int, label: s
     )  # fmt: skip
 
 
-def _effects_title(model: Fit, effects: Effects, level: str, scale: str) -> str:
+def _effects_title(model: Fit, effects: EffectCurves, level: str, scale: str) -> str:
     parts = []
     if model.n_groups:
         groups = model.problem.design.formula.groups

@@ -22,7 +22,7 @@ _FEW = 5  # so many values of a numeric `by` are shown as they are
 
 
 @dataclass(frozen=True)
-class Effects:
+class EffectCurves:
     """Predictions along `x`, one curve for each value of `by`.
 
     Attributes
@@ -55,7 +55,7 @@ def predict_along(
     level: str = "population",
     scale: str = "response",
     interval: float | None = 0.95,
-) -> Effects:
+) -> EffectCurves:
     """Predict along a column of the fixed part, the others held at their mean or commonest level.
 
     Examples
@@ -89,14 +89,16 @@ def predict_along(
     if not has_interval(model, level, scale):
         interval = None
     curve_level = "marginal" if level == "marginal" else "population"
-    found = predict(model, _filled(grid, held), scale=scale, level=curve_level, interval=interval)
+    predicted = predict(
+        model, _filled(grid, held), scale=scale, level=curve_level, interval=interval
+    )
     if interval is None:
-        grid["estimate"] = found
+        grid["estimate"] = predicted
     else:
-        grid = grid.join(found.drop(columns="std_error"))
+        grid = grid.join(predicted.drop(columns="std_error"))
     lines = _lines(model, x, by, by_values, held, scale) if level == "conditional" else None
-    told = {name: f"{shown(value)} ({how})" for name, (value, how) in held.items()}
-    return Effects(grid, x, by, by_values, told, not is_factor(model, x), lines)
+    held_texts = {name: f"{value_text(value)} ({how})" for name, (value, how) in held.items()}
+    return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines)
 
 
 def has_interval(model: Fit, level: str, scale: str) -> bool:
@@ -121,7 +123,7 @@ def _columns_used(model: Fit) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
     problem = model.problem
     parts = problem.design.formula.right_side
-    parts += [each.text for each in (problem.dispersion, problem.zero) if each is not None]
+    parts += [part.text for part in (problem.dispersion, problem.zero) if part is not None]
     names = dict.fromkeys(name for part in parts for name in variables_in(part))
     return [name for name in names if name in problem.design.frame.columns]
 
@@ -145,7 +147,7 @@ def _typical(model: Fit, name: str) -> tuple:
     if not is_factor(model, name):
         return float(column.mean()), "mean"
     counts = column.value_counts()
-    commonest = [each for each in levels_of(column) if counts[each] == counts.max()]
+    commonest = [level for level in levels_of(column) if counts[level] == counts.max()]
     return commonest[0], "first level" if len(commonest) > 1 else "commonest"
 
 
@@ -153,7 +155,7 @@ def _curve_values(model: Fit, by: str) -> list:
     column = model.problem.design.frame[by]
     if is_factor(model, by) or column.nunique() <= _FEW:
         return levels_of(column)
-    return [float(each) for each in np.quantile(column, [0.1, 0.5, 0.9])]
+    return [float(quantile) for quantile in np.quantile(column, [0.1, 0.5, 0.9])]
 
 
 def _along(model: Fit, x: str, rows: pd.DataFrame) -> list:
@@ -190,14 +192,14 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     return lines
 
 
-def shown(value) -> str:
+def value_text(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 # ------------------------------------------------------------------------------ the observations
 
 
-def observed(model: Fit, effects: Effects) -> pd.DataFrame:
+def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
     """What was observed, comparable with the means: columns `x`, ``y``, ``n`` and perhaps `by`.
 
     Successes are given as proportions; single 0/1 responses as proportions of each value of x (ten
@@ -231,9 +233,9 @@ def _typical_values(model: Fit, but: Sequence) -> dict[str, tuple]:
     return {name: _typical(model, name) for name in _columns_used(model) if name not in but}
 
 
-def _proportions(table: pd.DataFrame, effects: Effects) -> pd.DataFrame:
+def _proportions(table: pd.DataFrame, effects: EffectCurves) -> pd.DataFrame:
     """Means of 0/1 responses where x (and by) are the same, or in classes of x."""
-    x, keys = effects.x, [each for each in (effects.x, effects.by) if each in table]
+    x, keys = effects.x, [name for name in (effects.x, effects.by) if name in table]
     if effects.numeric and table[x].nunique() > 12:
         classes = pd.qcut(table[x], 10, duplicates="drop")
         table = table.assign(**{x: table.groupby(classes, observed=True)[x].transform("mean")})

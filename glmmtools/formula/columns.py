@@ -69,7 +69,7 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def levels_of(column: pd.Series) -> list[Any]:
     """Levels of a factor that occur, in the order of its categories or sorted."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return [each for each in column.cat.categories if (column == each).any()]
+        return [level for level in column.cat.categories if (column == level).any()]
     return sorted(column.unique())
 
 
@@ -114,10 +114,10 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
         raise ValueError(f"the {what} {expression!r} reads no column; make a column of it")
     if "^" in re.sub(r"`[^`]*`", "", expression):
         raise ValueError(f"in the {what} {expression!r}, write ** for a power")
-    for each in names:
-        if each in frame.columns and frame[each].dtype.kind in "mM":
+    for name in names:
+        if name in frame.columns and frame[name].dtype.kind in "mM":
             raise ValueError(
-                f"the {what} {expression!r} reads dates in {each!r}; make a column of days, as in "
+                f"the {what} {expression!r} reads dates in {name!r}; make a column of days, as in "
                 "(end - start).dt.days"
             )
     # what is neither a column nor a call would be read as terms: (a - b) as a without b

@@ -153,7 +153,7 @@ class Design:
         )
 
     def _new_frame(self, data: Any, *expressions: str) -> pd.DataFrame:
-        names = list(dict.fromkeys(name for each in expressions for name in variables_in(each)))
+        names = list(dict.fromkeys(name for text in expressions for name in variables_in(text)))
         whole = to_frame(data)
         frame = select(whole, names) if names else whole
         if names and frame.isna().to_numpy().any():
@@ -163,7 +163,8 @@ class Design:
 
 
 def _offset(parsed: ParsedFormula, frame: pd.DataFrame) -> Array:
-    return sum((numeric(each, frame, "offset") for each in parsed.offsets), np.zeros(len(frame)))
+    offsets = (numeric(text, frame, "offset") for text in parsed.offsets)
+    return sum(offsets, np.zeros(len(frame)))
 
 
 def build_design(
@@ -224,7 +225,7 @@ def build_design(
 def columns_read(parsed: ParsedFormula, whole: pd.DataFrame, *more: str) -> pd.DataFrame:
     """The columns that the right side of a formula reads, and those of further expressions."""
     expressions = [*more, *parsed.right_side]
-    names = [name for each in expressions for name in variables_in(each)]
+    names = [name for text in expressions for name in variables_in(text)]
     return select(whole, list(dict.fromkeys([*names, *parsed.groups])))
 
 

@@ -75,7 +75,7 @@ def parse_formula(text: str) -> ParsedFormula:
     Examples
     --------
     >>> parsed = parse_formula("y ~ x + (1 | block/plot)")
-    >>> parsed.fixed, [each.group for each in parsed.random]
+    >>> parsed.fixed, [term.group for term in parsed.random]
     ('x', ['block', 'block:plot'])
     """
     if not isinstance(text, str):

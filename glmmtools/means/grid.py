@@ -65,7 +65,7 @@ class Grid:
         """Build the grid of ``model.means(factors, by, at)``."""
         design = model.problem.design
         known = _factor_levels(design)
-        offsets = [name for each in design.formula.offsets for name in variables_in(each)]
+        offsets = [name for text in design.formula.offsets for name in variables_in(text)]
         columns = dict.fromkeys([*variables_in(design.formula.fixed), *offsets])
         for name in (*at, *factors, *by):
             _check_known(name, columns, design)
@@ -152,7 +152,7 @@ class Grid:
 
     def _counts(self, weights: str) -> Array:
         """Rows of data in each row of the grid: in its cell, or in its part not of the targets."""
-        names = [each for each in self.factors if weights == "cells" or each not in self.targets]
+        names = [f for f in self.factors if weights == "cells" or f not in self.targets]
         if not names:
             return np.ones(len(self.rows))
         counts = self.data.value_counts(names).to_dict()
@@ -179,13 +179,13 @@ class Grid:
     def description(self, weights: str) -> list[str]:
         """What the means are averaged over, and what is held at which value."""
         averaged = [name for name in self.values if name not in self.targets]
-        told = {
+        weighting = {
             "equal": "equal weights",
             "proportional": "weights by the rows of each combination",
             "cells": "weights by the rows of each cell",
         }
         held = [f"{name} = {value:.4g}" for name, value in self.held.items()]
-        over = f"Averaged over {listed(averaged)} ({told[weights]})." if averaged else ""
+        over = f"Averaged over {listed(averaged)} ({weighting[weights]})." if averaged else ""
         fixed_at = f"Held at: {listed(held)}." if held else ""
         return [note for note in (over, fixed_at, self._interacting()) if note]
 
@@ -242,26 +242,26 @@ def _as_list(given: Any) -> list:
 
 
 def _kept(name: str, given: list, levels: list) -> list:
-    for each in given:
-        if each not in levels:
-            text = [label_of(level) for level in levels]
-            as_text = " as text" if label_of(each) in text else nearest(each, text)
-            shown = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
+    for value in given:
+        if value not in levels:
+            texts = [label_of(level) for level in levels]
+            as_text = " as text" if label_of(value) in texts else nearest(value, texts)
+            known = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
             raise ValueError(
-                f"{name!r} has no level {each!r}; levels{as_text}: {listed(shown, 12)}"
+                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}"
             )
     return given
 
 
 def _numbers(name: str, given: list, observed: Array, warn: bool) -> list[float]:
     try:
-        numbers = [float(each) for each in given]
+        numbers = [float(value) for value in given]
     except (TypeError, ValueError):
         raise ValueError(f"at= needs numbers for the covariate {name!r}; got {given}") from None
     if not np.isfinite(numbers).all():
         raise ValueError(f"at= needs finite numbers for the covariate {name!r}; got {given}")
     low, high = observed.min(), observed.max()
-    outside = [each for each in numbers if not low <= each <= high]
+    outside = [number for number in numbers if not low <= number <= high]
     if outside and warn:
         text = f"{name} = {listed(map(label_of, outside))} lies outside the data"
         issued = messages.DataWarning(

@@ -101,8 +101,9 @@ def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:
 
 def _times(column: ModelColumn, text: Callable[[str], str]) -> str:
     """What a coefficient is multiplied by: nothing for the intercept."""
-    numbers = [] if column.scale == 1 else [f"{column.scale:g}"]
-    return "".join(rf"\,{each}" for each in (*numbers, *(_value(f, text) for f in column.factors)))
+    values = [] if column.scale == 1 else [f"{column.scale:g}"]
+    values += [_value(factor, text) for factor in column.factors]
+    return "".join(rf"\,{value}" for value in values)
 
 
 def _value(factor: Factor, text: Callable[[str], str]) -> str:

@@ -84,7 +84,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     sentences = [_model_sentence(model), _method_sentence(model)]
     if not model.converged:
         sentences.append("The fit did not converge, and no estimates are reported.")
-    sentences += [first_sentence(str(each)) for each in model.messages]
+    sentences += [first_sentence(str(message)) for message in model.messages]
     if model.converged:
         sentences += _estimate_sentences(model, level)
         sentences += _test_sentences(model)
@@ -112,7 +112,7 @@ def _model_sentence(model: Fit) -> str:
         "an intercept only as fixed part" if formula.fixed == "1"
         else f"the fixed part {formula.fixed}"
     ]  # fmt: skip
-    parts += [f"the offset {each}" for each in formula.offsets]
+    parts += [f"the offset {offset}" for offset in formula.offsets]
     if problem.design.has_offset and not formula.offsets:
         parts.append("an offset")
     parts += [_random_part(term) for term in problem.design.random]
@@ -211,8 +211,8 @@ def _heading(model: Fit, ratio: str | None) -> str:
     if model.link.name != "identity":
         return f"Coefficients on the {model.link.name} scale"
     factors = [factor for column in model.problem.design.columns for factor in column.factors]
-    kinds = ["Differences"] if any(isinstance(each, Indicator) for each in factors) else []
-    kinds += ["slopes"] if any(isinstance(each, Numeric) for each in factors) else []
+    kinds = ["Differences"] if any(isinstance(factor, Indicator) for factor in factors) else []
+    kinds += ["slopes"] if any(isinstance(factor, Numeric) for factor in factors) else []
     return " and ".join(kinds).capitalize()
 
 
@@ -256,8 +256,8 @@ def _held_by_interactions(model: Fit, column: ModelColumn) -> list[str] | None:
     own, held = set(column.variables), {}
     for other in model.problem.design.columns:
         if own < set(other.variables):
-            held |= {each.variable: each for each in other.factors if each.variable not in own}
-    zeros = [_zero_of(factor) for factor in held.values()]
+            held |= {factor.variable: factor for factor in other.factors}
+    zeros = [_zero_of(factor) for variable, factor in held.items() if variable not in own]
     return None if None in zeros else zeros
 
 
@@ -273,7 +273,7 @@ def _zero_of(factor: Factor) -> str | None:
 
 def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     columns = model.problem.design.columns
-    factors = {each.variable: each for column in columns for each in column.factors}
+    factors = {factor.variable: factor for column in columns for factor in column.factors}
     zeros = [_zero_of(factor) for factor in factors.values()]
     beyond = any(not _has_zero(model, factor) for factor in factors.values())
     if None in zeros or beyond or model.problem.zero is not None:
@@ -284,9 +284,9 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     what = "probability" if model.family.takes_trials else "mean"
     random = " with random effects at 0" if model.n_groups else ""
     low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
-    shown = _rounded(float(model.link.inverse(row["estimate"])), low, high)
+    mean, low, high = _rounded(float(model.link.inverse(row["estimate"])), low, high)
     confidence = percent.replace("intervals", "interval")
-    return [f"{where} {what}{random} was {shown[0]} ({confidence} {shown[1]} to {shown[2]})."]
+    return [f"{where} {what}{random} was {mean} ({confidence} {low} to {high})."]
 
 
 def _has_zero(model: Fit, factor: Factor) -> bool:
@@ -301,7 +301,7 @@ def _has_zero(model: Fit, factor: Factor) -> bool:
 
 def _interval(row: pd.Series, scale=np.asarray) -> str:
     """Estimate, interval, test: ``"0.37 (0.20 to 0.68; z = -3.24, p = 0.0012)"``."""
-    values = [float(scale(row[each])) for each in ("estimate", "conf_low", "conf_high")]
+    values = [float(scale(row[name])) for name in ("estimate", "conf_low", "conf_high")]
     estimate, low, high = _rounded(*values)
     df = row["df"]
     statistic = f"t({fixed(df, 1)})" if np.isfinite(df) else "z"
@@ -317,8 +317,8 @@ def _rounded(estimate: float, low: float, high: float) -> list[str]:
 
 
 def _p(value: float) -> str:
-    shown = p_text(value)
-    return f"p < {shown[1:]}" if shown.startswith("<") else f"p = {shown}"
+    text = p_text(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 # -- tests, variances, software
@@ -372,8 +372,8 @@ def _dispersion_sentences(model: Fit) -> list[str]:
         ("further coefficient", [name for name in values.index if name not in shape]),
     ):
         if names:
-            shown = [f"{name} = {three_digits(values[name])}" for name in names]
-            sentences.append(f"{_the(noun, shown)} {_joined(shown)}.")
+            equations = [f"{name} = {three_digits(values[name])}" for name in names]
+            sentences.append(f"{_the(noun, equations)} {_joined(equations)}.")
     return sentences
 
 
