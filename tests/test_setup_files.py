@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOWEST = runpy.run_path(str(ROOT / "tools" / "make_lowest.py"))
 OFFLINE = runpy.run_path(str(ROOT / "tools" / "make_offline.py"))
 
 
@@ -66,6 +67,25 @@ def test_one_python_in_the_hosted_set_ups_and_it_is_one_the_package_takes():
     docker = re.search(r"^FROM python:(3\.\d+)", read("Dockerfile"), flags=re.MULTILINE).group(1)
     assert binder == docker
     assert int(binder.split(".")[1]) >= 11
+
+
+# ---- lowest versions -----------------------------------------------------------------------------
+
+
+def test_ci_runs_every_target_that_tests():
+    targets = re.findall(r"^(test[a-z-]*):", read("Makefile"), flags=re.MULTILINE)
+    assert sorted(re.findall(r"^make (\S+)$", read(".ci/run"), flags=re.MULTILINE)) == sorted(
+        targets
+    )
+
+
+def test_only_what_the_course_does_not_name_keeps_its_locked_version():
+    wishes = LOWEST["pins_of_others"](
+        'a==1 ; sys_platform == "win32" \\\n    --hash=sha256:00\n'
+        "b==2 \\\n    --hash=sha256:11\nb-c==3\n    --hash=sha256:22\n",
+        {"b"},
+    )
+    assert wishes == 'a==1 ; sys_platform == "win32"\nb-c==3\n'
 
 
 # ---- offline -------------------------------------------------------------------------------------
