@@ -113,7 +113,7 @@ QUESTIONS = (
         ("e.contrasts()", "differences or ratios, Tukey"),
         ("e.letters()", "no letter shared: they differ"),
     )),
-    ("What does it predict?  m.predict(new, level=…)", (
+    ("What does it predict?  m.predict(new, effects=…)", (
         ('"conditional"', "for the groups in the data"),
         ('"population"', "for a typical group, u = 0"),
         ('"marginal"', "averaged over all groups"),

@@ -231,8 +231,9 @@ def test_a_confidence_level_in_percent_is_refused_with_the_fix(level, hint):
     ("call", "message"),
     [
         (lambda m: m.predict(scale="log"), "scale must be one of response, link; got 'log'"),
-        (lambda m: m.predict(level="group"), "level must be one of conditional, population"),
-        (lambda m: m.predict(level="marginal", scale="link"), "on the response scale only"),
+        (lambda m: m.predict(level="population"), r"effects='population'"),
+        (lambda m: m.predict(effects="group"), "effects must be one of conditional, population"),
+        (lambda m: m.predict(effects="marginal", scale="link"), "on the response scale only"),
         (lambda m: m.predict(TRIAL.drop(columns="x")), "there is no column 'x'"),
         (lambda m: m.predict(TRIAL.assign(trt="z")), "a factor level that the model has not seen"),
         (lambda m: m.predict(TRIAL.assign(x=np.nan)), "missing value in column 'x'"),

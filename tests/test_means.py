@@ -164,7 +164,7 @@ def test_means_weighted_by_cells_are_the_raw_means_of_a_saturated_least_squares_
 
 def test_a_mean_is_the_prediction_at_its_row_of_the_grid(seeds_model):
     frame = seeds_model.means(["variety", "extract"]).frame
-    predicted = seeds_model.predict(frame[["variety", "extract"]], level="population")
+    predicted = seeds_model.predict(frame[["variety", "extract"]], effects="population")
     np.testing.assert_allclose(frame["estimate"], predicted)
 
 

@@ -109,10 +109,10 @@ def test_fitted_values_are_the_inverse_link_of_fixed_part_plus_modes(herds, herd
 def test_prediction_levels_differ_in_the_random_effects(herds, herds_model):
     new = pd.DataFrame({"period": ["1", "1"], "herd": ["1", "a new herd"]})
     conditional = herds_model.predict(new)
-    population = herds_model.predict(new, level="population")
+    population = herds_model.predict(new, effects="population")
     assert conditional[0] > population[0]
     assert conditional[1] == pytest.approx(population[1])
-    without_herd = herds_model.predict(new[["period"]], level="population", scale="link")
+    without_herd = herds_model.predict(new[["period"]], effects="population", scale="link")
     np.testing.assert_allclose(without_herd, herds_model.params["Intercept"])
 
 
@@ -123,7 +123,7 @@ def test_marginal_predictions_average_over_the_random_effects(herds_model):
     expected, _ = integrate.quad(
         lambda u: stats.norm.pdf(u, 0, sd) / (1 + np.exp(-mean - u)), -8 * sd, 8 * sd, epsabs=1e-12
     )
-    assert herds_model.predict(new, level="marginal")[0] == pytest.approx(expected, rel=1e-9)
+    assert herds_model.predict(new, effects="marginal")[0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_pearson_residuals_are_divided_by_the_standard_deviation_of_the_family(herds, herds_model):
@@ -289,7 +289,7 @@ def test_degrees_of_freedom_of_contrasts_agree_with_those_of_coefficients(engine
 
 def test_population_intervals_of_a_normal_model_are_those_of_its_t_tests(sleep_model):
     new = pd.DataFrame({"days": [0.0]})
-    row = sleep_model.predict(new, level="population", interval=0.95).iloc[0]
+    row = sleep_model.predict(new, effects="population", level=0.95).iloc[0]
     table = sleep_model.tidy().loc["Intercept"]
     np.testing.assert_allclose(
         row[["estimate", "std_error", "conf_low", "conf_high"]].astype(float),

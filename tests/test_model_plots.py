@@ -86,7 +86,7 @@ def test_the_curve_and_band_of_a_covariate_are_the_predictions(sleep):
     ax = sleep.plot_effects("days")
     days, mean = curve(ax).get_xydata().T
     assert (days[0], days[-1]) == (0, 9)
-    expected = sleep.predict({"days": days}, level="population", interval=0.95)
+    expected = sleep.predict({"days": days}, effects="population", level=0.95)
     np.testing.assert_allclose(mean, expected["estimate"])
     band = ax.collections[-1].get_paths()[0].vertices
     assert band[:, 1].min() == pytest.approx(expected["conf_low"].min())
@@ -98,9 +98,9 @@ def test_the_curve_and_band_of_a_covariate_are_the_predictions(sleep):
 
 
 def test_the_points_of_a_factor_are_the_predictions_with_their_intervals(herds):
-    ax = herds.plot_effects("period", interval=0.9)
+    ax = herds.plot_effects("period", level=0.9)
     assert [each.get_text() for each in ax.get_xticklabels()] == ["1", "2", "3", "4"]
-    expected = herds.predict({"period": list("1234")}, level="population", interval=0.9)
+    expected = herds.predict({"period": list("1234")}, effects="population", level=0.9)
     line, _, (bars,) = ax.containers[0].lines
     np.testing.assert_allclose(line.get_xydata()[:, 1], expected["estimate"])
     limits = np.array([each[:, 1] for each in bars.get_segments()])
@@ -117,7 +117,7 @@ def test_the_other_columns_are_held_at_mean_and_commonest_level_and_the_title_sa
     ax = epilepsy.plot_effects("base", scale="link")
     base, eta = curve(ax).get_xydata().T
     new = {"base": base, "age": data["age"].mean(), "treatment": "progabide"}
-    expected = epilepsy.predict(new, level="population", scale="link")
+    expected = epilepsy.predict(new, effects="population", scale="link")
     np.testing.assert_allclose(eta, expected)
     title = ax.get_title(loc="left").replace("\n", " ")
     assert "random effects at 0 (a typical subject, not the average)" in title
@@ -150,7 +150,7 @@ def test_conditional_lines_are_the_predictions_of_each_group_over_its_own_values
     data = gt.load_data("sleep")
     data = data[~((data["subject"] == "308") & (data["days"] > 4))]
     model = gt.fit("reaction ~ days + (days | subject)", data, reml=True)
-    lines = with_gid(model.plot_effects("days", level="conditional"), "group")
+    lines = with_gid(model.plot_effects("days", effects="conditional"), "group")
     assert len(lines) == 18
     days, mean = lines[0].get_xydata().T
     assert days.max() == 4
@@ -159,7 +159,7 @@ def test_conditional_lines_are_the_predictions_of_each_group_over_its_own_values
 
 
 def test_marginal_means_are_averaged_over_the_random_effects_and_have_no_interval(epilepsy):
-    ax = epilepsy.plot_effects("treatment", level="marginal")
+    ax = epilepsy.plot_effects("treatment", effects="marginal")
     variance = epilepsy.variance_components["variance"][0]
     population = curve_values(epilepsy.plot_effects("treatment"))
     np.testing.assert_allclose(curve_values(ax), population * np.exp(variance / 2), rtol=1e-6)
@@ -385,12 +385,12 @@ def test_the_fit_plot_shows_fitted_and_observed_values_around_the_identity_line(
     ("call", "said"),
     [
         (lambda m: m.plot_effects("perid"), r"x='perid' is not a column .*did you mean 'period'"),
-        (lambda m: m.plot_effects("herd"), r"x='herd' .* a grouping factor: level='conditional'"),
+        (lambda m: m.plot_effects("herd"), r"x='herd' .* a grouping factor: effects='conditional'"),
         (lambda m: m.plot_effects("period", by="size"), r"by='size' is not a column of the fixed"),
         (lambda m: m.plot_effects("period", by="period"), r"x and by are both 'period'"),
-        (lambda m: m.plot_effects("period", level="group"), r"level must be one of population"),
+        (lambda m: m.plot_effects("period", effects="group"), r"effects must be one of population"),
         (lambda m: m.plot_random_effects("herds"), r"no grouping factor 'herds' .*mean 'herd'"),
-        (lambda m: m.plot_random_effects(interval=95), r"strictly between 0 and 1; got 95"),
+        (lambda m: m.plot_random_effects(level=95), r"strictly between 0 and 1; got 95"),
         (lambda m: m.plot_shrinkage("period"), r"no grouping factor 'period'"),
         (lambda m: m.covariance([56]), r"positions from 0 to 55"),
         (lambda m: m.plot_random_effects(ax=plt.subplots(1, 2)[1]), r"has 1 panel.*ax has 2"),
@@ -406,8 +406,8 @@ def test_plots_of_random_effects_need_random_effects(plot):
     model = gt.fit("yield ~ nitro", gt.load_data("oats"))
     with pytest.raises(ValueError, match=r"'yield ~ nitro' has no random effects; one is added"):
         getattr(model, plot)()
-    with pytest.raises(ValueError, match="level='conditional' is for random effects"):
-        model.plot_effects("nitro", level="conditional")
+    with pytest.raises(ValueError, match="effects='conditional' is for random effects"):
+        model.plot_effects("nitro", effects="conditional")
 
 
 def test_a_fit_that_did_not_converge_is_not_drawn():

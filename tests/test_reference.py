@@ -182,7 +182,7 @@ def test_conditional_predictions_and_their_standard_errors_are_glmmtmbs(model_id
     expected = MODELS[model_id]["predictions"]
     if "link_se" not in expected:
         pytest.skip("the reference is not from glmmTMB")
-    mine = fitted(model_id, engine).predict(scale="link", interval=0.95).iloc[expected["rows"]]
+    mine = fitted(model_id, engine).predict(scale="link", level=0.95).iloc[expected["rows"]]
     se = np.array(expected["link_se"], float)
     assert np.max(np.abs(mine["estimate"] - expected["link"]) / se) < 1e-3
     np.testing.assert_allclose(mine["std_error"], se, rtol=5e-4)

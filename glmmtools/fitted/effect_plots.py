@@ -36,9 +36,9 @@ def plot_effects(
     model: Fit,
     x: str,
     by: str | None = None,
-    level: str = "population",
+    effects: str = "population",
     scale: str = "response",
-    interval: float | None = 0.95,
+    level: float | None = 0.95,
     ax: Axes | None = None,
     data: bool = True,
 ) -> Axes:
@@ -53,11 +53,11 @@ def plot_effects(
     by : str, optional
         A second column: one curve for each level, or for few values or the 10, 50 and 90 %
         quantiles of a covariate.
-    level : {"population", "conditional", "marginal"}
+    effects : {"population", "conditional", "marginal"}
         With random effects at zero; the same with a thin line for each group; or averaged over the
         random effects (without interval).
     scale : {"response", "link"}
-    interval : float, optional
+    level : float, optional
         Confidence level of the intervals of the mean; None draws none.
     ax : Axes, optional
         Default: a new figure.
@@ -79,34 +79,34 @@ def plot_effects(
     --------
     >>> import glmmtools as gt
     >>> m = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"), reml=True)
-    >>> ax = m.plot_effects("days", level="conditional")
+    >>> ax = m.plot_effects("days", effects="conditional")
     >>> ax.get_ylabel()
     'mean of reaction'
     """
-    effects = predict_along(model, x, by, level, scale, interval)
+    curves = predict_along(model, x, by, effects, scale, level)
     ax = style.new_axes(ax)
-    places = _places(model, effects)
+    places = _places(model, curves)
     if data and (scale == "response" or model.link.name == "identity"):
-        _draw_observed(ax, model, effects, places)
-    if effects.lines is not None:
-        _draw_lines(ax, effects, places)
-    for number, value in enumerate(effects.by_values):
-        table = effects.table if by is None else effects.table[effects.table[by] == value]
-        _draw_curve(ax, effects, table, places, number, "" if by is None else value_text(value))
-    if not effects.numeric:
+        _draw_observed(ax, model, curves, places)
+    if curves.lines is not None:
+        _draw_lines(ax, curves, places)
+    for number, value in enumerate(curves.by_values):
+        table = curves.table if by is None else curves.table[curves.table[by] == value]
+        _draw_curve(ax, curves, table, places, number, "" if by is None else value_text(value))
+    if not curves.numeric:
         ax.set_xticks(range(len(places)), [str(level) for level in places])
         ax.set_xlim(-0.5, len(places) - 0.5)
-    style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, effects, level, scale))
+    style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, curves, effects, scale))
     if by is not None:
         style.legend_outside(ax, by)
     return ax
 
 
-def _places(model: Fit, effects: EffectCurves) -> dict:
+def _places(model: Fit, curves: EffectCurves) -> dict:
     """The place of each level of a factor x on the axis; empty for a covariate."""
-    if effects.numeric:
+    if curves.numeric:
         return {}
-    levels = levels_of(model.problem.design.frame[effects.x])
+    levels = levels_of(model.problem.design.frame[curves.x])
     return {level: place for place, level in enumerate(levels)}
 
 
@@ -114,20 +114,20 @@ def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
     return values.map(places).to_numpy(float) + shift if places else values.to_numpy(float)
 
 
-def _shift(effects: EffectCurves, number: int) -> float:
-    return _DODGE * (number - (len(effects.by_values) - 1) / 2)
+def _shift(curves: EffectCurves, number: int) -> float:
+    return _DODGE * (number - (len(curves.by_values) - 1) / 2)
 
 
-def _draw_observed(ax: Axes, model: Fit, effects: EffectCurves, places: dict) -> None:
-    table = observed(model, effects)
-    by = effects.by
+def _draw_observed(ax: Axes, model: Fit, curves: EffectCurves, places: dict) -> None:
+    table = observed(model, curves)
+    by = curves.by
     matched = by in table
     sizes = 12 + 60 * table["n"] / table["n"].max() if table["n"].max() > 1 else table["n"] * 14
     jitter = np.random.default_rng(0).uniform(-0.05, 0.05, len(table)) if places else 0.0
-    for number, value in enumerate(effects.by_values if matched else [None]):
+    for number, value in enumerate(curves.by_values if matched else [None]):
         rows = (table[by] == value).to_numpy() if matched else np.ones(len(table), bool)
         look = style.series(number)
-        at = _on_axis(table[effects.x], places, _shift(effects, number) if matched else _BESIDE)
+        at = _on_axis(table[curves.x], places, _shift(curves, number) if matched else _BESIDE)
         ax.scatter(
             (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
             facecolors="none", edgecolors=look.color if matched else style.DATA, linewidths=0.8,
@@ -135,12 +135,12 @@ def _draw_observed(ax: Axes, model: Fit, effects: EffectCurves, places: dict) ->
         )  # fmt: skip
 
 
-def _draw_lines(ax: Axes, effects: EffectCurves, places: dict) -> None:
-    for _, line in effects.lines.groupby("line", sort=False):
-        for number, value in enumerate(effects.by_values):
-            part = line if effects.by is None else line[line[effects.by] == value]
-            at = _on_axis(part[effects.x], places, _shift(effects, number))
-            color = style.DATA if effects.by is None else style.series(number).color
+def _draw_lines(ax: Axes, curves: EffectCurves, places: dict) -> None:
+    for _, line in curves.lines.groupby("line", sort=False):
+        for number, value in enumerate(curves.by_values):
+            part = line if curves.by is None else line[line[curves.by] == value]
+            at = _on_axis(part[curves.x], places, _shift(curves, number))
+            color = style.DATA if curves.by is None else style.series(number).color
             marker = "." if len(part) == 1 else None
             ax.plot(
                 at, part["estimate"], color=color, marker=marker, linewidth=0.8, alpha=0.6,
@@ -148,11 +148,11 @@ def _draw_lines(ax: Axes, effects: EffectCurves, places: dict) -> None:
             )  # fmt: skip
 
 
-def _draw_curve(ax, effects: EffectCurves, table, places: dict, number: int, label: str) -> None:
+def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, label: str) -> None:
     look = style.series(number)
-    at = _on_axis(table[effects.x], places, _shift(effects, number))
+    at = _on_axis(table[curves.x], places, _shift(curves, number))
     has_interval = "conf_low" in table
-    if effects.numeric:
+    if curves.numeric:
         ax.plot(
             at, table["estimate"], color=look.color, linestyle=look.linestyle, linewidth=2,
             label=label or None, zorder=4, gid="curve",
@@ -174,7 +174,7 @@ def _draw_curve(ax, effects: EffectCurves, table, places: dict, number: int, lab
     )  # fmt: skip
 
 
-def _effects_title(model: Fit, effects: EffectCurves, level: str, scale: str) -> str:
+def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
     parts = []
     if model.n_groups:
         groups = model.problem.design.formula.groups
@@ -186,11 +186,11 @@ def _effects_title(model: Fit, effects: EffectCurves, level: str, scale: str) ->
                 "population": f"random effects at 0{typical}",
                 "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
                 "marginal": "averaged over the random effects",
-            }[level]
+            }[effects]
         )
-    if effects.held:
-        parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in effects.held.items()))
-    if not has_interval(model, level, scale):
+    if curves.held:
+        parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
+    if not has_interval(model, effects, scale):
         parts.append("no interval")
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
 

@@ -52,9 +52,9 @@ def predict_along(
     model: Fit,
     x: str,
     by: str | None = None,
-    level: str = "population",
+    effects: str = "population",
     scale: str = "response",
-    interval: float | None = 0.95,
+    level: float | None = 0.95,
 ) -> EffectCurves:
     """Predict along a column of the fixed part, the others held at their mean or commonest level.
 
@@ -68,7 +68,7 @@ def predict_along(
     100   9.0     345.6     325.4      365.8
     """
     require_converged(model, "a plot of effects needs")
-    one_of("level", level, ("population", "conditional", "marginal"))
+    one_of("effects", effects, ("population", "conditional", "marginal"))
     one_of("scale", scale, ("response", "link"))
     frame = model.problem.design.frame
     _check_column(model, "x", x)
@@ -86,24 +86,24 @@ def predict_along(
             grid[by] = value
         parts.append(grid)
     grid = pd.concat(parts, ignore_index=True)
-    if not has_interval(model, level, scale):
-        interval = None
-    curve_level = "marginal" if level == "marginal" else "population"
+    if not has_interval(model, effects, scale):
+        level = None
+    curve_effects = "marginal" if effects == "marginal" else "population"
     predicted = predict(
-        model, _filled(grid, held), scale=scale, level=curve_level, interval=interval
+        model, _filled(grid, held), scale=scale, effects=curve_effects, level=level
     )
-    if interval is None:
+    if level is None:
         grid["estimate"] = predicted
     else:
         grid = grid.join(predicted.drop(columns="std_error"))
-    lines = _lines(model, x, by, by_values, held, scale) if level == "conditional" else None
+    lines = _lines(model, x, by, by_values, held, scale) if effects == "conditional" else None
     held_texts = {name: f"{value_text(value)} ({how})" for name, (value, how) in held.items()}
     return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines)
 
 
-def has_interval(model: Fit, level: str, scale: str) -> bool:
+def has_interval(model: Fit, effects: str, scale: str) -> bool:
     """Means averaged over the random effects or over extra zeros come without an interval."""
-    return level != "marginal" and (scale == "link" or model.problem.zero is None)
+    return effects != "marginal" and (scale == "link" or model.problem.zero is None)
 
 
 def _check_column(model: Fit, argument: str, name: str) -> None:
@@ -112,7 +112,9 @@ def _check_column(model: Fit, argument: str, name: str) -> None:
         return
     hint = nearest(name, columns)
     if name in model.problem.design.formula.groups:
-        hint = ", but a grouping factor: level='conditional' draws one line for each of its levels"
+        hint = (
+            ", but a grouping factor: effects='conditional' draws one line for each of its levels"
+        )
     raise ValueError(
         f"{argument}={name!r} is not a column of the fixed part{hint}. "
         f"Columns: {listed(columns) or 'none'}"
@@ -175,8 +177,8 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     design = model.problem.design
     if not design.random:
         raise ValueError(
-            f"level='conditional' is for random effects; {model.formula!r} has none. "
-            "Use level='population'"
+            f"effects='conditional' is for random effects; {model.formula!r} has none. "
+            "Use effects='population'"
         )
     keys = design.formula.groups
     by_factor = by is not None and is_factor(model, by)
@@ -188,7 +190,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
             part = pd.DataFrame({x: _along(model, x, rows)}).assign(line=number, **one)
             parts.append(part if value is None else part.assign(**{by: value}))
     lines = pd.concat(parts, ignore_index=True)
-    lines["estimate"] = predict(model, _filled(lines, held), scale=scale, level="conditional")
+    lines["estimate"] = predict(model, _filled(lines, held), scale=scale, effects="conditional")
     return lines
 
 

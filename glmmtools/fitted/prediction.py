@@ -12,7 +12,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import linear_predictor
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_level, one_of
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -22,8 +22,8 @@ def predict(
     model: Fit,
     newdata: Any = None,
     scale: str = "response",
-    level: str = "conditional",
-    interval: float | None = None,
+    effects: str = "conditional",
+    level: float | None = None,
 ) -> pd.Series | pd.DataFrame:
     """Predicted means, with standard errors and intervals where asked.
 
@@ -34,9 +34,9 @@ def predict(
         random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
         given as ``offset=`` is not carried over.
     scale : {"response", "link"}
-    level : {"conditional", "population", "marginal"}
+    effects : {"conditional", "population", "marginal"}
         With the random effects at their modes, at zero, or averaged over their distribution.
-    interval : float, optional
+    level : float, optional
         Confidence level of an interval for the predicted mean. Conditional standard errors hold
         the uncertainty of all parameters and of the random effects; for a new level, its whole
         variance. At the population level of a normal model the quantile is Student's t. Limits are
@@ -45,28 +45,30 @@ def predict(
     Returns
     -------
     Series or DataFrame
-        One row a row of `newdata`, with its index: the mean, or with `interval` the columns
+        One row a row of `newdata`, with its index: the mean, or with `level` the columns
         ``estimate, std_error, conf_low, conf_high``.
     """
     one_of("scale", scale, ("response", "link"))
-    one_of("level", level, ("conditional", "population", "marginal"))
-    if level == "marginal" and scale == "link":
-        raise ValueError("level='marginal' averages means: it is on the response scale only")
+    if level is not None:
+        check_level(level)
+    one_of("effects", effects, ("conditional", "population", "marginal"))
+    if effects == "marginal" and scale == "link":
+        raise ValueError("effects='marginal' averages means: it is on the response scale only")
     design = model.problem.design
     if newdata is None:
         X, offset, random, index = design.X, design.offset, design.random, design.frame.index
     else:
         X, offset = design.fixed_on(newdata)
         random = ()
-        if level != "population":
-            random = design.random_on(newdata, with_codes=level == "conditional")
+        if effects != "population":
+            random = design.random_on(newdata, with_codes=effects == "conditional")
         index = getattr(newdata, "index", None)
-    modes = [term.modes for term in model.estimate.terms] if level == "conditional" else []
-    used = random if level == "conditional" else ()
+    modes = [term.modes for term in model.estimate.terms] if effects == "conditional" else []
+    used = random if effects == "conditional" else ()
     eta = linear_predictor(X, used, model.estimate.beta, modes) + offset
-    if interval is not None:
-        return _intervals(model, eta, X, used, scale, level, interval, index)
-    if level == "marginal":
+    if level is not None:
+        return _intervals(model, eta, X, used, scale, effects, level, index)
+    if effects == "marginal":
         values = _averaged(model, eta, random)
     else:
         values = eta if scale == "link" else model.link.inverse(eta)
@@ -75,17 +77,17 @@ def predict(
     return pd.Series(values, index=index, name="predicted")
 
 
-def _intervals(model, eta, X, random, scale, level, interval, index) -> pd.DataFrame:
-    if level == "marginal":
-        raise ValueError("intervals are for level='conditional' or 'population'")
+def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFrame:
+    if effects == "marginal":
+        raise ValueError("intervals are for effects='conditional' or 'population'")
     if scale == "response" and model.problem.zero is not None:
         raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
-    if level == "conditional" and random:
+    if effects == "conditional" and random:
         sd, df = model.joint.predictor_sds(X, random), np.inf
     else:
         sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model.estimate.cov_beta, X))
         df = contrast_df(model, X)
-    columns = limits(eta, sd, df, interval, model.link if scale == "response" else None)
+    columns = limits(eta, sd, df, level, model.link if scale == "response" else None)
     return pd.DataFrame(columns, index=index).drop(columns="df")
 
 

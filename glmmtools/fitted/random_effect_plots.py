@@ -33,7 +33,7 @@ _ROWS_SHOWN = 60
 def plot_random_effects(
     model: Fit,
     group: str | None = None,
-    interval: float = 0.95,
+    level: float = 0.95,
     ax: Axes | Array | None = None,
 ) -> Axes | Array:
     """Draw the conditional modes of the random effects, sorted, with bars: a caterpillar plot.
@@ -46,7 +46,7 @@ def plot_random_effects(
     ----------
     group : str, optional
         A grouping factor; default all of them, one panel for each effect.
-    interval : float
+    level : float
         Probability that the bars cover.
     ax : Axes or array of Axes, optional
         As many as there are panels.
@@ -69,7 +69,7 @@ def plot_random_effects(
     18
     """
     require_converged(model, "a plot of random effects needs")
-    quantile = float(t_quantile(interval, np.inf))
+    quantile = float(t_quantile(level, np.inf))
     panels = [
         (term, estimate.modes, name)
         for term, estimate in terms_of(model, group)

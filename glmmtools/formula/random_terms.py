@@ -162,7 +162,7 @@ def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
         row = unknown.argmax()
         raise ValueError(
             f"{term.group} {term.levels[codes[row]]!r} has no {term.column_name} = {time[row]:g} "
-            "in the data of the fit; predict with level='population'"
+            "in the data of the fit; predict with effects='population'"
         )
     return same.argmax(axis=1)
 

@@ -115,7 +115,7 @@ class SimulatedResiduals:
         values = (below + rng.uniform(size=model.nobs) * (1 + tied)) / (n + 1)
         values = np.clip(values, 1e-12, 1 - 1e-12)
         self.residuals = model.by_row(values, "residual")
-        self.fitted = predict(model, level="population").rename("fitted")
+        self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
 

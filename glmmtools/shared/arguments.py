@@ -29,6 +29,11 @@ def check_level(level: float, argument: str = "level") -> None:
     ...
     ValueError: level must lie strictly between 0 and 1; got 95. Use 0.95
     """
+    if level in ("conditional", "population", "marginal"):
+        raise ValueError(
+            f"{argument} is a confidence level, such as 0.95; which random effects a mean holds is "
+            f"effects={level!r}"
+        )
     if not 0 < level < 1:
         hint = f". Use {level / 100:g}" if 1 < level < 100 else ""
         raise ValueError(f"{argument} must lie strictly between 0 and 1; got {level:g}{hint}")

@@ -136,7 +136,7 @@ EXERCISES = (
             "belongs to a pig with u = 0 on top of that. Sums need means.",
             "b": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
             "so the mean over all pigs is larger.",
-            "c": "A total over many pigs is their number times the mean, and level='marginal' "
+            "c": "A total over many pigs is their number times the mean, and effects='marginal' "
             "averages the mean over all pigs.",
             "d": "The ratios of the weeks are the same, but the farm orders kilograms, not ratios.",
         },

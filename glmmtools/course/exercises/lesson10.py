@@ -36,10 +36,10 @@ def _wheeze() -> FittedModel:
     return fit(formula, load_data("wheeze"), "binomial", nagq=25)
 
 
-def _at_7(level: str, scale: str = "response") -> np.ndarray:
+def _at_7(effects: str, scale: str = "response") -> np.ndarray:
     """Children of 7 whose mother does not smoke, and whose mother does."""
     new = pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})
-    return _wheeze().predict(new, scale=scale, level=level).to_numpy()
+    return _wheeze().predict(new, scale=scale, effects=effects).to_numpy()
 
 
 def _marginal_log_odds() -> float:
