@@ -89,9 +89,7 @@ def predict_along(
     if not has_interval(model, effects, scale):
         level = None
     curve_effects = "marginal" if effects == "marginal" else "population"
-    predicted = predict(
-        model, _filled(grid, held), scale=scale, effects=curve_effects, level=level
-    )
+    predicted = predict(model, _filled(grid, held), scale=scale, effects=curve_effects, level=level)
     if level is None:
         grid["estimate"] = predicted
     else:

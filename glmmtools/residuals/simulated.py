@@ -24,6 +24,7 @@ from scipy import special
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
+from glmmtools.residuals.columns import name_of, values_by_row
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
 from glmmtools.residuals.tests import (  # fmt: skip
@@ -35,7 +36,6 @@ from glmmtools.residuals.tests import (  # fmt: skip
     rank_score_statistic,
     smooth_basis,
 )
-from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -288,8 +288,8 @@ class SimulatedResiduals:
         ValueError
             If there is no such column, it is not numeric, or has one value only.
         """
-        name = "the prediction" if x is None else _name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else self._column(x, "x")
+        name = "the prediction" if x is None else name_of(x, "x")
+        values = self.fitted.to_numpy() if x is None else values_by_row(self.model, x, "x")
         if not np.issubdtype(values.dtype, np.number):
             raise ValueError(
                 f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
@@ -323,11 +323,11 @@ class SimulatedResiduals:
         column : str or array_like
             A column that the model uses, or one label a row.
         """
-        labels = self._column(column, "column")
+        labels = values_by_row(self.model, column, "column")
         codes, levels = pd.factorize(labels, sort=True)
         if len(levels) < 2:
             raise ValueError(
-                f"{_name_of(column, 'column')} has one level only; groups need two or more"
+                f"{name_of(column, 'column')} has one level only; groups need two or more"
             )
         observed, null = (
             np.stack([cramer_von_mises(u[..., codes == k]) for k in range(len(levels))], axis=-1)
@@ -342,7 +342,7 @@ class SimulatedResiduals:
                 "statistic": observed,
                 "p_value": [p_value(each, largest) for each in observed],
             },
-            index=pd.Index(levels, name=_name_of(column, "level")),
+            index=pd.Index(levels, name=name_of(column, "level")),
         )
         worst = table["statistic"].idxmax()
         effect = table.loc[worst, "mean"] - 0.5
@@ -373,10 +373,10 @@ class SimulatedResiduals:
         ValueError
             If a time occurs twice in a series.
         """
-        times = self._column(time, "time")
+        times = values_by_row(self.model, time, "time")
         series = np.zeros(len(times), int)
         if group is not None:
-            series = pd.factorize(self._column(group, "group"))[0]
+            series = pd.factorize(values_by_row(self.model, group, "group"))[0]
         place = pd.factorize(times, sort=True)[0]
         order = np.lexsort((place, series))
         same = np.diff(series[order]) == 0
@@ -385,7 +385,7 @@ class SimulatedResiduals:
             row = order[1:][repeated][0]
             hint = "; name the series with group=" if group is None else ""
             raise ValueError(
-                f"{_name_of(time, 'time')} {times[row]} occurs more than once in a series{hint}"
+                f"{name_of(time, 'time')} {times[row]} occurs more than once in a series{hint}"
             )
         if not same.any():
             raise ValueError("every series has a single time, so that there are no neighbours")
@@ -434,40 +434,5 @@ class SimulatedResiduals:
                 lines.append(f"  {result.name}: {result.reading}")
         return "\n".join(lines)
 
-    # -- columns
-
-    def _column(self, given: Any, argument: str) -> Array:
-        """A column of the data of the fit, by name, or the values given, without missing ones."""
-        index = self.residuals.index
-        if isinstance(given, str):
-            frame = self.model.problem.design.frame
-            if given not in frame.columns:
-                raise ValueError(
-                    f"{argument}: the model uses no column {given!r}{nearest(given, frame.columns)}"
-                    f". It uses {listed(frame.columns)}; give any other column by its values, as "
-                    f"{argument}=data[{given!r}]"
-                )
-            values = frame[given]
-        elif (
-            isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all()
-        ):
-            values = given.loc[index]
-        else:
-            values = pd.Series(np.asarray(given))
-            if len(values) != len(index):
-                raise ValueError(
-                    f"{argument} needs one value for each of the {len(index)} rows of the fit; "
-                    f"got {len(values)}"
-                )
-        if values.isna().any():
-            raise ValueError(
-                f"{argument} has a missing value in row {index[values.isna().to_numpy()][0]}"
-            )
-        return values.to_numpy()
-
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:
         return ResidualTest(name, float(statistic), float(effect), p, self.n, reading, table)
-
-
-def _name_of(given: Any, otherwise: str) -> str:
-    return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
