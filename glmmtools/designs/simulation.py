@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import marginal_covariance, structure_of
 from glmmtools.designs.truth import Truth
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
@@ -21,7 +20,7 @@ from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.random_tables import component_values, tidy_effects
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import Design
-from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.linear_predictor import linear_predictor, marginal_covariance
 from glmmtools.formula.specification import (
     checked_coefficients,
     checked_shape,
@@ -151,7 +150,7 @@ def simulate(
     for_effects, for_response, for_departures = np.random.default_rng(seed).spawn(3)
 
     effects = [
-        structure_of(term).draw(G, r, for_effects)
+        term.structure.draw(G, r, for_effects)
         for term, G, r in zip(design.random, covariances, correlations, strict=True)
     ]
     eta = linear_predictor(design.X, design.random, beta, effects) + design.offset

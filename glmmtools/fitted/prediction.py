@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import structure_of
 from glmmtools.engine import joint
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
@@ -93,7 +92,7 @@ def _averaged(model, eta: Array, random) -> Array:
     """Means averaged over the normal distribution of the random part of eta (quadrature)."""
     variance = np.zeros(len(eta))
     for term, estimate in zip(random, model.estimate.terms, strict=True):
-        variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
+        variance += term.structure.predictor_variances(estimate.covariance)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
     grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
     return model.link.inverse(grid) @ (weights / weights.sum())
@@ -153,11 +152,11 @@ def _drawn_predictors(model, n: int, rng) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
     design = model.problem.design
     terms = [
-        (structure, structure.theta_of(estimate.covariance, estimate.correlation))
-        for structure, estimate in ((structure_of(t), e) for t, e in model.random_terms)
+        (term.structure, term.structure.theta_of(estimate.covariance, estimate.correlation))
+        for term, estimate in model.random_terms
     ]
     drawn = np.empty((n, model.nobs))
     for k in range(n):
-        effects = [s.effects(theta, rng.standard_normal((s.levels, s.q))) for s, theta in terms]
+        effects = [s.effects(theta, rng.standard_normal((s.n_levels, s.q))) for s, theta in terms]
         drawn[k] = joint.linear_predictor(design.X, design.random, model.estimate.beta, effects)
     return drawn + design.offset

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from glmmtools.covariances.base import Structure
+from glmmtools.covariances.lookup import STRUCTURES, called_in_formulas, structure_of_bar
+
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
-RANDOM_FUNCTIONS = ("ar1", "cs")
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class RandomSpec:
 
     columns: str
     groups: tuple[str, ...]
-    structure: str
+    structure: type[Structure]
 
     @property
     def group(self) -> str:
@@ -30,9 +32,7 @@ class RandomSpec:
 
     @property
     def label(self) -> str:
-        function = self.structure if self.structure in RANDOM_FUNCTIONS else ""
-        bar = "||" if self.structure == "independent" else "|"
-        return f"{function}({self.columns} {bar} {self.group})"
+        return self.structure.written(self.columns, self.group)
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,15 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
     """The random terms that a piece of the right side stands for; None for a fixed term."""
     if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
         return None
-    for function in (*RANDOM_FUNCTIONS, ""):
+    for function in (*called_in_formulas(), ""):
         inner = _call(piece, function)
         if inner is None:
             continue
         bars = [part for part, _ in split_outside(inner, "|")]
         double = len(bars) == 3 and not bars[1]
         if (len(bars) == 2 or double) and bars[0] and bars[-1]:
-            structure = function or ("independent" if double else "unstructured")
+            bar = "||" if double else "|"
+            structure = STRUCTURES[function] if function else structure_of_bar(bar)
             return [
                 RandomSpec(bars[0], groups, structure) for groups in _expand_groups(bars[-1], text)
             ]

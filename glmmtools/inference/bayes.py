@@ -96,9 +96,9 @@ def _check(model: Fit) -> None:
         if holds:
             raise ValueError(f"to_bambi cannot write this model: it has {reason}")
     for term in problem.design.random:
-        if term.serial:
+        if not term.structure.bar:
             raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
-        if term.structure == "unstructured" and len(term.names) > 1:
+        if term.structure.correlation_names:
             columns = term.label.strip("()").split("|")[0].strip()
             raise ValueError(
                 f"to_bambi cannot write {term.label}: in bambi the effects of a group are "

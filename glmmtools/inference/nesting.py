@@ -15,6 +15,7 @@ import numpy as np
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
 # A family and what it becomes when its shape parameter goes to a limit.
@@ -31,12 +32,12 @@ class Extension:
     ----------
     boundaries : int
         Parameters added whose value in the smaller model is the end of their range.
-    serial : bool
+    has_rho : bool
         Whether a correlation is added that the smaller model leaves without a value.
     """
 
     boundaries: int
-    serial: bool
+    has_rho: bool
 
 
 # ------------------------------------------------------------------------------ refusals
@@ -118,8 +119,8 @@ def extension(smaller: Fit, larger: Fit) -> Extension | None:
         boundaries += 1
     if not (
         np.allclose(a.design.offset, b.design.offset)
-        and _spans(b.design.X, a.design.X)
-        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
+        and spans(b.design.X, a.design.X)
+        and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     ):
         return None
     if a.zero is not None or b.zero is not None:
@@ -129,7 +130,7 @@ def extension(smaller: Fit, larger: Fit) -> Extension | None:
             if b.zero.X.shape[1] > 1:
                 return None  # a probability of zero leaves the other coefficients without a value
             boundaries += 1
-        elif not _spans(b.zero.X, a.zero.X):
+        elif not spans(b.zero.X, a.zero.X):
             return None
     homes = [
         next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
@@ -137,20 +138,10 @@ def extension(smaller: Fit, larger: Fit) -> Extension | None:
     ]
     if None in homes:
         return None
-    boundaries += sum(len(term.components) for term in b.design.random)
-    boundaries -= sum(len(term.components) for term in a.design.random)
+    boundaries += sum(len(term.structure.sd_names) for term in b.design.random)
+    boundaries -= sum(len(term.structure.sd_names) for term in a.design.random)
     new = [term for k, term in enumerate(b.design.random) if k not in homes]
-    return Extension(boundaries, any(term.serial for term in new))
-
-
-def _spans(larger: Array, smaller: Array) -> bool:
-    """Whether the columns of one matrix are combinations of those of another."""
-    if smaller.shape[1] == 0:
-        return True
-    if smaller.shape[1] > larger.shape[1]:
-        return False
-    residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
-    return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
+    return Extension(boundaries, any(term.structure.has_rho for term in new))
 
 
 def _columns(part: FixedPart | None, n: int) -> Array:
@@ -163,11 +154,4 @@ def _within(term: RandomTerm, other: RandomTerm) -> bool:
     same_groups = len(term.levels) == len(other.levels) and len(
         np.unique(np.column_stack([term.codes, other.codes]), axis=0)
     ) == len(term.levels)
-    if not same_groups:
-        return False
-    if term.serial or other.serial:
-        return term.structure == other.structure and term.column_name == other.column_name
-    if other.structure == "unstructured":
-        return _spans(other.Z, term.Z)
-    columns_found = all(any(np.allclose(z, w) for w in other.Z.T) for z in term.Z.T)
-    return columns_found and (term.structure == "independent" or len(term.names) == 1)
+    return same_groups and term.structure.is_special_case_of(other.structure)

@@ -70,8 +70,9 @@ def _linear_predictor(design: Design) -> str:
         ]
     for number, term in enumerate(design.random):
         symbol = _symbol(number)
-        if term.serial:
-            parts.append(rf"{symbol}_{{{_text(term.group)}[i],{_text(term.column_name)}_i}}")
+        if term.structure.one_effect_a_row:
+            place = _text(term.structure.column_name)
+            parts.append(rf"{symbol}_{{{_text(term.group)}[i],{place}_i}}")
             continue
         for k, name in enumerate(term.names):
             mark = f"{k}," if len(term.names) > 1 else ""
@@ -106,16 +107,4 @@ def _random_distribution(number: int, design: Design) -> str:
     # the variances of two terms on one group are told apart by the symbols of their effects
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
-    if term.serial:
-        correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
-        pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
-        return (
-            rf"{symbol}_{{{group},t}} &\sim \mathrm{{N}}(0, {variance}), \quad "
-            rf"\operatorname{{cor}}({pair}) = {correlation}"
-        )
-    if len(term.names) == 1:
-        return rf"{symbol}_{{{group}}} &\sim \mathrm{{N}}(0, {variance})"
-    effects = ", ".join(rf"{symbol}_{{{k},{group}}}" for k in range(len(term.names)))
-    G = rf"\mathbf{{G}}_{{{group}}}"
-    diagonal = rf", \quad {G} \text{{ diagonal}}" if term.structure == "independent" else ""
-    return rf"({effects})^\top &\sim \mathrm{{N}}(\mathbf{{0}}, {G}){diagonal}"
+    return term.structure.latex(symbol, group, variance)

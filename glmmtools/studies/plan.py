@@ -312,7 +312,7 @@ def _analysed(source: FittedModel, options: dict[str, Any]) -> FittedModel:
     terms = _terms(
         problem,
         [np.eye(len(term.names)) for term in problem.design.random],
-        [np.nan if term.serial else None for term in problem.design.random],
+        [np.nan if term.structure.has_rho else None for term in problem.design.random],
     )
     shape = dict.fromkeys(distribution.shape, np.nan)
     return _at_truth(problem, beta, shape, terms, {}, engine.NAME)
