@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate, optimize, special, stats
 
 import glmmtools as gt
-from glmmtools.covariances.structures import FirstOrderAutoregressive
+from glmmtools.covariances.series import FirstOrderAutoregressive
 from glmmtools.engine import laplace
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import maximise
@@ -200,15 +200,15 @@ def random_part(model, data):
         same = label.to_numpy()[:, None] == label.to_numpy()
         rows = model.variance_components[model.variance_components["group"] == term.group]
         variance = rows["variance"].to_numpy()
-        if term.structure == "ar1":
+        if term.structure.name == "ar1":
             lag = np.abs(data["week"].to_numpy()[:, None] - data["week"].to_numpy())
             total = total + same * variance[0] * rows["corr"].iloc[0] ** lag
-        elif term.structure == "cs":
+        elif term.structure.name == "cs":
             equal = data["f"].to_numpy()[:, None] == data["f"].to_numpy()
             total = total + same * variance[0] * np.where(equal, 1.0, rows["corr"].iloc[0])
         else:
             G = np.diag(variance)
-            if len(G) == 2 and term.structure == "unstructured":
+            if len(G) == 2 and term.structure.name == "unstructured":
                 G[0, 1] = G[1, 0] = rows["corr"].iloc[1] * np.sqrt(variance.prod())
             Z = np.column_stack([np.ones(len(data)), data["x"]])[:, : len(G)]
             total = total + same * (Z @ G @ Z.T)

@@ -6,18 +6,20 @@ variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glmmtools.course.explorer_plots import (
-    STRUCTURES,
+    TIMES,
     draw_covariance,
     draw_distribution,
     draw_link,
     draw_shrinkage,
+    drawn_structures,
 )
 from glmmtools.families.distribution_plots import EXAMPLES
 from glmmtools.families.link_plots import USUAL_LINE
@@ -177,49 +179,52 @@ def _shrinkage_sliders() -> dict[str, Slider]:
 
 
 def _covariance_sliders(structure: str) -> dict[str, Slider]:
-    low = -0.2 if structure == "compound symmetry" else -0.95
-    sliders = {
-        "rho": Slider("correlation ρ", low, 0.95, 0.05, 0.7),
-        "residual": Slider("residual variance", 0.0, 2.0, 0.05, 0.25),
-    }
-    if structure == "independent":
-        del sliders["rho"]
-    return sliders
+    kind, sliders = drawn_structures()[structure], {}
+    if kind.has_rho:
+        low = round(kind.at_times(TIMES).lowest_rho + 0.05, 2)
+        sliders["rho"] = Slider("correlation ρ", low, 0.95, 0.05, 0.7)
+    return sliders | {"residual": Slider("residual variance", 0.0, 2.0, 0.05, 0.25)}
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """A drawing function, its sliders, and what can be chosen from a menu."""
+    """A drawing function, its sliders, and what can be chosen from a menu.
+
+    The choice to begin with is the default of the first argument of the drawing function.
+    """
 
     draw: Callable[..., Any]
     sliders: Callable[..., dict[str, Slider]]
     menu: str = ""
-    choices: tuple[str, ...] = ()
-    default: str = ""
+    options: Callable[[], Collection[str]] = tuple
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What can be chosen by now: families and structures may be registered at any time."""
+        return tuple(self.options())
 
     def checked(self, choice: str | None) -> tuple[str, ...]:
         """The choice as the leading arguments of the drawing function."""
-        if not self.choices:
+        choices = self.choices
+        if not choices:
             if choice is not None:
                 raise ValueError(f"this explorer has nothing to choose from; got {choice!r}")
             return ()
         if choice is None:
-            return (self.default,)
+            return (next(iter(inspect.signature(self.draw).parameters.values())).default,)
         if self.menu == "family":
             choice = family(choice).name
-        if choice not in self.choices:
+        if choice not in choices:
             raise ValueError(
-                f"there is no {self.menu} {choice!r}{nearest(choice, self.choices)}; "
-                f"valid: {listed(self.choices)}"
+                f"there is no {self.menu} {choice!r}{nearest(choice, choices)}; "
+                f"valid: {listed(choices)}"
             )
         return (choice,)
 
 
 EXPLORERS = {
-    "distribution": Explorer(
-        draw_distribution, _distribution_sliders, "family", tuple(FAMILIES), "gamma"
-    ),
-    "link": Explorer(draw_link, _link_sliders, "link", tuple(LINKS), "logit"),
+    "distribution": Explorer(draw_distribution, _distribution_sliders, "family", FAMILIES.keys),
+    "link": Explorer(draw_link, _link_sliders, "link", LINKS.keys),
     "shrinkage": Explorer(draw_shrinkage, _shrinkage_sliders),
-    "covariance": Explorer(draw_covariance, _covariance_sliders, "structure", STRUCTURES, "ar1"),
+    "covariance": Explorer(draw_covariance, _covariance_sliders, "structure", drawn_structures),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.covariances.base import Structure
+from glmmtools.covariances.lookup import STRUCTURES
 from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import EXAMPLES, parameter_sets, plot_distribution
 from glmmtools.families.link_plots import plot_link_effect
@@ -22,7 +24,7 @@ from glmmtools.shared.style import (
 )
 
 Array = np.ndarray
-STRUCTURES = ("independent", "compound symmetry", "ar1")
+TIMES = 5  # at which a subject is measured
 
 
 def draw_distribution(
@@ -197,7 +199,7 @@ def shrinkage_factor(size, ratio: float):
 
 def draw_covariance(
     structure: str = "ar1", rho: float = 0.7, residual: float = 0.25, subjects: int = 3,
-    times: int = 5,
+    times: int = TIMES,
 ) -> Array:  # fmt: skip
     """Draw Var(y) of subjects measured at several times, and the correlation by lag.
 
@@ -238,18 +240,19 @@ def subject_covariance(structure: str, rho: float, residual: float, times: int) 
            [0.5 , 1.  , 0.5 ],
            [0.25, 0.5 , 1.  ]])
     """
-    one_of("structure", structure, STRUCTURES)
-    lowest = -1 / (times - 1) if structure == "compound symmetry" and times > 1 else -1.0
+    one_of("structure", structure, drawn_structures())
+    effects = drawn_structures()[structure].at_times(times)
+    lowest = effects.lowest_rho
     if not lowest < rho < 1:
         raise ValueError(
             f"rho of {structure} with {times} times must lie between {lowest:g} and 1; got {rho:g}"
         )
     if not residual >= 0:
         raise ValueError(f"residual is a variance and must not be negative; got {residual:g}")
-    lag = np.abs(np.subtract.outer(np.arange(times), np.arange(times)))
-    G = {
-        "independent": (lag == 0) * 1.0,
-        "compound symmetry": np.where(lag == 0, 1.0, rho),
-        "ar1": float(rho) ** lag,
-    }[structure]
-    return G + residual * np.eye(times)
+    one = effects.correlation_matrix(np.zeros(effects.n_corr), rho)
+    return effects.predictor_covariance(one, rho) + residual * np.eye(times)
+
+
+def drawn_structures() -> dict[str, type[Structure]]:
+    """The structures that one correlation says, by their names in pictures."""
+    return {each.title: each for each in STRUCTURES.values() if not each.unrestricted}

@@ -1,4 +1,5 @@
-"""Covariance structures of random terms: one object each, from parameters to G.
+"""Covariance structures: one class each, the single source of truth about it.
 
-Imports `families` and below.
+``base`` says what every structure can be asked, ``columns`` and ``series`` hold the structures,
+``lookup`` registers them. Imports `families` and below.
 """

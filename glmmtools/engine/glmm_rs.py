@@ -48,8 +48,8 @@ def why_not(problem: Problem) -> str | None:
         if len(design.random) > 1 or len(design.random[0].names) > 3:
             return "quadrature needs one random term with at most 3 columns"
     for term in design.random:
-        if term.structure != "unstructured":
-            return f"the glmm engine has no {term.structure} structure: {term.label}"
+        if term.structure.bar != "|":
+            return f"the glmm engine has no {term.structure.name} structure: {term.label}"
         if _slope_columns(term, design) is None:
             return f"the glmm engine needs an intercept and slopes of the fixed part: {term.label}"
     try:

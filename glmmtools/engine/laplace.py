@@ -69,7 +69,6 @@ NAME = "laplace"
 _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
-_NEAR_ONE, _UNSURE = 0.98, 3.0  # rho of a series, and its distance from zero in standard errors
 _HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
@@ -129,12 +128,11 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
         log_phi = likelihood.predictors["phi"] @ optimum.point[marginal.names["phi"]]
         ended = bool(np.any(likelihood.near_limit("phi", np.exp(log_phi))))
     ended |= any(each.structure.is_singular(theta[each.theta]) for each in marginal.placed)
-    for each, term in zip(marginal.placed, marginal.terms, strict=True):
-        if term.structure == "ar1":
-            (_, z), (_, variance) = theta[each.theta], variances[each.theta]  # of artanh rho
-            if ended or abs(np.tanh(z)) > _NEAR_ONE or z**2 < _UNSURE**2 * variance:
-                return True
-    return False
+    return any(
+        ended or each.structure.is_unsure(theta[each.theta], variances[each.theta])
+        for each in marginal.placed
+        if each.structure.of_time
+    )
 
 
 def _best_end(marginal: Marginal, start: Array, known: Optimum | None = None) -> Optimum | None:
@@ -209,7 +207,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         df=_df(marginal, optimum),
         shape=shape,
         terms=tuple(
-            TermEstimate(G, modes, each.structure.correlation(theta[each.theta]))
+            TermEstimate(G, modes, each.structure.rho(theta[each.theta]))
             for each, G, modes in zip(
                 marginal.placed, covariances, marginal.modes(vector, solution), strict=True
             )
@@ -372,8 +370,7 @@ def _run_away(problem: Problem, covariances: list[Array]) -> list[ConvergenceWar
         return []
     found = []
     for term, G in zip(problem.design.random, covariances, strict=True):
-        one_column = term.structure in ("ar1", "cs")
-        variance = G[0, 0] if one_column else np.mean(np.sum((term.Z @ G) * term.Z, axis=1))
+        variance = np.mean(term.structure.predictor_variances(G))
         if variance > _LARGEST_SD**2:
             found.append(
                 ConvergenceWarning(
@@ -399,10 +396,10 @@ def _failed(problem: Problem) -> Estimate:
         terms=tuple(
             TermEstimate(
                 np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
-                np.full((each.structure.levels, each.structure.q), np.nan),
-                np.nan if term.structure in ("ar1", "cs") else None,
+                np.full((each.structure.n_levels, each.structure.q), np.nan),
+                np.nan if each.structure.has_rho else None,
             )
-            for each, term in zip(marginal.placed, marginal.terms, strict=True)
+            for each in marginal.placed
         ),
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
         singular=(), messages=(_not_converged(),), engine=NAME, method=_method(problem),

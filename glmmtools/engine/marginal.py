@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from glmmtools.covariances.structures import structure_of
+from glmmtools.covariances.base import Structure
 from glmmtools.engine.arrow import Arrow, EffectRows, Pattern
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
@@ -24,7 +24,7 @@ _ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the c
 class _Placed:
     """A random term's structure, its slice of θ, and where its columns stand."""
 
-    structure: object
+    structure: Structure
     theta: slice
     in_block: bool
     columns: slice  # of the block (q) or of the row's border entries (k)
@@ -32,7 +32,7 @@ class _Placed:
 
     @property
     def _levels_and_columns(self) -> tuple[int, int]:
-        return self.structure.levels, self.structure.q
+        return self.structure.n_levels, self.structure.q
 
     @property
     def _part(self) -> slice:
@@ -84,7 +84,7 @@ class Marginal:
         self.p = self.X.shape[1]
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
-        if any(each.structure.levels * each.structure.q >= design.n for each in self.placed):
+        if any(each.structure.n_levels * each.structure.q >= design.n for each in self.placed):
             self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
@@ -93,19 +93,14 @@ class Marginal:
 
     def _place(self, block_group: str | None) -> None:
         terms = [
-            replace(
-                t,
-                Z=t.Z[self.order],
-                codes=t.codes[self.order],
-                time=None if t.time is None else t.time[self.order],
-            )
-            for t in self.problem.design.random
+            replace(term, structure=term.structure.reordered(self.order))
+            for term in self.problem.design.random
         ]
         self.placed: list[_Placed] = []
         self.q = start = first = 0
         column, indices = 0, []
         for term in terms:
-            structure = structure_of(term)
+            structure = term.structure
             theta = slice(start, start + structure.n_params)
             start = theta.stop
             if term.group == block_group:
@@ -390,11 +385,11 @@ class Marginal:
         codes, unseen = np.zeros(n, dtype=np.intp), np.zeros(n)
         theta = vector[self.names["theta"]]
         for each, term in zip(self.placed, terms, strict=True):
-            structure, known = each.structure.on(term), (term.codes >= 0)[:, None]
+            structure = each.structure.on(term.codes, term.structure.entries)
+            known = (term.codes >= 0)[:, None]
             rows = structure.rows(theta[each.theta]) * known
             G = structure.covariance(theta[each.theta])
-            Z = term.Z if G.shape[0] == term.Z.shape[1] else np.ones((n, 1))
-            unseen += np.einsum("ni,ij,nj->n", Z, G, Z) * ~known[:, 0]
+            unseen += structure.predictor_variances(G) * ~known[:, 0]
             place = np.maximum(term.codes, 0)
             if each.in_block:
                 block[:, each.columns] = rows
@@ -465,8 +460,7 @@ def _largest_group(terms) -> str | None:
     """The grouping factor with most effects: it becomes the blocks of the arrow."""
     size: dict[str, int] = {}
     for term in terms:
-        q = 1 if term.structure == "ar1" else len(term.names)
-        size[term.group] = max(size.get(term.group, 0), len(term.levels) * q)
+        size[term.group] = max(size.get(term.group, 0), len(term.levels) * len(term.names))
     return max(size, key=size.get) if size else None
 
 

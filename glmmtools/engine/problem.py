@@ -29,14 +29,8 @@ class Problem:
     @cached_property
     def n_params(self) -> int:
         """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""
-        variances = {
-            "unstructured": lambda q: q * (q + 1) // 2,
-            "independent": lambda q: q,
-            "cs": lambda q: 2,
-            "ar1": lambda q: 2,
-        }
         total = len(self.design.names) + len(self.family.shape)
-        total += sum(variances[t.structure](len(t.names)) for t in self.design.random)
+        total += sum(term.structure.n_params for term in self.design.random)
         if self.dispersion is not None:
             total += len(self.dispersion.names) - 1
         return total + (len(self.zero.names) if self.zero is not None else 0)

@@ -26,7 +26,7 @@ _ROWS_AT_ONCE = 200_000  # of all nodes together, which bounds the memory
 def why_no_quadrature(problem: Problem) -> str | None:
     """Say why the integrals of this problem are not summed over nodes; None if they can be."""
     random = problem.design.random
-    if len(random) != 1 or random[0].structure not in ("unstructured", "independent"):
+    if len(random) != 1 or random[0].structure.has_rho:
         return "quadrature needs exactly one random term, without a time structure"
     nodes = problem.nagq ** len(random[0].names)
     if nodes > _MAX_NODES:

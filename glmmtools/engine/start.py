@@ -113,9 +113,10 @@ def other_series(marginal: Marginal, vector: Array) -> list[Array]:
 
 def _with_series(marginal: Marginal, vector: Array, sd: float, rho: float) -> Array:
     vector = vector.copy()
-    for each, term in zip(marginal.placed, marginal.terms, strict=True):
-        if term.structure == "ar1":
-            vector[marginal.names["theta"]][each.theta] = sd, np.arctanh(rho)
+    for each in marginal.placed:
+        if each.structure.of_time:
+            theta = each.structure.theta_of(np.array([[sd**2]]), rho)
+            vector[marginal.names["theta"]][each.theta] = theta
     return vector
 
 

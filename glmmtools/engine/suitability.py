@@ -57,7 +57,7 @@ def _check_groups(distribution: Family, design: Design) -> None:
         return
     for term in design.random:
         effects = len(term.levels) * len(term.names)
-        if term.structure == "unstructured" and effects >= design.n:
+        if term.structure.unrestricted and effects >= design.n:
             raise ValueError(
                 f"the random term {term.label} has {effects} random effects for {design.n} rows; "
                 f"they cannot be told from the residual variation. Does {term.group!r} name "
@@ -79,17 +79,8 @@ def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     return [
         term
         for term in problem.design.random
-        if problem.dispersion is None and term.serial and _one_covariance(term)
+        if problem.dispersion is None and term.structure.has_one_covariance
     ]
-
-
-def _one_covariance(term: RandomTerm) -> bool:
-    if term.structure == "cs":
-        cells = np.unique(np.column_stack([term.codes, term.Z]), axis=0)
-        return len(cells) == len(term.codes)
-    times = term.series[1]
-    lags = times[:, :, None] - times[:, None, :]
-    return len(np.unique(lags[lags > 0])) <= 1
 
 
 def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:

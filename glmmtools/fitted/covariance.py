@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import marginal_covariance
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.linear_predictor import marginal_covariance
 
 Array = np.ndarray
 

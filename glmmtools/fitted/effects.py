@@ -132,7 +132,10 @@ def is_factor(model: Fit, name: str) -> bool:
     """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
     problem = model.problem
     column = problem.design.frame[name]
-    parts = [problem.design, *(term for term in problem.design.random if not term.serial)]
+    parts = [
+        problem.design,
+        *(term for term in problem.design.random if not term.structure.one_effect_a_row),
+    ]
     parts += [part for part in (problem.dispersion, problem.zero) if part is not None]
     in_levels = any(
         variable.levels is not None and variable.column == name

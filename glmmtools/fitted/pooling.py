@@ -57,7 +57,7 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
     group = group or terms_of(model)[0][0].group
     chosen = terms_of(model, group)
     for term, _ in chosen:
-        if term.structure == "ar1":
+        if term.structure.of_time:
             raise ValueError(
                 f"the effects of {term.label} are one series in time for each level; pooling is "
                 "shown for intercepts and slopes"

@@ -95,7 +95,7 @@ def _averaged(model, eta: Array, random) -> Array:
     """Means averaged over the normal distribution of the random part of eta (quadrature)."""
     variance = np.zeros(len(eta))
     for term, estimate in zip(random, model.estimate.terms, strict=True):
-        variance += np.einsum("ni,ij,nj->n", term.Z, estimate.covariance, term.Z)
+        variance += term.structure.predictor_variances(estimate.covariance)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
     grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
     return model.link.inverse(grid) @ (weights / weights.sum())

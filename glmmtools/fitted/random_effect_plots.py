@@ -73,7 +73,7 @@ def plot_random_effects(
     panels = [
         (term, estimate.modes, name)
         for term, estimate in terms_of(model, group)
-        for name in (term.names if term.structure != "ar1" else [None])
+        for name in ([None] if term.structure.of_time else term.names)
     ]
     named_levels = [len(term.levels) for term, _, name in panels if name is not None]
     axes = _panels(ax, len(panels), max(named_levels, default=12))
@@ -106,11 +106,11 @@ def _sorted_effects(model: Fit, group: str, name: str) -> pd.DataFrame:
 
 def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
     """The effects of an ar1 term: one thin line through time for each level."""
-    for times, effects in zip(term.series[1], modes, strict=True):
+    for times, effects in zip(term.structure.times, modes, strict=True):
         ax.plot(times, effects, color=style.SERIES[0].color, linewidth=0.8, alpha=0.6)
     style.reference_line(ax, y=0)
     title = f"{term.group} (one line a level)"
-    style.label_axes(ax, term.column_name, f"effect{_unit(model)}", title)
+    style.label_axes(ax, term.structure.column_name, f"effect{_unit(model)}", title)
 
 
 def _unit(model: Fit) -> str:

@@ -17,18 +17,12 @@ def component_values(
     """Standard deviations and correlations by name, as in the table of profile intervals."""
     values: dict[str, float] = {}
     for term, G, correlation in zip(terms, covariances, correlations, strict=True):
-        sd = np.sqrt(np.diag(G))
-        names = term.components
-        for name, each in zip(names, sd, strict=False):
-            values[f"sd {term.group} {name}"] = float(each)
-        if correlation is not None:
-            values[f"corr {term.group} {names[0]}"] = float(correlation)
-        elif term.structure == "unstructured":
-            for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
-                product = sd[i] * sd[j]
-                values[f"corr {term.group} {names[j]}, {names[i]}"] = (
-                    float(G[i, j] / product) if product > 0 else np.nan
-                )
+        structure = term.structure
+        for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
+            values[f"sd {term.group} {name}"] = float(sd)
+        found = structure.correlations(G, correlation)
+        for name, value in zip(structure.correlation_names, found, strict=True):
+            values[f"corr {term.group} {name}"] = float(value)
     return values
 
 
@@ -39,14 +33,7 @@ def tidy_effects(terms: Sequence[RandomTerm], **values: Sequence[Array]) -> dict
     """
     table: dict[str, list] = {name: [] for name in ("group", "level", "term", *values)}
     for number, term in enumerate(terms):
-        labels = np.tile(np.array(term.names, object), (len(term.levels), 1))
-        exists = np.ones(labels.shape, bool)
-        if term.structure == "ar1":
-            times = term.series[1]
-            exists = ~np.isnan(times)
-            labels = np.array(
-                [[f"{term.names[0]}[{time:g}]" for time in row] for row in times], object
-            )
+        labels, exists = term.structure.effect_labels()
         levels = np.repeat(term.levels, exists.sum(axis=1))
         table["group"] += [term.group] * len(levels)
         table["level"] += levels.tolist()

@@ -14,14 +14,10 @@ def variance_components(problem: Problem, estimate: Estimate) -> pd.DataFrame:
     rows = []
     for term, found in zip(problem.design.random, estimate.terms, strict=True):
         sd = np.sqrt(np.diag(found.covariance))
-        if found.correlation is not None:
-            row = {"group": term.group, "term": term.components[0], "variance": sd[0] ** 2}
-            rows.append({**row, "sd": sd[0], "corr": found.correlation})
-            continue
-        for i, name in enumerate(term.names):
+        for i, name in enumerate(term.structure.sd_names):
             row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-            row["corr"] = np.nan
-            for j in range(i):
+            row["corr"] = np.nan if found.correlation is None or i else found.correlation
+            for j in range(i if found.correlation is None else 0):
                 product = sd[i] * sd[j]
                 key = "corr" if j == 0 else f"corr{j + 1}"
                 row[key] = found.covariance[i, j] / product if product > 0 else np.nan

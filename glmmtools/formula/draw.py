@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from glmmtools.covariances.structures import structure_of
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.random_terms import RandomTerm
@@ -24,19 +23,19 @@ def draw_effects(
 ) -> Iterator[list[Array]]:
     """Draw the random effects of `n` data sets, one set after another.
 
-    Each term has the covariance of the effects of one level, and ar1 and cs a correlation.
+    Each term has the covariance of the effects of one level, and its rho where it has one.
 
     Yields
     ------
     list of ndarray
         For each term the effects of all its levels, shape (levels, q).
     """
-    structures = [structure_of(term) for term in terms]
+    structures = [term.structure for term in terms]
     given = zip(structures, covariances, correlations, strict=True)
-    thetas = [structure.theta_of(G, correlation) for structure, G, correlation in given]
+    thetas = [structure.theta_of(G, rho) for structure, G, rho in given]
     for _ in range(n):
         yield [
-            structure.effects(theta, rng.standard_normal((structure.levels, structure.q)))
+            structure.effects(theta, rng.standard_normal((structure.n_levels, structure.q)))
             for structure, theta in zip(structures, thetas, strict=True)
         ]
 

@@ -15,8 +15,10 @@ from formulaic.parser.algos.tokenize import tokenize
 from formulaic.parser.types import Token
 from formulaic.utils.code import sanitize_variable_names
 
+from glmmtools.covariances.base import Structure
+from glmmtools.covariances.lookup import STRUCTURES, called_in_formulas, structure_of_bar
+
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
-RANDOM_FUNCTIONS = ("ar1", "cs")
 _NAMESPACES = ("np", "contr")
 
 
@@ -26,7 +28,7 @@ class RandomSpec:
 
     columns: str
     groups: tuple[str, ...]
-    structure: str
+    structure: type[Structure]
 
     @property
     def group(self) -> str:
@@ -38,9 +40,7 @@ class RandomSpec:
 
     @property
     def label(self) -> str:
-        function = self.structure if self.structure in RANDOM_FUNCTIONS else ""
-        bar = "||" if self.structure == "independent" else "|"
-        return f"{function}({self.columns} {bar} {self.group})"
+        return self.structure.written(self.columns, self.group)
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,15 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
     """The random terms that a piece of the right side stands for; None for a fixed term."""
     if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
         return None
-    for function in (*RANDOM_FUNCTIONS, ""):
+    for function in (*called_in_formulas(), ""):
         inner = inside_call(piece, function)
         if inner is None:
             continue
         bars = [part for part, _ in split_outside(inner, "|")]
         double = len(bars) == 3 and not bars[1]
         if (len(bars) == 2 or double) and bars[0] and bars[-1]:
-            structure = function or ("independent" if double else "unstructured")
+            bar = "||" if double else "|"
+            structure = STRUCTURES[function] if function else structure_of_bar(bar)
             return [
                 RandomSpec(bars[0], groups, structure) for groups in _expand_groups(bars[-1], text)
             ]

@@ -1,30 +1,24 @@
-"""Random terms: their columns, group codes and times on the rows of a data frame."""
+"""Random terms: their levels, and the covariance structures of their effects, on data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.covariances.base import Structure
 from glmmtools.formula.coding import ModelColumn, model_matrix
-from glmmtools.formula.columns import (
-    apply_recipe,
-    numeric,
-)
-from glmmtools.formula.grammar import (
-    RANDOM_FUNCTIONS,
-    RandomSpec,
-)
+from glmmtools.formula.columns import apply_recipe, numeric
+from glmmtools.formula.grammar import RandomSpec
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class RandomTerm:
-    """The columns and group codes of one random term.
+    """One random term on the rows of data: its words, and the covariance structure of its effects.
 
     Attributes
     ----------
@@ -32,58 +26,34 @@ class RandomTerm:
         The term as the user knows it, ``"(x | block:plot)"``.
     group : str
         Name of the grouping factor, ``"block:plot"`` for an interaction.
-    names : tuple of str
-        Names of the q columns.
-    Z : ndarray, shape (n, q)
-        The columns, before they are spread over the levels.
-    codes : ndarray of int, shape (n,)
-        Level of each row; -1 for a level that was not in the data of the fit.
     levels : ndarray of object
         Labels of the levels.
-    structure : {"unstructured", "independent", "ar1", "cs"}
-    time, places : ndarray, shape (n,), or None
-        Times of an ar1 term, and the place of each in the series of its level.
-    column_name : str
-        What stands left of the bar, for a term of time.
+    structure : Structure
+        The covariance of the effects, with the columns and codes that they have on the rows.
     columns : tuple of ModelColumn, length q
-        What each column of Z is; empty for an ar1 term.
+        What each column of Z is; empty for a term of time.
     """
 
     label: str
     group: str
-    names: tuple[str, ...]
-    Z: Array
-    codes: Array
     levels: Array
-    structure: str
-    time: Array | None = None
-    column_name: str = ""
-    places: Array | None = None
+    structure: Structure
     columns: tuple[ModelColumn, ...] = ()
 
     @property
-    def serial(self) -> bool:
-        """Whether one sd and one correlation hold for all columns: ar1 and cs."""
-        return self.structure in RANDOM_FUNCTIONS
+    def names(self) -> tuple[str, ...]:
+        """Names of the q columns; of a series its time."""
+        return self.structure.names
 
     @property
-    def components(self) -> tuple[str, ...]:
-        """Names of the standard deviations: one for a series or a compound symmetry."""
-        if self.serial:
-            return (f"{self.structure}({self.column_name})",)
-        return self.names
+    def Z(self) -> Array:
+        """The columns, before they are spread over the levels, shape (n, q); ones for a series."""
+        return self.structure.Z
 
-    @cached_property
-    def series(self) -> tuple[Array, Array]:
-        """For ar1: place of each row in its level's series, and the times, shape (levels, q).
-
-        Places count the times of a level in order; a shorter series ends in nan.
-        """
-        rank = pd.Series(self.time).groupby(self.codes).rank().to_numpy()
-        place = rank.astype(np.intp) - 1
-        times = np.full((len(self.levels), place.max() + 1), np.nan)
-        times[self.codes, place] = np.round(self.time)
-        return place, times
+    @property
+    def codes(self) -> Array:
+        """Level of each row, shape (n,); -1 for a level that was not in the data of the fit."""
+        return self.structure.codes
 
 
 @dataclass(frozen=True)
@@ -99,12 +69,11 @@ class RandomRecipe:
         if with_codes:
             keys = _group_keys(frame, self.spec.groups)
             codes = np.array([self.index.get(key, -1) for key in keys], dtype=np.intp)
-        if term.structure == "ar1":
-            time, Z = numeric(self.spec.columns, frame, "time"), np.ones((len(frame), 1))
+        if term.structure.of_time:
+            entries = _places(term, codes, numeric(self.spec.columns, frame, "time"))
         else:
-            time, Z = None, apply_recipe(self.model_spec, frame)
-        places = None if time is None else _places(term, codes, time)
-        return replace(term, Z=Z, codes=codes, time=time, places=places)
+            entries = apply_recipe(self.model_spec, frame)
+        return replace(term, structure=term.structure.on(codes, entries))
 
 
 def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
@@ -130,41 +99,35 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
     labels = np.array(
         [":".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in keys], object
     )
-    time, model_spec, model_columns = None, None, ()
-    if spec.structure == "ar1":
-        time = numeric(spec.columns, frame, "time")
+    if spec.structure.of_time:
+        time, model_columns, model_spec = numeric(spec.columns, frame, "time"), (), None
         _check_times(time, codes, labels, spec)
-        names, Z = (spec.columns_name,), np.ones((len(frame), 1))
+        structure = spec.structure(spec.columns_name, codes, time)
     else:
-        columns = f"0 + C({spec.columns})" if spec.structure == "cs" else spec.columns
+        columns = f"0 + C({spec.columns})" if spec.structure.of_levels else spec.columns
         Z, model_columns, model_spec = model_matrix(columns, frame)
         names = tuple(column.name for column in model_columns)
-        if spec.structure == "cs":
+        if spec.structure.of_levels:
             levels = [column.factors[0].level for column in model_columns]
             names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
-    term = RandomTerm(
-        spec.label, spec.group, names, Z, codes, labels, spec.structure, time, spec.columns_name,
-        columns=model_columns,
-    )  # fmt: skip
-    if time is not None:
-        term = replace(term, places=term.series[0])
+        structure = spec.structure(spec.columns_name, codes, Z, names)
+    term = RandomTerm(spec.label, spec.group, labels, structure, model_columns)
     return term, RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})
 
 
 def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
     """Places of new rows in the series of the fit."""
-    known = term.series[1][codes]
-    same = known == np.round(time)[:, None]
-    unknown = (codes >= 0) & ~same.any(axis=1)
+    places = term.structure.places_of(codes, time)
+    unknown = (codes >= 0) & (places < 0)
     if unknown.any():
         row = unknown.argmax()
         raise ValueError(
-            f"{term.group} {term.levels[codes[row]]!r} has no {term.column_name} = {time[row]:g} "
-            "in the data of the fit; predict with effects='population'"
+            f"{term.group} {term.levels[codes[row]]!r} has no {term.structure.column_name} = "
+            f"{time[row]:g} in the data of the fit; predict with effects='population'"
         )
-    return same.argmax(axis=1)
+    return places
 
 
 def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> None:
@@ -172,11 +135,12 @@ def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> 
     if repeated.any():
         row = repeated.argmax()
         raise ValueError(
-            f"ar1({spec.columns} | {spec.group}): {spec.group} {labels[codes[row]]!r} has "
-            f"{spec.columns} = {time[row]:g} more than once; each series needs distinct times"
+            f"{spec.label}: {spec.group} {labels[codes[row]]!r} has {spec.columns} = "
+            f"{time[row]:g} more than once; each series needs distinct times"
         )
-    if not np.allclose(time, np.round(time)):
+    reason = spec.structure.why_whole_times
+    if reason and not np.allclose(time, np.round(time)):
         raise ValueError(
-            f"ar1({spec.columns} | {spec.group}) needs whole-number times, because the correlation "
-            f"is rho to the power of the time between two rows; got {time[time % 1 != 0][0]:g}"
+            f"{spec.label} needs whole-number times, because {reason}; "
+            f"got {time[time % 1 != 0][0]:g}"
         )

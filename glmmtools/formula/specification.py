@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.structures import marginal_covariance
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.columns import check_finite, select, to_frame
 from glmmtools.formula.design import Design, assembled, columns_read
 from glmmtools.formula.grammar import parse_formula
+from glmmtools.formula.linear_predictor import marginal_covariance
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.response import Response
 from glmmtools.shared.text import listed, nearest, plural
@@ -263,40 +263,31 @@ def check_extra_zeros(argument: str, probability: float, family: Family) -> None
 def random_parameters(
     terms: Sequence[RandomTerm], sd: Any, corr: Any, rho: Any
 ) -> tuple[list[Array], list[float | None]]:
-    """The covariance of each term's effects, and the correlation of ar1 and cs terms."""
-    sizes = [len(term.components) for term in terms]
-    pairs = [
-        q * (q - 1) // 2 if term.structure == "unstructured" else 0
-        for term, q in zip(terms, sizes, strict=True)
-    ]
-    sds = _by_term("sd", sd, terms, sizes, required=True)
-    corrs = _by_term("corr", corr, terms, pairs)
-    rhos = _by_term("rho", rho, terms, [int(t.serial) for t in terms], required=True)
-    covariances, correlations = [], []
-    for term, sigma, lower, each in zip(terms, sds, corrs, rhos, strict=True):
-        q = len(term.names)
-        lowest = -1 / (q - 1) if term.structure == "cs" else -1.0
-        _check_range("sd", term, sigma, (sigma >= 0) & np.isfinite(sigma), "0 or more")
-        _check_range("corr", term, lower, np.abs(lower) < 1, "strictly between -1 and 1")
-        _check_range(
-            "rho", term, each, (each > lowest) & (each < 1), f"strictly between {lowest:.4g} and 1"
+    """The covariance of each term's effects, and the rho of those that have one."""
+    structures = [term.structure for term in terms]
+    sds = _by_term("sd", sd, terms, [len(each.sd_names) for each in structures], required=True)
+    corrs = _by_term("corr", corr, terms, [each.n_corr for each in structures])
+    rhos = _by_term("rho", rho, terms, [int(each.has_rho) for each in structures], required=True)
+    covariances = [_covariance(*of_term) for of_term in zip(terms, sds, corrs, rhos, strict=True)]
+    return covariances, [float(each[0]) if len(each) else None for each in rhos]
+
+
+def _covariance(term: RandomTerm, sds: Array, corr: Array, rho: Array) -> Array:
+    """The covariance of the effects of one level, of values in their range."""
+    lowest = term.structure.lowest_rho
+    _check_range("sd", term, sds, (sds >= 0) & np.isfinite(sds), "0 or more")
+    _check_range("corr", term, corr, np.abs(corr) < 1, "strictly between -1 and 1")
+    _check_range(
+        "rho", term, rho, (rho > lowest) & (rho < 1), f"strictly between {lowest:.4g} and 1"
+    )
+    C = term.structure.correlation_matrix(corr, float(rho[0]) if len(rho) else None)
+    if len(corr) and np.linalg.eigvalsh(C)[0] <= 1e-12:
+        raise ValueError(
+            f"the correlations of {term.group!r} do not fit together: no covariance matrix "
+            f"has corr = {corr.tolist()}"
         )
-        C = np.eye(q)
-        if len(lower):
-            C[np.tril_indices(q, -1)] = lower
-            C = C + C.T - np.eye(q)
-            if np.linalg.eigvalsh(C)[0] <= 1e-12:
-                raise ValueError(
-                    f"the correlations of {term.group!r} do not fit together: no covariance matrix "
-                    f"has corr = {lower.tolist()}"
-                )
-        scale = np.broadcast_to(sigma, 1 if term.structure == "ar1" else q)
-        if term.structure == "cs":
-            C = np.full((q, q), each[0])
-            np.fill_diagonal(C, 1.0)
-        covariances.append(C * np.outer(scale, scale))
-        correlations.append(float(each[0]) if len(each) else None)
-    return covariances, correlations
+    scale = np.broadcast_to(sds, len(C))
+    return C * np.outer(scale, scale)
 
 
 def _by_term(
@@ -304,6 +295,35 @@ def _by_term(
 ) -> list[Array]:
     """Values of one argument for each term; of a group with several terms, split in order."""
     groups = list(dict.fromkeys(t.group for t, size in zip(terms, sizes, strict=True) if size))
+    values: list[Array | None] = [None if size else np.zeros(0) for size in sizes]
+    for key, of_key in _by_group(argument, given, groups).items():
+        chosen = [i for i, t in enumerate(terms) if sizes[i] and key in (t.group, t.label)]
+        if not chosen:
+            raise ValueError(
+                f"{argument} names {key!r}, but no random term of the formula has "
+                f"{argument} by that name{nearest(key, groups)}. "
+                f"Grouping factors with {argument}: {', '.join(groups) or 'none'}"
+            )
+        expected = sum(sizes[i] for i in chosen)
+        if len(of_key) != expected:
+            columns = [name for i in chosen for name in terms[i].names]
+            raise ValueError(
+                f"{argument} of {key!r} needs {plural(expected, 'value')} "
+                f"(columns {listed(columns)}); got {len(of_key)}"
+            )
+        for i in chosen:
+            values[i], of_key = of_key[: sizes[i]], of_key[sizes[i] :]
+    absent = [term for term, of_term in zip(terms, values, strict=True) if of_term is None]
+    if absent and required:
+        raise ValueError(f"{argument} has no value for {absent[0].group!r} of {absent[0].label}")
+    return [
+        np.zeros(size) if of_term is None else of_term
+        for size, of_term in zip(sizes, values, strict=True)
+    ]
+
+
+def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:
+    """Values by grouping factor; of a matrix its lower triangle row by row."""
     if given is None:
         given = {}
     elif not isinstance(given, Mapping):
@@ -314,35 +334,11 @@ def _by_term(
                 f"{argument} must be a dict by grouping factor ({', '.join(groups)}); got {given!r}"
             )
         given = {groups[0]: given}
-    found: list[Array | None] = [None if size else np.zeros(0) for size in sizes]
-    for key, value in given.items():
-        chosen = [i for i, t in enumerate(terms) if sizes[i] and key in (t.group, t.label)]
-        if not chosen:
-            raise ValueError(
-                f"{argument} names {key!r}, but no random term of the formula has "
-                f"{argument} by that name{nearest(key, groups)}. "
-                f"Grouping factors with {argument}: {', '.join(groups) or 'none'}"
-            )
-        values = np.asarray(value, float)
-        if values.ndim == 2:
-            values = values[np.tril_indices(len(values), -1)]
-        values = np.atleast_1d(values)
-        expected = sum(sizes[i] for i in chosen)
-        if len(values) != expected:
-            columns = [name for i in chosen for name in terms[i].names]
-            raise ValueError(
-                f"{argument} of {key!r} needs {plural(expected, 'value')} "
-                f"(columns {listed(columns)}); got {len(values)}"
-            )
-        for i in chosen:
-            found[i], values = values[: sizes[i]], values[sizes[i] :]
-    absent = [term for term, values in zip(terms, found, strict=True) if values is None]
-    if absent and required:
-        raise ValueError(f"{argument} has no value for {absent[0].group!r} of {absent[0].label}")
-    return [
-        np.zeros(size) if values is None else values
-        for size, values in zip(sizes, found, strict=True)
-    ]
+    values = {key: np.asarray(value, float) for key, value in given.items()}
+    return {
+        key: np.atleast_1d(value[np.tril_indices(len(value), -1)] if value.ndim == 2 else value)
+        for key, value in values.items()
+    }
 
 
 def _check_range(argument: str, term: RandomTerm, values: Array, good: Array, valid: str) -> None:

@@ -94,9 +94,9 @@ def _check(model: Fit) -> None:
         if holds:
             raise ValueError(f"to_bambi cannot write this model: it has {reason}")
     for spec, term in zip(problem.design.formula.random, problem.design.random, strict=True):
-        if term.serial:
+        if not term.structure.bar:
             raise ValueError(f"to_bambi cannot write {term.label}: bambi has no such covariance")
-        if term.structure == "unstructured" and len(term.names) > 1:
+        if term.structure.correlation_names:
             raise ValueError(
                 f"to_bambi cannot write {term.label}: in bambi the effects of a group are "
                 f"independent. Fit it with ({spec.columns} || {term.group}) for the same model in "

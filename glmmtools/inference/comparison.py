@@ -113,7 +113,7 @@ def _ratio_test(smaller, larger, added: Extension, bootstrap, seed: int, n_jobs:
         found = bootstrap_lrt(smaller, larger, bootstrap, seed, n_jobs)
         failed = f", {found['n_failed']:.0f} failed" if found["n_failed"] else ""
         p_value, reference = found["p_value"], f"bootstrap (n = {found['n']:.0f}{failed})"
-    elif added.serial:
+    elif added.has_rho:
         reference = "unknown: a correlation without a value; use bootstrap=999"
     elif added.boundaries == 1:
         p_value = 0.5 * (_upper_tail(df - 1, statistic) + _upper_tail(df, statistic))

@@ -16,6 +16,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
 # A family and what it becomes when its shape parameter goes to a limit.
@@ -32,12 +33,12 @@ class Extension:
     ----------
     boundaries : int
         Parameters added whose value in the smaller model is the end of their range.
-    serial : bool
+    has_rho : bool
         Whether a correlation is added that the smaller model leaves without a value.
     """
 
     boundaries: int
-    serial: bool
+    has_rho: bool
 
 
 # ------------------------------------------------------------------------------ refusals
@@ -117,10 +118,10 @@ def extension(smaller: Fit, larger: Fit) -> Extension | None:
     boundaries = [_family_boundaries(a, b), _extra_zero_boundaries(a, b)]
     if not _fixed_parts_nested(a, b) or None in homes or None in boundaries:
         return None
-    variances = [sum(len(term.components) for term in each.design.random) for each in (a, b)]
+    sds = [sum(len(t.structure.sd_names) for t in each.design.random) for each in (a, b)]
     new_terms = [term for k, term in enumerate(b.design.random) if k not in homes]
     return Extension(
-        sum(boundaries) + variances[1] - variances[0], any(term.serial for term in new_terms)
+        sum(boundaries) + sds[1] - sds[0], any(term.structure.has_rho for term in new_terms)
     )
 
 
@@ -129,8 +130,8 @@ def _fixed_parts_nested(a: Problem, b: Problem) -> bool:
     return bool(
         a.link.name == b.link.name
         and np.allclose(a.design.offset, b.design.offset)
-        and _spans(b.design.X, a.design.X)
-        and _spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
+        and spans(b.design.X, a.design.X)
+        and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     )
 
 
@@ -150,17 +151,7 @@ def _extra_zero_boundaries(a: Problem, b: Problem) -> int | None:
     if a.zero is None:
         # a probability of zero leaves further coefficients without a value
         return 1 if b.zero.X.shape[1] == 1 else None
-    return 0 if _spans(b.zero.X, a.zero.X) else None
-
-
-def _spans(larger: Array, smaller: Array) -> bool:
-    """Whether the columns of one matrix are combinations of those of another."""
-    if smaller.shape[1] == 0:
-        return True
-    if smaller.shape[1] > larger.shape[1]:
-        return False
-    residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
-    return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
+    return 0 if spans(b.zero.X, a.zero.X) else None
 
 
 def _columns(part: FixedPart | None, n: int) -> Array:
@@ -173,11 +164,4 @@ def _within(term: RandomTerm, other: RandomTerm) -> bool:
     same_groups = len(term.levels) == len(other.levels) and len(
         np.unique(np.column_stack([term.codes, other.codes]), axis=0)
     ) == len(term.levels)
-    if not same_groups:
-        return False
-    if term.serial or other.serial:
-        return term.structure == other.structure and term.column_name == other.column_name
-    if other.structure == "unstructured":
-        return _spans(other.Z, term.Z)
-    columns_found = all(any(np.allclose(z, w) for w in other.Z.T) for z in term.Z.T)
-    return columns_found and (term.structure == "independent" or len(term.names) == 1)
+    return same_groups and term.structure.is_special_case_of(other.structure)

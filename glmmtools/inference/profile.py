@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from glmmtools.covariances.base import Structure
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.engine.suitability import confounded_with_residual
@@ -66,13 +67,14 @@ def _unknown(model: Fit) -> set[str]:
 
     There the likelihood has several maxima along the profiles, and the search finds any of them.
     """
-    problem = model.problem
+    terms = model.problem.design.random
     shared = [
-        *confounded_with_residual(problem),
-        *(t for t in problem.design.random if t.serial and t.label in model.estimate.singular),
+        *confounded_with_residual(model.problem),
+        *(t for t in terms if t.structure.has_rho and t.label in model.estimate.singular),
     ]
-    names = {f"{what} {t.group} {t.components[0]}" for t in shared for what in ("sd", "corr")}
-    return names | {"residual sd"} if shared else names
+    names = [f"{term.group} {term.structure.sd_names[0]}" for term in shared]
+    unknown = {f"{what} {name}" for name in names for what in ("sd", "corr")}
+    return unknown | {"residual sd"} if shared else unknown
 
 
 class _Lost(Exception):
@@ -100,24 +102,15 @@ class _Profile:
         for j, name in enumerate(self.model.params.index):
             row = marginal.to_user[j] * scale
             found[name] = (lambda v, row=row: float(row @ v[beta]), -np.inf)
-        theta = marginal.names["theta"]
         for each, term in zip(marginal.placed, marginal.terms, strict=True):
-            structure = each.structure
-
-            def at(v, structure=structure, part=each.theta):
-                return structure.covariance(v[theta][part])
-
-            for i, name in enumerate(term.components):
-                found[f"sd {term.group} {name}"] = (partial(_sd, at, scale, i), 0.0)
-            if term.serial:
-                found[f"corr {term.group} {term.components[0]}"] = (
-                    lambda v, s=structure, p=each.theta: float(s.correlation(v[theta][p])),
-                    -1.0,
-                )
-            elif term.structure == "unstructured":
-                for i, j in zip(*np.tril_indices(len(term.names), -1), strict=True):
-                    name = f"corr {term.group} {term.names[j]}, {term.names[i]}"
-                    found[name] = (partial(_correlation, at, i, j), -1.0)
+            structure, start = each.structure, marginal.names["theta"].start
+            part = slice(start + each.theta.start, start + each.theta.stop)
+            for i, name in enumerate(structure.sd_names):
+                found[f"sd {term.group} {name}"] = (partial(_sd, structure, part, i, scale), 0.0)
+            for i, name in enumerate(structure.correlation_names):
+                found[f"corr {term.group} {name}"] = (
+                    partial(_correlation, structure, part, i), -1.0,
+                )  # fmt: skip
         for name in self.model.estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
             power, shown = 1.0, name
@@ -249,10 +242,11 @@ class _Profile:
         raise _Lost
 
 
-def _sd(covariance: Callable[[Array], Array], scale: float, i: int, vector: Array) -> float:
-    return scale * float(np.sqrt(covariance(vector)[i, i]))
+def _sd(structure: Structure, part: slice, i: int, scale: float, vector: Array) -> float:
+    return scale * float(np.sqrt(structure.covariance(vector[part])[i, i]))
 
 
-def _correlation(covariance: Callable[[Array], Array], i: int, j: int, vector: Array) -> float:
-    G = covariance(vector)
-    return float(G[i, j] / np.sqrt(max(G[i, i] * G[j, j], 1e-300)))
+def _correlation(structure: Structure, part: slice, i: int, vector: Array) -> float:
+    theta = vector[part]
+    values = structure.correlations(structure.covariance(theta), structure.rho(theta))
+    return float(np.nan_to_num(values[i]))  # beside a standard deviation of zero

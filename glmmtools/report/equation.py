@@ -88,8 +88,8 @@ def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:
         ]
     for number, term in enumerate(design.random):
         symbol, group = _symbol(number), text(term.group)
-        if term.serial:
-            parts.append(rf"{symbol}_{{{group}[i],{text(term.column_name)}_i}}")
+        if term.structure.one_effect_a_row:
+            parts.append(rf"{symbol}_{{{group}[i],{text(term.structure.column_name)}_i}}")
             continue
         for k, column in enumerate(term.columns):
             mark = f"{k}," if len(term.columns) > 1 else ""
@@ -126,15 +126,4 @@ def _random_distribution(number: int, design: Design, text: Callable[[str], str]
     # the variances of two terms on one group are told apart by the symbols of their effects
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
-    if term.serial:
-        correlation = r"\rho^{|t - t'|}" if term.structure == "ar1" else r"\rho"
-        pair = rf"{symbol}_{{{group},t}}, {symbol}_{{{group},t'}}"
-        return f"{symbol}_{{{group},t}}", (
-            rf"\sim \mathrm{{N}}(0, {variance}), \quad \operatorname{{cor}}({pair}) = {correlation}"
-        )
-    if len(term.names) == 1:
-        return f"{symbol}_{{{group}}}", rf"\sim \mathrm{{N}}(0, {variance})"
-    effects = ", ".join(rf"{symbol}_{{{k},{group}}}" for k in range(len(term.names)))
-    G = rf"\mathbf{{G}}_{{{group}}}"
-    diagonal = rf", \quad {G} \text{{ diagonal}}" if term.structure == "independent" else ""
-    return rf"({effects})^\top", rf"\sim \mathrm{{N}}(\mathbf{{0}}, {G}){diagonal}"
+    return term.structure.latex(symbol, group, variance)

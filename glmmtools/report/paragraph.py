@@ -17,7 +17,7 @@ from glmmtools.inference.anova import anova
 from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.text import listed, plural
+from glmmtools.shared.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,18 +134,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _random_part(term) -> str:
-    of = f"of {term.group} ({plural(len(term.levels), 'level')})"
-    if term.structure == "ar1":
-        return f"first-order autoregressive random effects over {term.column_name} {of}"
-    if term.structure == "cs":
-        return f"equally correlated random effects of {term.column_name} {of}"
-    slopes = [name for name in term.names if name != "Intercept"]
-    if not slopes:
-        return f"random intercepts {of}"
-    dependence = {"unstructured": "correlated ", "independent": "independent "}[term.structure]
-    if len(slopes) == len(term.names):
-        return f"{dependence if len(slopes) > 1 else ''}random effects ({listed(slopes)}) {of}"
-    return f"{dependence}random intercepts and slopes ({listed(slopes)}) {of}"
+    return f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
 
 
 def _method_sentence(model: Fit) -> str:

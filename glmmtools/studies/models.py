@@ -184,7 +184,9 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
     if design is source.problem.design:
         return FittedModel(problem, replace(source.estimate, engine=engine))
     unknown = [np.eye(len(term.names)) for term in design.random]
-    terms = _term_estimates(design, unknown, [np.nan if t.serial else None for t in design.random])
+    terms = _term_estimates(
+        design, unknown, [np.nan if term.structure.has_rho else None for term in design.random]
+    )
     beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.family.shape, np.nan)
     return FittedModel(problem, _at_truth(problem, beta, shape, terms, {}, engine))
 

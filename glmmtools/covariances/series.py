@@ -1,0 +1,198 @@
+"""Structures of time: each level of the grouping factor has a series of effects."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.covariances.base import ZERO_SD, Array, Structure
+
+_MOST_RHO = 1 - 1e-12  # at 1 itself the innovations vanish, and slopes in rho are infinite
+_NEAR_ONE, _UNSURE = 0.98, 3.0  # rho of a series, and its distance from zero in standard errors
+
+
+class FirstOrderAutoregressive(Structure):
+    """An AR(1) series for each level: corr(b_s, b_t) = rho^|s - t|, theta = (sd, atanh rho).
+
+    Each level has its own times, whole numbers with gaps or not. With ``d`` the step to the time
+    before, ``b_t = rho^d b_{t-d} + sd sqrt(1 - rho^{2d}) u_t``, hence
+    ``Λ_jk = sd rho^(t_j - t_k) sqrt(1 - rho^{2 d_k})`` for k ≤ j.
+
+    Parameters
+    ----------
+    column_name : str
+        What stands left of the bar in a formula.
+    codes : ndarray of int, shape (n,)
+        Level of each row; every level occurs.
+    time : ndarray, shape (n,)
+        Whole numbers, distinct within a level.
+
+    Attributes
+    ----------
+    times : ndarray, shape (levels, q)
+        The times of each level in order; a shorter series ends in nan.
+    places : ndarray of int, shape (n,)
+        Place of each row in the series of its level.
+    """
+
+    name, rho_latex = "ar1", r"\rho^{|t - t'|}"
+    of_time, has_rho, n_params = True, True, 2
+    why_whole_times = "the correlation is rho to the power of the time between two rows"
+
+    def __init__(self, column_name: str, codes: Array, time: Array):
+        self.column_name, self.names = column_name, (column_name,)
+        places = pd.Series(time).groupby(codes).rank().to_numpy().astype(np.intp) - 1
+        self.n_levels, self.q = int(codes.max()) + 1, int(places.max()) + 1
+        self.times = np.full((self.n_levels, self.q), np.nan)
+        self.times[codes, places] = np.round(time)
+        lag = self.times[:, :, None] - self.times[:, None, :]
+        lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
+        step = np.diff(self.times, axis=1, prepend=np.nan)
+        step[:, 0] = np.inf  # the first value of a series has the stationary variance
+        # Powers are taken of the few different pairs of a lag and a step only.
+        steps, step_at = np.unique(step, return_inverse=True, equal_nan=True)
+        key = lag * len(steps) + step_at.reshape(step.shape)[:, None, :]
+        keys, at = np.unique(key, return_inverse=True, equal_nan=True)
+        self.lag = keys // len(steps)
+        self.step = steps[np.nan_to_num(keys % len(steps)).astype(int)]
+        self._pair_at = at.reshape(lag.shape)
+        self._put_on(codes, places)
+
+    def _put_on(self, codes: Array, places: Array) -> None:
+        self.codes, self.places = codes, places
+        self._rows = self._pair_at[codes, places]
+
+    @classmethod
+    def at_times(cls, times):
+        return cls("time", np.zeros(times, int), np.arange(times))
+
+    @property
+    def Z(self) -> Array:
+        return np.ones((len(self.codes), 1))
+
+    @property
+    def entries(self) -> Array:
+        return self.places
+
+    def on(self, codes, entries):
+        other = copy.copy(self)
+        other._put_on(codes, entries)
+        return other
+
+    def places_of(self, codes: Array, time: Array) -> Array:
+        """Places of rows at these times in the series of their levels; -1 where there is none."""
+        same = self.times[codes] == np.round(time)[:, None]
+        return np.where(same.any(axis=1), same.argmax(axis=1), -1)
+
+    # -- in words
+
+    @property
+    def in_words(self):
+        return f"first-order autoregressive random effects over {self.column_name}"
+
+    def effect_labels(self):
+        labels = [[f"{self.names[0]}[{time:g}]" for time in series] for series in self.times]
+        return np.array(labels, object), ~np.isnan(self.times)
+
+    # -- parameters
+
+    def correlation_matrix(self, corr, rho):
+        return np.eye(1)
+
+    def theta_of(self, covariance, rho=None):
+        return np.array([np.sqrt(covariance[0, 0]), np.arctanh(rho)])
+
+    def covariance(self, theta):
+        return np.array([[theta[0] ** 2]])
+
+    def rho(self, theta):
+        return float(np.clip(np.tanh(theta[1]), -_MOST_RHO, _MOST_RHO))
+
+    # -- the effects on rows of data
+
+    def _entries_of_factor(self, rho: float) -> tuple[Array, Array]:
+        """``rho^lag sqrt(1 - rho^{2 step})`` of each pair, and its derivative in rho."""
+        known = ~np.isnan(self.lag + self.step)  # elsewhere Λ is zero
+        lag = np.where(known, self.lag, 0.0)
+        step = np.where(known & np.isfinite(self.step), self.step, 0.0)
+        power = np.power(rho, lag)
+        innovation = np.where(step > 0, np.sqrt(1 - np.power(abs(rho), 2 * step)), 1.0)
+        slope = lag * np.power(rho, np.maximum(lag - 1, 0)) * innovation
+        slope -= power * step * np.power(rho, np.maximum(2 * step - 1, 0)) / innovation
+        return known * power * innovation, known * slope
+
+    def rows(self, theta):
+        return (theta[0] * self._entries_of_factor(self.rho(theta))[0]).take(self._rows)
+
+    def gradient(self, theta, F):
+        rho = self.rho(theta)
+        entries, slopes = self._entries_of_factor(rho)
+        forces = np.bincount(self._rows.ravel(), F.ravel(), minlength=len(entries))
+        return np.array([entries @ forces, theta[0] * (slopes @ forces) * (1 - rho**2)])
+
+    def _factors(self, theta: Array) -> Array:
+        """Λ of each level."""
+        return (theta[0] * self._entries_of_factor(self.rho(theta))[0])[self._pair_at]
+
+    def effects(self, theta, u):
+        return np.einsum("lij,lj->li", self._factors(theta), u)
+
+    def effect_covariances(self, theta, cov_u):
+        factor = self._factors(theta)
+        return factor @ cov_u @ factor.transpose(0, 2, 1)
+
+    def predictor(self, b):
+        return np.vstack([b, np.zeros(b.shape[1])])[self.codes, self.places]
+
+    def predictor_variances(self, covariance):
+        return np.full(len(self.codes), covariance[0, 0])
+
+    # -- the search for the parameters
+
+    def _moments(self, residual: Array) -> tuple[float, float, float]:
+        """Variance of residuals, share of it that is the series', and rho, from neighbours.
+
+        With independent scatter besides, products ``r_t r_(t+1)`` have the mean ``sd² rho`` and
+        ``r_t r_(t+2)`` the mean ``sd² rho²``. Gaps are passed over.
+        """
+        place = self.codes * (self.q + 2) + self.places  # two series are never neighbours
+        order = np.argsort(place)
+        place, residual = place[order], residual[order]
+
+        def mean_product(lag: int) -> float:
+            pairs = np.flatnonzero(place[lag:] - place[:-lag] == lag)
+            return float(np.mean(residual[pairs + lag] * residual[pairs])) if len(pairs) else 0.0
+
+        total, first, second = np.mean(residual**2) or 1.0, mean_product(1), mean_product(2)
+        if first and second > 0:
+            rho, share = second / first, first**2 / (second * total)
+        else:  # no such series: its second is never negative
+            rho, share = first / total, 0.5
+        return total, np.clip(share, 0.1, 0.99), np.clip(rho, -0.97, 0.97)
+
+    def explained(self, residual):
+        return self._moments(residual)[1]
+
+    def start(self, factor, between, residual):
+        total, share, rho = self._moments(residual)
+        variance = share * total
+        if factor < 1:  # other starts: near to independent rows,
+            variance, rho = total / 2, 0.2
+        if factor > 1:  # or to one effect for all times
+            variance, rho = between, 0.99
+        return np.array([np.sqrt(variance), np.arctanh(rho)])
+
+    def is_unsure(self, theta, variances):
+        """Whether rho lies near an end, or within three standard errors of zero."""
+        return abs(np.tanh(theta[1])) > _NEAR_ONE or theta[1] ** 2 < _UNSURE**2 * variances[1]
+
+    def is_singular(self, theta):
+        return abs(theta[0]) < ZERO_SD or abs(self.rho(theta)) > 1 - 1e-6
+
+    @property
+    def has_one_covariance(self):
+        """Whether there is one lag only."""
+        lags = self.times[:, :, None] - self.times[:, None, :]
+        return len(np.unique(lags[lags > 0])) <= 1
