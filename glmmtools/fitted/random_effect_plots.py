@@ -114,11 +114,8 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    names = {
-        "identity": f" on {model.problem.design.response.label}",
-        "logit": " (log odds)",
-        "log": " (log)",
-    }
+    response = model.problem.design.response.label
+    names = {"identity": f" on {response}", "logit": " (log odds)", "log": " (log)"}
     return names.get(model.link.name, f" ({model.link.name})")
 
 

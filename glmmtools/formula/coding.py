@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from formulaic.parser.types import Factor as FormulaFactor
 from formulaic.parser.types import Term
+from formulaic.transforms.contrasts import TreatmentContrasts
 
 from glmmtools.formula.columns import evaluate
 from glmmtools.formula.grammar import inside_C, unquoted, variables_in
@@ -194,17 +195,21 @@ def _factors(factor: FormulaFactor, reduced: bool, model_spec, frame) -> list[Fa
 
 
 def _coded(variable: Variable, state, reduced: bool) -> list[Factor]:
-    """What the columns of levels are, from the matrix of their codes (a row a level)."""
-    if reduced and len(variable.levels) < 2:
+    """What the columns of levels are."""
+    levels, contrasts = variable.levels, state.contrasts
+    if reduced and len(levels) < 2:
         return []
-    codes = np.asarray(state.get_coding_matrix(reduced_rank=reduced), float)
+    labels = contrasts.get_coding_column_names(state.levels, reduced_rank=reduced)
+    if isinstance(contrasts, TreatmentContrasts):  # most are, and need no matrix of codes
+        base = next(iter(set(levels) - set(labels)), None)
+        return [Indicator(variable, level, base) for level in labels]
+    codes = np.asarray(state.get_coding_matrix(reduced_rank=reduced), float)  # a row a level
     indicates = np.isin(codes, (0, 1)).all(axis=0) & (codes.sum(axis=0) == 1)
     at_zero = np.flatnonzero(~codes.any(axis=1))
-    base = variable.levels[at_zero[0]] if indicates.all() and len(at_zero) == 1 else None
-    labels = state.contrasts.get_coding_column_names(state.levels, reduced_rank=reduced)
-    name = state.contrasts.get_factor_format(state.levels, reduced_rank=reduced)
+    base = levels[at_zero[0]] if indicates.all() and len(at_zero) == 1 else None
+    name = contrasts.get_factor_format(state.levels, reduced_rank=reduced)
     return [
-        Indicator(variable, variable.levels[code.argmax()], base) if indicator
+        Indicator(variable, levels[code.argmax()], base) if indicator
         else BasisColumn(variable, name.format(name=variable.text, field=label))
         for code, indicator, label in zip(codes.T, indicates, labels, strict=True)
     ]  # fmt: skip
