@@ -41,6 +41,23 @@ def test_a_continuous_curve_is_scipys_density_over_the_central_999_in_1000():
     np.testing.assert_allclose(x[[0, -1]], truth.ppf([0.0005, 0.9995]))
 
 
+@pytest.mark.parametrize("nearest", [0.0, 5e-324, 1e-310])
+def test_a_density_is_drawn_though_its_quantiles_are_nearer_to_0_than_it_can_be(
+    nearest, monkeypatch
+):
+    """Of the quantiles of a beta that are nearly 0, SciPy 1.14 has others than all later ones."""
+    quantiles = type(stats.beta)._ppf
+
+    def nearer(self, probability, a, b):
+        y = quantiles(self, probability, a, b)
+        return np.where(y < 1e-307, nearest, y)
+
+    monkeypatch.setattr(type(stats.beta), "_ppf", nearer)
+    ax = gt.plot_distribution("beta", mu=0.01, phi=0.05)
+    (curve,) = curves(ax)
+    assert np.isfinite(curve.get_ydata()).all() and np.isfinite(ax.get_ylim()).all()
+
+
 def test_counts_are_stems_on_integers():
     ax = gt.plot_distribution("poisson", mu=4)
     (dots,) = curves(ax)

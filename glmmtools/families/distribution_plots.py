@@ -191,8 +191,19 @@ def _legend(ax) -> None:
     )
 
 
+def _quantiles(chosen: Family, frozen, probabilities: Sequence[float] | float) -> Array:
+    """Quantiles; of a density on what is above 0, none nearer to 0 than the least normal double.
+
+    SciPy 1.14 goes nearer for a beta, to where its density overflows.
+    """
+    y = frozen.ppf(probabilities)
+    if chosen.discrete or frozen.support()[0] != 0:
+        return y
+    return np.maximum(y, np.finfo(float).tiny)
+
+
 def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
-    low, q1, median, q3, high = frozen.ppf([TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
+    low, q1, median, q3, high = _quantiles(chosen, frozen, [TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
     if chosen.discrete:
         if kind == "cdf":
             low, high = low - 1, high + 1
@@ -202,7 +213,7 @@ def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
     reach = WIDEST * (q3 - q1)
     low, high = max(low, median - reach), min(high, median + reach)
     # even steps in y for the line, even steps in probability for a peak at a bound
-    quantiles = frozen.ppf(np.linspace(TAIL, 1 - TAIL, 200))
+    quantiles = _quantiles(chosen, frozen, np.linspace(TAIL, 1 - TAIL, 200))
     quantiles = quantiles[(quantiles > low) & (quantiles < high)]
     x = np.unique(np.concatenate([np.linspace(low, high, 300), quantiles]))
     return x, frozen.pdf(x) if kind == "pdf" else frozen.cdf(x)
@@ -210,7 +221,9 @@ def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
 
 def _top(chosen: Family, height: Array, frozen) -> float:
     """The highest point, or less where the density rises to infinity at a bound."""
-    return height.max() if chosen.discrete else min(height.max(), 6 * frozen.pdf(frozen.median()))
+    if chosen.discrete:
+        return height.max()
+    return min(height.max(), 6 * frozen.pdf(_quantiles(chosen, frozen, 0.5)))
 
 
 def _line(ax, x, height, look, label, discrete: bool) -> None:
