@@ -8,50 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
-from glmmtools.covariances.base import Structure
 from glmmtools.engine.arrow import Arrow, EffectRows, Pattern
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
+from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
 from glmmtools.engine.problem import Problem
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
 _ENTRIES_AT_ONCE = 32_000  # of all copies: beyond, memory costs more than the calls saved
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A random term's structure, its slice of θ, and where its columns stand."""
-
-    structure: Structure
-    theta: slice
-    in_block: bool
-    columns: slice  # of the block (q) or of the row's border entries (k)
-    first: int  # of the border's effects; 0 in the block
-
-    @property
-    def _levels_and_columns(self) -> tuple[int, int]:
-        return self.structure.n_levels, self.structure.q
-
-    @property
-    def _part(self) -> slice:
-        """Of the border's effects."""
-        levels, q = self._levels_and_columns
-        return slice(self.first, self.first + levels * q)
-
-    def modes(self, solution: Solution) -> Array:
-        """The modes u, shape (levels, q)."""
-        if self.in_block:
-            return solution.u[:, self.columns]
-        return solution.border[self._part].reshape(self._levels_and_columns)
-
-    def mode_covariances(self, arrow: Arrow) -> Array:
-        """Covariances of the u of each level given the parameters, shape (levels, q, q)."""
-        if self.in_block:
-            return arrow.block_covariances[:, self.columns, self.columns]
-        inverse = arrow.border_inverse[0][self._part, self._part]
-        return np.einsum("lilj->lij", inverse.reshape(self._levels_and_columns * 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +42,8 @@ class Marginal:
     def __init__(self, problem: Problem):
         design = problem.design
         self.problem = problem
-        block_group = _largest_group(design.random)
-        order = _rows_by_block(design.random, block_group, design.n)
+        block_group = largest_group(design.random)
+        order = rows_by_block(design.random, block_group, design.n)
         self.order = order
         self.likelihood = Likelihood(problem, order)
         self.X, self.to_user = _orthonormal(design.X[order])
@@ -96,7 +62,7 @@ class Marginal:
             replace(term, structure=term.structure.reordered(self.order))
             for term in self.problem.design.random
         ]
-        self.placed: list[_Placed] = []
+        self.placed: list[PlacedTerm] = []
         self.q = start = first = 0
         column, indices = 0, []
         for term in terms:
@@ -106,11 +72,11 @@ class Marginal:
             if term.group == block_group:
                 columns = slice(self.q, self.q + structure.q)
                 self.q = columns.stop
-                self.placed.append(_Placed(structure, theta, True, columns, 0))
+                self.placed.append(PlacedTerm(structure, theta, True, columns, 0))
             else:
                 columns = slice(column, column + structure.q)
                 column = columns.stop
-                self.placed.append(_Placed(structure, theta, False, columns, first))
+                self.placed.append(PlacedTerm(structure, theta, False, columns, first))
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
@@ -454,19 +420,6 @@ class Marginal:
         """Coefficients of a further predictor that give it one value in all rows."""
         matrix = self.likelihood.predictors[name]
         return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
-
-
-def _largest_group(terms) -> str | None:
-    """The grouping factor with most effects: it becomes the blocks of the arrow."""
-    size: dict[str, int] = {}
-    for term in terms:
-        size[term.group] = max(size.get(term.group, 0), len(term.levels) * len(term.names))
-    return max(size, key=size.get) if size else None
-
-
-def _rows_by_block(terms, block_group: str | None, n: int) -> Array:
-    codes = next((term.codes for term in terms if term.group == block_group), np.zeros(n, int))
-    return np.argsort(codes, kind="stable")
 
 
 def _orthonormal(X: Array) -> tuple[Array, Array]:
