@@ -78,9 +78,9 @@ def stored_study(name: str) -> Path:
     'power_pens.csv'
     """
     folder = data_folder() / "studies"
-    found = {path.stem: path for path in sorted(folder.glob("*.csv"))}
-    if name not in found:
+    paths = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    if name not in paths:
         raise ValueError(
-            f"there is no stored study {name!r}{nearest(name, found)}. Stored: {', '.join(found)}"
+            f"there is no stored study {name!r}{nearest(name, paths)}. Stored: {', '.join(paths)}"
         )
-    return found[name]
+    return paths[name]

@@ -151,15 +151,15 @@ def _distribution_sliders(name: str) -> dict[str, Slider]:
     low, high = {-float("inf"): (-20.0, 20.0), 0.0: (0.1, 20.0)}[chosen.mean_interval[0]]
     if chosen.mean_interval[1] == 1:
         low, high = 0.01, 0.99
-    found = {"mu": Slider("mean μ", low, high, min(0.1, low) if low > 0 else 0.5, values["mu"])}
+    sliders = {"mu": Slider("mean μ", low, high, min(0.1, low) if low > 0 else 0.5, values["mu"])}
     if "phi" in values:
-        found["phi"] = Slider("dispersion φ", 0.05, 4 * values["phi"], 0.05, values["phi"])
+        sliders["phi"] = Slider("dispersion φ", 0.05, 4 * values["phi"], 0.05, values["phi"])
     if "df" in values:
-        found["df"] = Slider("degrees of freedom ν", 2.1, 30.0, 0.1, values["df"])
+        sliders["df"] = Slider("degrees of freedom ν", 2.1, 30.0, 0.1, values["df"])
     if "trials" in values:
-        found["trials"] = Slider("trials N", 1, 50, 1, values["trials"])
-    found["n"] = Slider("draws n", 10, 2000, 10, 200)
-    return found
+        sliders["trials"] = Slider("trials N", 1, 50, 1, values["trials"])
+    sliders["n"] = Slider("draws n", 10, 2000, 10, 200)
+    return sliders
 
 
 def _link_sliders(name: str) -> dict[str, Slider]:

@@ -177,7 +177,7 @@ def draw_shrinkage(groups: int = 10, size: int = 4, ratio: float = 0.5, seed: in
     left.legend(frameon=False, fontsize="small", loc="upper left")
     left.set_ylim(-0.8, groups * 1.35)
     left.set_yticks(rows if groups <= 15 else [], [str(row + 1) for row in rows if groups <= 15])
-    errors = [np.sqrt(np.mean((each - truth) ** 2)) for each in (raw, shrunken)]
+    errors = [np.sqrt(np.mean((estimates - truth) ** 2)) for estimates in (raw, shrunken)]
     label_axes(
         left, "y, in SD within groups", "group, sorted",
         f"RMS error: means {errors[0]:.2f}, predicted {errors[1]:.2f}",
@@ -218,7 +218,7 @@ def draw_covariance(
     heat_map(left, V, "covariance", shrink=0.8)
     block_lines(left, np.arange(1, subjects) * times - 0.5, 1)
     middles = (np.arange(subjects) + 0.5) * times - 0.5
-    names = [f"subject {each + 1}" for each in range(subjects)]
+    names = [f"subject {number + 1}" for number in range(subjects)]
     left.set_xticks(middles, names)
     left.set_yticks(middles, names, rotation=90, va="center")
     label_axes(left, title="Var(y) = ZGZ′ + R")
@@ -255,4 +255,8 @@ def subject_covariance(structure: str, rho: float, residual: float, times: int) 
 
 def drawn_structures() -> dict[str, type[Structure]]:
     """The structures that one correlation says, by their names in pictures."""
-    return {each.title: each for each in STRUCTURES.values() if not each.unrestricted}
+    return {
+        structure.title: structure
+        for structure in STRUCTURES.values()
+        if not structure.unrestricted
+    }

@@ -153,8 +153,10 @@ def _python() -> Iterator[Finding]:
     if sys.version_info >= OLDEST_PYTHON:
         yield Finding(True, "Python is new enough")
     else:
-        found, oldest = (".".join(map(str, each)) for each in (sys.version_info[:3], OLDEST_PYTHON))
-        text = f"Python {found} is too old"
+        running, oldest = (
+            ".".join(map(str, version)) for version in (sys.version_info[:3], OLDEST_PYTHON)
+        )
+        text = f"Python {running} is too old"
         mend = f"install Python {oldest} or newer, then set up the course as its README says"
         yield _another_python() or Finding(False, text, mend, last=True)
 
@@ -214,11 +216,11 @@ def _missing_or_wrong() -> Iterator[Finding]:
         if wanted.name in seen:
             continue
         seen.add(wanted.name)
-        found = _installed(wanted.name)
-        if found is None:
+        version = _installed(wanted.name)
+        if version is None:
             yield _missing(wanted.name, f"{wanted.name}{wanted.specifier}")
-        elif wanted.name in ours and not wanted.specifier.contains(found, prereleases=True):
-            text = f"{wanted.name} {found} is installed, the course needs {wanted.specifier}"
+        elif wanted.name in ours and not wanted.specifier.contains(version, prereleases=True):
+            text = f"{wanted.name} {version} is installed, the course needs {wanted.specifier}"
             mend = installation.pip_install(f'"{wanted.name}{wanted.specifier}"')
             yield Finding(False, text, mend, wanted.name)
         todo += _required(wanted.name, wanted.extras or ("",))
@@ -246,11 +248,11 @@ def _engine(name: str) -> Iterator[Finding]:
         yield Finding(True, "engine glmm has no build for this machine; engine laplace replaces it")
         return
     formula, known = KNOWN_LOGLIK[name]
-    found = fit(formula, SMALL, "binomial", engine=name).llf
-    if abs(found - known) < 1e-4:
+    loglik = fit(formula, SMALL, "binomial", engine=name).llf
+    if abs(loglik - known) < 1e-4:
         yield Finding(True, f"engine {name} gives the known fit")
     else:
-        text = f"engine {name} gives a log-likelihood of {found:.4f}, known is {known:.4f}"
+        text = f"engine {name} gives a log-likelihood of {loglik:.4f}, known is {known:.4f}"
         yield Finding(False, text, installation.set_up_again())
 
 
@@ -282,7 +284,7 @@ def _drawing() -> Iterator[Finding]:
         FigureCanvasAgg(figure)
         figure.subplots().set_title(GREEK)
         figure.canvas.draw()
-    if any("missing from" in str(each.message) for each in caught):
+    if any("missing from" in str(warning.message) for warning in caught):
         mend = 'run: import matplotlib; matplotlib.rcParams["font.family"] = "DejaVu Sans"'
         yield Finding(False, "the font of Matplotlib lacks Greek letters", mend)
     else:

@@ -29,7 +29,7 @@ def tint(color: str, share: float = 0.3) -> tuple[float, ...]:
     """A colour mixed with white, on which black text is legible."""
     from matplotlib.colors import to_rgb
 
-    return tuple(1 - share * (1 - each) for each in to_rgb(color))
+    return tuple(1 - share * (1 - part) for part in to_rgb(color))
 
 
 def text_of(value: Any) -> str:
@@ -41,18 +41,18 @@ def draw_tree(
 ) -> Axes:
     from matplotlib.collections import LineCollection
 
-    if len({each.path[0] for each in groupings}) > 1:
+    if len({units.path[0] for units in groupings}) > 1:
         raise ValueError(
             f"a tree shows nested factors, as 'room/pen/pig'; {structure!r} has crossed ones "
             "(kind='grid')"
         )
-    names = [each.name for each in groupings]
-    codes = [each.codes for each in groupings]
+    names = [units.name for units in groupings]
+    codes = [units.codes for units in groupings]
     if np.bincount(codes[-1]).max() > 1:
         names, codes = [*names, observation], [*codes, np.arange(len(frame))]
     roles = _roles(frame, groupings, treatments, names)
     order = np.lexsort(codes[::-1])
-    codes = [pd.factorize(each[order])[0] for each in codes]
+    codes = [pd.factorize(units[order])[0] for units in codes]
     frame = frame.iloc[order]
     values = _component_texts(names, components)
 
@@ -67,11 +67,11 @@ def draw_tree(
             segments = _segments(codes[level], x[level], y[level], x[level - 1], y[level - 1])
             ax.add_collection(LineCollection(segments, colors="0.6", linewidths=0.9, zorder=1))
     treatment = frame[treatments[0]] if treatments else None
-    for level, each in enumerate(codes):
-        _draw_units(ax, frame, names, level, each, x[level], y[level], treatment)
+    for level, units in enumerate(codes):
+        _draw_units(ax, frame, names, level, units, x[level], y[level], treatment)
     ax.set(xlim=(-0.9, leaves + 0.9), ylim=(y[-1].min() - 0.4, 0.45))
-    places = [each.mean() for each in y]
-    beside = [f"{name} ({each.max() + 1})" for name, each in zip(names, codes, strict=True)]
+    places = [units.mean() for units in y]
+    beside = [f"{name} ({units.max() + 1})" for name, units in zip(names, codes, strict=True)]
     if len(names) > len(groupings):
         beside[-1] = f"{observation} ({len(frame)} rows)"
     right = ["\n".join(filter(None, pair)) for pair in zip(roles, values, strict=True)]
@@ -89,9 +89,9 @@ def _positions(codes: list[Array]) -> tuple[list[Array], list[Array], bool]:
     stacked = len(codes) > 1 and codes[-1].max() + 1 > _SIDE_BY_SIDE
     leaves = pd.Series(codes[-2] if stacked else codes[-1], dtype=float)
     x = []
-    for each in codes:
-        spans = leaves.groupby(each).agg(["min", "max"]).mean(axis=1).to_numpy()
-        x.append(spans[each])
+    for units in codes:
+        spans = leaves.groupby(units).agg(["min", "max"]).mean(axis=1).to_numpy()
+        x.append(spans[units])
     y = [np.full(len(leaves), -float(level)) for level in range(len(codes))]
     if stacked:
         rank = leaves.groupby(leaves).cumcount().to_numpy()
@@ -153,7 +153,7 @@ def _draw_units(ax: Axes, frame, names, level: int, codes: Array, x, y, treatmen
 def _component_texts(names: list[str], components: bool | Mapping[str, Any]) -> list[str]:
     if not components:
         return [""] * len(names)
-    symbols = [rf"$\sigma^2_{each}$" for each in (*_FIRST_SYMBOLS[: len(names) - 1], "e")]
+    symbols = [rf"$\sigma^2_{symbol}$" for symbol in (*_FIRST_SYMBOLS[: len(names) - 1], "e")]
     if components is True:
         return symbols
     given = dict(components)

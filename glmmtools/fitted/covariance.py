@@ -58,8 +58,8 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
     estimates = model.estimate.terms
     total = np.zeros((len(positions), len(positions))) + marginal_covariance(
         model.problem.design.random,
-        [each.covariance for each in estimates],
-        [each.correlation for each in estimates],
+        [term.covariance for term in estimates],
+        [term.correlation for term in estimates],
         positions,
     )
     if model.is_linear:

@@ -137,6 +137,8 @@ def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
     solution = marginal.solve(vector)
     if solution is None:
         raise ValueError(f"the effects of {group} cannot be computed without pooling")
-    found = marginal.effect_sds(vector, solution)
-    determined = [each < _UNDETERMINED * sd for each, sd in zip(found, sds, strict=True)]
+    effect_sds = marginal.effect_sds(vector, solution)
+    determined = [
+        effect_sd < _UNDETERMINED * sd for effect_sd, sd in zip(effect_sds, sds, strict=True)
+    ]
     return marginal.modes(vector, solution), determined

@@ -20,8 +20,8 @@ def component_values(
         structure = term.structure
         for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
             values[f"sd {term.group} {name}"] = float(sd)
-        found = structure.correlations(G, correlation)
-        for name, value in zip(structure.correlation_names, found, strict=True):
+        correlations_by_name = structure.correlations(G, correlation)
+        for name, value in zip(structure.correlation_names, correlations_by_name, strict=True):
             values[f"corr {term.group} {name}"] = float(value)
     return values
 

@@ -12,15 +12,17 @@ from glmmtools.engine.problem import Problem
 def variance_components(problem: Problem, estimate: Estimate) -> pd.DataFrame:
     """The table of :attr:`Fit.variance_components`."""
     rows = []
-    for term, found in zip(problem.design.random, estimate.terms, strict=True):
-        sd = np.sqrt(np.diag(found.covariance))
+    for term, term_estimate in zip(problem.design.random, estimate.terms, strict=True):
+        sd = np.sqrt(np.diag(term_estimate.covariance))
         for i, name in enumerate(term.structure.sd_names):
             row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-            row["corr"] = np.nan if found.correlation is None or i else found.correlation
-            for j in range(i if found.correlation is None else 0):
+            row["corr"] = (
+                np.nan if term_estimate.correlation is None or i else term_estimate.correlation
+            )
+            for j in range(i if term_estimate.correlation is None else 0):
                 product = sd[i] * sd[j]
                 key = "corr" if j == 0 else f"corr{j + 1}"
-                row[key] = found.covariance[i, j] / product if product > 0 else np.nan
+                row[key] = term_estimate.covariance[i, j] / product if product > 0 else np.nan
             rows.append(row)
     if problem.family.name == "normal" and "phi" in estimate.shape:
         phi = estimate.shape["phi"]

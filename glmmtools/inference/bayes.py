@@ -71,13 +71,13 @@ def to_bambi(model: Fit) -> Any:
     _check(model)
     formula, data, family = _written(model)
     namespace = {"np": np, "log": np.log, "exp": np.exp, "sqrt": np.sqrt}
-    found = bambi.Model(
+    bambi_model = bambi.Model(
         formula, data, family=family, link=model.link.name, extra_namespace=namespace
     )
-    _check_same_columns(model, found)
-    found.set_priors(priors=_priors(model, found, bambi.Prior))
-    found.build()
-    return found
+    _check_same_columns(model, bambi_model)
+    bambi_model.set_priors(priors=_priors(model, bambi_model, bambi.Prior))
+    bambi_model.build()
+    return bambi_model
 
 
 def _check(model: Fit) -> None:
@@ -125,7 +125,7 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     if family in ("poisson", "negativebinomial"):
         data = data.assign(**{name: design.y.astype(int)})
     fixed = design.formula.fixed
-    offsets = [f"offset({each})" for each in design.formula.offsets]
+    offsets = [f"offset({text})" for text in design.formula.offsets]
     terms = [f"({spec.columns} | {':'.join(spec.groups)})" for spec in design.formula.random]
     return f"{label} ~ {' + '.join([fixed, *offsets, *terms])}", data, family
 

@@ -91,9 +91,9 @@ def compare(
 def _label(model: Fit, models: Sequence[Fit]) -> str:
     """The formula, and what else differs between the models."""
     parts = [model.formula]
-    if len({each.family.name for each in models}) > 1:
+    if len({other.family.name for other in models}) > 1:
         parts.append(model.family.name)
-    if len({each.link.name for each in models}) > 1:
+    if len({other.link.name for other in models}) > 1:
         parts.append(f"{model.link.name} link")
     for argument, part in (
         ("dispersion", model.problem.dispersion),
@@ -110,9 +110,9 @@ def _ratio_test(smaller, larger, added: Extension, bootstrap, seed: int, n_jobs:
     if rise < -1e-3:
         reference = "none: the larger model fits worse, so its search stopped early"
     elif bootstrap is not None:
-        found = bootstrap_lrt(smaller, larger, bootstrap, seed, n_jobs)
-        failed = f", {found['n_failed']:.0f} failed" if found["n_failed"] else ""
-        p_value, reference = found["p_value"], f"bootstrap (n = {found['n']:.0f}{failed})"
+        test = bootstrap_lrt(smaller, larger, bootstrap, seed, n_jobs)
+        failed = f", {test['n_failed']:.0f} failed" if test["n_failed"] else ""
+        p_value, reference = test["p_value"], f"bootstrap (n = {test['n']:.0f}{failed})"
     elif added.has_rho:
         reference = "unknown: a correlation without a value; use bootstrap=999"
     elif added.boundaries == 1:

@@ -118,7 +118,7 @@ def extension(smaller: Fit, larger: Fit) -> Extension | None:
     boundaries = [_family_boundaries(a, b), _extra_zero_boundaries(a, b)]
     if not _fixed_parts_nested(a, b) or None in homes or None in boundaries:
         return None
-    sds = [sum(len(t.structure.sd_names) for t in each.design.random) for each in (a, b)]
+    sds = [sum(len(t.structure.sd_names) for t in problem.design.random) for problem in (a, b)]
     new_terms = [term for k, term in enumerate(b.design.random) if k not in homes]
     return Extension(
         sum(boundaries) + sds[1] - sds[0], any(term.structure.has_rho for term in new_terms)

@@ -97,30 +97,33 @@ class _Profile:
     def quantities(self) -> dict[str, tuple[Callable[[Array], float], float]]:
         """Each parameter as a function of the vector, with its lowest possible value."""
         marginal, scale = self.marginal, self.marginal.likelihood.scale
-        found = {}
+        quantities = {}
         beta = marginal.names["beta"]
         for j, name in enumerate(self.model.params.index):
             row = marginal.to_user[j] * scale
-            found[name] = (lambda v, row=row: float(row @ v[beta]), -np.inf)
-        for each, term in zip(marginal.placed, marginal.terms, strict=True):
-            structure, start = each.structure, marginal.names["theta"].start
-            part = slice(start + each.theta.start, start + each.theta.stop)
+            quantities[name] = (lambda v, row=row: float(row @ v[beta]), -np.inf)
+        for placed, term in zip(marginal.placed, marginal.terms, strict=True):
+            structure, start = placed.structure, marginal.names["theta"].start
+            part = slice(start + placed.theta.start, start + placed.theta.stop)
             for i, name in enumerate(structure.sd_names):
-                found[f"sd {term.group} {name}"] = (partial(_sd, structure, part, i, scale), 0.0)
+                quantities[f"sd {term.group} {name}"] = (
+                    partial(_sd, structure, part, i, scale),
+                    0.0,
+                )
             for i, name in enumerate(structure.correlation_names):
-                found[f"corr {term.group} {name}"] = (
+                quantities[f"corr {term.group} {name}"] = (
                     partial(_correlation, structure, part, i), -1.0,
                 )  # fmt: skip
         for name in self.model.estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
-            power, shown = 1.0, name
+            power, label = 1.0, name
             if name == "phi" and self.model.family.name == "normal":
-                power, shown = 0.5, "residual sd"
-            found[shown] = (
+                power, label = 0.5, "residual sd"
+            quantities[label] = (
                 lambda v, k=place, shift=shift, power=power: float(np.exp(power * (v[k] + shift))),
                 0.0,
             )
-        return found
+        return quantities
 
     def interval(self, quantity, drop: float, floor: float) -> tuple[float, float, float]:
         estimate = quantity(self.best)
@@ -176,13 +179,13 @@ class _Profile:
             "fun": lambda z: drop - self._fall(z)[0],
             "jac": lambda z: -self._fall(z)[1],
         }
-        found = minimize(
+        optimum = minimize(
             lambda z: -side * quantity(self.best + self.root @ z) / scale,
             uphill, jac=lambda z: -side * slope(z), method="SLSQP", constraints=[constraint],
             options={"ftol": 1e-10, "maxiter": 50},
         )  # fmt: skip
-        limit = quantity(self.best + self.root @ found.x)
-        exact = found.success and abs(self._fall(found.x)[0] - drop) < 1e-6
+        limit = quantity(self.best + self.root @ optimum.x)
+        exact = optimum.success and abs(self._fall(optimum.x)[0] - drop) < 1e-6
         ceiling = 1.0 if floor == -1.0 else np.inf
         inside = floor + 0.02 * scale < limit < ceiling - 0.02 * scale
         return limit if exact and inside else None
@@ -233,12 +236,12 @@ class _Profile:
             ),
         }
         for z in (start, self._start(quantity)):
-            found = minimize(
+            optimum = minimize(
                 self._fall, z, jac=True, method="SLSQP", constraints=[constraint],
                 options={"ftol": 1e-9, "maxiter": 60},
             )  # fmt: skip
-            if found.success and abs(constraint["fun"](found.x)) < 1e-4:
-                return float(found.fun), found.x
+            if optimum.success and abs(constraint["fun"](optimum.x)) < 1e-4:
+                return float(optimum.fun), optimum.x
         raise _Lost
 
 

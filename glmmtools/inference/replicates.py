@@ -64,7 +64,7 @@ class Replicate:
                 failure = str(error).splitlines()[0]
             if not failure:
                 values = as_series(self.statistic(*fits))
-        kinds = sorted({each.category.__name__ for each in caught})
+        kinds = sorted({warning.category.__name__ for warning in caught})
         return {**values, "failure": failure, "warnings": " ".join(kinds)}
 
 
@@ -89,9 +89,9 @@ def run(
     store = _Store(None if path is None else Path(path), [*names, "failure", "warnings"], identity)
     rows = store.read()[: len(items)]
     bar = _Bar(identity["kind"], len(rows), len(items), progress)
-    for found in _batches(task, items[len(rows) :], n_jobs):
-        store.append(found, len(rows))
-        rows += found
+    for batch in _batches(task, items[len(rows) :], n_jobs):
+        store.append(batch, len(rows))
+        rows += batch
         bar.show(len(rows))
     bar.end()
     return pd.DataFrame(rows, columns=store.columns).rename_axis("replicate")
@@ -106,8 +106,8 @@ def _batches(task, items, n_jobs) -> Iterator[list[dict[str, Any]]]:
             start = time.monotonic()
             batch, items = items[:size], items[size:]
             chunks = [batch[i : i + _CHUNK] for i in range(0, len(batch), _CHUNK)]
-            found = parallel(delayed(_chunk)(task, chunk) for chunk in chunks)
-            yield [row for rows in found for row in rows]
+            chunks_done = parallel(delayed(_chunk)(task, chunk) for chunk in chunks)
+            yield [row for rows in chunks_done for row in rows]
             if time.monotonic() - start < _SECONDS:
                 size *= 2
 

@@ -101,14 +101,14 @@ def _custom(name: str, given: Any, labels: list[str]) -> Array:
 def _polynomials(k: int) -> list[Array]:
     """Orthogonal polynomials on k equally spaced levels, in whole numbers as tables print them."""
     powers = np.vander(np.arange(k) - (k - 1) / 2, min(k, len(_DEGREES) + 1), increasing=True)
-    found = []
+    contrasts = []
     for column in np.linalg.qr(powers)[0].T[1:]:
         column = column * np.sign(column[-1])
         column = column / np.abs(column[np.abs(column) > 1e-8]).min()
         multiples = (m for m in range(1, 61) if np.allclose(m * column, np.round(m * column)))
         multiple = next(multiples, 1)
-        found.append(np.round(multiple * column, 9) + 0.0)
-    return found
+        contrasts.append(np.round(multiple * column, 9) + 0.0)
+    return contrasts
 
 
 # ------------------------------------------------------------------------------ adjustment
@@ -132,11 +132,11 @@ def adjusted_p(statistic: Array, df: Array, correlation: Array, adjust: str, n_m
         return raw
     size = np.abs(statistic)
     if adjust == "tukey":
-        p = [_tukey_p(t, n_means, each) for t, each in zip(size, df, strict=True)]
+        p = [_tukey_p(t, n_means, nu) for t, nu in zip(size, df, strict=True)]
         return np.clip(p, raw, 1)
     if adjust == "mvt":
         largest = _LargestOf(correlation)
-        p = [1 - largest.cdf(t, each) for t, each in zip(size, df, strict=True)]
+        p = [1 - largest.cdf(t, nu) for t, nu in zip(size, df, strict=True)]
         return np.clip(p, raw, 1)
     from statsmodels.stats.multitest import multipletests
 
@@ -157,16 +157,16 @@ def critical_values(
         return single
     rounded = np.round(df, 6)
     if adjust == "tukey":
-        return np.array([_tukey_quantile(level, n_means, each) for each in rounded])
+        return np.array([_tukey_quantile(level, n_means, size) for size in rounded])
     if adjust == "mvt":
         from scipy.optimize import brentq
 
         below, unique = _LargestOf(correlation).cdf, dict.fromkeys(rounded)
-        for each in unique:
-            low, high = t_quantile(level, each), t_quantile(1 - (1 - level) / (2 * m), each)
+        for size in unique:
+            low, high = t_quantile(level, size), t_quantile(1 - (1 - level) / (2 * m), size)
             search = 0.9 * float(low), 1.5 * float(high)
-            unique[each] = brentq(lambda c, v=each: below(c, v) - level, *search, xtol=1e-10)
-        return np.array([unique[each] for each in rounded])
+            unique[size] = brentq(lambda c, v=size: below(c, v) - level, *search, xtol=1e-10)
+        return np.array([unique[size] for size in rounded])
     return t_quantile(level ** (1 / m) if adjust == "sidak" else 1 - (1 - level) / m, df)
 
 
@@ -205,7 +205,7 @@ class _LargestOf:
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         root = vectors[:, kept] * np.sqrt(values[kept])
         parts = np.split(directions, _SAMPLE // _KEPT)  # all contrasts at once are too many numbers
-        squares = np.concatenate([np.abs(each @ root.T).max(axis=1) for each in parts]) ** 2
+        squares = np.concatenate([np.abs(part @ root.T).max(axis=1) for part in parts]) ** 2
         self.squares = np.sort(squares).reshape(_KEPT, -1).mean(axis=1)
 
     def cdf(self, bound: float, df: float) -> float:
@@ -255,10 +255,12 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
     cost = np.concatenate([np.zeros(2 * k), np.ones(m), [0.01]])
     for most in (0.95 * np.abs(gap - half_width), np.full(m, np.inf)):
         upper = np.concatenate([np.full(2 * k, np.inf), most, [np.inf]])
-        found = linprog(cost, rows, bounds, bounds=np.column_stack([np.zeros(len(upper)), upper]))
-        if found.success:
+        solution = linprog(
+            cost, rows, bounds, bounds=np.column_stack([np.zeros(len(upper)), upper])
+        )
+        if solution.success:
             break
-    up, down = found.x[:k], found.x[k : 2 * k]
+    up, down = solution.x[:k], solution.x[k : 2 * k]
     up[~np.isin(np.arange(k), low)] = down[~np.isin(np.arange(k), high)] = 0.0
     return up, down, (up[low] + down[high] >= gap) != (half_width >= gap)
 
@@ -284,11 +286,11 @@ def compact_letters(significant: Array, order: Array | None = None) -> list[str]
         for column in columns:
             split += [column - {i}, column - {j}] if {i, j} <= column else [column]
         unique = set(split)
-        columns = [each for each in unique if not any(each < other for other in unique)]
+        columns = [group for group in unique if not any(group < other for other in unique)]
     rank = np.empty(k, int)
     rank[order] = np.arange(k)
     columns.sort(key=lambda column: sorted(rank[list(column)]))
-    return ["".join(_letter(n) for n, each in enumerate(columns) if i in each) for i in range(k)]
+    return ["".join(_letter(n) for n, group in enumerate(columns) if i in group) for i in range(k)]
 
 
 def _letter(number: int) -> str:

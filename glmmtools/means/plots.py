@@ -34,7 +34,7 @@ def plot_means(
     groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
     dodge = 0.8 / max(len(groups), 2)
     for i, (key, part) in enumerate(groups):
-        x = np.array([labels.index(label_of(each)) for each in part[first]])
+        x = np.array([labels.index(label_of(level)) for level in part[first]])
         x = x + (i - (len(groups) - 1) / 2) * dodge
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)

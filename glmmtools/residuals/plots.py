@@ -103,7 +103,7 @@ def _quantile_curve(x: np.ndarray, y: np.ndarray, quartile: float) -> tuple:
     """Quantile regression on a cubic B-spline; the quantile at each x where these are few."""
     distinct = np.unique(x)
     if len(distinct) < _FEW_VALUES:
-        return distinct, np.array([np.quantile(y[x == each], quartile) for each in distinct])
+        return distinct, np.array([np.quantile(y[x == value], quartile) for value in distinct])
     from statsmodels.regression.quantile_regression import QuantReg
     from statsmodels.tools.sm_exceptions import IterationLimitWarning
 

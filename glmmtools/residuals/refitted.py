@@ -85,15 +85,15 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
     covariance = model.joint.covariance if model.converged else np.zeros((size, size))
     drawn = simulate(model, n, seed)[:, marginal.order] / likelihood.unit
     at_once = max(1, _STACKED_ROWS // model.nobs)
-    found = []
+    refits = []
     for start in range(0, n, at_once):
-        found += _refit(marginal, drawn[start : start + at_once], vector, covariance)
-    if not found:
+        refits += _refit(marginal, drawn[start : start + at_once], vector, covariance)
+    if not refits:
         raise ValueError(
             "the model could be refitted to none of its simulated data sets; conditional=False "
             "tests without refits"
         )
-    y, eta, parameters = (np.array(each) for each in zip(*found, strict=True))
+    y, eta, parameters = (np.array(part) for part in zip(*refits, strict=True))
     back = np.argsort(marginal.order)
     shape = {name: parameters[:, k][..., back] for k, name in enumerate(likelihood.predictors)}
     if "phi" in shape:
@@ -117,7 +117,7 @@ def _refit(marginal: Marginal, y: Array, vector: Array, covariance: Array) -> li
         solution = copies.solve(vectors)
     if solution is None:  # because of some data set: alone, the others succeed
         halves = np.array_split(y, 2) if len(y) > 1 else []
-        return [each for half in halves for each in _refit(marginal, half, vector, covariance)]
+        return [refit for half in halves for refit in _refit(marginal, half, vector, covariance)]
     parameters = copies.parameters(vectors)
     shape = np.array(
         [np.broadcast_to(parameters[name], y.size) for name in marginal.likelihood.predictors]

@@ -196,7 +196,7 @@ class SimulatedResiduals:
             sd = pool.std(axis=0)
             pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
             scaled = pool[0], pool[1:]
-        observed, null = (np.mean(each**2, axis=-1) for each in scaled)
+        observed, null = (np.mean(rows**2, axis=-1) for rows in scaled)
         null = null[np.isfinite(null)]
         if not np.isfinite(observed):
             raise ValueError("Student's t with df of 2 or less has no variance to compare")
@@ -340,7 +340,7 @@ class SimulatedResiduals:
                 "n": np.bincount(codes),
                 "mean": np.bincount(codes, weights=u) / np.bincount(codes),
                 "statistic": observed,
-                "p_value": [p_value(each, largest) for each in observed],
+                "p_value": [p_value(distance, largest) for distance in observed],
             },
             index=pd.Index(levels, name=name_of(column, "level")),
         )
