@@ -15,6 +15,7 @@ import pandas as pd
 from glmmtools.designs.description import Grouping, read_groupings
 from glmmtools.designs.simulation import covariance
 from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
+from glmmtools.families.continuous import Normal
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_design
 from glmmtools.shared import style
@@ -276,12 +277,8 @@ def plot_covariance(
     >>> float(ax.images[0].get_array()[0, 1])
     4.0
     """
-    from glmmtools.families.lookup import family
-
     V = covariance(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi).to_numpy()
-    terms = sorted(
-        specified_design(formula, layout, family("normal")).random, key=lambda t: len(t.levels)
-    )
+    terms = sorted(specified_design(formula, layout, Normal()).random, key=lambda t: len(t.levels))
     order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
     V = V[np.ix_(order, order)]
     ax = style.new_axes(ax, (6.0, 4.8))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from glmmtools.designs.truth import Truth
 from glmmtools.families.base import Family
+from glmmtools.families.continuous import Normal
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.random_tables import component_values, tidy_effects
@@ -221,7 +222,7 @@ def covariance(
     >>> covariance("y ~ 1 + (1 | block)", layout, sd={"block": 2}, phi=1).to_numpy().tolist()
     [[5.0, 4.0, 0.0], [4.0, 5.0, 0.0], [0.0, 0.0, 5.0]]
     """
-    normal = look_up("normal")
+    normal = Normal()
     variance = checked_shape(normal, phi, None)["phi"]
     design = specified_design(formula, layout, normal)
     parameters = random_parameters(design.random, sd, corr, rho)
@@ -290,7 +291,7 @@ def _check_mean(eta: Array, family: Family, link: Link, design: Design) -> None:
     mu = link.inverse(eta)
     inside = np.isfinite(mu) & (np.abs(mu) < (_LARGEST_COUNT if family.counts else np.inf))
     covered = link.mean_interval[0] >= low and link.mean_interval[1] <= high
-    if not covered or link.name == "inverse":
+    if not covered or link.eta_interval[0] == 0:
         inside &= (mu > low) & (mu < high)
     if not inside.all():
         row = (~inside).argmax()

@@ -86,7 +86,7 @@ def plot_effects(
     effects = predict_along(model, x, by, level, scale, interval)
     ax = style.new_axes(ax)
     places = _places(model, effects)
-    if data and (scale == "response" or model.link.name == "identity"):
+    if data and (scale == "response" or model.link.is_identity):
         _draw_observed(ax, model, effects, places)
     if effects.lines is not None:
         _draw_lines(ax, effects, places)
@@ -178,7 +178,7 @@ def _effects_title(model: Fit, effects: Effects, level: str, scale: str) -> str:
     parts = []
     if model.n_groups:
         groups = model.problem.design.formula.groups
-        typical = "" if model.link.name == "identity" else (
+        typical = "" if model.link.is_identity else (
             f" (a typical {groups[0]}, not the average)"
         )  # fmt: skip
         parts.append(

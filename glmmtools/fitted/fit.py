@@ -63,7 +63,7 @@ class Fit:
     @property
     def is_linear(self) -> bool:
         """Whether this is a linear (mixed) model: normal, with the identity link."""
-        return self.family.name == "normal" and self.link.name == "identity"
+        return self.problem.is_linear
 
     @property
     def engine(self) -> str:

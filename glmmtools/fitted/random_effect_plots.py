@@ -114,8 +114,8 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    names = {"identity": f" on {response_label(model)}", "logit": " (log odds)", "log": " (log)"}
-    return names.get(model.link.name, f" ({model.link.name})")
+    link = model.link
+    return f" on {response_label(model)}" if link.is_identity else f" ({link.words or link.name})"
 
 
 def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0.0) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.lookup import families_of_trials
 from glmmtools.formula.columns import numeric
 from glmmtools.formula.grammar import split_outside, unquoted
 from glmmtools.shared.text import listed, plural
@@ -38,7 +39,7 @@ def read_response(
             raise ValueError(f"{pair.group(1)}() takes two columns; got {text!r}")
         if not takes_trials:
             raise ValueError(
-                f"{text} is successes out of trials: use family='binomial' or 'betabinomial'"
+                f"{text} is successes out of trials: use family={families_of_trials()}"
             )
         first, second = (numeric(part, frame, "count") for part in parts)
         total = second if pair.group(1) == "prop" else first + second

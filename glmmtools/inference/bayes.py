@@ -16,11 +16,6 @@ from glmmtools.formula.grammar import unquoted
 
 Array = np.ndarray
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
-_FAMILIES = {
-    "normal": "gaussian", "t": "t", "gamma": "gamma", "beta": "beta",
-    "binomial": "binomial", "betabinomial": "beta_binomial", "poisson": "poisson",
-    "negative_binomial": "negativebinomial",
-}  # fmt: skip
 
 
 def to_bambi(model: Fit) -> Any:
@@ -88,7 +83,7 @@ def _check(model: Fit) -> None:
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
         "prior weights": problem.design.weights is not None,
-        f"the family {model.family.name}": model.family.name not in _FAMILIES,
+        f"the family {model.family.name}": model.family.known_as("bambi") is None,
         "an offset that is not in the formula": problem.design.has_offset
         and not problem.design.formula.offsets,
     }
@@ -109,7 +104,7 @@ def _check(model: Fit) -> None:
 def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     """Formula, data and family as bambi wants them; the response in columns of its own."""
     design = model.problem.design
-    data, family = design.frame.reset_index(drop=True), _FAMILIES[model.family.name]
+    data, family = design.frame.reset_index(drop=True), model.family.known_as("bambi")
     label = design.response.label
     if model.family.takes_trials:
         if not re.fullmatch(r"prop\(\s*\w+\s*,\s*\w+\s*\)", label):
@@ -117,12 +112,12 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
             data = data.assign(successes=design.y, trials=design.trials)
         named = [each.strip() for each in label[5:-1].split(",")]
         data = data.assign(**{each: data[each].astype(int) for each in named})
-        if family == "binomial" and np.all(design.trials == 1):
+        if model.family.is_bernoulli(design.trials):
             label, family = "success", "bernoulli"
             data = data.assign(success=design.y.astype(int))
     elif unquoted(label) not in data.columns:
         label, data = "response", data.assign(response=design.y)
-    if family in ("poisson", "negativebinomial"):
+    if model.family.counts:
         data = data.assign(**{unquoted(label): design.y.astype(int)})
     fixed = design.formula.fixed
     offsets = [f"offset({each})" for each in design.formula.offsets]
@@ -148,8 +143,8 @@ def _parent(found: Any) -> Any:
 
 
 def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
-    y, linear = model.problem.design.y, model.family.name in ("normal", "t")
-    s = float(np.std(y)) if linear and model.link.name == "identity" else 1.0
+    y, has_units = model.problem.design.y, model.family.location_scale
+    s = float(np.std(y)) if has_units and model.link.is_identity else 1.0
     trials = model.problem.design.trials
     mean = np.mean(y) if trials is None else np.sum(y) / np.sum(trials)
     priors: dict[str, Any] = {}

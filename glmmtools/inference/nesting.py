@@ -12,16 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glmmtools.families.base import Family
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
-# A family and what it becomes when its shape parameter goes to a limit.
-_LIMITS = {
-    "negative_binomial": "poisson", "nbinom1": "poisson", "betabinomial": "binomial", "t": "normal",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,38 +107,41 @@ _REFUSALS = (_different_response, _different_weights, _different_criterion)
 def extension(smaller: Fit, larger: Fit) -> Extension | None:
     """What the larger model adds; None if the smaller one is not a special case of it."""
     a, b = smaller.problem, larger.problem
-    if a.link.name != b.link.name or a.family.fixed != b.family.fixed:
-        return None
-    boundaries = 0
-    if a.family.name != b.family.name:
-        if _LIMITS.get(b.family.name) != a.family.name:
-            return None
-        boundaries += 1
-    if not (
-        np.allclose(a.design.offset, b.design.offset)
+    same_fixed = (
+        a.link.name == b.link.name
+        and np.allclose(a.design.offset, b.design.offset)
         and spans(b.design.X, a.design.X)
         and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
-    ):
-        return None
-    if a.zero is not None or b.zero is not None:
-        if b.zero is None:
-            return None
-        if a.zero is None:
-            if b.zero.X.shape[1] > 1:
-                return None  # a probability of zero leaves the other coefficients without a value
-            boundaries += 1
-        elif not spans(b.zero.X, a.zero.X):
-            return None
+    )
     homes = [
         next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
         for term in a.design.random
     ]
-    if None in homes:
+    beside = [_of_family(a.family, b.family), _of_zeros(a.zero, b.zero)]
+    if not same_fixed or None in homes or None in beside:
         return None
-    boundaries += sum(len(term.structure.sd_names) for term in b.design.random)
-    boundaries -= sum(len(term.structure.sd_names) for term in a.design.random)
+    sds = [sum(len(term.structure.sd_names) for term in p.design.random) for p in (a, b)]
     new = [term for k, term in enumerate(b.design.random) if k not in homes]
-    return Extension(boundaries, any(term.structure.has_rho for term in new))
+    return Extension(sum(beside) + sds[1] - sds[0], any(term.structure.has_rho for term in new))
+
+
+def _of_family(smaller: Family, larger: Family) -> int | None:
+    """Boundaries that the larger family adds; None if it cannot be the smaller one."""
+    if smaller.fixed != larger.fixed:
+        return None
+    if smaller.name == larger.name:
+        return 0
+    return 1 if larger.limit and larger.limit.family.name == smaller.name else None
+
+
+def _of_zeros(smaller: FixedPart | None, larger: FixedPart | None) -> int | None:
+    """As `_of_family`, of the probability of extra zeros."""
+    if larger is None:
+        return 0 if smaller is None else None
+    if smaller is not None:
+        return 0 if spans(larger.X, smaller.X) else None
+    # a probability of zero leaves the other coefficients without a value
+    return 1 if larger.X.shape[1] == 1 else None
 
 
 def _columns(part: FixedPart | None, n: int) -> Array:

@@ -114,7 +114,7 @@ class _Profile:
         for name in self.model.estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
             power, shown = 1.0, name
-            if name == "phi" and self.model.family.name == "normal":
+            if name == "phi" and self.model.family.has_residual_variance:
                 power, shown = 0.5, "residual sd"
             found[shown] = (
                 lambda v, k=place, shift=shift, power=power: float(np.exp(power * (v[k] + shift))),

@@ -26,9 +26,10 @@ class Equation(str):
 def equation(design: Design, family: Family, link: Link) -> Equation:
     """The model as data model, process model and parameter model."""
     given = r" \mid \mathbf{u}" if design.random else ""
+    link_of_mu = link.short_equation.replace(r"\mu", r"\mu_i")
     lines = [
         rf"{_text(_response_name(design))}_i{given} &\sim {_distribution(family, design)}",
-        rf"{_link_of_mu(link)} = \eta_i &= {_linear_predictor(design)}",
+        rf"{link_of_mu} = \eta_i &= {_linear_predictor(design)}",
         *(_random_distribution(number, design) for number in range(len(design.random))),
     ]
     return Equation(r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}")
@@ -49,14 +50,9 @@ def _distribution(family: Family, design: Design) -> str:
     if not family.takes_trials:
         return text
     if np.all(design.trials == 1):
-        return r"\mathrm{Bernoulli}(\mu_i)" if family.name == "binomial" else text.replace("N", "1")
+        bernoulli = family.is_bernoulli(design.trials)
+        return r"\mathrm{Bernoulli}(\mu_i)" if bernoulli else text.replace("N", "1")
     return text.replace("(N,", "(N_i,")
-
-
-def _link_of_mu(link: Link) -> str:
-    names = {"identity": r"\mu_i", "inverse": r"1/\mu_i", "log": r"\log(\mu_i)",
-             "probit": r"\Phi^{-1}(\mu_i)"}  # fmt: skip
-    return names.get(link.name, rf"\operatorname{{{link.name}}}(\mu_i)")
 
 
 def _linear_predictor(design: Design) -> str:

@@ -64,7 +64,7 @@ def _parts(model: Fit):
         )
     if len(model.params):
         link = model.link
-        scale = "in units of y" if link.name == "identity" else f"on the {link.scale} scale"
+        scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
     notes = [f"{type(each).__name__}: {each}" for each in model.messages]
     if not model.converged:

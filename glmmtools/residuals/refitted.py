@@ -69,7 +69,7 @@ class Rows:
 def observed_rows(model: Fit) -> Rows:
     """The responses of the fit, at the fitted linear predictor."""
     problem, shape = model.problem, model.shape_by_row
-    if problem.design.weights is not None and model.family.name == "normal":
+    if problem.design.weights is not None and model.family.weights_divide_phi:
         shape["phi"] = shape["phi"] / problem.design.weights
     mu = model.family.clipped_mean(model.linear_predictor.to_numpy(), model.link)
     return Rows(

@@ -20,6 +20,7 @@ from glmmtools.engine import choice as engines
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem
+from glmmtools.families.continuous import Normal
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import require_converged
 from glmmtools.fitted.parameters import parameters
@@ -160,7 +161,7 @@ def plan_study(kind, model, layout, family, along, within, sizes, analysis, trut
     else:
         if layout is None:
             raise ValueError("a formula needs the layout to simulate on: a frame of gt.designs")
-        base, frame = _specified(model, layout, family or "normal", truth)
+        base, frame = _specified(model, layout, family or Normal(), truth)
     grid = size_grid(along, within, sizes)
     sources = [_at_size(base, frame, along, within, size) for size in grid]
     analyses = [_analysed(each, dict(analysis or {})) for each in sources]
@@ -297,7 +298,7 @@ def _analysed(source: FittedModel, options: dict[str, Any]) -> FittedModel:
         problem = replace(problem, design=design, family=distribution, dispersion=None, zero=None)
     link = options.get("link", problem.link if distribution is source.family else None)
     reml = bool(options.get("reml", False))
-    if reml and distribution.name != "normal":
+    if reml and not distribution.has_residual_variance:
         raise ValueError(
             f"analysis: reml is for the normal family; this one is {distribution.name}"
         )
