@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glmmtools.families.base import Family
+from glmmtools.families.base import SYMBOLS, Family
 from glmmtools.families.lookup import FAMILIES, family
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.style import (
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
-SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
-# What a learner sees who gives no parameters: means and dispersions of typical data.
-EXAMPLES: dict[str, dict[str, float]] = {
-    "normal": {"mu": 10.0, "phi": 4.0},
-    "t": {"mu": 10.0, "phi": 4.0, "df": 4.0},
-    "gamma": {"mu": 3.0, "phi": 0.3},
-    "beta": {"mu": 0.3, "phi": 10.0},
-    "binomial": {"mu": 0.3, "trials": 10},
-    "poisson": {"mu": 4.0},
-    "negative_binomial": {"mu": 4.0, "phi": 0.5},
-    "nbinom1": {"mu": 4.0, "phi": 1.0},
-    "betabinomial": {"mu": 0.3, "phi": 4.0, "trials": 10},
-    "lognormal": {"mu": 3.0, "phi": 0.3},
-}
 SUPPORT_SHADE = "0.93"
 TAIL = 0.0005  # outside the limits on either side: the central 99.9 % is drawn
 WIDEST = 10  # interquartile ranges on either side of the median: else a Cauchy is a needle
@@ -60,7 +46,7 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     [{'mu': 3.0, 'phi': 0.1}, {'mu': 3.0, 'phi': 0.5}]
     """
     chosen = family(name)
-    values = {k: v for k, v in EXAMPLES[chosen.name].items() if k not in chosen.fixed}
+    values = {k: v for k, v in chosen.example.items() if k not in chosen.fixed}
     for key, value in given.items():
         if value is None:
             continue
@@ -350,7 +336,7 @@ def _kind(chosen: Family) -> str:
 
 def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) -> None:
     for each in chosen:
-        own = {key: value for key, value in parameters.items() if key in EXAMPLES[each.name]}
+        own = {key: value for key, value in parameters.items() if key in each.example}
         (shape,) = parameter_sets(each, **own)
         del shape["mu"]
         if each.mean_interval[1] == 1:
@@ -407,7 +393,8 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_yticklabels()][3]
     '✗ beta'
     """
-    from glmmtools.families.suggest import impossible_families, read_values
+    from glmmtools.families.suggest import impossible_families
+    from glmmtools.families.values import read_values
 
     read = None if y is None else read_values(y, trials)
     impossible = {} if read is None else impossible_families(read)

@@ -13,7 +13,7 @@ from glmmtools.engine.problem import Problem
 def dispersion(problem: Problem, estimate: Estimate) -> pd.Series:
     """The values of :attr:`Fit.dispersion`."""
     values = {**problem.family.fixed, **estimate.shape}
-    if problem.family.name == "normal" and "phi" in values:
+    if problem.family.has_residual_variance and "phi" in values:
         values = {"residual sd": np.sqrt(values["phi"]), **values}
     for name, part in (("phi", problem.dispersion), ("zero", problem.zero)):
         if part is None:
@@ -32,5 +32,5 @@ def dispersion(problem: Problem, estimate: Estimate) -> pd.Series:
 
 def further_dispersion(problem: Problem, estimate: Estimate) -> pd.Series:
     """The dispersion without what the variance components show."""
-    hidden = ["residual sd", "phi"] if problem.family.name == "normal" else []
+    hidden = ["residual sd", "phi"] if problem.family.has_residual_variance else []
     return dispersion(problem, estimate).drop(hidden, errors="ignore")

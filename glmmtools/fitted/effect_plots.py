@@ -86,7 +86,7 @@ def plot_effects(
     curves = predict_along(model, x, by, effects, scale, level)
     ax = style.new_axes(ax)
     places = _places(model, curves)
-    if data and (scale == "response" or model.link.name == "identity"):
+    if data and (scale == "response" or model.link.is_identity):
         _draw_observed(ax, model, curves, places)
     if curves.lines is not None:
         _draw_lines(ax, curves, places)
@@ -178,7 +178,7 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
     parts = []
     if model.n_groups:
         groups = model.problem.design.formula.groups
-        typical = "" if model.link.name == "identity" else (
+        typical = "" if model.link.is_identity else (
             f" (a typical {groups[0]}, not the average)"
         )  # fmt: skip
         parts.append(

@@ -220,7 +220,7 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
     table = design.frame[columns].reset_index(drop=True)
     trials = np.ones(design.n) if design.trials is None else design.trials
     table["y"], table["n"] = design.y / trials, trials
-    if model.link.name == "log" and design.has_offset:
+    if model.link.is_log and design.has_offset:
         at = _filled(effects.table[columns], _typical_values(model, columns))
         reference = design.fixed_on(at)[1]
         if np.ptp(reference) == 0:
@@ -251,8 +251,8 @@ def mean_label(model: Fit, scale: str = "response") -> str:
     what = "probability" if model.family.takes_trials else "mean"
     response = model.problem.design.response.label
     label = f"{what} of {response}"
-    if scale == "response" or model.link.name == "identity":
+    if scale == "response" or model.link.is_identity:
         return label
-    if model.link.name == "logit":
-        return f"log odds of {label}" if what == "mean" else f"log odds of {response}"
+    if model.link.words:
+        return f"{model.link.words} of {label if what == 'mean' else response}"
     return f"{model.link.name}({label})"

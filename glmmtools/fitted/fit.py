@@ -63,7 +63,7 @@ class Fit:
     @property
     def is_linear(self) -> bool:
         """Whether this is a linear (mixed) model: normal, with the identity link."""
-        return self.family.name == "normal" and self.link.name == "identity"
+        return self.problem.is_linear
 
     @property
     def engine(self) -> str:
@@ -229,7 +229,7 @@ class Fit:
         A normal row of prior weight w has the variance phi / w.
         """
         values, weights = self.shape_by_row, self.problem.design.weights
-        if weights is not None and self.family.name == "normal":
+        if weights is not None and self.family.weights_divide_phi:
             values["phi"] = values["phi"] / weights
         return values | self.problem.trials
 

@@ -30,7 +30,8 @@ def parameters(model: Fit, fixed: bool = False) -> pd.Series:
         [part.covariance for part in parts],
         [part.correlation for part in parts],
     )
-    hidden = ["phi"] if model.family.name == "normal" else []  # the residual sd says the same
+    # the residual sd says the same
+    hidden = ["phi"] if model.family.has_residual_variance else []
     hidden += [] if fixed else list(model.family.fixed)
     values |= dict(model.dispersion.drop(hidden, errors="ignore"))
     return pd.Series(values, dtype=float)

@@ -130,7 +130,7 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
             "ends at finite ones more often"
         )
     weights = model.problem.design.weights
-    if weights is not None and model.family.name != "normal" and np.any(weights != 1):
+    if weights is not None and not model.family.weights_divide_phi and np.any(weights != 1):
         raise ValueError(
             f"weights of the {model.family.name} family multiply the log-likelihood: a row stands "
             "for several observations, of which there is no single response to draw. Give each "

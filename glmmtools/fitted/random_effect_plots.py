@@ -114,9 +114,8 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    response = model.problem.design.response.label
-    names = {"identity": f" on {response}", "logit": " (log odds)", "log": " (log)"}
-    return names.get(model.link.name, f" ({model.link.name})")
+    link, response = model.link, model.problem.design.response.label
+    return f" on {response}" if link.is_identity else f" ({link.words or link.name})"
 
 
 def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0.0) -> Array:

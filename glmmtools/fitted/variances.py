@@ -24,7 +24,7 @@ def variance_components(problem: Problem, estimate: Estimate) -> pd.DataFrame:
                 key = "corr" if j == 0 else f"corr{j + 1}"
                 row[key] = term_estimate.covariance[i, j] / product if product > 0 else np.nan
             rows.append(row)
-    if problem.family.name == "normal" and "phi" in estimate.shape:
+    if problem.family.has_residual_variance and "phi" in estimate.shape:
         phi = estimate.shape["phi"]
         rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
     columns = ["group", "term", "variance", "sd", "corr"]

@@ -14,11 +14,6 @@ from glmmtools.fitted.fit import Fit
 
 Array = np.ndarray
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
-_FAMILIES = {
-    "normal": "gaussian", "t": "t", "gamma": "gamma", "beta": "beta",
-    "binomial": "binomial", "betabinomial": "beta_binomial", "poisson": "poisson",
-    "negative_binomial": "negativebinomial",
-}  # fmt: skip
 
 
 def to_bambi(model: Fit) -> Any:
@@ -86,7 +81,7 @@ def _check(model: Fit) -> None:
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
         "prior weights": problem.design.weights is not None,
-        f"the family {model.family.name}": model.family.name not in _FAMILIES,
+        f"the family {model.family.name}": model.family.known_as("bambi") is None,
         "an offset that is not in the formula": problem.design.has_offset
         and not problem.design.formula.offsets,
     }
@@ -107,7 +102,7 @@ def _check(model: Fit) -> None:
 def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     """Formula, data and family as bambi wants them; the response in columns of its own."""
     design = model.problem.design
-    data, family = design.frame.reset_index(drop=True), _FAMILIES[model.family.name]
+    data, family = design.frame.reset_index(drop=True), model.family.known_as("bambi")
     response = design.response
     label, name = response.text, response.name
     if model.family.takes_trials:
@@ -116,13 +111,13 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
             label, counts = "prop(successes, trials)", ("successes", "trials")
             data = data.assign(successes=design.y, trials=design.trials)
         data = data.assign(**{count: data[count].astype(int) for count in counts})
-        if family == "binomial" and np.all(design.trials == 1):
+        if model.family.is_bernoulli(design.trials):
             label, family = "success", "bernoulli"
             data = data.assign(success=design.y.astype(int))
     elif name not in data.columns:
         label = name = "response"
         data = data.assign(response=design.y)
-    if family in ("poisson", "negativebinomial"):
+    if model.family.counts:
         data = data.assign(**{name: design.y.astype(int)})
     fixed = design.formula.fixed
     offsets = [f"offset({text})" for text in design.formula.offsets]
@@ -148,8 +143,8 @@ def _parent(found: Any) -> Any:
 
 
 def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
-    y, linear = model.problem.design.y, model.family.name in ("normal", "t")
-    s = float(np.std(y)) if linear and model.link.name == "identity" else 1.0
+    y, has_units = model.problem.design.y, model.family.location_scale
+    s = float(np.std(y)) if has_units and model.link.is_identity else 1.0
     trials = model.problem.design.trials
     mean = np.mean(y) if trials is None else np.sum(y) / np.sum(trials)
     priors: dict[str, Any] = {}

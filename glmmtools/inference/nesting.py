@@ -12,17 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glmmtools.engine.problem import Problem
+from glmmtools.families.base import Family
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
-# A family and what it becomes when its shape parameter goes to a limit.
-_LIMITS = {
-    "negative_binomial": "poisson", "nbinom1": "poisson", "betabinomial": "binomial", "t": "normal",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,47 +107,41 @@ _REFUSALS = (_different_response, _different_weights, _different_criterion)
 def extension(smaller: Fit, larger: Fit) -> Extension | None:
     """What the larger model adds; None if the smaller one is not a special case of it."""
     a, b = smaller.problem, larger.problem
-    homes = [
-        next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
-        for term in a.design.random
-    ]
-    boundaries = [_family_boundaries(a, b), _extra_zero_boundaries(a, b)]
-    if not _fixed_parts_nested(a, b) or None in homes or None in boundaries:
-        return None
-    sds = [sum(len(t.structure.sd_names) for t in problem.design.random) for problem in (a, b)]
-    new_terms = [term for k, term in enumerate(b.design.random) if k not in homes]
-    return Extension(
-        sum(boundaries) + sds[1] - sds[0], any(term.structure.has_rho for term in new_terms)
-    )
-
-
-def _fixed_parts_nested(a: Problem, b: Problem) -> bool:
-    """Whether the mean and the dispersion of `a` are special cases of those of `b`."""
-    return bool(
+    same_fixed = (
         a.link.name == b.link.name
         and np.allclose(a.design.offset, b.design.offset)
         and spans(b.design.X, a.design.X)
         and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     )
-
-
-def _family_boundaries(a: Problem, b: Problem) -> int | None:
-    """Shape parameters of `b` at their limit in `a`; None if `a` is no limit of `b`."""
-    if a.family.fixed != b.family.fixed:
+    homes = [
+        next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
+        for term in a.design.random
+    ]
+    beside = [_of_family(a.family, b.family), _of_zeros(a.zero, b.zero)]
+    if not same_fixed or None in homes or None in beside:
         return None
-    if a.family.name == b.family.name:
+    sds = [sum(len(term.structure.sd_names) for term in p.design.random) for p in (a, b)]
+    new = [term for k, term in enumerate(b.design.random) if k not in homes]
+    return Extension(sum(beside) + sds[1] - sds[0], any(term.structure.has_rho for term in new))
+
+
+def _of_family(smaller: Family, larger: Family) -> int | None:
+    """Boundaries that the larger family adds; None if it cannot be the smaller one."""
+    if smaller.fixed != larger.fixed:
+        return None
+    if smaller.name == larger.name:
         return 0
-    return 1 if _LIMITS.get(b.family.name) == a.family.name else None
+    return 1 if larger.limit and larger.limit.family.name == smaller.name else None
 
 
-def _extra_zero_boundaries(a: Problem, b: Problem) -> int | None:
-    """Probabilities of `b` that are 0 in `a`; None if the zeros of `a` are no special case."""
-    if b.zero is None:
-        return 0 if a.zero is None else None
-    if a.zero is None:
-        # a probability of zero leaves further coefficients without a value
-        return 1 if b.zero.X.shape[1] == 1 else None
-    return 0 if spans(b.zero.X, a.zero.X) else None
+def _of_zeros(smaller: FixedPart | None, larger: FixedPart | None) -> int | None:
+    """As `_of_family`, of the probability of extra zeros."""
+    if larger is None:
+        return 0 if smaller is None else None
+    if smaller is not None:
+        return 0 if spans(larger.X, smaller.X) else None
+    # a probability of zero leaves the other coefficients without a value
+    return 1 if larger.X.shape[1] == 1 else None
 
 
 def _columns(part: FixedPart | None, n: int) -> Array:

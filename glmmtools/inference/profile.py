@@ -117,7 +117,7 @@ class _Profile:
         for name in self.model.estimate.shape:
             shift, place = marginal.shape_shift(name), marginal.names[name].start
             power, label = 1.0, name
-            if name == "phi" and self.model.family.name == "normal":
+            if name == "phi" and self.model.family.has_residual_variance:
                 power, label = 0.5, "residual sd"
             quantities[label] = (
                 lambda v, k=place, shift=shift, power=power: float(np.exp(power * (v[k] + shift))),

@@ -52,12 +52,12 @@ class CellMeans(Combinations):
 
     def quantity(self) -> str:
         """What the means are of, in words."""
-        design, link = self.model.problem.design, self.model.link.name
+        design, link = self.model.problem.design, self.model.link
         response = design.response.name
         if design.response.success is not None:
             response = f"{response} = {design.response.success!r}"
-        if self.scale == "link" and link != "identity":
-            return f"{self.model.link.scale} of the mean of {response}"
+        if self.scale == "link" and not link.is_identity:
+            return f"{link.scale} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
     def title(self) -> str:
@@ -84,7 +84,7 @@ class CellMeans(Combinations):
         if design.response.name not in design.frame and not self.model.family.takes_trials:
             scale = design.response.text
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
-        if link.name == "identity":
+        if link.is_identity:
             return notes
         if self.scale == "link":
             notes.append(f"They are on the {link.scale} scale.")

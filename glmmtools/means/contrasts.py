@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import LINKS
 from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
@@ -24,8 +25,6 @@ from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
-
-RATIO_OF = {"logit": "odds", "log": "means"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +112,12 @@ class Contrasts(Combinations):
         return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
 
     def _kind(self) -> str:
-        link = self.model.link.name
+        link = self.model.link
         if self.ratio:
-            return "odds ratios" if link == "logit" else "ratios of means"
-        if link == "identity":
+            return link.ratios
+        if link.is_identity:
             return "differences of means"
-        return f"differences on the {self.model.link.scale} scale"
+        return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
         size = max(len(family.weights) for family in self.families)
@@ -129,7 +128,7 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        if self.means.scale == "response" and not self.ratio and self.model.link.name != "identity":
+        if self.means.scale == "response" and not self.ratio and not self.model.link.is_identity:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
@@ -137,13 +136,10 @@ class Contrasts(Combinations):
 
     def describe(self) -> str:
         """Say in English what these contrasts are, and what not to conclude from them."""
-        limit = (
-            "A large p-value is not evidence of no difference: read the interval."
-            + (" A ratio of 1 is no difference." if self.ratio else "")
-            + (" An odds ratio is not a ratio of probabilities."
-               if self.ratio and self.model.link.name == "logit" else "")
-        )  # fmt: skip
-        return "\n".join([f"{self.title()}.", *self.notes(), limit])
+        limits = ["A large p-value is not evidence of no difference: read the interval."]
+        if self.ratio:
+            limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
+        return "\n".join([f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))])
 
 
 def methods_of(method: Any, interaction: Any, factors: tuple[str, ...]) -> dict[str, Any]:
@@ -206,19 +202,20 @@ def family_of(
 
 def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
-    link = means.model.link.name
+    link = means.model.link
+    what = link.ratio_of
     if ratio is None:
-        return means.scale == "response" and link in RATIO_OF
-    if ratio and link not in RATIO_OF:
+        return means.scale == "response" and bool(what)
+    if ratio and not what:
+        able = " and ".join(each.name for each in LINKS.values() if each.ratio_of)
         raise ValueError(
-            f"ratio=True is for the log and logit links; with the {link} link a contrast is a "
-            "difference" + ("" if link == "identity" else f" on the {link} scale")
+            f"ratio=True is for the {able} links; with the {link.name} link a contrast is a "
+            "difference" + ("" if link.is_identity else f" on the {link.name} scale")
         )
-    if not ratio and means.scale == "response" and link in RATIO_OF:
-        what = RATIO_OF[link]
+    if not ratio and means.scale == "response" and what:
         raise ValueError(
             f"ratio=False on the response scale asks for differences of {what}, which the "
-            f"{link} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
+            f"{link.name} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
             f"out for these, or take means(..., scale='link') for differences of log {what}"
         )
     return ratio

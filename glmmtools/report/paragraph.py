@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_RATIOS = {"logit": "odds ratio", "cloglog": "hazard ratio"}
-_DISTRIBUTIONS = {
-    "poisson": "Poisson", "negative_binomial": "negative binomial", "nbinom1": "NB1",
-    "betabinomial": "beta-binomial", "lognormal": "log-normal", "t": "Student's t",
-}  # fmt: skip
 _METHODS = {
     "ML": "by maximum likelihood",
     "REML": "by restricted maximum likelihood (REML)",
@@ -121,11 +116,10 @@ def _model_sentence(model: Fit) -> str:
     if problem.zero is not None:
         of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
         parts.append(f"a probability of extra zeros{of}")
-    name = _DISTRIBUTIONS.get(model.family.name, model.family.name)
     subject = (
-        f"A linear {kind} (normal distribution, identity link)" if model.is_linear
-        else f"A generalized linear {kind} ({name} distribution, {model.link.name} link)"
-    )  # fmt: skip
+        f"A {'linear' if model.is_linear else 'generalized linear'} {kind} "
+        f"({model.family.title} distribution, {model.link.name} link)"
+    )
     return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
 
@@ -152,20 +146,13 @@ def _method_sentence(model: Fit) -> str:
 
 def _scale(model: Fit) -> str:
     link = model.link
-    return "the scale of y" if link.name == "identity" else f"the {link.scale} scale"
-
-
-def _ratio_name(model: Fit) -> str | None:
-    """What the exponential of a coefficient is, if anything."""
-    if model.link.name == "log":
-        return "rate ratio" if model.family.counts else "ratio of means"
-    return _RATIOS.get(model.link.name)
+    return "the scale of y" if link.is_identity else f"the {link.scale} scale"
 
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
     rows = tidy(model, level)
     percent = f"{100 * level:g} % Wald confidence intervals"
-    ratio = _ratio_name(model)
+    ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = [], [], []
     for column, (name, row) in zip(model.problem.design.columns, rows.iterrows(), strict=True):
         if column.is_intercept:
@@ -174,7 +161,7 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
         text = _column_text(model, column)
         if text is None:
             plain.append(f"{name}: {_interval(row)}")
-        elif ratio is None:
+        elif not ratio:
             compared.append(f"{text}: {_interval(row)}")
         else:
             kind = f" (ratio of {ratio}s)" if len(column.factors) > 1 else ""
@@ -192,12 +179,12 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
     return sentences
 
 
-def _heading(model: Fit, ratio: str | None) -> str:
-    if ratio is not None:
+def _heading(model: Fit, ratio: str) -> str:
+    if ratio:
         zeros = model.problem.zero is not None
         name = ratio.replace("ratio", "ratios", 1).capitalize()
         return f"{name} of the counts that are not extra zeros" if zeros else name
-    if model.link.name != "identity":
+    if not model.link.is_identity:
         return f"Coefficients on the {model.link.name} scale"
     factors = [factor for column in model.problem.design.columns for factor in column.factors]
     kinds = ["Differences"] if any(isinstance(factor, Indicator) for factor in factors) else []
@@ -208,7 +195,7 @@ def _heading(model: Fit, ratio: str | None) -> str:
 def _holds_on_average(model: Fit) -> bool:
     """Whether a coefficient means the same given the random effects and averaged over them."""
     slopes = any(term.names != ("Intercept",) for term in model.problem.design.random)
-    collapsible = model.link.name == "identity" or (model.link.name == "log" and not slopes)
+    collapsible = model.link.is_identity or (model.link.is_log and not slopes)
     return collapsible or not model.n_groups
 
 

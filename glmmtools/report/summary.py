@@ -36,7 +36,7 @@ def summary_content(model: Fit) -> Content:
         )
     if len(model.params):
         link = model.link
-        scale = "in units of y" if link.name == "identity" else f"on the {link.scale} scale"
+        scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
     notes = [f"{type(message).__name__}: {message}" for message in model.messages]
     if not model.converged:

@@ -187,7 +187,7 @@ class SimulatedResiduals:
         self._refuse_0_1("variance")
         if self._at_modes:
             observed, refits = observed_rows(self.model), self._refits
-            if self.model.family.name in ("normal", "t"):
+            if self.model.family.location_scale:
                 # these have been fitted to just this: the ratio would only show how precisely
                 refits = replace(refits, shape=observed.shape)
             scaled = observed.pearson(), refits.pearson()
