@@ -11,7 +11,8 @@ import pandas as pd
 from glmmtools.fitted.covariance import covariance, rows_at
 from glmmtools.fitted.effects import mean_label
 from glmmtools.fitted.fit import Fit, require_converged
-from glmmtools.fitted.pooling import pooling, terms_of
+from glmmtools.fitted.pooling import pooling
+from glmmtools.fitted.random_effects import terms_of
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
 from glmmtools.shared.text import listed, plural
