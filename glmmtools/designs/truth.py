@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.families.lookup import family
+from glmmtools.families.lookup import FAMILIES
 from glmmtools.fitted.parameters import parameters
 from glmmtools.shared.text import plural
 
@@ -100,6 +100,7 @@ def _truth_of(model: FittedModel, truth: Any) -> Mapping[str, Any]:
 
 def _parameters(truth: Mapping[str, Any]) -> dict[str, float]:
     single = {name: value for name, value in truth["dispersion"].items() if np.ndim(value) == 0}
-    if family(truth["family"]).has_residual_variance and "phi" in single:
+    family = FAMILIES.get(truth["family"])
+    if family and family.has_residual_variance and "phi" in single:
         single = {"residual sd": float(np.sqrt(single["phi"]))}
     return {**truth["coefficients"], **truth["components"], **single}

@@ -157,6 +157,8 @@ class Family:
     @property
     def phi_is_precision(self) -> bool:
         """Whether a larger phi means a smaller variance."""
+        if "phi" not in self.shape:
+            return False
         at = {name: value for name, value in self.example.items() if name not in self.fixed}
         low, high = (self.variance(**{**at, "phi": phi}) for phi in (1.0, 2.0))
         return bool(low > high)
@@ -230,7 +232,8 @@ class Family:
 
     def sample(self, mu, rng: np.random.Generator, **shape) -> Array:
         """Draw one value for each mean (arrays broadcast)."""
-        return self.distribution(mu, **shape).rvs(random_state=rng)
+        size = np.broadcast_shapes(np.shape(mu), *map(np.shape, shape.values()))
+        return self.distribution(mu, **shape).rvs(size, random_state=rng)
 
     def cdf(self, y, mu, **shape):
         return self.distribution(mu, **shape).cdf(y)

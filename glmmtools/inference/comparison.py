@@ -72,6 +72,7 @@ def compare(
         row = {
             "formula": _label(model, models), "df_model": model.df_model, "llf": model.llf,
             "aic": model.aic, "bic": model.bic, "delta_aic": model.aic - lowest,
+            "against": "", "reference": "",
         }  # fmt: skip
         for j in reversed(range(k)):
             added = extension(ordered[j], model)
@@ -84,8 +85,7 @@ def compare(
         "formula", "df_model", "llf", "aic", "bic", "delta_aic",
         "against", "statistic", "df", "p_value", "reference",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1))
-    return table.fillna({"against": "", "reference": ""})
+    return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1))
 
 
 def _label(model: Fit, models: Sequence[Fit]) -> str:

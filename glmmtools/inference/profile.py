@@ -119,10 +119,7 @@ class _Profile:
             power, label = 1.0, name
             if name == "phi" and self.model.family.has_residual_variance:
                 power, label = 0.5, "residual sd"
-            quantities[label] = (
-                lambda v, k=place, shift=shift, power=power: float(np.exp(power * (v[k] + shift))),
-                0.0,
-            )
+            quantities[label] = (partial(_shape_parameter, place, shift, power), 0.0)
         return quantities
 
     def interval(self, quantity, drop: float, floor: float) -> tuple[float, float, float]:
@@ -247,6 +244,11 @@ class _Profile:
 
 def _sd(structure: Structure, part: slice, i: int, scale: float, vector: Array) -> float:
     return scale * float(np.sqrt(structure.covariance(vector[part])[i, i]))
+
+
+def _shape_parameter(place: int, shift: float, power: float, vector: Array) -> float:
+    with np.errstate(over="ignore"):  # a profile may be flat as far as one looks
+        return float(np.exp(power * (vector[place] + shift)))
 
 
 def _correlation(structure: Structure, part: slice, i: int, vector: Array) -> float:
