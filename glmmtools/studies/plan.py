@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.base import Family
+from glmmtools.families.continuous import Normal
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.bootstrap import lean
@@ -169,7 +170,7 @@ def plan_study(
     else:
         if layout is None:
             raise ValueError("a formula needs the layout to simulate on: a frame of gt.designs")
-        source = source_from_formula(model, layout, family or "normal", options.truth)
+        source = source_from_formula(model, layout, family or Normal(), options.truth)
     along, within = options.along, options.within
     grid = size_grid(along, within, options.sizes)
     sources = [at_size(source, along, within, size) for size in grid]
