@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.covariance import covariance, rows_at
+from glmmtools.fitted.covariance import covariance, rows_at, terms_of
 from glmmtools.fitted.effects import mean_label
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.pooling import pooling
-from glmmtools.fitted.random_effects import terms_of
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
 from glmmtools.shared.text import listed, plural
@@ -115,7 +114,7 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    link, response = model.link, model.problem.design.response.label
+    link, response = model.link, model.design.response.label
     return f" on {response}" if link.is_identity else f" ({link.words or link.name})"
 
 
@@ -274,7 +273,7 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
     label = (
-        f"covariance of {model.problem.design.response.label} (squared units)" if model.is_linear
+        f"covariance of {model.design.response.label} (squared units)" if model.is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"
