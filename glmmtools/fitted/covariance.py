@@ -83,7 +83,7 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
     10     0.0     0.0  2339.0
     """
     require_converged(model, "covariance() needs")
-    positions = rows_at(model, rows)
+    positions = rows_at(model, slice(None) if rows is None else rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(
             f"the covariance matrix of {len(positions)} rows is too large to look at (the most is "
@@ -100,8 +100,6 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
 
 def rows_at(model: Fit, rows: Any) -> np.ndarray:
     """Positions of rows of the fit, from a slice, positions or a boolean array."""
-    if rows is None:
-        rows = slice(None)
     try:
         index = rows if isinstance(rows, slice) else np.asarray(rows)
         return np.atleast_1d(np.arange(model.nobs)[index])

@@ -318,7 +318,10 @@ class Fit:
 
 
 def require_converged(fit: Fit, what: str, forced: str = "") -> None:
-    """Raise ValueError, with the reason, if the fit did not converge; `forced` says what may be."""
+    """Raise ValueError with the reason if the fit did not converge.
+
+    `forced` says what ``force=True`` would do, where the caller has that argument.
+    """
     if not fit.converged:
         reasons = " ".join(map(str, fit.messages)) or "no reason is known."
         raise ValueError(

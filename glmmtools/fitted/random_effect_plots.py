@@ -185,20 +185,19 @@ def plot_shrinkage(
     ['Intercept (on reaction)', 'days (on reaction)']
     """
     table = pooling(model, group)
-    name = table["group"].iloc[0]
-    terms = list(dict.fromkeys(table["term"]))
+    name, terms = table["group"].iloc[0], list(table["term"].unique())
+    intercept_only = terms == ["Intercept"]
     axes = _panels(ax, len(terms), table["level"].nunique(), beside=1.8)
-    for number, (panel, term) in enumerate(zip(axes, terms, strict=True)):
+    for panel, term in zip(axes, terms, strict=True):
         part = table[table["term"] == term].sort_values("no_pooling", na_position="first")
         part = part.reset_index(drop=True)
         _draw_shrinkage(panel, part)
         _name_levels(panel, name, list(part["level"]), len(part))
         label = f"{term} ({_unit(model).strip(' ()')})"
-        if terms == ["Intercept"]:
+        if intercept_only:
             label = f"{mean_label(model)}\nat the average of the fixed part"
-        style.label_axes(panel, label, title=_shrinkage_note(part, terms == ["Intercept"]))
-        if number == len(terms) - 1:
-            style.legend_outside(panel)
+        style.label_axes(panel, label, title=_shrinkage_note(part, intercept_only))
+    style.legend_outside(axes[-1])
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -229,11 +228,9 @@ def _shrinkage_note(part: pd.DataFrame, intercept_only: bool) -> str | None:
     levels = part.loc[part["note"] != "", "level"]
     if levels.empty:
         return None
-    what = (
-        "no finite estimate on the link scale, shown at the raw value"
-        if intercept_only
-        else "not estimable without pooling, not drawn"
-    )
+    what = "not estimable without pooling, not drawn"
+    if intercept_only:
+        what = "no finite estimate on the link scale, shown at the raw value"
     return "\n".join(textwrap.wrap(f"{listed(levels, 5)}: {what}", 55))
 
 

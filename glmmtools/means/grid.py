@@ -35,6 +35,7 @@ def label_of(value: Any) -> str:
 
 
 def rows_of(frame: pd.DataFrame) -> list[tuple]:
+    """The rows as tuples, to be keys of a dict."""
     return list(frame.itertuples(index=False, name=None))
 
 

@@ -7,7 +7,7 @@ random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model
 The parameters and random effects were estimated from the same responses, which pulls the residuals
 towards the middle and makes those of one group cancel. So the tests do not compare them with
 independent uniform numbers, but with the residuals of other data sets that the model has made, new
-random effects and all, and to which it has been refitted (`refit`): a parametric bootstrap.
+random effects and all, and to which it has been refitted: a parametric bootstrap.
 """
 
 from __future__ import annotations
