@@ -12,7 +12,6 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 
-Array = np.ndarray
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
 
 
@@ -101,7 +100,7 @@ def _check(model: Fit) -> None:
 
 def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     """Formula, data and family as bambi wants them; the response in columns of its own."""
-    design = model.problem.design
+    design = model.design
     data, family = design.frame.reset_index(drop=True), model.family.known_as("bambi")
     response = design.response
     label, name = response.text, response.name
@@ -127,7 +126,7 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
 
 def _check_same_columns(model: Fit, found: Any) -> None:
     """Raise ValueError where bambi reads the formula otherwise than we do."""
-    X = model.problem.design.X
+    X = model.design.X
     theirs = _parent(found).design.common
     theirs = np.zeros((len(X), 0)) if theirs is None else np.asarray(theirs.design_matrix, float)
     for name, column in zip(model.params.index, X.T, strict=True):
@@ -143,15 +142,13 @@ def _parent(found: Any) -> Any:
 
 
 def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
-    y, has_units = model.problem.design.y, model.family.location_scale
+    y, has_units = model.design.y, model.family.location_scale
     s = float(np.std(y)) if has_units and model.link.is_identity else 1.0
-    trials = model.problem.design.trials
-    mean = np.mean(y) if trials is None else np.sum(y) / np.sum(trials)
+    mean = np.sum(y) / np.sum(model.trials_by_row)
     priors: dict[str, Any] = {}
     parent = _parent(found)
     if parent.intercept_term is not None:
-        centre = float(model.link(mean))
-        priors["Intercept"] = Prior("Normal", mu=centre, sigma=_WIDE * s)
+        priors["Intercept"] = Prior("Normal", mu=float(model.link(mean)), sigma=_WIDE * s)
     for name, term in parent.common_terms.items():
         sigma = _WIDE * s / _scales(term.data)
         sigma = sigma if np.ndim(term.data) > 1 else float(sigma[0])
@@ -169,8 +166,7 @@ def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
     return priors
 
 
-def _scales(columns: Any) -> Array:
+def _scales(columns: Any) -> np.ndarray:
     """For each column its sd, or 1 where it has two values only."""
-    columns = np.asarray(columns, float)
-    columns = columns[:, None] if columns.ndim == 1 else columns
+    columns = np.reshape(np.asarray(columns, float), (len(columns), -1))
     return np.array([1.0 if len(np.unique(x)) <= 2 else np.std(x) for x in columns.T])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
-from glmmtools.fitted.coefficients import contrast_df
+from glmmtools.fitted.parameters import contrast_df
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -18,9 +18,8 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans
-from glmmtools.means.combinations import Combinations
-from glmmtools.means.grid import label_of
+from glmmtools.means.cells import CellMeans, Combinations
+from glmmtools.means.grid import label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest, plural
 
@@ -68,13 +67,11 @@ class Contrasts(Combinations):
         by: tuple[str, ...],
         level: float,
     ):
-        K = np.zeros((sum(len(family.weights) for family in families), len(means.cells)))
-        self.parts, start = [], 0
-        for family in families:
-            part = slice(start, start + len(family.weights))
+        ends = np.cumsum([0, *(len(family.weights) for family in families)])
+        self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+        K = np.zeros((ends[-1], len(means.cells)))
+        for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-            self.parts.append(part)
-            start = part.stop
         super().__init__(means.model, K @ means.L, K @ means.offset)
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
@@ -177,8 +174,7 @@ def family_of(
     factors = [name for name in means.factors + means.by if name not in by]
     levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
     if "" in methods:
-        keys = cells[factors].itertuples(index=False, name=None)
-        labels = [" ".join(map(label_of, key)) for key in keys]
+        labels = [" ".join(map(label_of, key)) for key in rows_of(cells[factors])]
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
             reference = " ".join(map(label_of, key))
@@ -192,9 +188,9 @@ def family_of(
             weights = contrast_weights(method, list(map(label_of, levels[factor])), sign)
             names = [(*before, name) for before in names for name in weights]
             K = np.kron(K, np.array(list(weights.values())))
-        place = {key: i for i, key in enumerate(itertools.product(*levels.values()))}
-        keys = cells[factors].itertuples(index=False, name=None)
-        names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]
+        keys = list(itertools.product(*levels.values()))
+        places = [keys.index(key) for key in rows_of(cells[factors])]
+        names, K = pd.DataFrame(names, columns=factors), K[:, places]
     for name in reversed(by):
         names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
     return ContrastFamily(names, K, rows)
@@ -202,12 +198,11 @@ def family_of(
 
 def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
-    link = means.model.link
-    what = link.ratio_of
+    link, what = means.model.link, means.model.link.ratio_of
     if ratio is None:
         return means.scale == "response" and bool(what)
     if ratio and not what:
-        able = " and ".join(each.name for each in LINKS.values() if each.ratio_of)
+        able = " and ".join(other.name for other in LINKS.values() if other.ratio_of)
         raise ValueError(
             f"ratio=True is for the {able} links; with the {link.name} link a contrast is a "
             "difference" + ("" if link.is_identity else f" on the {link.name} scale")
