@@ -61,40 +61,20 @@ EXERCISES = (
         "that of two errors, however much the blocks differ. That is what blocks are for.",
         hint="Add the variances of the two plots, subtract twice their covariance, and take the "
         "square root.",
-        slips=[
-            (
-                lambda: np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)),
-                "That is for two plots of different blocks. Plots of one block have a covariance.",
-            ),
-            (
-                lambda: np.sqrt(SD_BLOCKS**2 + 2 * SD_ERROR**2),
-                "You subtracted the covariance once. Look at the formula again.",
-            ),
-            (
-                lambda: 0.0,
-                "The expected difference may be zero, but each plot has an error of its own.",
-            ),
-            (
-                lambda: 2 * SD_ERROR**2,
-                "That is the variance of the difference. Take its square root.",
-            ),
-            (
-                lambda: 2 * SD_ERROR,
-                "Standard deviations do not add up; variances of independent errors do.",
-            ),
-            (
-                lambda: SD_ERROR,
-                "That is the standard deviation of one error. Two plots have two errors.",
-            ),
-            (
-                lambda: np.sqrt(SD_BLOCKS**2 + SD_ERROR**2),
-                "That is the standard deviation of one plot. A difference holds two of them.",
-            ),
-            (
-                lambda: np.sqrt(2) * SD_BLOCKS,
-                "That is the spread of the blocks. Both plots lie in the same block: what differs?",
-            ),
-        ],
+        slips=lambda: {
+            np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)): "That is for two plots of different blocks. "
+            "Plots of one block have a covariance.",
+            np.sqrt(SD_BLOCKS**2 + 2 * SD_ERROR**2): "You subtracted the covariance once. Look at "
+            "the formula again.",
+            0.0: "The expected difference may be zero, but each plot has an error of its own.",
+            2 * SD_ERROR**2: "That is the variance of the difference. Take its square root.",
+            2 * SD_ERROR: "Standard deviations do not add up; variances of independent errors do.",
+            SD_ERROR: "That is the standard deviation of one error. Two plots have two errors.",
+            np.sqrt(SD_BLOCKS**2 + SD_ERROR**2): "That is the standard deviation of one plot. A "
+            "difference holds two of them.",
+            np.sqrt(2) * SD_BLOCKS: "That is the spread of the blocks. Both plots lie in the same "
+            "block: what differs?",
+        },
     ),
     Number(
         "01.3",
@@ -104,39 +84,21 @@ EXERCISES = (
         "independent cakes and claims far too much.",
         hint="The batch is recipe × replicate; divide the LMM's standard error of recipe[T.C] by "
         "that of OLS.",
-        slips=[
-            (
-                lambda: _cake_ratio(" + (1 | replicate)"),
-                "You grouped by replicate. Replicate 1 of recipe A and replicate 1 of recipe C are "
-                "two batches; the batch is recipe:replicate.",
-            ),
-            (
-                lambda: _cake_ratio(" + (1 | replicate/recipe)"),
-                "That makes a block of the batches that have the same number. Here we assume that "
-                "they have nothing in common.",
-            ),
-            (
-                lambda: 1 / _cake_ratio(BATCH),
-                "That is OLS divided by LMM; the other way round is asked for.",
-            ),
-            (
-                lambda: _cake_ratio(BATCH, "temperature"),
-                "That is the ratio for temperature, which varies within batches. Look at "
-                "recipe[T.C].",
-            ),
-            (
-                lambda: _cake_ratio(BATCH) ** 2,
-                "That is the ratio of the variances. Standard errors are asked for.",
-            ),
-            (
-                lambda: _cake_ratio(BATCH, reml=False),
-                "That is the fit by maximum likelihood; the task asks for `reml=True`.",
-            ),
-            (
-                lambda: _cake(BATCH).bse["recipe[T.C]"],
-                "That is the standard error of the LMM. Divide it by that of OLS.",
-            ),
-        ],
+        slips=lambda: {
+            _cake_ratio(" + (1 | replicate)"): "You grouped by replicate. Replicate 1 of recipe A "
+            "and replicate 1 of recipe C are two batches; the batch is recipe:replicate.",
+            _cake_ratio(" + (1 | replicate/recipe)"): "That makes a block of the batches that have "
+            "the same number. Here we assume that they have nothing in common.",
+            1 / _cake_ratio(BATCH): "That is OLS divided by LMM; the other way round is asked for.",
+            _cake_ratio(BATCH, "temperature"): "That is the ratio for temperature, which varies "
+            "within batches. Look at recipe[T.C].",
+            _cake_ratio(BATCH) ** 2: "That is the ratio of the variances. Standard errors are "
+            "asked for.",
+            _cake_ratio(BATCH, reml=False): "That is the fit by maximum likelihood; the task asks "
+            "for `reml=True`.",
+            _cake(BATCH).bse["recipe[T.C]"]: "That is the standard error of the LMM. Divide it by "
+            "that of OLS.",
+        },
     ),
     Number(
         "01.4",
@@ -146,41 +108,22 @@ EXERCISES = (
         "probability μ, and of N animals N μ are expected to be new cases.",
         hint="Add the intercept, the coefficient of period 2 and u; apply the inverse link; "
         "multiply by the number of animals.",
-        slips=[
-            (
-                lambda: expit(_herd_eta(*ETA)),
-                "That is the probability for one animal. The herd has more than one.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta(*ETA, u=0)),
-                "u is missing: that is a herd with u = 0.",
-            ),
-            (
-                lambda: HERD_SIZE * (expit(_herd_eta(*ETA, u=0)) + HERD_U),
-                "You added u to a probability. It belongs into the linear predictor, before the "
-                "inverse link.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta("Intercept")),
-                "That is period 1, the base level. Period 2 has a coefficient of its own.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta("period[T.2]")),
-                "The intercept is missing: every period starts from it.",
-            ),
-            (
-                lambda: HERD_SIZE * np.exp(_herd_eta(*ETA)),
-                "You took exp, which gives odds. The inverse of the logit is 1/(1 + exp(−η)).",
-            ),
-            (
-                lambda: _herd_eta(*ETA),
-                "That is η, on the log-odds scale. Apply the inverse link.",
-            ),
-            (
-                lambda: HERD_SIZE * _herd_eta(*ETA),
-                "You multiplied η. First the inverse link, then the number of animals.",
-            ),
-        ],
+        slips=lambda: {
+            expit(_herd_eta(*ETA)): "That is the probability for one animal. The herd has more "
+            "than one.",
+            HERD_SIZE * expit(_herd_eta(*ETA, u=0)): "u is missing: that is a herd with u = 0.",
+            HERD_SIZE * (expit(_herd_eta(*ETA, u=0)) + HERD_U): "You added u to a probability. It "
+            "belongs into the linear predictor, before the inverse link.",
+            HERD_SIZE * expit(_herd_eta("Intercept")): "That is period 1, the base level. Period 2 "
+            "has a coefficient of its own.",
+            HERD_SIZE * expit(_herd_eta("period[T.2]")): "The intercept is missing: every period "
+            "starts from it.",
+            HERD_SIZE * np.exp(_herd_eta(*ETA)): "You took exp, which gives odds. The inverse of "
+            "the logit is 1/(1 + exp(−η)).",
+            _herd_eta(*ETA): "That is η, on the log-odds scale. Apply the inverse link.",
+            HERD_SIZE * _herd_eta(*ETA): "You multiplied η. First the inverse link, then the "
+            "number of animals.",
+        },
     ),
     Choice(
         "01.5",

@@ -61,36 +61,22 @@ EXERCISES = (
         because="From period 1 to 4 are three steps: three times the coefficient on the log scale, "
         "so the rate ratio to the power of three.",
         hint="Add up the steps on the log scale, then take the exponential.",
-        slips=[
-            (
-                lambda: np.exp(_seizures_by_period()),
-                "That is the ratio of one period to the one before. How many steps are there?",
-            ),
-            (
-                lambda: 3 * _seizures_by_period(),
-                "That is the difference of the log means. A factor is its exponential.",
-            ),
-            (
-                lambda: 3 * np.exp(_seizures_by_period()),
-                "Ratios multiply: take the power of three, not three times the ratio.",
-            ),
-            (
-                lambda: np.exp(4 * _seizures_by_period()),
-                "From period 1 to period 4 are fewer steps than that.",
-            ),
-            (
-                lambda: 1 - np.exp(3 * _seizures_by_period()),
-                "That is the part by which the count falls. The factor is what remains.",
-            ),
-            (
-                lambda: np.exp(-3 * _seizures_by_period()),
-                "That is the factor from period 4 back to period 1.",
-            ),
-            (
-                lambda: 100 * np.exp(3 * _seizures_by_period()),
-                "That is in percent; a factor of 1 would mean no change.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_seizures_by_period()): "That is the ratio of one period to the one before. How "
+            "many steps are there?",
+            3 * _seizures_by_period(): "That is the difference of the log means. A factor is its "
+            "exponential.",
+            3 * np.exp(_seizures_by_period()): "Ratios multiply: take the power of three, not "
+            "three times the ratio.",
+            np.exp(4 * _seizures_by_period()): "From period 1 to period 4 are fewer steps than "
+            "that.",
+            1 - np.exp(3 * _seizures_by_period()): "That is the part by which the count falls. The "
+            "factor is what remains.",
+            np.exp(-3 * _seizures_by_period()): "That is the factor from period 4 back to period "
+            "1.",
+            100 * np.exp(3 * _seizures_by_period()): "That is in percent; a factor of 1 would mean "
+            "no change.",
+        },
     ),
     Choice(
         "06.2",
@@ -116,36 +102,22 @@ EXERCISES = (
         "clipping is all it takes.",
         hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
         "the base level of nutrient.",
-        slips=[
-            (
-                lambda: np.exp(_other_fruits().params[CLIPPED]),
-                "That is from the model with the higher AIC. Lower is better.",
-            ),
-            (
-                lambda: np.exp(_fruits("poisson").params[CLIPPED]),
-                "That is the Poisson model's, which these counts contradict. Fit NB1 and NB2.",
-            ),
-            (
-                lambda: _best_fruits().params[CLIPPED],
-                "That is a difference of log means. A factor is its exponential.",
-            ),
-            (
-                lambda: np.exp(_best_fruits().params[[CLIPPED, CLIPPED_AT_8]].sum()),
-                "That is clipping at nutrient 8. At the base level the interaction is not added.",
-            ),
-            (
-                lambda: 1 - np.exp(_best_fruits().params[CLIPPED]),
-                "That is the part that is lost. The factor is what remains.",
-            ),
-            (
-                lambda: np.exp(-_best_fruits().params[CLIPPED]),
-                "That is the factor of not clipping against clipping.",
-            ),
-            (
-                lambda: 100 * np.exp(_best_fruits().params[CLIPPED]),
-                "That is in percent; a factor of 1 would mean no change.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_other_fruits().params[CLIPPED]): "That is from the model with the higher AIC. "
+            "Lower is better.",
+            np.exp(_fruits("poisson").params[CLIPPED]): "That is the Poisson model's, which these "
+            "counts contradict. Fit NB1 and NB2.",
+            _best_fruits().params[CLIPPED]: "That is a difference of log means. A factor is its "
+            "exponential.",
+            np.exp(_best_fruits().params[[CLIPPED, CLIPPED_AT_8]].sum()): "That is clipping at "
+            "nutrient 8. At the base level the interaction is not added.",
+            1 - np.exp(_best_fruits().params[CLIPPED]): "That is the part that is lost. The factor "
+            "is what remains.",
+            np.exp(-_best_fruits().params[CLIPPED]): "That is the factor of not clipping against "
+            "clipping.",
+            100 * np.exp(_best_fruits().params[CLIPPED]): "That is in percent; a factor of 1 would "
+            "mean no change.",
+        },
     ),
     Number(
         "06.4",
@@ -155,33 +127,19 @@ EXERCISES = (
         "the log of the area adds to it, so the area multiplies the rate.",
         hint="Add the coefficients of a treated plot and the offset on the log scale, then take "
         "the exponential.",
-        slips=[
-            (
-                lambda: np.exp(_treated(_weeds())),
-                "That is the count in one square metre. The offset is missing.",
-            ),
-            (
-                lambda: np.exp(_treated(_weeds()) + AREA),
-                "You added the area on the log scale. The offset is its logarithm.",
-            ),
-            (
-                lambda: _treated(_weeds()) + np.log(AREA),
-                "That is on the log scale. Take the exponential.",
-            ),
-            (
-                lambda: AREA * np.exp(_weeds().params["Intercept"]),
-                "That is an untreated plot. The effect of the treatment is missing.",
-            ),
-            (
-                lambda: AREA * np.exp(_weeds().params["treated"]),
-                "The intercept is missing: it is the log rate of an untreated plot.",
-            ),
-            (
-                lambda: np.exp(_treated(_weeds("area")) + AREA),
-                "Far too few. Is that from the model without the logarithm, or did you divide by "
-                "the area? An area multiplies the rate.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_treated(_weeds())): "That is the count in one square metre. The offset is "
+            "missing.",
+            np.exp(_treated(_weeds()) + AREA): "You added the area on the log scale. The offset is "
+            "its logarithm.",
+            _treated(_weeds()) + np.log(AREA): "That is on the log scale. Take the exponential.",
+            AREA * np.exp(_weeds().params["Intercept"]): "That is an untreated plot. The effect of "
+            "the treatment is missing.",
+            AREA * np.exp(_weeds().params["treated"]): "The intercept is missing: it is the log "
+            "rate of an untreated plot.",
+            np.exp(_treated(_weeds("area")) + AREA): "Far too few. Is that from the model without "
+            "the logarithm, or did you divide by the area? An area multiplies the rate.",
+        },
     ),
     Choice(
         "06.5",

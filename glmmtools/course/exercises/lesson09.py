@@ -83,30 +83,17 @@ EXERCISES = (
         "often: a bootstrap counts how often.",
         hint="Fit weight ~ copper + start_weight with and without (1 | litter), both with "
         "reml=False, and give the two models to gt.compare.",
-        slips=[
-            (
-                lambda: stats.chi2.sf(_litters()["statistic"], 1),
-                "That is the chi-square with one degree of freedom, as if the variance could be "
-                "negative. Halve it.",
-            ),
-            (
-                lambda: _litters()["p_value"] / 2,
-                "Halved twice: the column reference of gt.compare says what it did already.",
-            ),
-            (
-                lambda: _litters()["statistic"],
-                "That is the likelihood ratio; its p-value is asked.",
-            ),
-            (
-                lambda: _litters(reml=True)["p_value"],
-                "That is from REML fits. They may be compared here, but maximum likelihood is "
-                "asked for: leave reml= out.",
-            ),
-            (
-                lambda: stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2,
-                "The 2 in front of the difference of the log-likelihoods is missing.",
-            ),
-        ],
+        slips=lambda: {
+            stats.chi2.sf(_litters()["statistic"], 1): "That is the chi-square with one degree of "
+            "freedom, as if the variance could be negative. Halve it.",
+            _litters()["p_value"] / 2: "Halved twice: the column reference of gt.compare says what "
+            "it did already.",
+            _litters()["statistic"]: "That is the likelihood ratio; its p-value is asked.",
+            _litters(reml=True)["p_value"]: "That is from REML fits. They may be compared here, "
+            "but maximum likelihood is asked for: leave reml= out.",
+            stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2: "The 2 in front of the difference "
+            "of the log-likelihoods is missing.",
+        },
     ),
     Number(
         "09.2",
@@ -116,36 +103,21 @@ EXERCISES = (
         "are no replicates of its recipe.",
         hint="What was mixed by a recipe: a cake or a batch? Let each batch have a random effect "
         "of its own; a batch is a combination of recipe and replicate.",
-        slips=[
-            (
-                lambda: _recipe_df(" + (1 | replicate)")["recipe"],
-                "(1 | replicate) takes batch 1 of recipe A and batch 1 of recipe B as the same "
-                "batch. Their numbers start again in each recipe.",
-            ),
-            (
-                lambda: _recipe_df(" + (1 | replicate/recipe)")["recipe"],
-                "That makes a block of the batches of one number. Here we assume that they have "
-                "nothing in common.",
-            ),
-            (
-                lambda: _recipe_df("")["recipe"],
-                "No batches are in that model: it takes every cake as a replicate of its recipe.",
-            ),
-            (
-                lambda: _recipe_df(BATCHES)["temperature"],
-                "That is the test of temperature, which was compared within batches.",
-            ),
-            (
-                lambda: (
-                    fit("angle ~ recipe * C(temperature)" + BATCHES, load_data("cake"), reml=True)
-                    .anova()["den_df"]
-                    .iloc[1]
-                ),
-                "That is the test of temperature, which was compared within batches.",
-            ),
-            (lambda: 2, "Those are the numerator's: three recipes less one."),
-            (lambda: 44, "45 batches less one is what all batches have; recipes take two more."),
-        ],
+        slips=lambda: {
+            _recipe_df(" + (1 | replicate)")["recipe"]: "(1 | replicate) takes batch 1 of recipe A "
+            "and batch 1 of recipe B as the same batch. Their numbers start again in each recipe.",
+            _recipe_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches "
+            "of one number. Here we assume that they have nothing in common.",
+            _recipe_df("")["recipe"]: "No batches are in that model: it takes every cake as a "
+            "replicate of its recipe.",
+            _recipe_df(BATCHES)["temperature"]: "That is the test of temperature, which was "
+            "compared within batches.",
+            fit("angle ~ recipe * C(temperature)" + BATCHES, load_data("cake"), reml=True)
+            .anova()["den_df"]
+            .iloc[1]: "That is the test of temperature, which was compared within batches.",
+            2: "Those are the numerator's: three recipes less one.",
+            44: "45 batches less one is what all batches have; recipes take two more.",
+        },
     ),
     Number(
         "09.3",
@@ -155,30 +127,16 @@ EXERCISES = (
         "probability of the child in the middle.",
         hint="All children, not the child in the middle: which level= of predict averages over "
         "the random effects?",
-        slips=[
-            (
-                lambda: _wheeze("population"),
-                "That is the child with u = 0. Most children wheeze less often than the mean; "
-                "average over all of them.",
-            ),
-            (
-                lambda: _wheeze("population", "link"),
-                "That is on the log-odds scale, of the child with u = 0.",
-            ),
-            (
-                lambda: _wheeze("marginal", smoke="no"),
-                "Those are children whose mothers do not smoke.",
-            ),
-            (
-                _raw_wheeze,
-                "That is the share in the data at this one age. The model smooths over the ages; "
-                "its share is asked for.",
-            ),
-            (
-                lambda: 100 * _wheeze("marginal"),
-                "That is in percent; give a share between 0 and 1.",
-            ),
-        ],
+        slips=lambda: {
+            _wheeze("population"): "That is the child with u = 0. Most children wheeze less often "
+            "than the mean; average over all of them.",
+            _wheeze("population", "link"): "That is on the log-odds scale, of the child with u = "
+            "0.",
+            _wheeze("marginal", smoke="no"): "Those are children whose mothers do not smoke.",
+            _raw_wheeze(): "That is the share in the data at this one age. The model smooths over "
+            "the ages; its share is asked for.",
+            100 * _wheeze("marginal"): "That is in percent; give a share between 0 and 1.",
+        },
     ),
     Number(
         "09.4",
@@ -188,42 +146,22 @@ EXERCISES = (
         "nutrients the same ratio is estimated near 1.",
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
-        slips=[
-            (
-                lambda: 1 / _clipped_over_unclipped("1"),
-                "That is unclipped over clipped, as the contrast comes. Turn it over.",
-            ),
-            (
-                lambda: np.log(_clipped_over_unclipped("1")),
-                "That is the difference on the log scale. A factor is its exponential.",
-            ),
-            (
-                lambda: _clipped_over_unclipped("8"),
-                "That is with many nutrients.",
-            ),
-            (
-                lambda: np.exp(_plants_model().params.iloc[-1]),
-                "That is the interaction: by how much the factor differs between many nutrients "
-                "and few.",
-            ),
-            (
-                _raw_ratio,
-                "That is from the raw means, or from a Poisson. Take the means of the negative "
-                "binomial.",
-            ),
-            (
-                _averaged_ratio,
-                "That is averaged over the nutrients, which interact with clipping. Use by=.",
-            ),
-            (
-                lambda: _fruits()["1", "clipped"] - _fruits()["1", "unclipped"],
-                "That is a difference of means, in fruits. A factor is asked for.",
-            ),
-            (
-                lambda: 100 * _clipped_over_unclipped("1"),
-                "That is in percent; give the factor itself.",
-            ),
-        ],
+        slips=lambda: {
+            1 / _clipped_over_unclipped("1"): "That is unclipped over clipped, as the contrast "
+            "comes. Turn it over.",
+            np.log(_clipped_over_unclipped("1")): "That is the difference on the log scale. A "
+            "factor is its exponential.",
+            _clipped_over_unclipped("8"): "That is with many nutrients.",
+            np.exp(_plants_model().params.iloc[-1]): "That is the interaction: by how much the "
+            "factor differs between many nutrients and few.",
+            _raw_ratio(): "That is from the raw means, or from a Poisson. Take the means of the "
+            "negative binomial.",
+            _averaged_ratio(): "That is averaged over the nutrients, which interact with clipping. "
+            "Use by=.",
+            _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
+            "means, in fruits. A factor is asked for.",
+            100 * _clipped_over_unclipped("1"): "That is in percent; give the factor itself.",
+        },
     ),
     Choice(
         "09.5",

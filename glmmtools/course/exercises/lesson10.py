@@ -71,32 +71,19 @@ EXERCISES = (
         "standard error is less than half of the true one.",
         hint="A cow has one diet for good. Take the formula for an effect between subjects, with m "
         "the rows of one cow.",
-        slips=[
-            (
-                lambda: _between() ** 2,
-                "That is the factor of the variance. A standard error goes with its square root.",
-            ),
-            (
-                lambda: np.sqrt(1 - _CORRELATION),
-                "That is the factor of an effect within cows, such as day. A cow has one diet.",
-            ),
-            (
-                lambda: _between(_DAYS),
-                "Count again: a row has m − 1 other rows of the same cow.",
-            ),
-            (
-                lambda: _between(2 * 10 * _DAYS - 1),
-                "m is the number of rows of one cow, not of the whole trial.",
-            ),
-            (
-                lambda: 1 / _between(),
-                "That is claimed over true. The factor that mends the claimed one is the inverse.",
-            ),
-            (
-                lambda: np.sqrt(_DAYS),
-                "That would hold if the days of a cow were all the same (correlation 1).",
-            ),
-        ],
+        slips=lambda: {
+            _between() ** 2: "That is the factor of the variance. A standard error goes with its "
+            "square root.",
+            np.sqrt(1 - _CORRELATION): "That is the factor of an effect within cows, such as day. "
+            "A cow has one diet.",
+            _between(_DAYS): "Count again: a row has m − 1 other rows of the same cow.",
+            _between(2 * 10 * _DAYS - 1): "m is the number of rows of one cow, not of the whole "
+            "trial.",
+            1 / _between(): "That is claimed over true. The factor that mends the claimed one is "
+            "the inverse.",
+            np.sqrt(_DAYS): "That would hold if the days of a cow were all the same (correlation "
+            "1).",
+        },
     ),
     Number(
         "10.2",
@@ -105,30 +92,17 @@ EXERCISES = (
         because="The variance is constant and the covariance falls by the same factor at each "
         "step: AR(1), with a residual that lifts the diagonal only.",
         hint="The diagonal holds the residual variance as well. Compare entries off the diagonal.",
-        slips=[
-            (
-                lambda: _LAG_1 / _LAG_0,
-                "That is the correlation of two neighbouring observations. The residual variance "
-                "on the diagonal lowers it; the random term has a larger one.",
-            ),
-            (
-                lambda: _LAG_2 / _LAG_0,
-                "That is the correlation of observations two weeks apart. The random term's, from "
-                "a week to the next, is asked for.",
-            ),
-            (
-                lambda: (_LAG_2 / _LAG_1) ** 2,
-                "That is the correlation of the random term two weeks apart.",
-            ),
-            (
-                lambda: _LAG_0 - _LAG_1**2 / _LAG_2,
-                "That is the residual variance: right, but the correlation is asked for.",
-            ),
-            (
-                lambda: _LAG_1**2 / _LAG_2,
-                "That is the variance of the random term: right, but its correlation is asked for.",
-            ),
-        ],
+        slips=lambda: {
+            _LAG_1 / _LAG_0: "That is the correlation of two neighbouring observations. The "
+            "residual variance on the diagonal lowers it; the random term has a larger one.",
+            _LAG_2 / _LAG_0: "That is the correlation of observations two weeks apart. The random "
+            "term's, from a week to the next, is asked for.",
+            (_LAG_2 / _LAG_1) ** 2: "That is the correlation of the random term two weeks apart.",
+            _LAG_0 - _LAG_1**2 / _LAG_2: "That is the residual variance: right, but the "
+            "correlation is asked for.",
+            _LAG_1**2 / _LAG_2: "That is the variance of the random term: right, but its "
+            "correlation is asked for.",
+        },
     ),
     Number(
         "10.3",
@@ -138,36 +112,19 @@ EXERCISES = (
         "residuals; the others leave much.",
         hint="Fit the three, compare their AIC, and look at "
         "simulated_residuals().test_autocorrelation('day', group=rats['rat']).",
-        slips=[
-            (
-                lambda: _rats_error(" + (1 | rat)"),
-                "That is compound symmetry, as if all rats of a diet grew alike. Its AIC is by far "
-                "the worst of the three.",
-            ),
-            (
-                lambda: _rats_error(" + (day | rat)"),
-                "Random slopes come near, but neighbouring residuals are still alike, and another "
-                "structure has a smaller AIC.",
-            ),
-            (
-                lambda: _rats_error(" + ar1(day | rat)", reml=True),
-                "The right structure, by REML, which is as good. Here the default is asked for, "
-                "maximum likelihood.",
-            ),
-            (
-                lambda: _rats_error(""),
-                "That is without any random term: the rats are ignored.",
-            ),
-            (
-                lambda: _rats(" + ar1(day | rat)").params["diet[T.2]:day"],
-                "The right model; this is the estimate. Its standard error is asked for.",
-            ),
-            (
-                lambda: _rats(" + ar1(day | rat)").bse["diet[T.2]"],
-                "The right model; this is the diet's effect at day 0. The growth is in the line "
-                "with the colon.",
-            ),
-        ],
+        slips=lambda: {
+            _rats_error(" + (1 | rat)"): "That is compound symmetry, as if all rats of a diet grew "
+            "alike. Its AIC is by far the worst of the three.",
+            _rats_error(" + (day | rat)"): "Random slopes come near, but neighbouring residuals "
+            "are still alike, and another structure has a smaller AIC.",
+            _rats_error(" + ar1(day | rat)", reml=True): "The right structure, by REML, which is "
+            "as good. Here the default is asked for, maximum likelihood.",
+            _rats_error(""): "That is without any random term: the rats are ignored.",
+            _rats(" + ar1(day | rat)").params["diet[T.2]:day"]: "The right model; this is the "
+            "estimate. Its standard error is asked for.",
+            _rats(" + ar1(day | rat)").bse["diet[T.2]"]: "The right model; this is the diet's "
+            "effect at day 0. The growth is in the line with the colon.",
+        },
     ),
     Number(
         "10.4",
@@ -177,39 +134,22 @@ EXERCISES = (
         "children first, then take the difference.",
         hint="Predict for age 7 with both values of smoke, at the level that stands for all "
         "children, and subtract.",
-        slips=[
-            (
-                lambda: float(np.diff(_at_7("population"))[0]),
-                "That compares two children with u = 0. The office asks about all children.",
-            ),
-            (
-                _marginal_log_odds,
-                "That is a difference of log-odds. A difference of probabilities is asked for.",
-            ),
-            (
-                lambda: _wheeze().params["smoke[T.yes]"],
-                "That is the coefficient: log-odds, and given the child. A difference of two "
-                "probabilities in the population is asked for.",
-            ),
-            (
-                _observed,
-                "That is the difference of the shares observed at this age. The model's is asked "
-                "for.",
-            ),
-            (
-                _without_children,
-                "That is from a model without children. Answer from the GLMM.",
-            ),
-            (_ratio, "That is a ratio of probabilities. Subtract instead."),
-            (
-                lambda: 100 * float(np.diff(_at_7("marginal"))[0]),
-                "That is in percentage points; give a difference of probabilities.",
-            ),
-            (
-                lambda: float(_at_7("marginal")[1]),
-                "That is the probability where the mother smokes. Subtract the other one.",
-            ),
-        ],
+        slips=lambda: {
+            float(np.diff(_at_7("population"))[0]): "That compares two children with u = 0. The "
+            "office asks about all children.",
+            _marginal_log_odds(): "That is a difference of log-odds. A difference of probabilities "
+            "is asked for.",
+            _wheeze().params["smoke[T.yes]"]: "That is the coefficient: log-odds, and given the "
+            "child. A difference of two probabilities in the population is asked for.",
+            _observed(): "That is the difference of the shares observed at this age. The model's "
+            "is asked for.",
+            _without_children(): "That is from a model without children. Answer from the GLMM.",
+            _ratio(): "That is a ratio of probabilities. Subtract instead.",
+            100 * float(np.diff(_at_7("marginal"))[0]): "That is in percentage points; give a "
+            "difference of probabilities.",
+            float(_at_7("marginal")[1]): "That is the probability where the mother smokes. "
+            "Subtract the other one.",
+        },
     ),
     Choice(
         "10.5",
