@@ -1,22 +1,19 @@
 """Exercises of lesson 01, Go from linear mixed models to GLMMs."""
 
-from functools import cache
-
 import numpy as np
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 SD_BLOCKS, SD_ERROR = 3.0, 2.0  # of exercise 01.2
 HERD_U, HERD_SIZE = 0.5, 20  # of exercise 01.4
 
 
-@cache
 def _cake(random: str = "", reml: bool = True) -> FittedModel:
     formula = f"angle ~ recipe + temperature{random}"
-    return fit(formula, load_data("cake"), reml=reml and bool(random))
+    return fit_to("cake", formula, reml=reml and bool(random))
 
 
 def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> float:
@@ -27,13 +24,9 @@ def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> fl
 BATCH = " + (1 | recipe:replicate)"
 
 
-@cache
-def _herds_model() -> FittedModel:
-    return fit("prop(incidence, size) ~ period + (1 | herd)", load_data("herds"), "binomial")
-
-
 def _herd_eta(*terms: str, u: float = HERD_U) -> float:
-    return float(_herds_model().params[list(terms)].sum()) + u
+    model = fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+    return float(model.params[list(terms)].sum()) + u
 
 
 ETA = ("Intercept", "period[T.2]")

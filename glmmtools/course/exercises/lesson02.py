@@ -1,13 +1,10 @@
 """Exercises of lesson 02, Choose a link function."""
 
-from functools import cache
-
 import numpy as np
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 
 FARM = 0.5  # u of exercise 02.1
 LOG_MEAN, LOG_SD = 2.0, 0.6  # of exercise 02.4
@@ -18,17 +15,13 @@ def _lame(winters: int, u: float = FARM) -> float:
     return -2 + 0.8 * winters + u
 
 
-CLIPPED = "clipping[T.clipped]"
-
-
-@cache
-def _fruits_model(family: str = "negative_binomial") -> FittedModel:
+def _fruits(term: str, family: str = "negative_binomial") -> float:
     formula = "fruits ~ nutrient + clipping + rack + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), family)
+    return fit_to("arabidopsis", formula, family).params[term]
 
 
-def _clipping() -> float:
-    return _fruits_model().params[CLIPPED]
+def _clipping(family: str = "negative_binomial") -> float:
+    return _fruits("clipping[T.clipped]", family)
 
 
 EXERCISES = (
@@ -95,12 +88,11 @@ EXERCISES = (
             "for.",
             100 * (1 - np.exp(_clipping())): "That is the loss in per cent. The factor is what "
             "remains.",
-            np.exp(_fruits_model("poisson").params[CLIPPED]): "That is the Poisson model's. Take "
+            np.exp(_clipping("poisson")): "That is the Poisson model's. Take "
             "the negative binomial.",
-            np.exp(_fruits_model("nbinom1").params[CLIPPED]): "That is NB1's; take the family "
-            "negative_binomial.",
+            np.exp(_clipping("nbinom1")): "That is NB1's; take the family negative_binomial.",
             expit(_clipping()): "You took the inverse of the logit; this model has a log link.",
-            np.exp(_fruits_model().params["nutrient[T.8]"]): "That is the factor of the nutrients.",
+            np.exp(_fruits("nutrient[T.8]")): "That is the factor of the nutrients.",
         },
     ),
     Number(

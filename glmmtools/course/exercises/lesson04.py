@@ -5,38 +5,31 @@ from functools import cache
 import numpy as np
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 from glmmtools.residuals.tests import ResidualTest
 
 RANDOM_LINES = "weight ~ diet * day + (day | rat)"
 
 
-@cache
-def _rats(formula: str) -> FittedModel:
-    return fit(formula, load_data("rats"))
-
-
 def _residual_sd(formula: str = RANDOM_LINES) -> float:
-    return float(_rats(formula).dispersion["residual sd"])
+    return fit_to("rats", formula).dispersion["residual sd"]
 
 
 @cache
 def _cane(family: str, random: str = " + (1 | variety)") -> ResidualTest:
-    model = fit(f"prop(diseased, shoots) ~ block{random}", load_data("cane"), family)
+    model = fit_to("cane", f"prop(diseased, shoots) ~ block{random}", family)
     return model.simulated_residuals().test_dispersion()
 
 
-@cache
-def _cake(response: str, family: str = "normal") -> FittedModel:
-    formula = f"{response} ~ recipe + temperature + (1 | recipe:replicate)"
-    return fit(formula, load_data("cake"), family)
+def _aic(response: str) -> float:
+    return fit_to("cake", f"{response} ~ recipe + temperature + (1 | recipe:replicate)").aic
 
 
 def _gain(jacobian: float = 2.0) -> float:
     """How much lower the AIC of log(angle) is; 2 is the right multiple of the sum of the logs."""
     logs = np.log(load_data("cake")["angle"]).sum()
-    return float(_cake("angle").aic - (_cake("log(angle)").aic + jacobian * logs))
+    return _aic("angle") - (_aic("log(angle)") + jacobian * logs)
 
 
 EXERCISES = (
@@ -69,7 +62,9 @@ EXERCISES = (
             _residual_sd("weight ~ diet * day + (1 | rat)"): "In that model the rats share the "
             "slope of their diet. Give each its own: (day | rat).",
             _residual_sd("weight ~ diet * day"): "That model leaves the rats out. Add (day | rat).",
-            _rats(RANDOM_LINES).variance_components["sd"].iloc[0]: "That is the standard deviation "
+            fit_to("rats", RANDOM_LINES)
+            .variance_components["sd"]
+            .iloc[0]: "That is the standard deviation "
             "between rats, at day 0. The one around the rats' lines is asked for.",
         },
     ),

@@ -1,37 +1,35 @@
 """Exercises of lesson 05, Fit a GLMM in three steps."""
 
-from functools import cache
-
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 PERCENT = "That is in percent; give a probability between 0 and 1."
 
 
-@cache
-def _seeds_model() -> FittedModel:
+def _seeds() -> pd.Series:
     formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
-    return fit(formula, load_data("seeds"), "binomial")
+    return fit_to("seeds", formula, "binomial").params
 
 
 def _oa73(extract: str) -> float:
     """The log-odds of germination of Oa73 at u = 0."""
-    intercept, variety, cucumber, both = _seeds_model().params
+    intercept, variety, cucumber, both = _seeds()
     return intercept + variety + (cucumber + both if extract == "cucumber" else 0.0)
 
 
 def _oa75_on_cucumber() -> float:
     """The log-odds of germination of Oa75, the base variety, on cucumber at u = 0."""
-    return _seeds_model().params["Intercept"] + _seeds_model().params[CUCUMBER]
+    return _seeds()["Intercept"] + _seeds()[CUCUMBER]
 
 
 def _without(term: str) -> float:
     """The log-odds of Oa73 on cucumber, with one coefficient forgotten."""
-    return _oa73("cucumber") - _seeds_model().params[term]
+    return _oa73("cucumber") - _seeds()[term]
 
 
 def _cucumber_in_oa73() -> float:
@@ -39,9 +37,8 @@ def _cucumber_in_oa73() -> float:
     return _oa73("cucumber") - _oa73("bean")
 
 
-@cache
 def _herds_model() -> FittedModel:
-    return fit("prop(incidence, size) ~ period + (1 | herd)", load_data("herds"), "binomial")
+    return fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
 
 
 def _herd(u: float) -> float:
@@ -87,13 +84,13 @@ EXERCISES = (
         "interaction, and exp of a difference of log-odds is an odds ratio.",
         hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
         slips=lambda: {
-            np.exp(_seeds_model().params[CUCUMBER]): "That is the odds ratio in Oa75, the base "
+            np.exp(_seeds()[CUCUMBER]): "That is the odds ratio in Oa75, the base "
             "variety. In Oa73 the interaction comes on top.",
             _cucumber_in_oa73(): "That is the difference of log-odds. An odds ratio is its "
             "exponential.",
-            np.exp(_seeds_model().params[INTERACTION]): "That is a ratio of two odds ratios, "
+            np.exp(_seeds()[INTERACTION]): "That is a ratio of two odds ratios, "
             "Oa73's to Oa75's. Add the cucumber coefficient before exp.",
-            np.exp(_seeds_model().params[[CUCUMBER, INTERACTION]]).sum(): "You added two "
+            np.exp(_seeds()[[CUCUMBER, INTERACTION]]).sum(): "You added two "
             "exponentials. Log-odds add up; take exp of their sum.",
             np.exp(-_cucumber_in_oa73()): "That is bean against cucumber; cucumber against bean is "
             "asked for.",

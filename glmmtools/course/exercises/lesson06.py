@@ -5,34 +5,26 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.designs.simulation import simulate
 from glmmtools.model import FittedModel, fit
 
-CLIPPED, CLIPPED_AT_8 = "clipping[T.clipped]", "nutrient[T.8]:clipping[T.clipped]"
 AREA = 4.0  # square metres
 
 
-@cache
 def _seizures_by_period() -> float:
     """The coefficient of the period under the Poisson model."""
     formula = "seizures ~ treatment + log(base) + period + (1 | subject)"
-    return fit(formula, load_data("epilepsy"), "poisson").params["period"]
+    return fit_to("epilepsy", formula, "poisson").params["period"]
 
 
-@cache
-def _fruits(family: str) -> FittedModel:
+def _clipping(family: str = "nbinom1", nutrient: int = 1) -> float:
+    """The coefficient of clipping at a nutrient; NB1 has the lower AIC."""
     formula = "fruits ~ nutrient * clipping + rack + status + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), family)
-
-
-def _best_fruits() -> FittedModel:
-    return min(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
-
-
-def _other_fruits() -> FittedModel:
-    return max(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
+    params = fit_to("arabidopsis", formula, family).params
+    at_8 = params["nutrient[T.8]:clipping[T.clipped]"] if nutrient == 8 else 0.0
+    return params["clipping[T.clipped]"] + at_8
 
 
 @cache
@@ -95,7 +87,7 @@ EXERCISES = (
     ),
     Number(
         "06.3",
-        solution=lambda: np.exp(_best_fruits().params[CLIPPED]),
+        solution=lambda: np.exp(_clipping()),
         decimals=2,
         because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
         "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
@@ -103,20 +95,16 @@ EXERCISES = (
         hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
         "the base level of nutrient.",
         slips=lambda: {
-            np.exp(_other_fruits().params[CLIPPED]): "That is from the model with the higher AIC. "
+            np.exp(_clipping("negative_binomial")): "That is from the model with the higher AIC. "
             "Lower is better.",
-            np.exp(_fruits("poisson").params[CLIPPED]): "That is the Poisson model's, which these "
+            np.exp(_clipping("poisson")): "That is the Poisson model's, which these "
             "counts contradict. Fit NB1 and NB2.",
-            _best_fruits().params[CLIPPED]: "That is a difference of log means. A factor is its "
-            "exponential.",
-            np.exp(_best_fruits().params[[CLIPPED, CLIPPED_AT_8]].sum()): "That is clipping at "
+            _clipping(): "That is a difference of log means. A factor is its exponential.",
+            np.exp(_clipping(nutrient=8)): "That is clipping at "
             "nutrient 8. At the base level the interaction is not added.",
-            1 - np.exp(_best_fruits().params[CLIPPED]): "That is the part that is lost. The factor "
-            "is what remains.",
-            np.exp(-_best_fruits().params[CLIPPED]): "That is the factor of not clipping against "
-            "clipping.",
-            100 * np.exp(_best_fruits().params[CLIPPED]): "That is in percent; a factor of 1 would "
-            "mean no change.",
+            1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
+            np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
+            100 * np.exp(_clipping()): "That is in percent; a factor of 1 would mean no change.",
         },
     ),
     Number(

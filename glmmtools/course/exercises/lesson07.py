@@ -1,41 +1,39 @@
 """Exercises of lesson 07, Model proportions and positive responses."""
 
-from functools import cache
-
 import numpy as np
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 MEAN = 0.2  # of the proportion converted
 SEEDS = 50  # on the plate
 
 
-@cache
 def _gasoline_phi() -> float:
-    model = fit("converted ~ temp + (1 | batch)", load_data("gasoline"), "beta")
-    return model.dispersion["phi"]
+    return fit_to("gasoline", "converted ~ temp + (1 | batch)", "beta").dispersion["phi"]
 
 
 def _beta_variance() -> float:
     return MEAN * (1 - MEAN) / (1 + _gasoline_phi())
 
 
-@cache
 def _seeds_phi() -> float:
     formula = "prop(germinated, seeds) ~ variety * extract"
-    return fit(formula, load_data("seeds"), "betabinomial").dispersion["phi"]
+    return fit_to("seeds", formula, "betabinomial").dispersion["phi"]
 
 
 def _inflation() -> float:
     return (_seeds_phi() + SEEDS) / (_seeds_phi() + 1)
 
 
-@cache
 def _cake(family: str) -> FittedModel:
-    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
-    return fit(formula, load_data("cake"), family)
+    return fit_to("cake", "angle ~ recipe + temperature + (1 | recipe:replicate)", family)
+
+
+def _cake_cv() -> float:
+    return np.sqrt(_cake("gamma").dispersion["phi"])
 
 
 def _raw_cv() -> float:
@@ -116,7 +114,7 @@ EXERCISES = (
     ),
     Number(
         "07.5",
-        solution=lambda: np.sqrt(_cake("gamma").dispersion["phi"]),
+        solution=_cake_cv,
         decimals=2,
         because="Gamma has the lowest AIC, and its coefficient of variation is √φ. The t model "
         "has so many degrees of freedom that it is as good as normal: no heavy tails to speak of.",
@@ -132,8 +130,7 @@ EXERCISES = (
             "it. Given the batch, it is smaller.",
             _cake("gamma").variance_components["sd"].iloc[0]: "That is the standard deviation "
             "between batches, on the log scale.",
-            100 * np.sqrt(_cake("gamma").dispersion["phi"]): "That is in percent; give it as a "
-            "fraction of the mean.",
+            100 * _cake_cv(): "That is in percent; give it as a fraction of the mean.",
         },
     ),
 )

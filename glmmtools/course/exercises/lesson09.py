@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
@@ -22,33 +23,27 @@ def _litters(reml: bool = False) -> pd.Series:
 
 
 @cache
-def _recipe_df(random: str) -> pd.DataFrame:
-    formula = f"angle ~ recipe * temperature{random}"
-    return fit(formula, load_data("cake"), reml=bool(random)).anova()["den_df"]
+def _den_df(random: str, temperature: str = "temperature") -> pd.Series:
+    model = fit_to("cake", f"angle ~ recipe * {temperature}{random}", reml=bool(random))
+    return model.anova()["den_df"]
 
 
 BATCHES = " + (1 | recipe:replicate)"
 
 
-@cache
-def _wheeze_model() -> FittedModel:
-    data = load_data("wheeze")
-    return fit("wheeze ~ age + smoke + (1 | child)", data, "binomial", nagq=15)
-
-
-def _wheeze(level: str, scale: str = "response", smoke: str = "yes") -> float:
+def _wheeze(effects: str, scale: str = "response", smoke: str = "yes") -> float:
     new = pd.DataFrame({"age": [9], "smoke": [smoke], "child": ["new"]})
-    return _wheeze_model().predict(new, scale, level).iloc[0]
+    model = fit_to("wheeze", "wheeze ~ age + smoke + (1 | child)", "binomial", nagq=15)
+    return model.predict(new, scale, effects).iloc[0]
 
 
 def _raw_wheeze() -> float:
     return load_data("wheeze").query("age == 9 and smoke == 'yes'")["wheeze"].mean()
 
 
-@cache
 def _plants_model() -> FittedModel:
     formula = "fruits ~ nutrient * clipping + region + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), "negative_binomial")
+    return fit_to("arabidopsis", formula, "negative_binomial")
 
 
 @cache
@@ -57,14 +52,9 @@ def _fruits() -> pd.Series:
     return frame.set_index(["nutrient", "clipping"])["estimate"]
 
 
-def _clipped_over_unclipped(nutrient: str) -> float:
+def _clipped_ratio(nutrient: str) -> float:
     means = _fruits()
     return means[nutrient, "clipped"] / means[nutrient, "unclipped"]
-
-
-def _averaged_ratio() -> float:
-    few, many = _clipped_over_unclipped("1"), _clipped_over_unclipped("8")
-    return np.sqrt(few * many)
 
 
 def _raw_ratio() -> float:
@@ -97,24 +87,24 @@ EXERCISES = (
     ),
     Number(
         "09.2",
-        solution=lambda: _recipe_df(BATCHES)["recipe"],
+        solution=lambda: _den_df(BATCHES)["recipe"],
         decimals=1,
         because="45 batches were mixed, 15 of each recipe: 45 less 3 means. The cakes of one batch "
         "are no replicates of its recipe.",
         hint="What was mixed by a recipe: a cake or a batch? Let each batch have a random effect "
         "of its own; a batch is a combination of recipe and replicate.",
         slips=lambda: {
-            _recipe_df(" + (1 | replicate)")["recipe"]: "(1 | replicate) takes batch 1 of recipe A "
+            _den_df(" + (1 | replicate)")["recipe"]: "(1 | replicate) takes batch 1 of recipe A "
             "and batch 1 of recipe B as the same batch. Their numbers start again in each recipe.",
-            _recipe_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches "
+            _den_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches "
             "of one number. Here we assume that they have nothing in common.",
-            _recipe_df("")["recipe"]: "No batches are in that model: it takes every cake as a "
+            _den_df("")["recipe"]: "No batches are in that model: it takes every cake as a "
             "replicate of its recipe.",
-            _recipe_df(BATCHES)["temperature"]: "That is the test of temperature, which was "
+            _den_df(BATCHES)["temperature"]: "That is the test of temperature, which was "
             "compared within batches.",
-            fit("angle ~ recipe * C(temperature)" + BATCHES, load_data("cake"), reml=True)
-            .anova()["den_df"]
-            .iloc[1]: "That is the test of temperature, which was compared within batches.",
+            _den_df(BATCHES, "C(temperature)").iloc[
+                1
+            ]: "That is the test of temperature, which was compared within batches.",
             2: "Those are the numerator's: three recipes less one.",
             44: "45 batches less one is what all batches have; recipes take two more.",
         },
@@ -140,27 +130,28 @@ EXERCISES = (
     ),
     Number(
         "09.4",
-        solution=lambda: _clipped_over_unclipped("1"),
+        solution=lambda: _clipped_ratio("1"),
         decimals=2,
         because="With a log link the exponential of the difference is a ratio of means. With many "
         "nutrients the same ratio is estimated near 1.",
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
         slips=lambda: {
-            1 / _clipped_over_unclipped("1"): "That is unclipped over clipped, as the contrast "
+            1 / _clipped_ratio("1"): "That is unclipped over clipped, as the contrast "
             "comes. Turn it over.",
-            np.log(_clipped_over_unclipped("1")): "That is the difference on the log scale. A "
+            np.log(_clipped_ratio("1")): "That is the difference on the log scale. A "
             "factor is its exponential.",
-            _clipped_over_unclipped("8"): "That is with many nutrients.",
+            _clipped_ratio("8"): "That is with many nutrients.",
             np.exp(_plants_model().params.iloc[-1]): "That is the interaction: by how much the "
             "factor differs between many nutrients and few.",
             _raw_ratio(): "That is from the raw means, or from a Poisson. Take the means of the "
             "negative binomial.",
-            _averaged_ratio(): "That is averaged over the nutrients, which interact with clipping. "
-            "Use by=.",
+            np.sqrt(
+                _clipped_ratio("1") * _clipped_ratio("8")
+            ): "That is averaged over the nutrients, which interact with clipping. Use by=.",
             _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
             "means, in fruits. A factor is asked for.",
-            100 * _clipped_over_unclipped("1"): "That is in percent; give the factor itself.",
+            100 * _clipped_ratio("1"): "That is in percent; give the factor itself.",
         },
     ),
     Choice(

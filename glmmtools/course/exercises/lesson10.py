@@ -1,13 +1,13 @@
 """Exercises of lesson 10, Model repeated measures."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 _DAYS, _CORRELATION = 8, 0.6
 
@@ -21,45 +21,31 @@ def _between(days: float = _DAYS - 1, correlation: float = _CORRELATION) -> floa
 _LAG_0, _LAG_1, _LAG_2 = 10.0, 7.2, 6.48
 
 
-@cache
 def _rats(term: str, reml: bool = False) -> FittedModel:
-    return fit(f"weight ~ diet * day{term}", load_data("rats"), reml=reml)
+    return fit_to("rats", f"weight ~ diet * day{term}", reml=reml)
 
 
 def _rats_error(term: str, reml: bool = False) -> float:
     return _rats(term, reml).bse["diet[T.2]:day"]
 
 
-@cache
-def _wheeze() -> FittedModel:
-    formula = "wheeze ~ age + smoke + (1 | child)"
-    return fit(formula, load_data("wheeze"), "binomial", nagq=25)
+def _wheeze(child: str = " + (1 | child)", nagq: int = 25) -> FittedModel:
+    return fit_to("wheeze", f"wheeze ~ age + smoke{child}", "binomial", nagq=nagq)
 
 
-def _at_7(effects: str, scale: str = "response") -> np.ndarray:
-    """Children of 7 whose mother does not smoke, and whose mother does."""
+def _at_7(effects: str = "marginal", model: FittedModel | None = None) -> np.ndarray:
+    """Chances of children of 7 whose mother does not smoke, and of those whose mother does."""
     new = pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})
-    return _wheeze().predict(new, scale=scale, effects=effects).to_numpy()
+    return (model or _wheeze()).predict(new, effects=effects).to_numpy()
 
 
-def _marginal_log_odds() -> float:
-    p = _at_7("marginal")
-    return float(np.diff(np.log(p / (1 - p)))[0])
+def _difference(two: np.ndarray) -> float:
+    return float(np.diff(two)[0])
 
 
-def _observed() -> float:
+def _observed_at_7() -> pd.Series:
     aged_7 = load_data("wheeze").query("age == 7")
-    return float(np.diff(aged_7.groupby("smoke", observed=True)["wheeze"].mean())[0])
-
-
-def _without_children() -> float:
-    model = fit("wheeze ~ age + smoke", load_data("wheeze"), "binomial")
-    return float(np.diff(model.predict(pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})))[0])
-
-
-def _ratio() -> float:
-    without, with_smoke = _at_7("marginal")
-    return with_smoke / without
+    return aged_7.groupby("smoke", observed=True)["wheeze"].mean()
 
 
 EXERCISES = (
@@ -128,27 +114,31 @@ EXERCISES = (
     ),
     Number(
         "10.4",
-        solution=lambda: float(np.diff(_at_7("marginal"))[0]),
+        solution=lambda: _difference(_at_7()),
         decimals=3,
         because="A question about all children is marginal: average the probabilities over the "
         "children first, then take the difference.",
         hint="Predict for age 7 with both values of smoke, at the level that stands for all "
         "children, and subtract.",
         slips=lambda: {
-            float(np.diff(_at_7("population"))[0]): "That compares two children with u = 0. The "
+            _difference(_at_7("population")): "That compares two children with u = 0. The "
             "office asks about all children.",
-            _marginal_log_odds(): "That is a difference of log-odds. A difference of probabilities "
-            "is asked for.",
+            _difference(
+                logit(_at_7())
+            ): "That is a difference of log-odds. A difference of probabilities is asked for.",
             _wheeze().params["smoke[T.yes]"]: "That is the coefficient: log-odds, and given the "
             "child. A difference of two probabilities in the population is asked for.",
-            _observed(): "That is the difference of the shares observed at this age. The model's "
+            _difference(
+                _observed_at_7()
+            ): "That is the difference of the shares observed at this age. The model's "
             "is asked for.",
-            _without_children(): "That is from a model without children. Answer from the GLMM.",
-            _ratio(): "That is a ratio of probabilities. Subtract instead.",
-            100 * float(np.diff(_at_7("marginal"))[0]): "That is in percentage points; give a "
+            _difference(
+                _at_7(model=_wheeze("", nagq=1))
+            ): "That is from a model without children. Answer from the GLMM.",
+            _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
+            100 * _difference(_at_7()): "That is in percentage points; give a "
             "difference of probabilities.",
-            float(_at_7("marginal")[1]): "That is the probability where the mother smokes. "
-            "Subtract the other one.",
+            _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
         },
     ),
     Choice(

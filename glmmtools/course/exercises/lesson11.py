@@ -1,29 +1,20 @@
 """Exercises of lesson 11, See the hierarchy."""
 
-from functools import cache
-
 import numpy as np
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 
-@cache
-def _oats() -> tuple[float, float, float]:
+def _oats() -> np.ndarray:
     """Variances of blocks, of large plots in a block, of small plots in a large plot."""
-    formula = "yield ~ variety + C(nitro) + (1 | block/variety)"
-    return tuple(fit(formula, load_data("oats"), reml=True).variance_components["variance"])
+    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=True)
+    return model.variance_components["variance"].to_numpy()
 
 
 def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
-    variances = np.array(_oats())
-    return variances[list(components)].sum() / variances[list(of)].sum()
-
-
-def _share_of_sds() -> float:
-    sds = np.sqrt(_oats())
-    return sds[0] / sds.sum()
+    return _oats()[list(components)].sum() / _oats()[list(of)].sum()
 
 
 # the true components of the lesson's trial, and the plan with fewer and larger pens
@@ -32,9 +23,8 @@ _PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
 _OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
-@cache
 def _cake(random: str, reml: bool = True) -> FittedModel:
-    return fit(f"angle ~ recipe + temperature{random}", load_data("cake"), reml=reml)
+    return fit_to("cake", f"angle ~ recipe + temperature{random}", reml=reml)
 
 
 def _recipe_error(random: str, reml: bool = True) -> float:
@@ -70,8 +60,10 @@ EXERCISES = (
             "left out.",
             _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
             "variance of a plot.",
-            _share_of_sds(): "Those are standard deviations. Variances add up, standard deviations "
-            "do not.",
+            np.sqrt(_oats()[0])
+            / np.sqrt(
+                _oats()
+            ).sum(): "Those are standard deviations. Variances add up, standard deviations do not.",
             _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
         },
     ),

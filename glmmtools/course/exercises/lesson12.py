@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.designs.simulation import simulate
 from glmmtools.model import fit
@@ -13,18 +14,10 @@ from glmmtools.model import fit
 CAKES = 6  # of each batch
 
 
-@cache
-def _cake() -> tuple[float, float]:
-    """Variances of batches and of cakes in a batch."""
-    cake = load_data("cake")
-    cake["batch"] = cake["recipe"].astype(str) + cake["replicate"].astype(str)
-    model = fit("angle ~ recipe + temperature + (1 | batch)", cake, reml=True)
-    return tuple(model.variance_components["variance"])
-
-
-def _weight(power: float = 1.0, n: int = CAKES) -> float:
-    """The weight of a batch's own mean; power 0.5 takes the standard deviations by mistake."""
-    batch, cake = np.array(_cake()) ** power
+def _weight(column: str = "variance", n: int = CAKES) -> float:
+    """The weight of a batch's own mean, from the variances of batches and of cakes in a batch."""
+    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
+    batch, cake = fit_to("cake", formula, reml=True).variance_components[column]
     return batch / (batch + cake / n)
 
 
@@ -78,7 +71,7 @@ EXERCISES = (
         hint="Take both variances from m.variance_components and put them into the formula of the "
         "weight, with the number of cakes of a batch.",
         slips=lambda: {
-            _weight(0.5): "You used standard deviations; the formula has variances.",
+            _weight("sd"): "You used standard deviations; the formula has variances.",
             _weight(n=1): "That is the weight of a single cake. The variance of a mean of six is "
             "smaller.",
             _weight(n=15): "Fifteen is the number of batches of a recipe. How many cakes has a "

@@ -4,9 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 from glmmtools.studies.study import power
 
 POWER, HALF_WIDTH = 0.8, 0.01
@@ -21,20 +20,16 @@ def _trials(quantile: float, half_width: float = HALF_WIDTH) -> float:
 @cache
 def _seeds_power(plates: int, interaction: float | None) -> float:
     formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
-    m = fit(formula, load_data("seeds"), "binomial")
+    m = fit_to("seeds", formula, "binomial")
     coef = {} if interaction is None else {"coef": {INTERACTION: interaction}}
     options = {"along": "plate", "sizes": [plates], "n": 100, "progress": False}
     return float(power(m, terms=INTERACTION, **options, **coef).frame["power"].iloc[0])
 
 
-@cache
-def _epilepsy(family: str, zeros: bool) -> FittedModel:
-    formula = "seizures ~ treatment + log(base) + (1 | subject)"
-    return fit(formula, load_data("epilepsy"), family, zero_inflation="~ 1" if zeros else None)
-
-
 def _fall(family: str) -> float:
-    return _epilepsy(family, False).aic - _epilepsy(family, True).aic
+    formula = "seizures ~ treatment + log(base) + (1 | subject)"
+    with_zeros = fit_to("epilepsy", formula, family, zero_inflation="~ 1")
+    return fit_to("epilepsy", formula, family).aic - with_zeros.aic
 
 
 EXERCISES = (
