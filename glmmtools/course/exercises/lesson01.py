@@ -8,7 +8,9 @@ from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel
 
 SD_BLOCKS, SD_ERROR = 3.0, 2.0  # of exercise 01.2
+BATCH = " + (1 | recipe:replicate)"
 HERD_U, HERD_SIZE = 0.5, 20  # of exercise 01.4
+ETA = ("Intercept", "period[T.2]")
 
 
 def _cake(random: str = "", reml: bool = True) -> FittedModel:
@@ -21,15 +23,10 @@ def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> fl
     return _cake(random, reml).bse[term] / _cake().bse[term]
 
 
-BATCH = " + (1 | recipe:replicate)"
-
-
 def _herd_eta(*terms: str, u: float = HERD_U) -> float:
     model = fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
     return float(model.params[list(terms)].sum()) + u
 
-
-ETA = ("Intercept", "period[T.2]")
 
 EXERCISES = (
     Choice(

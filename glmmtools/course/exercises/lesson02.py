@@ -88,8 +88,8 @@ EXERCISES = (
             "for.",
             100 * (1 - np.exp(_clipping())): "That is the loss in per cent. The factor is what "
             "remains.",
-            np.exp(_clipping("poisson")): "That is the Poisson model's. Take "
-            "the negative binomial.",
+            np.exp(_clipping("poisson")): "That is the Poisson model's. Take the negative "
+            "binomial.",
             np.exp(_clipping("nbinom1")): "That is NB1's; take the family negative_binomial.",
             expit(_clipping()): "You took the inverse of the logit; this model has a log link.",
             np.exp(_fruits("nutrient[T.8]")): "That is the factor of the nutrients.",

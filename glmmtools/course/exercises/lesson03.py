@@ -11,16 +11,17 @@ from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.families.lookup import family
 
 NITRATE = {"mu": 20.0, "phi": 0.09}
-TICKS = {"mu": 6.0, "phi": 0.5}
+MU, PHI = 6.0, 0.5  # of the ticks
+P = 1 / (1 + PHI * MU)  # of SciPy's nbinom
 
 
 def _nitrate_variance() -> float:
     return float(family("gamma").variance(**NITRATE))
 
 
-def _no_ticks(name: str = "negative_binomial", **parameters: float) -> float:
+def _no_ticks(name: str = "negative_binomial", **phi: float) -> float:
     """The probability of a lamb without ticks."""
-    return float(family(name).distribution(**parameters).pmf(0))
+    return float(family(name).distribution(mu=MU, **phi).pmf(0))
 
 
 @cache
@@ -81,31 +82,25 @@ EXERCISES = (
     ),
     Number(
         "03.3",
-        solution=lambda: _no_ticks(**TICKS),
+        solution=lambda: _no_ticks(phi=PHI),
         decimals=3,
         because="With n = 1/φ and p = 1/(1 + φμ) the probability of a zero is p to the power n. A "
         "Poisson with the same mean would leave far fewer lambs clean.",
         hint="SciPy's nbinom wants n and p. Compute both from μ and φ as the card of "
         "negative_binomial says, then ask for pmf(0).",
         slips=lambda: {
-            _no_ticks("poisson", mu=TICKS["mu"]): "That is the Poisson with this mean. NB2 has "
-            "more zeros.",
-            stats.nbinom.pmf(0, TICKS["phi"], 1 / (1 + TICKS["phi"] * TICKS["mu"])): "You gave φ "
-            "as n. The card says n = 1/φ.",
-            _no_ticks("nbinom1", **TICKS): "That is NB1, whose n and p differ. Take the card of "
+            _no_ticks("poisson"): "That is the Poisson with this mean. NB2 has more zeros.",
+            stats.nbinom.pmf(0, PHI, P): "You gave φ as n. The card says n = 1/φ.",
+            _no_ticks("nbinom1", phi=PHI): "That is NB1, whose n and p differ. Take the card of "
             "negative_binomial.",
-            stats.nbinom.pmf(
-                0,
-                1 / TICKS["phi"],
-                TICKS["phi"] * TICKS["mu"] / (1 + TICKS["phi"] * TICKS["mu"]),
-            ): "You gave 1 − p in place of p. The card says p = 1/(1 + φμ).",
-            stats.nbinom.pmf(0, TICKS["mu"], TICKS["phi"]): "You gave μ and φ as n and p. Compute "
-            "n and p from them, as the card says.",
-            1 / (1 + TICKS["phi"] * TICKS["mu"]): "That is p. Give it to nbinom together with n, "
-            "and ask for pmf(0).",
-            1 - _no_ticks(**TICKS): "That is the share of lambs with ticks. Those without are "
+            stats.nbinom.pmf(0, 1 / PHI, 1 - P): "You gave 1 − p in place of p. The card says p = "
+            "1/(1 + φμ).",
+            stats.nbinom.pmf(0, MU, PHI): "You gave μ and φ as n and p. Compute n and p from them, "
+            "as the card says.",
+            P: "That is p. Give it to nbinom together with n, and ask for pmf(0).",
+            1 - _no_ticks(phi=PHI): "That is the share of lambs with ticks. Those without are "
             "asked for.",
-            100 * _no_ticks(**TICKS): "That is in percent; give a share between 0 and 1.",
+            100 * _no_ticks(phi=PHI): "That is in percent; give a share between 0 and 1.",
         },
     ),
     Number(

@@ -62,10 +62,9 @@ EXERCISES = (
             _residual_sd("weight ~ diet * day + (1 | rat)"): "In that model the rats share the "
             "slope of their diet. Give each its own: (day | rat).",
             _residual_sd("weight ~ diet * day"): "That model leaves the rats out. Add (day | rat).",
-            fit_to("rats", RANDOM_LINES)
-            .variance_components["sd"]
-            .iloc[0]: "That is the standard deviation "
-            "between rats, at day 0. The one around the rats' lines is asked for.",
+            fit_to("rats", RANDOM_LINES).variance_components["sd"].iloc[0]: "That is the "
+            "standard deviation between rats, at day 0. The one around the rats' lines is asked "
+            "for.",
         },
     ),
     Number(

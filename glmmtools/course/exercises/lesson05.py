@@ -8,6 +8,8 @@ from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel
 
+CUCUMBER = "extract[T.cucumber]"
+INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
 PERCENT = "That is in percent; give a probability between 0 and 1."
 
 
@@ -37,21 +39,18 @@ def _cucumber_in_oa73() -> float:
     return _oa73("cucumber") - _oa73("bean")
 
 
-def _herds_model() -> FittedModel:
+def _herds() -> FittedModel:
     return fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+
+
+def _sd() -> float:
+    return _herds().variance_components["sd"].iloc[0]
 
 
 def _herd(u: float) -> float:
     """The log-odds of a new case in period 1 in a herd with random effect u."""
-    return _herds_model().params["Intercept"] + u
+    return _herds().params["Intercept"] + u
 
-
-def _herd_sd() -> float:
-    return _herds_model().variance_components["sd"].iloc[0]
-
-
-CUCUMBER = "extract[T.cucumber]"
-INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
 
 EXERCISES = (
     Number(
@@ -84,14 +83,14 @@ EXERCISES = (
         "interaction, and exp of a difference of log-odds is an odds ratio.",
         hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
         slips=lambda: {
-            np.exp(_seeds()[CUCUMBER]): "That is the odds ratio in Oa75, the base "
-            "variety. In Oa73 the interaction comes on top.",
+            np.exp(_seeds()[CUCUMBER]): "That is the odds ratio in Oa75, the base variety. In Oa73 "
+            "the interaction comes on top.",
             _cucumber_in_oa73(): "That is the difference of log-odds. An odds ratio is its "
             "exponential.",
-            np.exp(_seeds()[INTERACTION]): "That is a ratio of two odds ratios, "
-            "Oa73's to Oa75's. Add the cucumber coefficient before exp.",
-            np.exp(_seeds()[[CUCUMBER, INTERACTION]]).sum(): "You added two "
-            "exponentials. Log-odds add up; take exp of their sum.",
+            np.exp(_seeds()[INTERACTION]): "That is a ratio of two odds ratios, Oa73's to Oa75's. "
+            "Add the cucumber coefficient before exp.",
+            np.exp(_seeds()[[CUCUMBER, INTERACTION]]).sum(): "You added two exponentials. Log-odds "
+            "add up; take exp of their sum.",
             np.exp(-_cucumber_in_oa73()): "That is bean against cucumber; cucumber against bean is "
             "asked for.",
             expit(_oa73("cucumber")) / expit(_oa73("bean")): "That is a ratio of probabilities. "
@@ -103,25 +102,25 @@ EXERCISES = (
     ),
     Number(
         "05.3",
-        solution=lambda: expit(_herd(1.96 * _herd_sd())),
+        solution=lambda: expit(_herd(1.96 * _sd())),
         decimals=2,
         because="If the estimates were the truth, one herd in forty would lie above this.",
         hint="Start from the intercept, go up 1.96 standard deviations of the herds, then apply "
         "the inverse link.",
         slips=lambda: {
-            expit(_herd(1.96 * _herd_sd() ** 2)): "You went 1.96 variances up. Use the standard "
+            expit(_herd(1.96 * _sd() ** 2)): "You went 1.96 variances up. Use the standard "
             "deviation of the herds.",
-            expit(_herds_model().conf_int().loc["Intercept", "conf_high"]): "That is the "
-            "confidence limit of the middle herd: it says how well we know that herd, not how much "
-            "herds differ.",
-            _herd(1.96 * _herd_sd()): "That is on the log-odds scale. Apply the inverse link.",
-            expit(_herd(_herd_sd())): "That is one standard deviation up. The middle 95 % reach "
-            "1.96 of them.",
-            expit(_herd(-1.96 * _herd_sd())): "That is the lower end. Go up, not down.",
+            expit(_herds().conf_int().loc["Intercept", "conf_high"]): "That is the confidence "
+            "limit of the middle herd: it says how well we know that herd, not how much herds "
+            "differ.",
+            _herd(1.96 * _sd()): "That is on the log-odds scale. Apply the inverse link.",
+            expit(_herd(_sd())): "That is one standard deviation up. The middle 95 % reach 1.96 of "
+            "them.",
+            expit(_herd(-1.96 * _sd())): "That is the lower end. Go up, not down.",
             expit(_herd(0)): "That is the herd in the middle, with u = 0.",
-            expit(_herd(0)) + 1.96 * _herd_sd(): "You added log-odds to a probability. Add on the "
+            expit(_herd(0)) + 1.96 * _sd(): "You added log-odds to a probability. Add on the "
             "log-odds scale, then invert.",
-            100 * expit(_herd(1.96 * _herd_sd())): PERCENT,
+            100 * expit(_herd(1.96 * _sd())): PERCENT,
         },
     ),
     Choice(

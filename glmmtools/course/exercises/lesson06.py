@@ -97,11 +97,11 @@ EXERCISES = (
         slips=lambda: {
             np.exp(_clipping("negative_binomial")): "That is from the model with the higher AIC. "
             "Lower is better.",
-            np.exp(_clipping("poisson")): "That is the Poisson model's, which these "
-            "counts contradict. Fit NB1 and NB2.",
+            np.exp(_clipping("poisson")): "That is the Poisson model's, which these counts "
+            "contradict. Fit NB1 and NB2.",
             _clipping(): "That is a difference of log means. A factor is its exponential.",
-            np.exp(_clipping(nutrient=8)): "That is clipping at "
-            "nutrient 8. At the base level the interaction is not added.",
+            np.exp(_clipping(nutrient=8)): "That is clipping at nutrient 8. At the base level the "
+            "interaction is not added.",
             1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
             np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
             100 * np.exp(_clipping()): "That is in percent; a factor of 1 would mean no change.",

@@ -70,12 +70,10 @@ EXERCISES = (
         slips=lambda: {
             (_p_value() * 251 - 1) / 250: "That is k/n. The data set itself counts too: see the "
             "formula.",
-            _p_value(
-                np.greater
-            ): "You counted data sets with more such children. At least as many is asked for.",
-            _p_value(
-                np.less_equal
-            ): "That is the other side: at most as many. At least as many is asked for.",
+            _p_value(np.greater): "You counted data sets with more such children. At least as many "
+            "is asked for.",
+            _p_value(np.less_equal): "That is the other side: at most as many. At least as many is "
+            "asked for.",
             2 * _p_value(): "That is two-sided; one side is asked for.",
             _p_value(conditional=True): "You kept the random effects. New children are asked for: "
             "simulate(250, seed=1).",

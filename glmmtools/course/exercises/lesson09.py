@@ -12,6 +12,8 @@ from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
 
+BATCHES = " + (1 | recipe:replicate)"
+
 
 @cache
 def _litters(reml: bool = False) -> pd.Series:
@@ -26,9 +28,6 @@ def _litters(reml: bool = False) -> pd.Series:
 def _den_df(random: str, temperature: str = "temperature") -> pd.Series:
     model = fit_to("cake", f"angle ~ recipe * {temperature}{random}", reml=bool(random))
     return model.anova()["den_df"]
-
-
-BATCHES = " + (1 | recipe:replicate)"
 
 
 def _wheeze(effects: str, scale: str = "response", smoke: str = "yes") -> float:
@@ -96,15 +95,14 @@ EXERCISES = (
         slips=lambda: {
             _den_df(" + (1 | replicate)")["recipe"]: "(1 | replicate) takes batch 1 of recipe A "
             "and batch 1 of recipe B as the same batch. Their numbers start again in each recipe.",
-            _den_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches "
-            "of one number. Here we assume that they have nothing in common.",
+            _den_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches of "
+            "one number. Here we assume that they have nothing in common.",
             _den_df("")["recipe"]: "No batches are in that model: it takes every cake as a "
             "replicate of its recipe.",
-            _den_df(BATCHES)["temperature"]: "That is the test of temperature, which was "
-            "compared within batches.",
-            _den_df(BATCHES, "C(temperature)").iloc[
-                1
-            ]: "That is the test of temperature, which was compared within batches.",
+            _den_df(BATCHES)["temperature"]: "That is the test of temperature, which was compared "
+            "within batches.",
+            _den_df(BATCHES, "C(temperature)").iloc[1]: "That is the test of temperature, which "
+            "was compared within batches.",
             2: "Those are the numerator's: three recipes less one.",
             44: "45 batches less one is what all batches have; recipes take two more.",
         },
@@ -137,18 +135,17 @@ EXERCISES = (
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
         slips=lambda: {
-            1 / _clipped_ratio("1"): "That is unclipped over clipped, as the contrast "
-            "comes. Turn it over.",
-            np.log(_clipped_ratio("1")): "That is the difference on the log scale. A "
-            "factor is its exponential.",
+            1 / _clipped_ratio("1"): "That is unclipped over clipped, as the contrast comes. Turn "
+            "it over.",
+            np.log(_clipped_ratio("1")): "That is the difference on the log scale. A factor is its "
+            "exponential.",
             _clipped_ratio("8"): "That is with many nutrients.",
             np.exp(_plants_model().params.iloc[-1]): "That is the interaction: by how much the "
             "factor differs between many nutrients and few.",
             _raw_ratio(): "That is from the raw means, or from a Poisson. Take the means of the "
             "negative binomial.",
-            np.sqrt(
-                _clipped_ratio("1") * _clipped_ratio("8")
-            ): "That is averaged over the nutrients, which interact with clipping. Use by=.",
+            np.sqrt(_clipped_ratio("1") * _clipped_ratio("8")): "That is averaged over the "
+            "nutrients, which interact with clipping. Use by=.",
             _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
             "means, in fruits. A factor is asked for.",
             100 * _clipped_ratio("1"): "That is in percent; give the factor itself.",

@@ -9,16 +9,14 @@ from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel
 
-_DAYS, _CORRELATION = 8, 0.6
-
-
-def _between(days: float = _DAYS - 1, correlation: float = _CORRELATION) -> float:
-    """How many times too small the standard error of an effect between subjects is."""
-    return np.sqrt(1 + days * correlation)
-
-
+_DAYS, _CORRELATION = 8, 0.6  # of exercise 10.1
 # the covariance of a plant at lag 0, 1, 2, as the lesson prints it
 _LAG_0, _LAG_1, _LAG_2 = 10.0, 7.2, 6.48
+
+
+def _between(other_rows: int = _DAYS - 1) -> float:
+    """How many times too small the standard error of an effect between subjects is."""
+    return np.sqrt(1 + other_rows * _CORRELATION)
 
 
 def _rats(term: str, reml: bool = False) -> FittedModel:
@@ -121,23 +119,19 @@ EXERCISES = (
         hint="Predict for age 7 with both values of smoke, at the level that stands for all "
         "children, and subtract.",
         slips=lambda: {
-            _difference(_at_7("population")): "That compares two children with u = 0. The "
-            "office asks about all children.",
-            _difference(
-                logit(_at_7())
-            ): "That is a difference of log-odds. A difference of probabilities is asked for.",
+            _difference(_at_7("population")): "That compares two children with u = 0. The office "
+            "asks about all children.",
+            _difference(logit(_at_7())): "That is a difference of log-odds. A difference of "
+            "probabilities is asked for.",
             _wheeze().params["smoke[T.yes]"]: "That is the coefficient: log-odds, and given the "
             "child. A difference of two probabilities in the population is asked for.",
-            _difference(
-                _observed_at_7()
-            ): "That is the difference of the shares observed at this age. The model's "
-            "is asked for.",
-            _difference(
-                _at_7(model=_wheeze("", nagq=1))
-            ): "That is from a model without children. Answer from the GLMM.",
+            _difference(_observed_at_7()): "That is the difference of the shares observed at this "
+            "age. The model's is asked for.",
+            _difference(_at_7(model=_wheeze("", nagq=1))): "That is from a model without children. "
+            "Answer from the GLMM.",
             _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
-            100 * _difference(_at_7()): "That is in percentage points; give a "
-            "difference of probabilities.",
+            100 * _difference(_at_7()): "That is in percentage points; give a difference of "
+            "probabilities.",
             _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
         },
     ),

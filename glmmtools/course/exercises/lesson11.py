@@ -6,6 +6,11 @@ from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel
 
+# the true components of the lesson's trial, and the plan with fewer and larger pens
+_ROOM, _PEN, _PIG, _REST = 2.5**2, 2.0**2, 1.5**2, 3.0**2
+_PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
+_OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
+
 
 def _oats() -> np.ndarray:
     """Variances of blocks, of large plots in a block, of small plots in a large plot."""
@@ -15,12 +20,6 @@ def _oats() -> np.ndarray:
 
 def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
     return _oats()[list(components)].sum() / _oats()[list(of)].sum()
-
-
-# the true components of the lesson's trial, and the plan with fewer and larger pens
-_ROOM, _PEN, _PIG, _REST = 2.5**2, 2.0**2, 1.5**2, 3.0**2
-_PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
-_OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
 def _cake(random: str, reml: bool = True) -> FittedModel:
@@ -60,10 +59,8 @@ EXERCISES = (
             "left out.",
             _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
             "variance of a plot.",
-            np.sqrt(_oats()[0])
-            / np.sqrt(
-                _oats()
-            ).sum(): "Those are standard deviations. Variances add up, standard deviations do not.",
+            np.sqrt(_oats()[0]) / np.sqrt(_oats()).sum(): "Those are standard deviations. "
+            "Variances add up, standard deviations do not.",
             _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
         },
     ),

@@ -12,6 +12,7 @@ from glmmtools.designs.simulation import simulate
 from glmmtools.model import fit
 
 CAKES = 6  # of each batch
+SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
 
 
 def _weight(column: str = "variance", n: int = CAKES) -> float:
@@ -58,8 +59,6 @@ def _slope(formula: str, term: str) -> float:
     """Percentage points for 10 °F."""
     return 1000 * fit(formula, _gasoline(), reml=True).params[term]
 
-
-SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
 
 EXERCISES = (
     Number(
