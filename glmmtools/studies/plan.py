@@ -55,7 +55,7 @@ class Covered:
 
     def __call__(self, fit: FittedModel) -> dict[str, float]:
         table = fit.conf_int(self.level, method=self.method).reindex(self.names)
-        inside = (table["conf_low"] <= self.true) & (self.true <= table["conf_high"])
+        inside = self.true.between(table["conf_low"], table["conf_high"])
         return inside.astype(float).to_dict()
 
 
