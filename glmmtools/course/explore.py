@@ -1,4 +1,4 @@
-"""Explorers: pictures with sliders, drawn by :mod:`glmmtools.plots.explorers`.
+"""Explorers: pictures with sliders, drawn by :mod:`glmmtools.course.explorer_plots`.
 
 Where widgets cannot run (a script, a notebook that is executed unattended, the environment
 variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting values is drawn.

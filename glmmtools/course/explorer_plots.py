@@ -1,4 +1,4 @@
-"""The pictures of the explorers, drawn without sliders: see :mod:`glmmtools.explore`."""
+"""The pictures of the explorers, drawn without sliders: see :mod:`glmmtools.course.explore`."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def recovery(
     table["true"] = pd.Series(true, dtype=float)
     table["estimate"] = estimates
     table[["conf_low", "conf_high"]] = intervals.reindex(names)[["conf_low", "conf_high"]]
-    inside = (table["conf_low"] <= table["true"]) & (table["true"] <= table["conf_high"])
+    inside = table["true"].between(table["conf_low"], table["conf_high"])
     known = table[["true", "conf_low", "conf_high"]].notna().all(axis=1)
     table["covered"] = inside.astype("boolean").where(known)
     return table
