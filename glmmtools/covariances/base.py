@@ -195,11 +195,6 @@ class Structure:
         root, codes = self.rows(self.theta_of(covariance, rho))[rows], self.codes[rows]
         return (root @ root.T) * (codes[:, None] == codes)
 
-    def draw(self, covariance: Array, rho: float | None, rng: np.random.Generator) -> Array:
-        """Draw random effects b of all levels, shape (levels, q)."""
-        u = rng.standard_normal((self.n_levels, self.q))
-        return self.effects(self.theta_of(covariance, rho), u)
-
     # -- the search for the parameters
 
     @property
