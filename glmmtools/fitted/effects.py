@@ -11,7 +11,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
 from glmmtools.formula.coding import variables_of
-from glmmtools.formula.columns import levels_of
+from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest
@@ -141,8 +141,7 @@ def is_factor(model: Fit, name: str) -> bool:
         variable.levels is not None and variable.column == name
         for part in parts for variable in variables_of(part.columns)
     )  # fmt: skip
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return in_levels or not numeric
+    return in_levels or is_factor_column(column)
 
 
 def _typical(model: Fit, name: str) -> tuple:
@@ -222,7 +221,7 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
     table["y"], table["n"] = design.y / trials, trials
     if model.link.name == "log" and design.has_offset:
         at = _filled(effects.table[columns], _typical_values(model, columns))
-        reference = design.fixed_on(at)[1]
+        reference = design.fixed_on(at).offset
         if np.ptp(reference) == 0:
             table["y"] *= np.exp(reference[0] - design.offset)
     if by is not None and not table[by].isin(effects.by_values).all():

@@ -87,7 +87,11 @@ class Fit:
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
+        dispersion, zero = self.problem.dispersion, self.problem.zero
         return (
+            *self.problem.design.warnings,
+            *(dispersion.rank.warnings("dispersion formula") if dispersion is not None else ()),
+            *(zero.rank.warnings("zero inflation") if zero is not None else ()),
             *confounded_groups(self.problem.design),
             *residual_warnings(self.problem),
             *self.estimate.messages,

@@ -12,7 +12,10 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.rank import estimable
 from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.messages import DataWarning, issue
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -58,10 +61,13 @@ def predict(
     if newdata is None:
         X, offset, random, index = design.X, design.offset, design.random, design.frame.index
     else:
-        X, offset = design.fixed_on(newdata)
+        X, offset, beyond = design.fixed_on(newdata)
+        X = _estimable_rows(X, beyond)
         random = ()
         if effects != "population":
             random = design.random_on(newdata, with_codes=effects == "conditional")
+        if effects == "conditional":
+            issue(design.new_label_warnings(newdata))
         index = getattr(newdata, "index", None)
     modes = [term.modes for term in model.estimate.terms] if effects == "conditional" else []
     used = random if effects == "conditional" else ()
@@ -75,6 +81,22 @@ def predict(
     if scale == "response":
         values = (1 - model.extra_zero_probability(newdata)) * values
     return pd.Series(values, index=index, name="predicted")
+
+
+def _estimable_rows(X: Array, beyond: Array) -> Array:
+    """The rows, those without an estimate as nan."""
+    known = estimable(beyond)
+    if known.all():
+        return X
+    issue(
+        (
+            DataWarning(
+                f"{plural(int((~known).sum()), 'prediction')} of {len(X)} not estimable, and given "
+                "as nan: the data of the fit have no rows that tell these means."
+            ),
+        )
+    )
+    return np.where(known[:, None], X, np.nan)
 
 
 def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFrame:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from glmmtools.formula.columns import numeric
-from glmmtools.formula.grammar import inside_call, split_outside, unquoted
+from glmmtools.formula.brackets import inside_call, split_outside, unquoted
+from glmmtools.formula.evaluation import numeric
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -121,6 +121,14 @@ def _check_pair(parts, first, second, total, frame) -> None:
         raise ValueError(
             f"row {frame.index[row]} has {total[row]:g} trials; drop rows without trials"
         )
+    for part, counts in zip(parts, (first, second), strict=True):
+        broken = (counts != np.round(counts)) | (counts < 0)
+        if broken.any():
+            row = broken.argmax()
+            raise ValueError(
+                f"successes and trials are whole numbers, 0 or more; row {frame.index[row]} has "
+                f"{part} = {counts[row]:g}"
+            )
     too_many = first > total
     if too_many.any():
         row = too_many.argmax()

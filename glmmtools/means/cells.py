@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.wald import limits
 from glmmtools.means.combinations import Combinations
-from glmmtools.means.grid import Grid
+from glmmtools.means.grid import Grid, label_of
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
@@ -43,12 +42,12 @@ class CellMeans(Combinations):
         level: float,
         additive: bool,
     ):
-        self.cells, L, offset = grid.averages(weights, additive)
-        super().__init__(model, L, offset)
+        self.cells, averages = grid.averages(weights, additive)
+        super().__init__(model, *averages)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        df, link = contrast_df(model, L), model.link if scale == "response" else None
-        self.frame = self.cells.assign(**limits(self.eta, self.std_error, df, level, link))
+        link = model.link if scale == "response" else None
+        self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -65,7 +64,9 @@ class CellMeans(Combinations):
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"
 
     def notes(self) -> list[str]:
-        return [*self._scale_notes(), *self.grid_notes()]
+        keys = self.cells.itertuples(index=False, name=None)
+        names = [", ".join(map(label_of, key)) for key in keys]
+        return [*self._scale_notes(), *self.not_estimable(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""

@@ -270,8 +270,11 @@ class MarginalMeans(CellMeans):
             for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
-            order = np.argsort(-self.frame["estimate"].to_numpy()[family.rows], kind="stable")
-            letters[family.rows] = compact_letters(differ, order)
+            known = np.flatnonzero(self.estimable[family.rows])
+            means = self.frame["estimate"].to_numpy()[family.rows[known]]
+            order = np.argsort(-means, kind="stable")
+            letters[family.rows] = ""
+            letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
         return LetterTable(self.frame.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
@@ -295,12 +298,16 @@ class MarginalMeans(CellMeans):
         contrasts = self.contrasts("pairwise", adjust)
         ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.empty((2, len(self.cells))), []
+        eta, ends, misled = self.eta, np.full((2, len(self.cells)), np.nan), []
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
-            up, down, wrong = arrow_lengths(eta[family.rows], pairs, half[part])
+            names = contrasts.frame["contrast"][part].to_numpy()
+            known = self.estimable[family.rows][pairs].all(axis=1)  # of both means
+            if not known.any():
+                continue
+            up, down, wrong = arrow_lengths(eta[family.rows], pairs[known], half[part][known])
             ends[:, family.rows] = eta[family.rows] - down, eta[family.rows] + up
-            misled += contrasts.frame["contrast"][part][wrong].tolist()
+            misled += names[known][wrong].tolist()
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
