@@ -90,8 +90,8 @@ class Fit:
         dispersion, zero = self.problem.dispersion, self.problem.zero
         return (
             *self.problem.design.warnings,
-            *(dispersion.rank.warnings("dispersion formula") if dispersion is not None else ()),
-            *(zero.rank.warnings("zero inflation") if zero is not None else ()),
+            *(dispersion.warnings("dispersion formula") if dispersion is not None else ()),
+            *(zero.warnings("zero inflation") if zero is not None else ()),
             *confounded_groups(self.problem.design),
             *residual_warnings(self.problem),
             *self.estimate.messages,

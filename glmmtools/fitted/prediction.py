@@ -33,9 +33,9 @@ def predict(
     Parameters
     ----------
     newdata : DataFrame, optional
-        Rows to predict; default the data of the fit. A level that the fit has not seen gets
-        random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
-        given as ``offset=`` is not carried over.
+        Rows to predict; default the data of the fit. A label of a group may be text or a number
+        (``"3"`` is ``3``); one that the fit has not seen gets random effect 0. An ``offset()`` of
+        the formula is read from `newdata`; one that was given as ``offset=`` is not carried over.
     scale : {"response", "link"}
     effects : {"conditional", "population", "marginal"}
         With the random effects at their modes, at zero, or averaged over their distribution.
@@ -49,7 +49,13 @@ def predict(
     -------
     Series or DataFrame
         One row a row of `newdata`, with its index: the mean, or with `level` the columns
-        ``estimate, std_error, conf_low, conf_high``.
+        ``estimate, std_error, conf_low, conf_high``; nan in rows whose mean the data of the fit
+        cannot tell, where columns were left out.
+
+    Warns
+    -----
+    DataWarning
+        Of labels that the fit has not seen, and of rows without an estimate.
     """
     one_of("scale", scale, ("response", "link"))
     if level is not None:
@@ -88,14 +94,11 @@ def _estimable_rows(X: Array, beyond: Array) -> Array:
     known = estimable(beyond)
     if known.all():
         return X
-    issue(
-        (
-            DataWarning(
-                f"{plural(int((~known).sum()), 'prediction')} of {len(X)} not estimable, and given "
-                "as nan: the data of the fit have no rows that tell these means."
-            ),
-        )
+    text = (
+        f"The means of {plural(int((~known).sum()), 'row')} of {len(X)} are not estimable, and "
+        "given as nan: the data of the fit do not tell the effects that they combine."
     )
+    issue((DataWarning(text),))
     return np.where(known[:, None], X, np.nan)
 
 

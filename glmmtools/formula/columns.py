@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -37,6 +37,8 @@ def to_frame(data: Any) -> pd.DataFrame:
         raise TypeError(
             f"data must be a data frame or a dict of columns; got {type(data).__name__}"
         )
+    if not all(isinstance(name, str) for name in frame.columns):  # 2019, as a spreadsheet has it
+        frame = frame.rename(columns=str)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"two columns are called {repeated[0]!r}; rename one of them")
@@ -62,7 +64,10 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
             )
     chosen = frame[names].copy(deep=False)
     for name in names:
-        chosen[name] = taken(chosen[name])
+        column = chosen[name]
+        as_taken = taken(column)
+        if as_taken is not column:
+            chosen[name] = as_taken
     return chosen
 
 
@@ -87,8 +92,9 @@ def taken(column: pd.Series) -> pd.Series:
     if dtype.kind in "iu":
         return _whole_numbers(column)
     if dtype.kind == "f":
-        return _like(column, column.to_numpy(float, na_value=np.nan))
-    return _objects(column.astype(object))
+        is_double = isinstance(dtype, np.dtype) and dtype.itemsize == 8
+        return column if is_double else _like(column, column.to_numpy(float, na_value=np.nan))
+    return _objects(column if pd.api.types.is_object_dtype(dtype) else column.astype(object))
 
 
 def _like(column: pd.Series, values: Any) -> pd.Series:
@@ -96,10 +102,10 @@ def _like(column: pd.Series, values: Any) -> pd.Series:
 
 
 def _whole_numbers(column: pd.Series) -> pd.Series:
+    if column.dtype == np.int64:
+        return column
     missing = column.isna().to_numpy()
-    if column.dtype == np.int64 or (
-        column.dtype.kind == "u" and (column[~missing] > _LARGEST_INT64).any()
-    ):
+    if column.dtype.kind == "u" and (column[~missing] > _LARGEST_INT64).any():
         return column
     values = column.to_numpy(np.int64, na_value=0) if missing.any() else column.to_numpy(np.int64)
     return _like(column, pd.arrays.IntegerArray(values, missing) if missing.any() else values)
@@ -200,7 +206,7 @@ def label_text(value: Any) -> str:
     return str(int(value)) if whole else str(value)
 
 
-def matched(values: Iterable[Any], known: Iterable[Any]) -> list[Any]:
+def matched(values: Collection[Any], known: Iterable[Any]) -> list[Any]:
     """Values as those of the known ones that they equal, or equal as text: ``3``, ``"3"``, ``3.0``.
 
     What is not known stays.
@@ -208,11 +214,12 @@ def matched(values: Iterable[Any], known: Iterable[Any]) -> list[Any]:
     >>> matched(["3", 4, "x"], [3, "4"])
     [3, '4', 'x']
     """
-    exact = {value: value for value in known}
-    by_text: dict[str, Any] = {}
-    for value in exact:
-        by_text.setdefault(label_text(value), value)
-    return [exact.get(value, by_text.get(label_text(value), value)) for value in values]
+    found = {value: value for value in known}
+    unknown = [value for value in dict.fromkeys(values) if value not in found]
+    if unknown:
+        by_text = {label_text(value): value for value in reversed(found)}
+        found |= {value: by_text.get(label_text(value), value) for value in unknown}
+    return [found[value] for value in values]
 
 
 def check_finite(frame: pd.DataFrame) -> None:

@@ -43,6 +43,10 @@ class FixedPart:
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    def warnings(self, part: str) -> tuple[DataWarning, ...]:
+        """Name what is left out of the formula, which is of this part of the model."""
+        return self.rank.warnings(part) + _without_columns(self.model_spec, self.new_data, part)
+
     def on(self, data: Any) -> Array:
         """The columns on new data; nan in rows of which the data of the fit tell nothing."""
         frame = self.new_data.read(data, [self.text])
@@ -159,6 +163,7 @@ class Design:
         empty = [(term.label, term.left_out) for term in self.random if term.left_out]
         return (
             *self.rank.warnings("fixed part"),
+            *_without_columns(self.model_spec, self.new_data, "fixed part"),
             *(
                 DataWarning(f"Left out of {label}, because no row has them: {listed(names)}.")
                 for label, names in empty
@@ -203,6 +208,17 @@ class Design:
         )  # fmt: skip
 
 
+def _without_columns(model_spec: Any, new_data: NewData, part: str) -> tuple[DataWarning, ...]:
+    """Name the terms of which nothing is left beside the others: a factor has one level only."""
+    return tuple(
+        DataWarning(
+            f"{term} is left out of the {part}, because a factor in it has one level only in these "
+            f"rows{''.join(map(new_data.why_absent, variables_in(str(term))))}."
+        )
+        for term, _, names in model_spec.structure if not names
+    )  # fmt: skip
+
+
 def _offset(parsed: ParsedFormula, frame: pd.DataFrame) -> Array:
     offsets = (numeric(text, frame, "offset") for text in parsed.offsets)
     return sum(offsets, np.zeros(len(frame)))
@@ -235,8 +251,9 @@ def build_design(
         for role, given in (("offset", offset), ("weights", weights))
         if given is not None
     }
-    absent = frame.isna()
-    complete = ~absent.to_numpy().any(axis=1)
+    absent = frame.isna().to_numpy()
+    complete = ~absent.any(axis=1)
+    missing = {name: int(n) for name, n in zip(frame, absent.sum(axis=0), strict=True) if n}
     for values in extra.values():
         complete &= ~np.isnan(values)
     if not complete.any():
@@ -251,7 +268,6 @@ def build_design(
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
-    missing = {name: int(rows) for name, rows in absent.sum().items() if rows}
     design = assembled(parsed, frame, response, missing)
     _check_finite_matrix(design.X, design.columns, frame)
     design = _of_full_rank(design)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator, Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -37,11 +38,44 @@ class NewLevels(ValueError):
     """New data has a level of a factor that the fit has not seen."""
 
 
+class _Columns(Mapping):
+    """The columns of a frame as formulas compute with them: numbers as float64.
+
+    Integers too large to be told apart as floats stay, as labels.
+    """
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame, self.taken = frame, {}
+
+    def __getitem__(self, name: str) -> pd.Series:
+        if name not in self.taken:
+            column = self.frame[name]
+            is_whole = column.dtype.kind in "iu"
+            if is_whole and np.abs(column.to_numpy()).max(initial=0) <= _EXACT:
+                column = column.astype(float)
+            self.taken[name] = column
+        return self.taken[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.frame.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frame.columns)
+
+    def __len__(self) -> int:
+        return len(self.frame.columns)
+
+
 class _Materializer(PandasMaterializer):
-    """formulaic's for pandas, with booleans as levels and without dates."""
+    """formulaic's for pandas, with all numbers as float64, booleans as levels, and no dates."""
 
     REGISTER_NAME = "glmmtools"
     REGISTER_INPUTS = ()
+
+    @property
+    @override
+    def data_context(self) -> Mapping[str, Any]:
+        return _Columns(self.data)
 
     @override
     def _is_categorical(self, values: Any) -> bool:
@@ -92,7 +126,6 @@ def evaluate(
     expression: Any,
     frame: pd.DataFrame,
     intercept: bool = True,
-    materializer: str = _Materializer.REGISTER_NAME,
     **options: Any,
 ):
     """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
@@ -105,8 +138,8 @@ def evaluate(
         # log(0) and its like are reported below by row and term, not by a NumPy warning
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             matrix = parsed.get_model_matrix(
-                _as_floats(frame), context=context, output="numpy", na_action="ignore",
-                materializer=materializer, **options,
+                frame, context=context, output="numpy", na_action="ignore",
+                **{"materializer": _Materializer.REGISTER_NAME, **options},
             )  # fmt: skip
     except (FormulaicError, SyntaxError) as error:
         if isinstance(error.__cause__, _NoNumbers):
@@ -128,13 +161,6 @@ def _with_a_column_called_1(expression: str) -> str:
         start = token.source_start
         expression = f"{expression[:start]}{{`1`}}{expression[start + len('`1`') :]}"
     return expression
-
-
-def _as_floats(frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns with every number as float64, but for integers too large to be told apart."""
-    whole = {name: column.astype(float) for name, column in frame.items()
-             if column.dtype.kind in "iu" and column.abs().max() <= _EXACT}  # fmt: skip
-    return frame.assign(**whole) if whole else frame
 
 
 def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
@@ -159,8 +185,10 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
             )
     # what is neither a column nor a call would be read as terms: (a - b) as a without b
     plain = expression if is_call(expression) else f"I({expression})"
+    columns = _Columns(frame)
+    read = pd.DataFrame({name: columns[name] for name in names if name in columns})
     # formulaic's own way with booleans: they are the numbers 0 and 1 here
-    matrix, _ = evaluate(plain, frame, intercept=False, materializer="pandas")
+    matrix, _ = evaluate(plain, read, intercept=False, materializer="pandas")
     if matrix.shape[1] != 1:
         raise ValueError(f"the {what} {expression!r} must be one column of numbers")
     bad = ~np.isfinite(matrix[:, 0])
@@ -184,7 +212,7 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
-            matrix = model_spec.get_model_matrix(_as_floats(frame), context=_CONTEXT)
+            matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
         except DataMismatchWarning as error:
             new = re.search(r"\{(.*)\}", str(error))
             raise NewLevels(

@@ -12,7 +12,7 @@ _INNERMOST = re.compile(r"\(([^()]*)\)")
 _FACTOR = re.compile(r"\b(?:as\.)?factor\(([^()]*)\)")
 _FACTOR_CALL = re.compile(r"\b(?:as\.)?factor\(")
 _NAME = r"[\w.]+|`[^`]+`"
-_QUOTE, _OPEN, _CLOSE = "\ue000\ue001\ue002"  # characters that no text has
+_MARK = "\ue000"  # a character that no text has
 
 
 # ------------------------------------------------------------------------------ read as meant
@@ -33,20 +33,20 @@ def as_meant(text: str, python: bool = False) -> str:
     >>> as_meant("x + I(x^2) + I(x > 1 & `a^2` > 2)")
     'x + I(x**2) + I((x > 1) & (`a^2` > 2))'
     """
-    quoted: list[str] = []
+    hidden: list[str] = []
 
-    def kept(match: re.Match) -> str:
-        quoted.append(match.group())
-        return f"{_QUOTE}{len(quoted) - 1}{_QUOTE}"
+    def hide(piece: str) -> str:
+        hidden.append(piece)
+        return f"{_MARK}{len(hidden) - 1}{_MARK}"
 
-    text = QUOTED.sub(kept, text).replace("^", "**")
+    text = QUOTED.sub(lambda quoted: hide(quoted[0]), text).replace("^", "**")
     if _COMPARISON.search(text) and re.search("[&|]", text):
-        while _INNERMOST.search(text):  # what is done has brackets of another kind
-            text = _INNERMOST.sub(
-                lambda match: f"{_OPEN}{_bracketed(match.group(1))}{_CLOSE}", text
-            )
-        text = (_bracketed(text) if python else text).replace(_OPEN, "(").replace(_CLOSE, ")")
-    return re.sub(f"{_QUOTE}(\\d+){_QUOTE}", lambda match: quoted[int(match.group(1))], text)
+        while _INNERMOST.search(text):
+            text = _INNERMOST.sub(lambda inner: hide(f"({_bracketed(inner[1])})"), text)
+        text = _bracketed(text) if python else text
+    while _MARK in text:
+        text = re.sub(f"{_MARK}(\\d+){_MARK}", lambda mark: hidden[int(mark[1])], text)
+    return text
 
 
 def _bracketed(arguments: str) -> str:
@@ -124,14 +124,15 @@ _LINES: dict[str, Callable[[str, re.Match], str]] = {
 }
 
 
-def check_dots(expressions: Iterable[str], columns: Iterable[object]) -> None:
+def check_dots(expressions: Iterable[str], columns: Iterable[str]) -> None:
     """Raise ValueError for a column with a dot in its name that stands without backquotes.
 
     In Python the dot asks for an attribute: ``days.clip``.
     """
     texts = [QUOTED.sub("", text) for text in expressions]
-    for column in columns:
-        name = str(column)
+    for name in columns:
+        if "." not in name:
+            continue
         pattern = rf"(?<![\w.]){re.escape(name)}(?![\w.(])"
-        if "." in name and any(re.search(pattern, text) for text in texts):
+        if any(re.search(pattern, text) for text in texts):
             raise ValueError(f"a name with a dot stands in backquotes: write `{name}`")

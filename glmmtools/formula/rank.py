@@ -101,7 +101,7 @@ class Rank:
                 f"{plural(len(self.left_out), 'column')} of the {part} {'is' if one else 'are'} "
                 f"left out, because the columns before determine {'it' if one else 'them'}: "
                 f"{listed(column.name for column in self.left_out)}. Means, contrasts and "
-                "predictions that these data cannot estimate are given as not estimable."
+                "predictions that the data cannot tell are given as not estimable."
             ),
         )
 

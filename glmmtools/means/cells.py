@@ -65,7 +65,7 @@ class CellMeans(Combinations):
 
     def notes(self) -> list[str]:
         keys = self.cells.itertuples(index=False, name=None)
-        names = [", ".join(map(label_of, key)) for key in keys]
+        names = ["/".join(map(label_of, key)) for key in keys]
         return [*self._scale_notes(), *self.not_estimable(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:

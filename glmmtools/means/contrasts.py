@@ -148,7 +148,7 @@ class Contrasts(Combinations):
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
-        names = self.frame[self.families[0].names.columns].astype(str).agg(", ".join, axis=1)
+        names = self.frame[self.families[0].names.columns].astype(str).agg(": ".join, axis=1)
         return notes + self.not_estimable(names) + self.means.grid_notes()
 
     def describe(self) -> str:

@@ -83,7 +83,10 @@ class Grid:
         for name in (*by, *factors, *others):
             given = _as_list(at[name]) if name in at else None
             if name in known:
-                values[name] = known[name] if given is None else _kept(name, given, known[name])
+                values[name] = known[name]
+                if given is not None:
+                    absent = design.new_data.why_absent(name)
+                    values[name] = _kept(given, known[name], name, absent)
                 continue
             observed = design.frame[name].to_numpy(float)
             if given is None:
@@ -247,14 +250,14 @@ def _as_list(given: Any) -> list:
     return list(dict.fromkeys(values))
 
 
-def _kept(name: str, given: list, levels: list) -> list:
+def _kept(given: list, levels: list, name: str, why_absent: str) -> list:
     for value in given:
         if value not in levels:
             texts = [label_of(level) for level in levels]
             as_text = " as text" if label_of(value) in texts else nearest(value, texts)
             known = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
             raise ValueError(
-                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}"
+                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}{why_absent}"
             )
     return given
 

@@ -76,7 +76,8 @@ def means(
         Confidence level of the intervals, strictly between 0 and 1.
     empty_cells : {"refuse", "additive"}
         Two levels that no row has together: refuse a mean that needs them, or take what the model
-        predicts there by the additivity of their effects.
+        predicts there by the additivity of their effects. Where the model has their interaction,
+        the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
 

@@ -106,7 +106,7 @@ add <- function(id, data, formula, r = formula, family = "normal", reml = FALSE,
   )
 }
 
-add("one_empty_cell", one_empty, "y ~ a * b + (1 | block)", reml = TRUE, means = list("a", "b", c("a", "b")), tests = FALSE)
+add("one_empty_cell", one_empty, "y ~ a * b + (1 | block)", reml = TRUE, means = list("a", "b"), tests = FALSE)
 add("one_empty_cell_binomial", one_empty, "prop(k, n) ~ a * b + x + (1 | block)", "cbind(k, n - k) ~ a * b + x + (1 | block)", "binomial",
     means = list("a", "b"))
 add("two_empty_cells_counts", two_empty, "count ~ a * b", family = "poisson", means = list("a", "b", c("a", "b")))
