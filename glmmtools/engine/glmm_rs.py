@@ -17,22 +17,15 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import ConvergenceWarning, DataWarning, GlmmWarning, singular_message
 
 NAME = "glmm"
-_FAMILIES = {
-    "normal": ("gaussian", ("identity",)),
-    "binomial": ("binomial", ("logit", "probit", "cloglog")),
-    "poisson": ("poisson", ("log",)),
-    "gamma": ("gamma", ("log", "inverse")),
-    "negative_binomial": ("negativebinomial", ("log",)),
-}
 _MAX_NAGQ = 25
 
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
     design, family, link = problem.design, problem.family, problem.link
-    if family.name not in _FAMILIES:
+    if family.known_as(NAME) is None:
         return f"the glmm engine has no {family.name} family"
-    if link.name not in _FAMILIES[family.name][1]:
+    if link.mean_interval != family.mean_interval:
         return f"the glmm engine has no {link.name} link for {family.name}"
     if not design.random:
         return "the model has no random term"
@@ -40,7 +33,7 @@ def why_not(problem: Problem) -> str | None:
         return "the glmm engine needs a fixed effect"
     if problem.dispersion is not None or problem.zero is not None:
         return "the glmm engine models neither dispersion nor extra zeros"
-    if design.weights is not None and family.name not in ("normal", "poisson"):
+    if design.weights is not None and family.shape and not family.weights_divide_phi:
         return f"the glmm engine takes no weights for {family.name}"
     if problem.nagq > 1:
         if problem.nagq > _MAX_NAGQ or problem.nagq % 2 == 0:
@@ -92,12 +85,12 @@ def fit(problem: Problem) -> Estimate:
         result = glmm.fit(
             columns,
             formula,
-            _FAMILIES[problem.family.name][0],
+            problem.family.known_as(NAME),
             link=problem.link.name,
             weights=weights,
             offset=design.offset if design.has_offset else None,
             nagq=problem.nagq,
-            reml=problem.reml if problem.family.name == "normal" else None,
+            reml=problem.reml if problem.is_linear else None,
             anova_test="Wald",
         )
     return _estimate(result, problem)
@@ -123,8 +116,8 @@ def _estimate(result, problem: Problem) -> Estimate:
     design = problem.design
     shape = {}
     if "phi" in problem.family.shape:
-        inverted = problem.family.name == "negative_binomial"
-        shape["phi"] = 1 / result.dispersion if inverted else result.dispersion
+        is_theta = problem.family.counts
+        shape["phi"] = 1 / result.dispersion if is_theta else result.dispersion
     sizes = [(len(term.levels), len(term.names)) for term in design.random]
     if result.converged:
         covariances = [_unpack(vech) for vech in result.varcorr]
@@ -133,7 +126,7 @@ def _estimate(result, problem: Problem) -> Estimate:
         covariances = [np.full((q, q), np.nan) for _, q in sizes]
         modes = [np.full(size, np.nan) for size in sizes]
     singular = _singular_terms(result, design)
-    method = "REML" if result.reml else "ML" if problem.family.name == "normal" else "Laplace"
+    method = "REML" if result.reml else "ML" if problem.is_linear else "Laplace"
     if result.nagq > 1:
         method = f"AGQ({result.nagq})"
     found_none = np.isnan(result.loglik)  # its last step is no estimate
