@@ -209,6 +209,21 @@ def test_a_centred_spline_is_the_same_on_new_data(spline):
     np.testing.assert_allclose(means, 0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ log(x)", {}),
+        ("y ~ 1 + (0 + log(x) | t)", {}),
+        ("y ~ 1", {"dispersion_formula": "~ log(x)"}),
+        ("y ~ 1", {"zero_inflation": "~ log(x)"}),
+    ],
+)
+def test_what_is_not_finite_is_named_in_every_part(formula, options):
+    data = {"y": [3, 1, 2, 4], "x": [1, 0, 2, 3], "t": list("aabb")}
+    with pytest.raises(ValueError, match=r"'log\(x\)' is not a finite number in row 1"):
+        gt.fit(formula, data, "negative_binomial", **options)
+
+
 def test_a_factor_of_one_level_is_left_out_and_named_with_the_rows_that_were_lost():
     data = pd.DataFrame({"t": ["a", None] * 6, "x": np.arange(12) % 5, "y": np.arange(12.0)})
     with pytest.warns(gt.DataWarning, match=r"t is left out of the fixed part.*6 rows.*missing"):

@@ -148,7 +148,8 @@ def model_matrix(
     Raises
     ------
     ValueError
-        If the expression cannot be evaluated, or two levels of a factor have one name.
+        If the expression cannot be evaluated or is not finite, or two levels of a factor have one
+        name.
     """
     X, model_spec = evaluate(expression, frame)
     columns: list[ModelColumn] = []
@@ -162,6 +163,12 @@ def model_matrix(
             ModelColumn(name, str(term), factors, scale)
             for name, (scale, factors) in zip(names, products, strict=True)
         ]
+    bad = ~np.isfinite(X)
+    if bad.any():
+        row, place = np.argwhere(bad)[0]
+        raise ValueError(
+            f"the term {columns[place].name!r} is not a finite number in row {frame.index[row]}"
+        )
     return X, tuple(columns), model_spec
 
 

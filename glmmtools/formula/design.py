@@ -50,7 +50,8 @@ class FixedPart:
     def on(self, data: Any) -> Array:
         """The columns on new data; nan in rows of which the data of the fit tell nothing."""
         frame = self.new_data.read(data, [self.text])
-        X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, self.columns, frame))
+        columns = self.rank.all_columns(self.columns)
+        X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
         return np.where(estimable(beyond)[:, None], X, np.nan) if self.rank.left_out else X
 
 
@@ -63,7 +64,6 @@ def one_sided(
     """
     inner = right_of_tilde(text, argument)
     X, columns, model_spec = model_matrix(inner, frame)
-    _check_finite_matrix(X, columns, frame)
     rank = Rank.of(X, columns)
     return FixedPart(
         inner, rank.split(X)[0], tuple(columns[k] for k in rank.kept), rank, model_spec,
@@ -179,7 +179,7 @@ class Design:
             If a column is missing or a factor has a level that the fit has not seen.
         """
         frame = self.new_data.read(data, [self.formula.fixed, *self.formula.offsets])
-        columns = [*self.columns, *self.rank.left_out]
+        columns = self.rank.all_columns(self.columns)
         X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
         return FixedRows(X, _offset(self.formula, frame), beyond)
 
@@ -268,9 +268,7 @@ def build_design(
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
-    design = assembled(parsed, frame, response, missing)
-    _check_finite_matrix(design.X, design.columns, frame)
-    design = _of_full_rank(design)
+    design = _of_full_rank(assembled(parsed, frame, response, missing))
     return replace(
         design,
         offset=extra.get("offset", 0.0) + design.offset,
@@ -366,15 +364,6 @@ def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None
         row = (weights <= 0).argmax()
         raise ValueError(f"weights must be above 0; row {frame.index[row]} has {weights[row]:g}")
     return weights
-
-
-def _check_finite_matrix(X: Array, columns: tuple[ModelColumn, ...], frame: pd.DataFrame) -> None:
-    bad = ~np.isfinite(X)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"the term {columns[column].name!r} is not a finite number in row {frame.index[row]}"
-        )
 
 
 def check_rank(design: Design) -> None:
