@@ -145,23 +145,20 @@ def _check_one_value_a_row(name: Any, values: pd.Series) -> None:
 
 def refuse_dates(name: str, values: Any) -> None:
     """Raise ValueError for dates, durations and periods, which are neither numbers nor levels."""
-    dtype = getattr(values, "dtype", None)
-    kind = getattr(dtype, "kind", "")
-    if isinstance(values, pd.Series) and pd.api.types.is_object_dtype(dtype):
-        kind = {"date": "M", "datetime": "M", "timedelta": "m", "period": "P", "time": "t"}.get(
-            pd.api.types.infer_dtype(values, skipna=True), ""
-        )
-    elif isinstance(dtype, pd.PeriodDtype):
-        kind = "P"
-    column = f"data[{name!r}]"
-    what = {
-        "M": ("dates", f"such as days since the first: ({column} - {column}.min()).dt.days"),
-        "m": ("durations", f"such as days: {column}.dt.days"),
-        "P": ("periods", f"such as months: {column}.dt.month; for levels {column}.astype(str)"),
-        "t": ("times of day", "such as hours"),
-    }.get(kind)
-    if what is not None:
-        raise ValueError(f"{name!r} holds {what[0]}. Make a column of numbers of it, {what[1]}")
+    if not hasattr(values, "dtype"):
+        return
+    kind, column = pd.api.types.infer_dtype(values, skipna=True), f"data[{name!r}]"
+    for what, (kinds, example) in {
+        "dates": (("datetime", "datetime64", "date"), f"({column} - {column}.min()).dt.days"),
+        "durations": (("timedelta", "timedelta64"), f"{column}.dt.days"),
+        "periods": (("period",), f"{column}.dt.month; for levels {column}.astype(str)"),
+        "times of day": (("time",), f"{column}.map(lambda time: time.hour)"),
+    }.items():
+        if kind in kinds:
+            raise ValueError(
+                f"{name!r} holds {what}. Make a column of numbers of it, such as days, months or "
+                f"hours: {example}"
+            )
 
 
 def complete_rows(frame: pd.DataFrame, complete: Array) -> pd.DataFrame:
