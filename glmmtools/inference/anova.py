@@ -19,7 +19,7 @@ them were left out. Type III tests are refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -271,10 +271,7 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
 
 def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
     """The maximal log-likelihood of the model with these columns only."""
-    design = model.design
-    kept = tuple(design.rank.all_columns(design.columns)[c] for c in columns)
-    reduced = replace(design, X=X[:, columns], columns=kept, rank=Rank.full(len(kept)))
-    problem = replace(model.problem, design=reduced)
+    problem = model.problem.with_columns(X, columns)
     engine = engines.ENGINES[model.engine]
     if not columns:  # the other engines need a fixed part
         engine = engines.laplace
