@@ -48,16 +48,18 @@ def fit(
         ``response ~ fixed part + (columns | group)``, as in lme4. The response is a column or an
         expression; for successes out of trials ``prop(successes, trials)`` or
         ``cbind(successes, failures)``. ``offset(...)`` in the formula is added to the linear
-        predictor.
+        predictor. ``^`` is a power; a column of any name may stand in backquotes.
     data : DataFrame or dict
-        One row an observation. Rows with a missing value in a column that is used are dropped and
-        counted in the summary.
+        One row an observation. Numbers of every type are computed with as float64; booleans, text
+        and categories are factors with the levels that occur. Rows with a missing value in a column
+        that is used are dropped and counted in the summary.
     family : str or Family
         Distribution of the response given the random effects, see :func:`glmmtools.family`.
     link : str or Link, optional
         Default: the family's default link.
     offset : str or array_like, optional
-        A column or one value a row, on the scale of the linear predictor.
+        A column or one value a row, on the scale of the linear predictor. A Series, here and as
+        weights, is taken by its labels.
     weights : str or array_like, optional
         For binomial families the trials of a proportion; for the normal family the prior weights w
         in Var(y | u) = phi / w; otherwise each row's log-likelihood is multiplied by its weight.
@@ -65,7 +67,7 @@ def fit(
         ``"~ x"``: the logarithm of the dispersion phi is linear in x.
     zero_inflation : str, optional
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
-        in x.
+        in x. ``"~ 0"`` is none.
     reml : bool
         Restricted maximum likelihood (normal family only).
     nagq : int
@@ -84,8 +86,9 @@ def fit(
 
     Warns
     -----
-    ConvergenceWarning, SingularFitWarning, SeparationWarning
-        Also kept in ``model.messages``.
+    ConvergenceWarning, SingularFitWarning, SeparationWarning, DataWarning
+        Also kept in ``model.messages``. A DataWarning names the columns that are left out because
+        others determine them, as in R.
 
     Examples
     --------

@@ -174,7 +174,7 @@ def test_methods_and_comprehensions_work_in_the_fit_and_on_new_data(term, trial)
         "np.array([v**2 for v in x])": trial["x"] ** 2,
     }[term]
     np.testing.assert_allclose(built.X[:, 3], values)
-    X, _ = built.fixed_on(trial.iloc[2:5])
+    X, *_ = built.fixed_on(trial.iloc[2:5])
     np.testing.assert_allclose(X[:, 3], values[2:5])
     np.testing.assert_allclose(built.random_on(trial.iloc[2:5])[0].Z[:, 0], values[2:5])
 
@@ -187,7 +187,7 @@ def test_a_name_that_is_no_column_is_named_wherever_it_stands(trial):
 
 def test_new_data_get_the_same_columns_as_the_data_of_the_fit(trial):
     built = design("y ~ trt + poly(x, 2) + (1 | block/plot)", trial)
-    X, _ = built.fixed_on(trial.iloc[3:5])
+    X, *_ = built.fixed_on(trial.iloc[3:5])
     np.testing.assert_allclose(X, built.X[3:5])
     new = trial.iloc[:2].assign(block=["I", "III"])
     assert [term.codes.tolist() for term in built.random_on(new)] == [[0, -1], [0, -1]]

@@ -155,13 +155,6 @@ def test_the_test_of_one_coefficient_is_its_squared_t():
             lambda: sleep("days + (1 | subject)", reml=True).anova(test="lr"),
             r"fit with reml=False, or use test='wald'",
         ),
-        (
-            lambda: gt.fit(
-                "yield ~ variety * C(nitro)",
-                data_of("oats").query("variety != 'Victory' or nitro != 0.6"),
-            ),
-            r"drop empty combinations of factor levels",
-        ),
     ],
 )
 def test_what_anova_cannot_test_is_refused_with_the_reason(call, sentence):

@@ -550,10 +550,6 @@ REFUSED = {
         ("y ~ x + (1 | g)", {}, "normal", {"dispersion_formula": "~ z"}),
         "no column 'z'",
     ),
-    "columns of the dispersion that depend": (
-        ("y ~ x + (1 | g)", {}, "normal", {"dispersion_formula": "~ x + I(2 * x)"}),
-        r"not independent: I\(2 \* x\)",
-    ),
     "extra zeros of a normal": (
         ("y ~ x + (1 | g)", {}, "normal", {"zero_inflation": "~ 1"}),
         "zero_inflation is for counts without an upper limit; normal is not",

@@ -108,7 +108,8 @@ def test_fitted_values_are_the_inverse_link_of_fixed_part_plus_modes(herds, herd
 
 def test_prediction_levels_differ_in_the_random_effects(herds, herds_model):
     new = pd.DataFrame({"period": ["1", "1"], "herd": ["1", "a new herd"]})
-    conditional = herds_model.predict(new)
+    with pytest.warns(gt.DataWarning, match="not seen these labels of 'herd': a new herd"):
+        conditional = herds_model.predict(new)
     population = herds_model.predict(new, effects="population")
     assert conditional[0] > population[0]
     assert conditional[1] == pytest.approx(population[1])

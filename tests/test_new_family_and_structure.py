@@ -460,6 +460,7 @@ OTHER_MEANINGS = {
     ("inference/bayes.py", "Gamma"): "a prior distribution of bambi",
     ("inference/bayes.py", "log"): "the function of that name, in a formula",
     ("fitted/effect_plots.py", "identity"): "the label of a line",
+    ("formula/evaluation.py", "cs"): "a spline, in formulaic",
     ("course/preflight.py", "binomial"): "the model that is fitted to try a machine",
     ("course/exercises", "*"): "an exercise names what it is about, as a lesson does",
 }

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.formula.columns import select, to_frame
-from glmmtools.formula.grammar import split_outside, unquoted
+from glmmtools.formula.brackets import split_outside, unquoted
+from glmmtools.formula.columns import complete_rows, select, to_frame
 from glmmtools.shared.arguments import names_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
@@ -201,7 +201,8 @@ def read_groupings(
         paths += [tuple(names[: k + 1]) for k in range(len(names))]
     paths = list(dict.fromkeys(paths))
     columns = list(dict.fromkeys([*(name for path in paths for name in path), *also]))
-    frame = select(to_frame(data), columns).dropna()
+    frame = select(to_frame(data), columns)
+    frame = complete_rows(frame, frame.notna().to_numpy().all(axis=1))
     if frame.empty:
         raise ValueError("every row has a missing value in a factor of the design")
     return frame, [Grouping(path[-1], path, _codes(frame, path)) for path in paths]

@@ -15,6 +15,8 @@ from scipy import special
 
 from glmmtools.engine.problem import Problem
 from glmmtools.families.links import Link
+from glmmtools.formula.design import FixedPart
+from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
 ZERO = "zero"
@@ -45,8 +47,9 @@ class Likelihood:
         self.trials = {name: values[order] for name, values in problem.trials.items()}
         self.y, self.unit, self.scale = design.y[order], 1.0, 1.0
         if self.family.location_scale and self.link.is_identity:
-            self.unit = self.scale = float(np.std(design.y - design.offset))
-            self.y = self.y / self.unit
+            if _has_free_size(problem.dispersion):
+                self.unit = self.scale = float(np.std(design.y - design.offset))
+                self.y = self.y / self.unit
         elif self.link.has_units:
             self.scale = _spread(self.link(self.guessed_means()))
             self.link = _in_units(self.link, self.scale)
@@ -264,6 +267,11 @@ class Likelihood:
         if self.weights is None:
             return values
         return tuple(None if each is None else each * self.weights for each in values)
+
+
+def _has_free_size(dispersion: FixedPart | None) -> bool:
+    """Whether the dispersion of all rows may be multiplied by a number, as a unit does."""
+    return dispersion is None or spans(dispersion.X, np.ones((len(dispersion.X), 1)))
 
 
 def _spread(values: Array) -> float:

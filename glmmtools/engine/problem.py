@@ -11,6 +11,7 @@ import numpy as np
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.design import Design, FixedPart
+from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
 
@@ -68,9 +69,13 @@ class Problem:
         return replace(self, design=replace(self.design, response=response))
 
     def with_columns(self, X: Array, kept: Sequence[int]) -> Problem:
-        """The model with some of the fixed effects only, whose columns are those of `X`."""
-        columns = tuple(self.design.columns[k] for k in kept)
-        return replace(self, design=replace(self.design, X=X[:, kept], columns=columns))
+        """The model with some of the fixed effects only, whose columns are those of `X`.
+
+        `X` has all columns of the formula, also those that the design leaves out.
+        """
+        everything = self.design.rank.all_columns(self.design.columns)
+        columns, rank = tuple(everything[k] for k in kept), Rank.full(len(kept))
+        return replace(self, design=replace(self.design, X=X[:, kept], columns=columns, rank=rank))
 
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""

@@ -6,6 +6,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.design import build_design, one_sided
+from glmmtools.formula.grammar import right_of_tilde
 from glmmtools.shared.arguments import is_count
 
 
@@ -27,24 +28,27 @@ def build_problem(
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
     if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
+    further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}
+    also_used = tuple(right_of_tilde(text, argument) for argument, text in further.items()
+                      if text is not None)  # fmt: skip
     design = build_design(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
-        also_used=tuple(filter(None, (dispersion_formula, zero_inflation))),
+        also_used=also_used,
     )  # fmt: skip
     check_support(distribution, design)
-    dispersion = zero = None
-    if dispersion_formula is not None:
-        if "phi" not in distribution.shape:
-            raise ValueError(
-                f"{distribution.name} has no dispersion for dispersion_formula to model"
-            )
-        dispersion = one_sided(dispersion_formula, design.frame, "dispersion_formula")
-    if zero_inflation is not None:
-        if not distribution.counts:
-            raise ValueError(
-                f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
-            )
-        zero = one_sided(zero_inflation, design.frame, "zero_inflation")
+    parts = {
+        argument: one_sided(text, design.frame, argument, design.new_data.missing)
+        for argument, text in further.items() if text is not None
+    }  # fmt: skip
+    dispersion, zero = (parts.get(argument) for argument in further)
+    if dispersion is not None and "phi" not in distribution.shape:
+        raise ValueError(f"{distribution.name} has no dispersion for dispersion_formula to model")
+    if zero is not None and not zero.names:
+        zero = None  # "~ 0": there are no extra zeros
+    if zero is not None and not distribution.counts:
+        raise ValueError(
+            f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
+        )
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero)
     check_problem(problem)

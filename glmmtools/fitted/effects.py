@@ -12,7 +12,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
 from glmmtools.formula.coding import variables_of
-from glmmtools.formula.columns import levels_of
+from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest
@@ -132,8 +132,7 @@ def is_factor(model: Fit, name: str) -> bool:
     parts += [term for term in model.design.random if not term.structure.one_effect_a_row]
     variables = [v for part in parts if part is not None for v in variables_of(part.columns)]
     in_levels = any(v.levels is not None and v.column == name for v in variables)
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return in_levels or not numeric
+    return in_levels or is_factor_column(column)
 
 
 def _typical(model: Fit, name: str) -> tuple:
@@ -214,7 +213,7 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
     table["y"], table["n"] = design.y / trials, trials
     if model.link.is_log and design.has_offset:
         at = _filled(effects.table[columns], _typical_values(model, columns))
-        reference = design.fixed_on(at)[1]
+        reference = design.fixed_on(at).offset
         if np.ptp(reference) == 0:
             table["y"] *= np.exp(reference[0] - design.offset)
     if by is not None and not table[by].isin(effects.by_values).all():

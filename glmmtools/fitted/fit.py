@@ -97,7 +97,11 @@ class Fit:
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
+        dispersion, zero = self.problem.dispersion, self.problem.zero
         return (
+            *self.design.warnings,
+            *(dispersion.warnings("dispersion formula") if dispersion is not None else ()),
+            *(zero.warnings("zero inflation") if zero is not None else ()),
             *confounded_groups(self.design),
             *residual_warnings(self.problem),
             *self.estimate.messages,

@@ -12,7 +12,10 @@ from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.rank import estimable
 from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.messages import DataWarning, issue
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -30,9 +33,9 @@ def predict(
     Parameters
     ----------
     newdata : DataFrame, optional
-        Rows to predict; default the data of the fit. A level that the fit has not seen gets
-        random effect 0. An ``offset()`` of the formula is read from `newdata`; one that was
-        given as ``offset=`` is not carried over.
+        Rows to predict; default the data of the fit. A label of a group may be text or a number
+        (``"3"`` is ``3``); one that the fit has not seen gets random effect 0. An ``offset()`` of
+        the formula is read from `newdata`; one that was given as ``offset=`` is not carried over.
     scale : {"response", "link"}
     effects : {"conditional", "population", "marginal"}
         With the random effects at their modes, at zero, or averaged over their distribution.
@@ -46,7 +49,13 @@ def predict(
     -------
     Series or DataFrame
         One row a row of `newdata`, with its index: the mean, or with `level` the columns
-        ``estimate, std_error, conf_low, conf_high``.
+        ``estimate, std_error, conf_low, conf_high``; nan in rows whose mean the data of the fit
+        cannot tell, where columns were left out.
+
+    Warns
+    -----
+    DataWarning
+        Of labels that the fit has not seen, and of rows without an estimate.
     """
     one_of("scale", scale, ("response", "link"))
     if level is not None:
@@ -58,10 +67,13 @@ def predict(
     if newdata is None:
         X, offset, random, index = design.X, design.offset, design.random, design.frame.index
     else:
-        X, offset = design.fixed_on(newdata)
+        X, offset, beyond = design.fixed_on(newdata)
+        X = _estimable_rows(X, beyond)
         random = ()
         if effects != "population":
             random = design.random_on(newdata, with_codes=effects == "conditional")
+        if effects == "conditional":
+            issue(design.new_label_warnings(newdata))
         index = getattr(newdata, "index", None)
     used, modes = (random, model.modes) if effects == "conditional" else ((), [])
     eta = linear_predictor(X, used, model.estimate.beta, modes) + offset
@@ -74,6 +86,19 @@ def predict(
     if scale == "response":
         values = (1 - model.extra_zero_probability(newdata)) * values
     return pd.Series(values, index=index, name="predicted")
+
+
+def _estimable_rows(X: Array, beyond: Array) -> Array:
+    """The rows, those without an estimate as nan."""
+    known = estimable(beyond)
+    if known.all():
+        return X
+    text = (
+        f"The means of {plural(int((~known).sum()), 'row')} of {len(X)} are not estimable, and "
+        "given as nan: the data of the fit do not tell the effects that they combine."
+    )
+    issue((DataWarning(text),))
+    return np.where(known[:, None], X, np.nan)
 
 
 def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFrame:

@@ -16,8 +16,9 @@ from formulaic.parser.types import Factor as FormulaFactor
 from formulaic.parser.types import Term
 from formulaic.transforms.contrasts import TreatmentContrasts
 
-from glmmtools.formula.columns import evaluate
-from glmmtools.formula.grammar import inside_C, unquoted, variables_in
+from glmmtools.formula.brackets import inside_C, unquoted
+from glmmtools.formula.evaluation import evaluate
+from glmmtools.formula.grammar import variables_in
 
 Array = np.ndarray
 
@@ -56,6 +57,12 @@ class Variable:
     def name(self) -> str:
         """What to call it in a sentence: the column, or the expression."""
         return self.column or self.text
+
+    @property
+    def written(self) -> str:
+        """As it stands in a formula: in backquotes where it must be."""
+        is_lookup = unquoted(self.source) == self.text and not self.text.isidentifier()
+        return self.source if is_lookup else self.text
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,8 @@ def model_matrix(
     Raises
     ------
     ValueError
-        If the expression cannot be evaluated, or two levels of a factor have one name.
+        If the expression cannot be evaluated or is not finite, or two levels of a factor have one
+        name.
     """
     X, model_spec = evaluate(expression, frame)
     columns: list[ModelColumn] = []
@@ -155,6 +163,12 @@ def model_matrix(
             ModelColumn(name, str(term), factors, scale)
             for name, (scale, factors) in zip(names, products, strict=True)
         ]
+    bad = ~np.isfinite(X)
+    if bad.any():
+        row, place = np.argwhere(bad)[0]
+        raise ValueError(
+            f"the term {columns[place].name!r} is not a finite number in row {frame.index[row]}"
+        )
     return X, tuple(columns), model_spec
 
 
@@ -190,7 +204,8 @@ def _factors(factor: FormulaFactor, reduced: bool, model_spec, frame) -> list[Fa
     if frame is None or lookup:
         return [Numeric(variable)]
     intercept = [Term([FormulaFactor("1", eval_method="literal")])] if reduced else []
-    _, alone = evaluate([*intercept, Term([factor])], frame)
+    state = model_spec.transform_state
+    _, alone = evaluate([*intercept, Term([factor])], frame, transform_state=state)
     return [BasisColumn(variable, name) for name in alone.structure[-1].columns]
 
 

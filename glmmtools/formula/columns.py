@@ -1,22 +1,19 @@
-"""Columns of numbers from a data frame: looked up, evaluated, checked."""
+"""Columns of a data frame, taken in one way: numbers, booleans, text, categories."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
-import formulaic
 import numpy as np
 import pandas as pd
-from formulaic.errors import DataMismatchWarning, FormulaicError
 
-from glmmtools.formula.grammar import first_line, is_call, unquoted, variables_in
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
-CONTEXT = {"np": np}
+_LARGEST_INT64 = 2**63 - 1
 
 
 def to_frame(data: Any) -> pd.DataFrame:
@@ -34,11 +31,14 @@ def to_frame(data: Any) -> pd.DataFrame:
     elif isinstance(data, Mapping):
         frame = pd.DataFrame(dict(data))
     elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        frame = pd.DataFrame({name: list(data[name]) for name in data.columns})
+        names = getattr(data, "column_names", data.columns)  # pyarrow has columns without names
+        frame = pd.DataFrame({name: pd.Series(_values(data[name]), dtype=object) for name in names})
     else:
         raise TypeError(
             f"data must be a data frame or a dict of columns; got {type(data).__name__}"
         )
+    if not all(isinstance(name, str) for name in frame.columns):  # 2019, as a spreadsheet has it
+        frame = frame.rename(columns=str)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"two columns are called {repeated[0]!r}; rename one of them")
@@ -47,8 +47,15 @@ def to_frame(data: Any) -> pd.DataFrame:
     return frame
 
 
+def _values(column: Any) -> list:
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+
+
+# ------------------------------------------------------------------------------ one kind each
+
+
 def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return the named columns, nullable numbers as floats, or say which column does not exist."""
+    """Return the named columns, each taken by :func:`taken`, or say which does not exist."""
     for name in names:
         if name not in frame.columns:
             raise ValueError(
@@ -58,12 +65,125 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     chosen = frame[names].copy(deep=False)
     for name in names:
         column = chosen[name]
-        extension = pd.api.types.is_extension_array_dtype(column.dtype)
-        if extension and pd.api.types.is_numeric_dtype(column.dtype):  # booleans too
-            chosen[name] = column.to_numpy(float, na_value=np.nan)
-        elif isinstance(column.dtype, pd.StringDtype):
-            chosen[name] = column.astype(object)
+        as_taken = taken(column)
+        if as_taken is not column:
+            chosen[name] = as_taken
     return chosen
+
+
+def taken(column: pd.Series) -> pd.Series:
+    """A column of any dtype as one of a few.
+
+    Whole numbers become int64, or Int64 beside missing values, so that a label is never rounded;
+    other numbers float64; booleans bool; text stays text, as objects. Numbers and booleans among
+    objects are what they are. Categories, dates and the like stay.
+
+    Raises
+    ------
+    ValueError
+        For complex numbers and for values that are not one value a row, such as lists.
+    """
+    dtype = column.dtype
+    numpy_bool = isinstance(dtype, np.dtype) and dtype.kind == "b"
+    if isinstance(dtype, (pd.CategoricalDtype, pd.PeriodDtype)) or dtype.kind in "mM" or numpy_bool:
+        return column
+    if pd.api.types.is_complex_dtype(dtype):
+        raise ValueError(f"column {column.name!r} holds complex numbers; a model needs real ones")
+    if dtype.kind in "iu":
+        return _whole_numbers(column)
+    if dtype.kind == "f":
+        is_double = isinstance(dtype, np.dtype) and dtype.itemsize == 8
+        return column if is_double else _like(column, column.to_numpy(float, na_value=np.nan))
+    return _objects(column if pd.api.types.is_object_dtype(dtype) else column.astype(object))
+
+
+def _like(column: pd.Series, values: Any) -> pd.Series:
+    return pd.Series(values, index=column.index, name=column.name)
+
+
+def _whole_numbers(column: pd.Series) -> pd.Series:
+    if column.dtype == np.int64:
+        return column
+    missing = column.isna().to_numpy()
+    if column.dtype.kind == "u" and (column[~missing] > _LARGEST_INT64).any():
+        return column
+    values = column.to_numpy(np.int64, na_value=0) if missing.any() else column.to_numpy(np.int64)
+    return _like(column, pd.arrays.IntegerArray(values, missing) if missing.any() else values)
+
+
+def _objects(column: pd.Series) -> pd.Series:
+    """What the values are that a column of objects holds."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind == "boolean":
+        return column if column.isna().any() else column.astype(bool)
+    if kind not in ("integer", "floating", "mixed-integer-float", "decimal", "mixed",
+                    "mixed-integer"):  # fmt: skip
+        return column
+    values = column[column.notna()]
+    if not all(isinstance(value, (Real, Decimal)) for value in values):
+        _check_one_value_a_row(column.name, values)
+        return column
+    if kind != "floating" and all(value == value // 1 for value in values):
+        try:
+            whole = pd.array([None if missing else int(value)
+                              for value, missing in zip(column, column.isna(), strict=True)],
+                             dtype="Int64")  # fmt: skip
+        except OverflowError:
+            return column
+        return _whole_numbers(_like(column, whole))
+    return _like(column, column.to_numpy(float, na_value=np.nan))
+
+
+def _check_one_value_a_row(name: Any, values: pd.Series) -> None:
+    for value in values:
+        if isinstance(value, (list, tuple, set, dict, np.ndarray)):
+            raise ValueError(
+                f"column {name!r} holds {type(value).__name__}s, such as {value!r}; a model needs "
+                "one value a row: make a column of each entry, or data.explode()"
+            )
+
+
+def refuse_dates(name: str, values: Any) -> None:
+    """Raise ValueError for dates, durations and periods, which are neither numbers nor levels."""
+    if not hasattr(values, "dtype"):
+        return
+    kind, column = pd.api.types.infer_dtype(values, skipna=True), f"data[{name!r}]"
+    for what, (kinds, example) in {
+        "dates": (("datetime", "datetime64", "date"), f"({column} - {column}.min()).dt.days"),
+        "durations": (("timedelta", "timedelta64"), f"{column}.dt.days"),
+        "periods": (("period",), f"{column}.dt.month; for levels {column}.astype(str)"),
+        "times of day": (("time",), f"{column}.map(lambda time: time.hour)"),
+    }.items():
+        if kind in kinds:
+            raise ValueError(
+                f"{name!r} holds {what}. Make a column of numbers of it, such as days, months or "
+                f"hours: {example}"
+            )
+
+
+def complete_rows(frame: pd.DataFrame, complete: Array) -> pd.DataFrame:
+    """The rows without a missing value, of columns taken by :func:`taken`.
+
+    Categories are those that occur in these rows.
+    """
+    frame = (frame if complete.all() else frame[complete]).copy(deep=False)
+    for name in frame:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            frame[name] = column.cat.remove_unused_categories()
+        elif column.dtype.kind in "iu" and hasattr(column.dtype, "numpy_dtype"):
+            frame[name] = column.astype(column.dtype.numpy_dtype)
+        elif pd.api.types.is_object_dtype(column) and pd.api.types.infer_dtype(column) == "boolean":
+            frame[name] = column.astype(bool)
+    return frame
+
+
+# ------------------------------------------------------------------------------ levels and labels
+
+
+def is_factor_column(column: pd.Series) -> bool:
+    """Whether a column is in levels: booleans, text, categories."""
+    return column.dtype.kind == "b" or not pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def levels_of(column: pd.Series) -> list[Any]:
@@ -73,72 +193,36 @@ def levels_of(column: pd.Series) -> list[Any]:
     return sorted(column.unique())
 
 
+def label_text(value: Any) -> str:
+    """A level or label as text; a whole number without decimals.
+
+    >>> label_text(3.0), label_text("007"), label_text(2**53 + 1)
+    ('3', '007', '9007199254740993')
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)
+
+
+def matched(values: Collection[Any], known: Iterable[Any]) -> list[Any]:
+    """Values as those of the known ones that they equal, or equal as text: ``3``, ``"3"``, ``3.0``.
+
+    What is not known stays.
+
+    >>> matched(["3", 4, "x"], [3, "4"])
+    [3, '4', 'x']
+    """
+    found = {value: value for value in known}
+    unknown = [value for value in dict.fromkeys(values) if value not in found]
+    if unknown:
+        by_text = {label_text(value): value for value in reversed(found)}
+        found |= {value: by_text.get(label_text(value), value) for value in unknown}
+    return [found[value] for value in values]
+
+
 def check_finite(frame: pd.DataFrame) -> None:
-    for name in frame.select_dtypes("number"):
-        infinite = np.isinf(frame[name].to_numpy(float))
+    for name in frame.select_dtypes("float"):
+        infinite = np.isinf(frame[name].to_numpy())
         if infinite.any():
             raise ValueError(
                 f"column {name!r} holds an infinite value in row {frame.index[infinite.argmax()]}"
             )
-
-
-def evaluate(expression: str, frame: pd.DataFrame, intercept: bool = True):
-    """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
-    try:
-        parsed = formulaic.Formula(expression if intercept else f"0 + ({expression})")
-        # log(0) and its like are reported below by row and term, not by a NumPy warning
-        with np.errstate(divide="ignore", invalid="ignore"):
-            matrix = parsed.get_model_matrix(
-                frame, context=CONTEXT, output="numpy", na_action="ignore"
-            )
-    except (FormulaicError, SyntaxError) as error:
-        why = first_line(error)
-        if why.startswith(("Numeric literals", "Term already seen with a different numerical")):
-            why = "arithmetic stands inside I(), as in I(x / 10)"
-        raise ValueError(f"cannot read {expression!r}: {why}") from error
-    return np.asarray(matrix, float), matrix.model_spec
-
-
-def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
-    """Evaluate an expression that must give one number for each row; arithmetic is as in Python."""
-    name = unquoted(expression)
-    if name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            value = frame[name].iloc[0]
-            raise ValueError(
-                f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
-            )
-        return frame[name].to_numpy(float)
-    names = variables_in(expression)
-    if not names:
-        raise ValueError(f"the {what} {expression!r} reads no column; make a column of it")
-    if "^" in re.sub(r"`[^`]*`", "", expression):
-        raise ValueError(f"in the {what} {expression!r}, write ** for a power")
-    for name in names:
-        if name in frame.columns and frame[name].dtype.kind in "mM":
-            raise ValueError(
-                f"the {what} {expression!r} reads dates in {name!r}; make a column of days, as in "
-                "(end - start).dt.days"
-            )
-    # what is neither a column nor a call would be read as terms: (a - b) as a without b
-    plain = expression if is_call(expression) else f"I({expression})"
-    matrix, _ = evaluate(plain, frame, intercept=False)
-    if matrix.shape[1] != 1:
-        raise ValueError(f"the {what} {expression!r} must be one column of numbers")
-    bad = ~np.isfinite(matrix[:, 0])
-    if bad.any():
-        raise ValueError(
-            f"the {what} {expression!r} is not a finite number in row {frame.index[bad.argmax()]}"
-        )
-    return matrix[:, 0]
-
-
-def apply_recipe(model_spec, frame: pd.DataFrame) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DataMismatchWarning)
-        try:
-            return np.asarray(model_spec.get_model_matrix(frame, context=CONTEXT), float)
-        except (DataMismatchWarning, FormulaicError) as error:
-            new = re.search(r"\{(.*)\}", str(error))
-            what = f"a factor level that the model has not seen: {new.group(1)}" if new else ""
-            raise ValueError(f"the new data has {what or first_line(error)}") from error

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from glmmtools.formula.coding import ModelColumn, model_matrix
-from glmmtools.formula.columns import (
-    apply_recipe,
-    check_finite,
-    numeric,
-    select,
-    to_frame,
-)
-from glmmtools.formula.grammar import (
-    ParsedFormula,
-    parse_formula,
-    variables_in,
-)
-from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, random_term
+from glmmtools.formula.columns import check_finite, complete_rows, select, taken, to_frame
+from glmmtools.formula.evaluation import numeric
+from glmmtools.formula.grammar import ParsedFormula, parse_formula, right_of_tilde, variables_in
+from glmmtools.formula.idioms import check_dots
+from glmmtools.formula.new_data import NewData
+from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, expanded, random_term
+from glmmtools.formula.rank import Rank, estimable
 from glmmtools.formula.response import Response, read_response
+from glmmtools.shared.messages import DataWarning
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -40,28 +35,56 @@ class FixedPart:
     text: str
     X: Array
     columns: tuple[ModelColumn, ...]
+    rank: Rank
     model_spec: Any = field(repr=False)
+    new_data: NewData = field(repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    def warnings(self, part: str) -> tuple[DataWarning, ...]:
+        """Name what is left out of the formula, which is of this part of the model."""
+        return self.rank.warnings(part) + _without_columns(self.model_spec, self.new_data, part)
+
     def on(self, data: Any) -> Array:
-        """The columns on new data."""
-        return apply_recipe(self.model_spec, select(to_frame(data), variables_in(self.text)))
+        """The columns on new data; nan in rows of which the data of the fit tell nothing."""
+        frame = self.new_data.read(data, [self.text])
+        columns = self.rank.all_columns(self.columns)
+        X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
+        return np.where(estimable(beyond)[:, None], X, np.nan) if self.rank.left_out else X
 
 
-def one_sided(text: str, frame: pd.DataFrame, argument: str) -> FixedPart:
-    """Build the columns of a formula such as ``"~ treatment"``."""
-    if not isinstance(text, str) or not text.strip().startswith("~"):
-        raise ValueError(f"{argument} is a formula with nothing left of ~ , as '~ x'; got {text!r}")
-    inner = text.strip()[1:].strip()
-    if "|" in inner:
-        raise ValueError(f"{argument} has no random terms; got {text!r}")
-    part = FixedPart(inner, *model_matrix(inner, select(frame, variables_in(inner))))
-    _check_finite_matrix(part.X, part.names, frame)
-    check_rank(part.X, part.names)
-    return part
+def one_sided(
+    text: str, frame: pd.DataFrame, argument: str, missing: dict[str, int] | None = None
+) -> FixedPart:
+    """Build the columns of a formula such as ``"~ treatment"`` on complete rows.
+
+    `missing` are the rows that were left out because a column had no value, by column.
+    """
+    inner = right_of_tilde(text, argument)
+    X, columns, model_spec = model_matrix(inner, frame)
+    rank = Rank.of(X, columns)
+    return FixedPart(
+        inner, rank.split(X)[0], tuple(columns[k] for k in rank.kept), rank, model_spec,
+        NewData(frame, missing or {}),
+    )  # fmt: skip
+
+
+class FixedRows(NamedTuple):
+    """The fixed part on new rows.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, p)
+    offset : ndarray, shape (n,)
+    beyond : ndarray, shape (n, k)
+        How far the rows go beyond the data of the fit; zero where their mean can be estimated.
+    """
+
+    X: Array
+    offset: Array
+    beyond: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +103,28 @@ class Design:
         Fixed-effect columns.
     columns : tuple of ModelColumn, length p
         What each column of X is.
+    rank : Rank
+        Which columns of the formula these are, and which were left out.
     random : tuple of RandomTerm
     frame : DataFrame
         The rows and columns used.
     n_dropped : int
         Rows left out because a value was missing.
+    new_data : NewData
+        How new rows are read.
     """
 
     formula: ParsedFormula
     response: Response
     X: Array
     columns: tuple[ModelColumn, ...]
+    rank: Rank
     offset: Array
     weights: Array | None
     random: tuple[RandomTerm, ...]
     frame: pd.DataFrame
     n_dropped: int
+    new_data: NewData = field(repr=False)
     model_spec: Any = field(repr=False)
     recipes: tuple[RandomRecipe, ...] = field(repr=False)
 
@@ -128,16 +157,31 @@ class Design:
     def has_offset(self) -> bool:
         return bool(np.any(self.offset != 0))
 
-    def fixed_on(self, data: Any) -> tuple[Array, Array]:
-        """X and the formula's offset on new data.
+    @property
+    def warnings(self) -> tuple[DataWarning, ...]:
+        """Name the columns that are left out of X and of random terms."""
+        empty = [(term.label, term.left_out) for term in self.random if term.left_out]
+        return (
+            *self.rank.warnings("fixed part"),
+            *_without_columns(self.model_spec, self.new_data, "fixed part"),
+            *(
+                DataWarning(f"Left out of {label}, because no row has them: {listed(names)}.")
+                for label, names in empty
+            ),
+        )
+
+    def fixed_on(self, data: Any) -> FixedRows:
+        """The fixed part and the formula's offset on new data.
 
         Raises
         ------
         ValueError
             If a column is missing or a factor has a level that the fit has not seen.
         """
-        frame = self._new_frame(data, self.formula.fixed, *self.formula.offsets)
-        return apply_recipe(self.model_spec, frame), _offset(self.formula, frame)
+        frame = self.new_data.read(data, [self.formula.fixed, *self.formula.offsets])
+        columns = self.rank.all_columns(self.columns)
+        X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
+        return FixedRows(X, _offset(self.formula, frame), beyond)
 
     def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
         """Return the random terms on new data, with code -1 for new levels.
@@ -145,21 +189,34 @@ class Design:
         Without codes every level counts as new, and the grouping factors need no columns.
         """
         columns = [recipe.spec.columns for recipe in self.recipes]
-        groups = [f"`{name}`" for name in self.formula.groups] if with_codes else []
-        frame = self._new_frame(data, *columns, *groups)
+        frame = self.new_data.read(data, columns, self.formula.groups if with_codes else [])
         return tuple(
             recipe(frame, term, with_codes)
             for recipe, term in zip(self.recipes, self.random, strict=True)
         )
 
-    def _new_frame(self, data: Any, *expressions: str) -> pd.DataFrame:
-        names = list(dict.fromkeys(name for text in expressions for name in variables_in(text)))
-        whole = to_frame(data)
-        frame = select(whole, names) if names else whole
-        if names and frame.isna().to_numpy().any():
-            name = frame.columns[frame.isna().any()][0]
-            raise ValueError(f"the new data has a missing value in column {name!r}")
-        return frame
+    def new_label_warnings(self, data: Any) -> tuple[DataWarning, ...]:
+        """Name the labels of each grouping factor in new data that the fit has not seen."""
+        frame = self.new_data.read(data, (), self.formula.groups)
+        unknown = {recipe.spec.group: recipe.unknown(frame) for recipe in self.recipes}
+        return tuple(
+            DataWarning(
+                f"The fit has not seen these labels of {group!r}: {listed(labels)}. Their rows get "
+                "the random effect 0, that of a typical group."
+            )
+            for group, labels in unknown.items() if labels
+        )  # fmt: skip
+
+
+def _without_columns(model_spec: Any, new_data: NewData, part: str) -> tuple[DataWarning, ...]:
+    """Name the terms of which nothing is left beside the others: a factor has one level only."""
+    return tuple(
+        DataWarning(
+            f"{term} is left out of the {part}, because a factor in it has one level only in these "
+            f"rows{''.join(map(new_data.why_absent, variables_in(str(term))))}."
+        )
+        for term, _, names in model_spec.structure if not names
+    )  # fmt: skip
 
 
 def _offset(parsed: ParsedFormula, frame: pd.DataFrame) -> Array:
@@ -189,19 +246,19 @@ def build_design(
     parsed = parse_formula(formula)
     whole = to_frame(data)
     frame = columns_read(parsed, whole, parsed.response, *also_used)
-    extra = {}
-    for role, given in (("offset", offset), ("weights", weights)):
-        if given is not None:
-            extra[role] = _per_row(given, role, whole)
-    complete = (
-        ~frame.isna().any(axis=1).to_numpy() if len(frame.columns) else np.ones(len(whole), bool)
-    )
+    extra = {
+        role: _per_row(given, role, whole)
+        for role, given in (("offset", offset), ("weights", weights))
+        if given is not None
+    }
+    absent = frame.isna().to_numpy()
+    complete = ~absent.any(axis=1)
+    missing = {name: int(n) for name, n in zip(frame, absent.sum(axis=0), strict=True) if n}
     for values in extra.values():
         complete &= ~np.isnan(values)
-    n_dropped = int((~complete).sum())
-    if complete.sum() == 0:
+    if not complete.any():
         raise ValueError("every row has a missing value in a column that the formula uses")
-    frame = frame[complete] if n_dropped else frame
+    frame = complete_rows(frame, complete)
     extra = {role: values[complete] for role, values in extra.items()}
     check_finite(frame)
 
@@ -211,45 +268,68 @@ def build_design(
         raise ValueError(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
-    design = assembled(parsed, frame, response)
-    _check_finite_matrix(design.X, design.names, frame)
-    check_rank(design.X, design.names)
+    design = _of_full_rank(assembled(parsed, frame, response, missing))
     return replace(
         design,
         offset=extra.get("offset", 0.0) + design.offset,
         weights=None if takes_trials else prior,
-        n_dropped=n_dropped,
+        n_dropped=int((~complete).sum()),
     )
 
 
 def columns_read(parsed: ParsedFormula, whole: pd.DataFrame, *more: str) -> pd.DataFrame:
     """The columns that the right side of a formula reads, and those of further expressions."""
     expressions = [*more, *parsed.right_side]
+    check_dots(expressions, whole.columns)
     names = [name for text in expressions for name in variables_in(text)]
     return select(whole, list(dict.fromkeys([*names, *parsed.groups])))
 
 
-def assembled(parsed: ParsedFormula, frame: pd.DataFrame, response: Response) -> Design:
-    """The design of a formula on complete rows, without further offset and without weights."""
+def assembled(
+    parsed: ParsedFormula,
+    frame: pd.DataFrame,
+    response: Response,
+    missing: dict[str, int] | None = None,
+) -> Design:
+    """The design of a formula on complete rows, without further offset and without weights.
+
+    No column is left out of X. `missing` are the rows that were left out because a column had no
+    value, by column.
+    """
     X, columns, model_spec = model_matrix(parsed.fixed, frame)
+    parsed = replace(parsed, random=expanded(parsed.random, frame))
     built = [random_term(spec, frame) for spec in parsed.random]
     return Design(
-        parsed, response, X, columns, _offset(parsed, frame), None,
-        tuple(term for term, _ in built), frame, 0, model_spec,
+        parsed, response, X, columns, Rank.full(len(columns)), _offset(parsed, frame), None,
+        tuple(term for term, _ in built), frame, 0, NewData(frame, missing or {}), model_spec,
         tuple(recipe for _, recipe in built),
     )  # fmt: skip
 
 
+def _of_full_rank(design: Design) -> Design:
+    """The same design without the columns that others determine."""
+    rank = Rank.of(design.X, design.columns)
+    if not rank.left_out:
+        return design
+    n, p = design.X.shape
+    if len(rank.kept) >= n:
+        raise ValueError(f"the model has {plural(p, 'coefficient')} for {plural(n, 'row')}")
+    kept = tuple(design.columns[k] for k in rank.kept)
+    return replace(design, X=rank.split(design.X)[0], columns=kept, rank=rank)
+
+
 def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
+    """Weights or an offset in the order of the data: a column, or values beside the data."""
+    called = role
     if isinstance(given, str):
-        column = select(frame, [given])[given]
-        if not pd.api.types.is_numeric_dtype(column):
+        called, given = f"{role}={given!r}", select(frame, [given])[given]
+    elif isinstance(given, pd.Series):
+        given = taken(_aligned(given, role, frame.index))
+    if isinstance(given, pd.Series):
+        if not pd.api.types.is_numeric_dtype(given):
             raise ValueError(
-                f"{role}={given!r} must be a column of numbers; it holds values such as "
-                f"{column.iloc[0]!r}"
+                f"{called} must be a column of numbers; it holds values such as {given.iloc[0]!r}"
             )
-        given = column.to_numpy(float)
-    if isinstance(given, pd.Series) and given.index.equals(frame.index):
         given = given.to_numpy(float, na_value=np.nan)
     values = np.asarray(given, float)
     if values.shape != (len(frame),):
@@ -262,6 +342,23 @@ def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
     return values
 
 
+def _aligned(given: pd.Series, role: str, index: pd.Index) -> pd.Series:
+    """The values that stand at the labels of the data."""
+    if given.index.equals(index):
+        return given
+    absent = ~index.isin(given.index)
+    if absent.any() or not (given.index.is_unique and index.is_unique):
+        why = (
+            f"it has no label {index[absent.argmax()]!r}" if absent.any()
+            else "some labels are there more than once"
+        )  # fmt: skip
+        raise ValueError(
+            f"{role}= is a Series, which is taken by its labels, as the rows of the data: {why}. "
+            f"Give it the index of the data, or {role}=values.to_numpy() to go by position"
+        )
+    return given.reindex(index)
+
+
 def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None:
     if weights is not None and (weights <= 0).any():
         row = (weights <= 0).argmax()
@@ -269,31 +366,12 @@ def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None
     return weights
 
 
-def _check_finite_matrix(X: Array, names, frame: pd.DataFrame) -> None:
-    bad = ~np.isfinite(X)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
+def check_rank(design: Design) -> None:
+    """Raise ValueError, with their names, for columns of X that are combinations of others."""
+    left_out = [column.name for column in Rank.of(design.X, design.columns).left_out]
+    if left_out:
         raise ValueError(
-            f"the term {names[column]!r} is not a finite number in row {frame.index[row]}"
-        )
-
-
-def check_rank(X: Array, names) -> None:
-    """Name the columns of X that are combinations of the columns before them."""
-    if X.shape[1] > X.shape[0]:
-        raise ValueError(
-            f"the model has {plural(X.shape[1], 'coefficient')} for {plural(X.shape[0], 'row')}"
-        )
-    scale = np.linalg.norm(X, axis=0)
-    if X.shape[1] == 0:
-        return
-    R = np.linalg.qr(X / np.where(scale > 0, scale, 1), mode="r")
-    redundant = [
-        name for name, pivot in zip(names, np.abs(np.diag(R)), strict=True) if pivot < 1e-10
-    ]
-    if redundant:
-        raise ValueError(
-            f"the columns of the fixed part are not independent: {listed(redundant)} "
-            f"{'is a combination' if len(redundant) == 1 else 'are combinations'} of the columns "
+            f"the columns of the fixed part are not independent: {listed(left_out)} "
+            f"{'is a combination' if len(left_out) == 1 else 'are combinations'} of the columns "
             "before. Leave the term out, or drop empty combinations of factor levels"
         )

@@ -17,8 +17,9 @@ from formulaic.utils.code import sanitize_variable_names
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import STRUCTURES, called_in_formulas, structure_of_bar
+from glmmtools.formula.brackets import blanked, inside_call, split_outside, unquoted
+from glmmtools.formula.idioms import as_meant, check_idioms
 
-_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
 _NAMESPACES = ("np", "contr")
 
 
@@ -80,16 +81,18 @@ def parse_formula(text: str) -> ParsedFormula:
     """
     if not isinstance(text, str):
         raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {text!r}")
-    sides = [part for part, _ in split_outside(text, "~")]
+    sides = [part for part, _ in split_outside(as_meant(text), "~")]
     if len(sides) != 2 or not sides[0]:
         raise ValueError(
             f"the formula {text!r} needs a response, one ~ and a right side, "
             "such as 'y ~ x + (1 | g)'"
         )
+    check_idioms(sides[0])
     fixed, random, offsets = [], [], []
     for piece, sign in split_outside(sides[1], "+-"):
         if not piece:
             continue
+        check_idioms(piece)
         bars = _random_inside(piece, text)
         if bars is not None:
             if sign == "-":
@@ -104,66 +107,41 @@ def parse_formula(text: str) -> ParsedFormula:
             )
         else:
             fixed.append(f"{sign} {piece}" if fixed or sign == "-" else piece)
+    response = as_meant(sides[0], python=True)
     return ParsedFormula(
-        text.strip(), sides[0], " ".join(fixed) or "1", tuple(random), tuple(offsets)
+        text.strip(), response, " ".join(fixed) or "1", tuple(random), tuple(offsets)
     )
 
 
-def split_outside(text: str, separators: str) -> list[tuple[str, str]]:
-    """Split at separators outside brackets and quotes; each part with the separator before it."""
-    parts, depth, quote, start, before = [], 0, "", 0, "+"
-    for position, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in _QUOTES:
-            quote = character
-        elif character in _OPENING:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-            if depth < 0:
-                raise ValueError(f"the formula {text!r} closes a bracket that was not opened")
-        elif character in separators and depth == 0:
-            parts.append((text[start:position].strip(), before))
-            start, before = position + 1, character
-    if depth or quote:
-        raise ValueError(f"a bracket or a quote in the formula {text!r} is not closed")
-    parts.append((text[start:].strip(), before))
-    return parts
+def right_of_tilde(text: str, argument: str) -> str:
+    """What a formula without a left side says, such as ``"~ x"``.
 
-
-def inside_call(piece: str, function: str) -> str | None:
-    """What stands in the brackets of ``function(...)``, if the piece is exactly that call."""
-    match = re.fullmatch(rf"{function}\s*\((.*)\)", piece, flags=re.DOTALL)
-    return match.group(1).strip() if match and _is_balanced(match.group(1)) else None
-
-
-def is_call(expression: str) -> bool:
-    """Whether the whole expression is one call of a function."""
-    return inside_call(expression.strip(), r"[^\W\d][\w.]*") is not None
-
-
-def inside_C(expression: str) -> str | None:
-    """What ``C()`` codes, if the whole expression is a call of it.
-
-    >>> inside_C("C(`dose of A`, contr.treatment(2))")
-    '`dose of A`'
+    Raises
+    ------
+    ValueError
+        If it is none, or has random terms.
     """
-    arguments = inside_call(expression, "C")
-    return None if arguments is None else split_outside(arguments, ",")[0][0]
+    if not isinstance(text, str) or not text.strip().startswith("~"):
+        raise ValueError(f"{argument} is a formula with nothing left of ~ , as '~ x'; got {text!r}")
+    inner = as_meant(text.strip()[1:].strip())
+    if _has_bar(inner):
+        raise ValueError(f"{argument} has no random terms; got {text!r}")
+    check_idioms(inner)
+    return inner
 
 
-def _is_balanced(text: str) -> bool:
-    try:
-        split_outside(text, "")
-    except ValueError:
-        return False
-    return True
+def _has_bar(piece: str) -> bool:
+    """Whether there is a bar of a random term: one that joins no conditions, as in I(x | z)."""
+    plain, before = blanked(piece), ""
+    while plain != before:
+        before = plain
+        plain = re.sub(r"\([^()|]*\)|\b(I|\w+\.[\w.]+)\([^()]*\)", "", plain)
+    return "|" in plain
 
 
 def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
     """The random terms that a piece of the right side stands for; None for a fixed term."""
-    if "|" not in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", piece):
+    if not _has_bar(piece):
         return None
     for function in (*called_in_formulas(), ""):
         inner = inside_call(piece, function)
@@ -177,6 +155,12 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
             return [
                 RandomSpec(bars[0], groups, structure) for groups in _expand_groups(bars[-1], text)
             ]
+    unknown = re.match(r"(\w+)\s*\(", piece)
+    if unknown and inside_call(piece, unknown.group(1)) is not None:
+        raise ValueError(
+            f"there is no covariance structure {unknown.group(1)!r} in {piece!r}; there are "
+            f"{', '.join(called_in_formulas())}, and (x | g) and (x || g)"
+        )
     raise ValueError(
         f"the | in {piece!r} is misplaced. A random term stands in its own parentheses, added with "
         "+ : 'y ~ x + (1 | g)' for intercepts, '(x | g)' for slopes"
@@ -191,14 +175,11 @@ def _expand_groups(text: str, formula: str) -> list[tuple[str, ...]]:
         if any(not re.fullmatch(r"[^\W\d]\w*", name) and f"`{name}`" not in text for name in names):
             raise ValueError(
                 f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b "
-                "or an interaction a:b"
+                "or an interaction a:b; a name with other signs stands in backquotes: "
+                f"`{text}`"
             )
         nested.append((nested[-1] if nested else ()) + names)
     return nested
-
-
-def unquoted(name: str) -> str:
-    return name[1:-1] if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
 
 
 def variables_in(expression: str) -> list[str]:

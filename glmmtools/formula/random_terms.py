@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.covariances.base import Structure
-from glmmtools.formula.coding import ModelColumn, model_matrix
-from glmmtools.formula.columns import apply_recipe, numeric
+from glmmtools.covariances.lookup import structure_of_bar
+from glmmtools.formula.coding import ModelColumn, model_matrix, variables_of
+from glmmtools.formula.columns import label_text, matched
+from glmmtools.formula.evaluation import apply_recipe, numeric
 from glmmtools.formula.grammar import RandomSpec
 
 Array = np.ndarray
@@ -32,6 +36,8 @@ class RandomTerm:
         The covariance of the effects, with the columns and codes that they have on the rows.
     columns : tuple of ModelColumn, length q
         What each column of Z is; empty for a term of time.
+    left_out : tuple of str
+        Names of columns that are zero in every row, such as those of an empty cell.
     """
 
     label: str
@@ -39,6 +45,7 @@ class RandomTerm:
     levels: Array
     structure: Structure
     columns: tuple[ModelColumn, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,18 +69,38 @@ class RandomRecipe:
 
     spec: RandomSpec
     model_spec: Any
+    kept: Array
     index: dict[Any, int]
 
     def __call__(self, frame: pd.DataFrame, term: RandomTerm, with_codes: bool) -> RandomTerm:
         codes = np.full(len(frame), -1, dtype=np.intp)
         if with_codes:
-            keys = _group_keys(frame, self.spec.groups)
-            codes = np.array([self.index.get(key, -1) for key in keys], dtype=np.intp)
+            codes = np.array([self.index.get(key, -1) for key in self._keys(frame)], dtype=np.intp)
         if term.structure.of_time:
             entries = _places(term, codes, numeric(self.spec.columns, frame, "time"))
         else:
-            entries = apply_recipe(self.model_spec, frame)
+            entries = _kept_columns(apply_recipe(self.model_spec, frame), self.kept)
         return replace(term, structure=term.structure.on(codes, entries))
+
+    def _keys(self, frame: pd.DataFrame) -> list[Any]:
+        """Labels of the rows, as those of the fit that they equal, or equal as text."""
+        groups = self.spec.groups
+        if len(groups) == 1:
+            return matched(frame[groups[0]].tolist(), self.index)
+        known = zip(*self.index, strict=True)
+        columns = [
+            matched(frame[name].tolist(), labels)
+            for name, labels in zip(groups, known, strict=True)
+        ]
+        return list(zip(*columns, strict=True))
+
+    def unknown(self, frame: pd.DataFrame) -> list[str]:
+        """Labels that the fit has not seen, each once."""
+        return [_label(key) for key in dict.fromkeys(self._keys(frame)) if key not in self.index]
+
+
+def _label(key: Any) -> str:
+    return ":".join(map(label_text, key)) if isinstance(key, tuple) else label_text(key)
 
 
 def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
@@ -89,32 +116,79 @@ def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, l
     return codes, _group_keys(labels.iloc[first_rows], groups)
 
 
+def expanded(specs: Sequence[RandomSpec], frame: pd.DataFrame) -> tuple[RandomSpec, ...]:
+    """The random terms, those of a factor with two bars as several: one for each of its terms.
+
+    ``(a + x || g)`` is ``(1 | g) + (0 + a | g) + (0 + x | g)`` where a is a factor, as in lme4.
+
+    Raises
+    ------
+    ValueError
+        If one of them is there twice.
+    """
+    several = [part for spec in specs for part in _split(spec, frame)]
+    seen: set[tuple] = set()
+    for spec in several:
+        key = spec.structure, "".join(spec.columns.split()), frozenset(spec.groups)
+        if key in seen:
+            raise ValueError(f"the random term {spec.label} is there twice; leave one out")
+        seen.add(key)
+    return tuple(several)
+
+
+def _split(spec: RandomSpec, frame: pd.DataFrame) -> list[RandomSpec]:
+    if spec.structure is not structure_of_bar("||"):
+        return [spec]
+    columns = model_matrix(spec.columns, frame)[1]
+    if all(variable.levels is None for variable in variables_of(columns)):
+        return [spec]
+    terms: dict[str, dict[str, None]] = {}
+    for column in columns:
+        written = terms.setdefault(column.term, {})
+        written |= {variable.written: None for variable in column.variables}
+    return [
+        replace(
+            spec, structure=structure_of_bar("|"),
+            columns=f"0 + {':'.join(variables)}" if variables else "1",
+        )
+        for variables in terms.values()
+    ]  # fmt: skip
+
+
 def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, RandomRecipe]:
     codes, keys = _group_codes(frame, spec.groups)
-    if len(keys) < 2:
+    if len(keys) < 2 and not spec.structure.of_time:
         raise ValueError(
             f"the grouping factor {spec.group!r} has one level only ({keys[0]!r}); "
             "a variance between levels needs at least two"
         )
-    labels = np.array(
-        [":".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in keys], object
-    )
+    labels = np.array([_label(key) for key in keys], object)
+    model_columns, model_spec, kept = (), None, np.zeros(0, bool)
     if spec.structure.of_time:
-        time, model_columns, model_spec = numeric(spec.columns, frame, "time"), (), None
+        time = numeric(spec.columns, frame, "time")
         _check_times(time, codes, labels, spec)
         structure = spec.structure(spec.columns_name, codes, time)
     else:
         columns = f"0 + C({spec.columns})" if spec.structure.of_levels else spec.columns
         Z, model_columns, model_spec = model_matrix(columns, frame)
-        names = tuple(column.name for column in model_columns)
+        kept = Z.any(axis=0)
+        names = tuple(column.name for column in itertools.compress(model_columns, kept))
         if spec.structure.of_levels:
             levels = [column.factors[0].level for column in model_columns]
             names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
         if not names:
             raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
-        structure = spec.structure(spec.columns_name, codes, Z, names)
-    term = RandomTerm(spec.label, spec.group, labels, structure, model_columns)
-    return term, RandomRecipe(spec, model_spec, {key: i for i, key in enumerate(keys)})
+        structure = spec.structure(spec.columns_name, codes, _kept_columns(Z, kept), names)
+    term = RandomTerm(
+        spec.label, spec.group, labels, structure,
+        tuple(itertools.compress(model_columns, kept)),
+        tuple(column.name for column in itertools.compress(model_columns, ~kept)),
+    )  # fmt: skip
+    return term, RandomRecipe(spec, model_spec, kept, {key: i for i, key in enumerate(keys)})
+
+
+def _kept_columns(matrix: Array, kept: Array) -> Array:
+    return matrix if kept.all() else matrix[:, kept]
 
 
 def _places(term: RandomTerm, codes: Array, time: Array) -> Array:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.lookup import families_of_trials
-from glmmtools.formula.columns import numeric
-from glmmtools.formula.grammar import inside_call, split_outside, unquoted
+from glmmtools.formula.brackets import inside_call, split_outside, unquoted
+from glmmtools.formula.evaluation import numeric
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -122,12 +122,24 @@ def _check_pair(parts, first, second, total, frame) -> None:
         raise ValueError(
             f"row {frame.index[row]} has {total[row]:g} trials; drop rows without trials"
         )
+    for part, counts in zip(parts, (first, second), strict=True):
+        _check_whole(part, counts, frame)
     too_many = first > total
     if too_many.any():
         row = too_many.argmax()
         raise ValueError(
             f"row {frame.index[row]} has more successes than trials: {parts[0]} = {first[row]:g}, "
             f"{parts[1]} = {second[row]:g}. Is the order prop(successes, trials)?"
+        )
+
+
+def _check_whole(name: str, counts: Array, frame: pd.DataFrame) -> None:
+    broken = (counts != np.round(counts)) | (counts < 0)
+    if broken.any():
+        row = broken.argmax()
+        raise ValueError(
+            f"successes and trials are whole numbers, 0 or more; row {frame.index[row]} has "
+            f"{name} = {counts[row]:g}"
         )
 
 
@@ -148,6 +160,7 @@ def _counted(response: Response, trials: Array | None, frame: pd.DataFrame) -> R
     """Successes from proportions and trials, or from single 0/1 responses."""
     text, y = response.text, response.y
     if trials is not None:
+        _check_whole("trials", trials, frame)
         outside = (y < 0) | (y > 1)
         if outside.any():
             row = outside.argmax()

@@ -16,7 +16,7 @@ from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import families_of_trials
 from glmmtools.families.lookup import family as look_up
-from glmmtools.formula.columns import check_finite, select, to_frame
+from glmmtools.formula.columns import check_finite, complete_rows, select, to_frame
 from glmmtools.formula.design import Design, assembled, columns_read
 from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.linear_predictor import marginal_covariance
@@ -146,6 +146,7 @@ def specified_design(formula: str, layout: Any, family: Family, trials: Any = No
     if len(absent):
         row = frame.index[frame[absent[0]].isna().to_numpy().argmax()]
         raise ValueError(f"column {absent[0]!r} of the layout has a missing value in row {row}")
+    frame = complete_rows(frame, np.ones(len(frame), bool))
     check_finite(frame)
     response = Response.written(parsed.response)
     totals = _trials(response, whole, family, trials)

@@ -10,6 +10,10 @@ are those of a model coded by sums to zero: effects averaged with equal weights 
 
 The F test of several rows with Satterthwaite degrees of freedom takes the rows apart into
 uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
+
+Where columns are left out because others determine them, a type II test compares what the columns
+of the terms span, all of them, with and without the term; so that it does not depend on which of
+them were left out. Type III tests are refused.
 """
 
 from __future__ import annotations
@@ -27,9 +31,11 @@ from glmmtools.engine import choice as engines
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.formula.coding import Variable, variables_of
-from glmmtools.formula.columns import evaluate
 from glmmtools.formula.design import Design
+from glmmtools.formula.evaluation import evaluate
+from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import one_of
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 
@@ -58,8 +64,8 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the fit did not converge, the fixed part has no terms, or a likelihood ratio is asked of
-        a REML fit.
+        If the fit did not converge, the fixed part has no terms, a likelihood ratio is asked of a
+        REML fit, or a type III test where the data leave coefficients without an estimate.
 
     Examples
     --------
@@ -84,6 +90,12 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
             f"the fixed part of {model.formula!r} has no terms beside the intercept, "
             "so there is nothing to test"
         )
+    if type == 3 and design.rank.left_out:
+        raise ValueError(
+            "type III tests average effects over all cells, some of which these data do not tell "
+            f"({plural(len(design.rank.left_out), 'column')} left out). Use type=2, or contrasts "
+            "of means"
+        )
     if test == "lr":
         tests = _likelihood_ratios(model, terms, type)
     else:
@@ -97,6 +109,8 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Term:
+    """A term of the formula; its columns by their places among all, also those left out."""
+
     label: str
     variables: frozenset[Variable]
     columns: list[int]
@@ -108,19 +122,25 @@ class _Term:
 
 def _terms(design: Design) -> list[_Term]:
     """The terms that have variables: all but the intercept."""
-    terms = []
-    for label, places in design.terms.items():
-        variables = {v for place in places for v in design.columns[place].variables}
-        if variables:
-            terms.append(_Term(label, frozenset(variables), places))
-    return terms
+    variables: dict[str, set[Variable]] = {}
+    places: dict[str, list[int]] = {}
+    for place, column in enumerate(design.rank.all_columns(design.columns)):
+        variables.setdefault(column.term, set()).update(column.variables)
+        places.setdefault(column.term, []).append(place)
+    return [
+        _Term(term, frozenset(variables[term]), places[term]) for term in places if variables[term]
+    ]
 
 
 # ------------------------------------------------------------------------------ hypotheses
 
 
 def _type_two(model: Fit, terms: Sequence[_Term]) -> list[Array]:
-    X = model.design.X
+    X, rank = model.design.X, model.design.rank
+    if rank.left_out:
+        of_rows = has_satterthwaite(model)
+        precision = X.T @ X if of_rows else np.linalg.inv(model.estimate.cov_beta)
+        return _type_two_of_spans(rank, precision, terms)
     V = np.linalg.inv(X.T @ X) if has_satterthwaite(model) else model.estimate.cov_beta
     rows = []
     for term in terms:
@@ -131,6 +151,33 @@ def _type_two(model: Fit, terms: Sequence[_Term]) -> list[Array]:
             L[:, others] -= np.linalg.solve(within, V[np.ix_(others, term.columns)]).T
         rows.append(L)
     return rows
+
+
+def _type_two_of_spans(rank: Rank, precision: Array, terms: Sequence[_Term]) -> list[Array]:
+    """Rows for what each term adds to the span of all terms but its relatives.
+
+    With ``precision = RᵀR`` the estimates ``R β`` are uncorrelated. The rows are scaled so that
+    each has one of the term's coefficients once and no other, as far as these are kept.
+    """
+    R = np.linalg.cholesky(precision).T
+    columns = R @ rank.coordinates
+    rows = []
+    for term in terms:
+        others = set(range(columns.shape[1])).difference(term.columns, term.relatives(terms))
+        basis = np.linalg.qr(columns[:, _independent(columns, sorted(others))])[0]
+        joined = np.column_stack([basis, columns[:, term.columns]])
+        added = joined[:, [k for k in independent_columns(joined)[0] if k >= basis.shape[1]]]
+        L = np.linalg.qr(added - basis @ (basis.T @ added))[0].T @ R
+        own = [k for k, place in enumerate(rank.kept) if place in term.columns]
+        chosen = _independent(L, own)
+        rows.append(np.linalg.solve(L[:, chosen], L) if len(chosen) == len(L) else L)
+    return rows
+
+
+def _independent(X: Array, columns: Sequence[int]) -> tuple[int, ...]:
+    """Those of the columns that the ones before do not determine."""
+    kept, _ = independent_columns(X[:, columns])
+    return tuple(columns[k] for k in kept)
 
 
 def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
@@ -167,6 +214,9 @@ def _sum_coded(design: Design) -> Array:
 
 
 def _wald(model: Fit, L: Array) -> dict:
+    if not len(L):  # other terms determine all its columns
+        return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
+                "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
     beta, V = model.estimate.beta, model.estimate.cov_beta
     estimates, covariance = L @ beta, L @ V @ L.T
     q = len(L)
@@ -204,17 +254,18 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
             "fit with reml=False, or use test='wald'"
         )
-    X = design.X if type == 2 else _sum_coded(design)
-    everything, tests = range(len(design.columns)), []
-    heights = {tuple(everything): model.llf}
+    X = design.X @ design.rank.coordinates if type == 2 else _sum_coded(design)
+    everything, tests = range(X.shape[1]), []
+    heights = {_independent(X, everything): model.llf}
     for term in terms:
         relatives = term.relatives(terms) if type == 2 else []
-        with_it = tuple(c for c in everything if c not in relatives)
-        without = tuple(c for c in with_it if c not in term.columns)
+        larger = [c for c in everything if c not in relatives]
+        with_it = _independent(X, larger)
+        without = _independent(X, [c for c in larger if c not in term.columns])
         for columns in {with_it, without} - set(heights):
             heights[columns] = _height_of(model, X, columns, term.label)
         rise = heights[with_it] - heights[without]
-        tests.append(_chi_square(max(2 * rise, 0.0), len(term.columns)))
+        tests.append(_chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
     return tests
 
 

@@ -47,7 +47,8 @@ def to_bambi(model: Fit) -> Any:
         If bambi is not installed.
     ValueError
         If bambi has no such model: correlated random slopes, ar1 and cs, zero inflation, a
-        dispersion formula, prior weights, the families lognormal and nbinom1.
+        dispersion formula, prior weights, columns that others determine, the families lognormal
+        and nbinom1.
 
     Examples
     --------
@@ -80,6 +81,7 @@ def _check(model: Fit) -> None:
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
         "prior weights": problem.design.weights is not None,
+        "columns that others determine": bool(problem.design.rank.left_out),
         f"the family {model.family.name}": model.family.known_as("bambi") is None,
         "an offset that is not in the formula": problem.design.has_offset
         and not problem.design.formula.offsets,

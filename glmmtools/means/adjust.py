@@ -136,7 +136,8 @@ def adjusted_p(statistic: Array, df: Array, correlation: Array, adjust: str, n_m
         return np.clip(p, raw, 1)
     from statsmodels.stats.multitest import multipletests
 
-    return multipletests(raw, method={"fdr": "fdr_bh"}.get(adjust, adjust))[1]
+    with np.errstate(divide="ignore"):  # Šidák's goes through log(1 - p)
+        return multipletests(raw, method={"fdr": "fdr_bh"}.get(adjust, adjust))[1]
 
 
 def critical_values(

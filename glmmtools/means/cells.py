@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
-from glmmtools.means.grid import Grid, label_of
+from glmmtools.formula.rank import estimable
+from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed
@@ -33,12 +37,14 @@ class Combinations(Shown):
     L : ndarray, shape (m, p)
         The coefficients on the fixed effects, one combination a row.
     offset : ndarray, shape (m,)
+    beyond : ndarray, shape (m, k)
+        How far each goes beyond the data; zero where it can be estimated.
     """
 
     frame: pd.DataFrame
 
-    def __init__(self, model: Fit, L: Array, offset: Array):
-        self.model, self.L, self.offset = model, L, offset
+    def __init__(self, model: Fit, L: Array, offset: Array, beyond: Array):
+        self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -49,9 +55,20 @@ class Combinations(Shown):
         raise NotImplementedError
 
     @property
+    def estimable(self) -> Array:
+        """Which of the combinations the data can estimate, shape (m,)."""
+        return estimable(self.beyond)
+
+    def not_estimable(self, names: Iterable[str]) -> list[str]:
+        """A note that names the combinations that the data cannot estimate, if there are any."""
+        unknown = list(itertools.compress(names, ~self.estimable))
+        return [f"The data cannot tell (–: not estimable): {listed(unknown, 12)}."] * bool(unknown)
+
+    @property
     def eta(self) -> Array:
-        """The combinations on the scale of the linear predictor, shape (m,)."""
-        return self.L @ self.model.params.to_numpy() + self.offset
+        """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
+        eta = self.L @ self.model.params.to_numpy() + self.offset
+        return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
@@ -61,7 +78,14 @@ class Combinations(Shown):
     @property
     def std_error(self) -> Array:
         """Their standard errors on the scale of the linear predictor, shape (m,)."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.where(self.estimable, np.sqrt(np.diag(self.covariance)), np.nan)
+
+    @property
+    def df(self) -> Array:
+        """Degrees of freedom of their tests, shape (m,)."""
+        known, df = self.estimable, np.full(len(self.L), np.nan)
+        df[known] = contrast_df(self.model, self.L[known])
+        return df
 
     def _content(self) -> Content:
         return table_content(self.title(), self.frame, self.notes())
@@ -95,12 +119,12 @@ class CellMeans(Combinations):
         level: float,
         additive: bool,
     ):
-        self.cells, L, offset = grid.averages(weights, additive)
-        super().__init__(grid.model, L, offset)
+        self.cells, averages = grid.averages(weights, additive)
+        super().__init__(grid.model, *averages)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        df, link = contrast_df(self.model, L), self.model.link if scale == "response" else None
-        self.frame = self.cells.assign(**limits(self.eta, self.std_error, df, level, link))
+        link = self.model.link if scale == "response" else None
+        self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -117,7 +141,8 @@ class CellMeans(Combinations):
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"
 
     def notes(self) -> list[str]:
-        return [*self._scale_notes(), *self.grid_notes()]
+        names = ["/".join(map(label_of, key)) for key in rows_of(self.cells)]
+        return [*self._scale_notes(), *self.not_estimable(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""

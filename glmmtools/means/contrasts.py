@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
-from glmmtools.fitted.parameters import contrast_df
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -72,27 +71,25 @@ class Contrasts(Combinations):
         K = np.zeros((ends[-1], len(means.cells)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-        super().__init__(means.model, K @ means.L, K @ means.offset)
+        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
         self.frame = self._table()
 
     def _table(self) -> pd.DataFrame:
         names = pd.concat([family.names for family in self.families], ignore_index=True)
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1)
+        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
         if constant.any():
             name = names[names.columns[-1]][constant.argmax()]
             raise ValueError(
                 f"the contrast {name!r} holds no coefficient of the model. Does the formula lack "
                 "the interaction of what is compared?"
             )
-        eta, se, df = self.eta, self.std_error, contrast_df(self.model, self.L)
-        statistic, correlation = eta / se, self.covariance / np.outer(se, se)
+        eta, se, df = self.eta, self.std_error, self.df
+        statistic = eta / se
         p, quantile = np.empty(len(eta)), np.empty(len(eta))
         for part, family in zip(self.parts, self.families, strict=True):
-            options = (correlation[part, part], self.adjust, len(family.rows))
-            p[part] = adjusted_p(statistic[part], df[part], *options)
-            quantile[part] = critical_values(self.level, df[part], *options)
+            p[part], quantile[part] = self._adjusted(part, statistic, len(family.rows))
         low, high = eta - quantile * se, eta + quantile * se
         if self.ratio:
             eta, low, high = np.exp(eta), np.exp(low), np.exp(high)
@@ -101,6 +98,24 @@ class Contrasts(Combinations):
             estimate=eta, std_error=se, df=df, statistic=statistic, p_value=p, conf_low=low,
             conf_high=high,
         )  # fmt: skip
+
+    def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
+        """P-values and half-widths in standard errors of one family.
+
+        What cannot be estimated counts as one of the family, as in emmeans, but for "mvt", which
+        is of the joint distribution of what can.
+        """
+        known = self.estimable[part]
+        counted = np.flatnonzero(known if self.adjust == "mvt" else np.ones(len(known), bool))
+        p, quantile = np.full((2, len(known)), np.nan)
+        if known.any():
+            se = np.where(known, self.std_error[part], 1.0)[counted]
+            correlation = self.covariance[part, part][np.ix_(counted, counted)] / np.outer(se, se)
+            df = np.where(known, self.df[part], np.inf)[counted]
+            options = correlation, self.adjust, n_means
+            p[counted] = adjusted_p(np.nan_to_num(statistic[part])[counted], df, *options)
+            quantile[counted] = critical_values(self.level, df, *options)
+        return np.where(known, p, np.nan), quantile
 
     def title(self) -> str:
         what = "Contrasts" if "" in self.methods else "Contrasts of contrasts"
@@ -129,7 +144,8 @@ class Contrasts(Combinations):
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
-        return notes + self.means.grid_notes()
+        names = self.frame[self.families[0].names.columns].astype(str).agg(": ".join, axis=1)
+        return notes + self.not_estimable(names) + self.means.grid_notes()
 
     def describe(self) -> str:
         """Say in English what these contrasts are, and what not to conclude from them."""

@@ -11,8 +11,10 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.coding import variables_of
-from glmmtools.formula.columns import levels_of
+from glmmtools.formula.columns import is_factor_column, levels_of
+from glmmtools.formula.design import FixedRows
 from glmmtools.formula.grammar import variables_in
+from glmmtools.formula.rank import estimable
 from glmmtools.shared import messages
 from glmmtools.shared.text import listed, nearest
 
@@ -91,7 +93,10 @@ class Grid:
         for name in dict.fromkeys([*targets, *columns]):
             given = _as_list(at[name]) if name in at else None
             if name in known:
-                values[name] = known[name] if given is None else _kept(name, given, known[name])
+                values[name] = known[name]
+                if given is not None:
+                    absent = design.new_data.why_absent(name)
+                    values[name] = _kept(given, known[name], name, absent)
                 continue
             observed = design.frame[name].to_numpy(float)
             if given is None:
@@ -107,17 +112,18 @@ class Grid:
             rows[name] = _like(rows[name], design.frame[name])
         return cls(model, targets, tuple(known), values, held, rows.assign(**held), design.frame)
 
-    def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, Array, Array]:
-        """The cells of the means, their rows L of coefficients, and their offsets."""
+    def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, FixedRows]:
+        """The cells of the means, and the averages of the rows of each."""
         design = self.model.design
-        X, offset = design.fixed_on(self.rows)
+        rows = design.fixed_on(self.rows)
         # an offset that is not in the formula belongs to rows, and has no value but its mean
-        offset = offset + float((design.offset - design.fixed_on(design.frame)[1]).mean())
+        beside = float((design.offset - design.fixed_on(design.frame).offset).mean())
+        rows = FixedRows(rows.X, rows.offset + beside, rows.beyond)
         shape = (int(np.prod([len(self.values[name]) for name in self.targets])), -1)
         impossible, empty = self._missing_cells()
         used = np.ones(len(self.rows)) if weights == "equal" else self._counts(weights)
         used = np.where(impossible, 0.0, used).reshape(shape)
-        empty = (empty & ~impossible).reshape(shape)
+        empty = (empty & ~impossible & estimable(rows.beyond)).reshape(shape)
         present = used.sum(axis=1) > 0
         if not additive:
             present &= ~empty.all(axis=1)
@@ -133,9 +139,12 @@ class Grid:
         if not present.any():
             raise ValueError(f"no row has the levels that {listed(self.targets)} would be kept at")
         share = used[present] / used[present].sum(axis=1, keepdims=True)
-        L = np.einsum("tk,tkp->tp", share, X.reshape(*used.shape, -1)[present])
-        offsets = np.einsum("tk,tk->t", share, offset.reshape(used.shape)[present])
-        return cells[present].reset_index(drop=True), L, offsets
+
+        def average(values: Array) -> Array:
+            by_cell = values.reshape(*used.shape, *values.shape[1:])[present]
+            return np.einsum("tk,tk...->t...", share, by_cell)
+
+        return cells[present].reset_index(drop=True), FixedRows(*map(average, rows))
 
     def _missing_cells(self) -> tuple[Array, Array]:
         """Rows that nesting makes impossible, and rows with two levels that no row has together."""
@@ -208,7 +217,7 @@ def _factor_levels(design) -> dict[str, list]:
     levels = {}
     for name in variables_in(design.formula.fixed):
         column = design.frame[name]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        if is_factor_column(column):
             levels[name] = levels_of(column)
     for variable in variables_of(design.columns):
         if variable.levels is not None and variable.column is not None:
@@ -241,14 +250,14 @@ def _as_list(given: Any) -> list:
     return list(dict.fromkeys(values))
 
 
-def _kept(name: str, given: list, levels: list) -> list:
+def _kept(given: list, levels: list, name: str, why_absent: str) -> list:
     for value in given:
         if value not in levels:
             texts = [label_of(level) for level in levels]
             as_text = " as text" if label_of(value) in texts else nearest(value, texts)
             known = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
             raise ValueError(
-                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}"
+                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}{why_absent}"
             )
     return given
 

@@ -67,7 +67,8 @@ def means(
         Confidence level of the intervals, strictly between 0 and 1.
     empty_cells : {"refuse", "additive"}
         Two levels that no row has together: refuse a mean that needs them, or take what the model
-        predicts there by the additivity of their effects.
+        predicts there by the additivity of their effects. Where the model has their interaction,
+        the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
 
@@ -262,8 +263,11 @@ class MarginalMeans(CellMeans):
             for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
-            order = np.argsort(-self.frame["estimate"].to_numpy()[family.rows], kind="stable")
-            letters[family.rows] = compact_letters(differ, order)
+            known = np.flatnonzero(self.estimable[family.rows])
+            means = self.frame["estimate"].to_numpy()[family.rows[known]]
+            order = np.argsort(-means, kind="stable")
+            letters[family.rows] = ""
+            letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
         return LetterTable(self.frame.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
@@ -287,12 +291,16 @@ class MarginalMeans(CellMeans):
         contrasts = self.contrasts("pairwise", adjust)
         ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.empty((2, len(self.cells))), []
+        eta, ends, misled = self.eta, np.full((2, len(self.cells)), np.nan), []
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
-            up, down, wrong = arrow_lengths(eta[family.rows], pairs, half[part])
+            names = contrasts.frame["contrast"][part].to_numpy()
+            known = self.estimable[family.rows][pairs].all(axis=1)  # of both means
+            if not known.any():
+                continue
+            up, down, wrong = arrow_lengths(eta[family.rows], pairs[known], half[part][known])
             ends[:, family.rows] = eta[family.rows] - down, eta[family.rows] + up
-            misled += contrasts.frame["contrast"][part][wrong].tolist()
+            misled += names[known][wrong].tolist()
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))

@@ -127,7 +127,7 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
     try:
         if size:
             problem = _on_rows(problem, frame, rows)
-        check_rank(problem.design.X, problem.design.names)
+        check_rank(problem.design)
         check_problem(problem)
     except ValueError as error:
         sizes = ", ".join(f"{number} of {name}" for name, number in size.items())
@@ -138,8 +138,8 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
 def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
     """The problem on another frame, whose rows are copies of `rows` of the first one."""
     design = problem.design
-    _, formula_offset = design.fixed_on(design.frame)
-    X, offset = design.fixed_on(frame)
+    formula_offset = design.fixed_on(design.frame).offset
+    X, offset, _ = design.fixed_on(frame)
     built = [random_term(spec, frame) for spec in design.formula.random]
     trials, weights = design.response.trials, design.weights
     response = replace(
@@ -202,7 +202,7 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
             raise ValueError(
                 f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
-        check_rank(design.X, design.names)
+        check_rank(design)
         problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
     link = options.get("link", problem.link if family is source_family else None)
     reml = bool(options.get("reml", False))

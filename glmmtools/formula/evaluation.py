@@ -1,0 +1,224 @@
+"""Expressions of a formula evaluated on columns: matrices by formulaic, single columns of numbers.
+
+What a formula computes with is float64, so that narrow integers cannot overflow; booleans are
+factors of two levels.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import partial, update_wrapper
+from typing import Any
+
+import formulaic
+import numpy as np
+import pandas as pd
+from formulaic.errors import DataMismatchWarning, FormulaicError
+from formulaic.materializers import PandasMaterializer
+from formulaic.parser.algos.tokenize import tokenize
+from formulaic.parser.types import Token
+from formulaic.transforms import TRANSFORMS
+from interface_meta import override  # formulaic's own, without which it takes no method
+
+from glmmtools.formula.brackets import is_call, unquoted
+from glmmtools.formula.columns import refuse_dates
+from glmmtools.formula.grammar import first_line, variables_in
+
+Array = np.ndarray
+_EXACT = 2**53  # beyond it neighbouring integers become one float: labels, not numbers
+
+
+class _NoNumbers(ValueError):
+    """What formulaic may not wrap into an error of its own."""
+
+
+class NewLevels(ValueError):
+    """New data has a level of a factor that the fit has not seen."""
+
+
+class _Columns(Mapping):
+    """The columns of a frame as formulas compute with them: numbers as float64.
+
+    Integers too large to be told apart as floats stay, as labels.
+    """
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame, self.taken = frame, {}
+
+    def __getitem__(self, name: str) -> pd.Series:
+        if name not in self.taken:
+            column = self.frame[name]
+            is_whole = column.dtype.kind in "iu"
+            if is_whole and np.abs(column.to_numpy()).max(initial=0) <= _EXACT:
+                column = column.astype(float)
+            self.taken[name] = column
+        return self.taken[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.frame.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frame.columns)
+
+    def __len__(self) -> int:
+        return len(self.frame.columns)
+
+
+class _Materializer(PandasMaterializer):
+    """formulaic's for pandas, with all numbers as float64, booleans as levels, and no dates."""
+
+    REGISTER_NAME = "glmmtools"
+    REGISTER_INPUTS = ()
+
+    @property
+    @override
+    def data_context(self) -> Mapping[str, Any]:
+        return _Columns(self.data)
+
+    @override
+    def _is_categorical(self, values: Any) -> bool:
+        kind = getattr(getattr(values, "dtype", None), "kind", "")
+        return kind == "b" or super()._is_categorical(values)
+
+    @override
+    def _lookup(self, name):
+        found = super()._lookup(name)
+        _check_no_dates(name, found[0])
+        return found
+
+    @override
+    def _evaluate(self, expr, metadata, spec):
+        found = super()._evaluate(expr, metadata, spec)
+        _check_no_dates(expr, found[0])
+        return found
+
+
+def _check_no_dates(name: str, values: Any) -> None:
+    try:
+        refuse_dates(name, values)
+    except ValueError as error:
+        raise _NoNumbers(*error.args) from None
+
+
+def _levels(data: Any, *arguments: Any, **options: Any) -> Any:
+    """formulaic's ``C``, of whole numbers as integers: the name of a level is 2, not 2.0."""
+    values = np.asarray(data)
+    if values.dtype == float and np.all(np.isfinite(values) & (values == np.round(values))):
+        data = pd.Series(values.astype(np.int64), index=getattr(data, "index", None))
+    return TRANSFORMS["C"](data, *arguments, **options)
+
+
+def _centred(name: str) -> Any:
+    """A spline less its mean: its columns sum to 1, one too many beside an intercept."""
+    spline = TRANSFORMS[name]
+    return update_wrapper(partial(spline, constraints="center"), spline)
+
+
+_CONTEXT = {
+    "np": np, "sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1, "C": _levels,
+}  # fmt: skip
+_BESIDE_INTERCEPT = _CONTEXT | {name: _centred(name) for name in ("cr", "cs", "cc")}
+
+
+def evaluate(
+    expression: Any,
+    frame: pd.DataFrame,
+    intercept: bool = True,
+    **options: Any,
+):
+    """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
+    if isinstance(expression, str):
+        expression = _with_a_column_called_1(expression)
+        expression = expression if intercept else f"0 + ({expression})"
+    try:
+        parsed = formulaic.Formula(expression)
+        context = _BESIDE_INTERCEPT if any(term == "1" for term in parsed) else _CONTEXT
+        # log(0) and its like are reported below by row and term, not by a NumPy warning
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            matrix = parsed.get_model_matrix(
+                frame, context=context, output="numpy", na_action="ignore",
+                **{"materializer": _Materializer.REGISTER_NAME, **options},
+            )  # fmt: skip
+    except (FormulaicError, SyntaxError) as error:
+        if isinstance(error.__cause__, _NoNumbers):
+            raise ValueError(*error.__cause__.args) from None
+        why = first_line(error)
+        if why.startswith(("Numeric literals", "Term already seen with a different numerical")):
+            why = "arithmetic stands inside I(), as in I(x / 10)"
+        raise ValueError(f"cannot read {expression!r}: {why}") from error
+    return np.asarray(matrix, float), matrix.model_spec
+
+
+def _with_a_column_called_1(expression: str) -> str:
+    """The same, with a column called 1 told from the intercept, for which formulaic takes it."""
+    if "`1`" not in expression:
+        return expression
+    ones = [each for each in tokenize(expression)
+            if each.kind is Token.Kind.NAME and each.token == "1"]  # fmt: skip
+    for token in reversed(ones):
+        start = token.source_start
+        expression = f"{expression[:start]}{{`1`}}{expression[start + len('`1`') :]}"
+    return expression
+
+
+def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
+    """Evaluate an expression that must give one number for each row; arithmetic is as in Python."""
+    name = unquoted(expression)
+    if name in frame.columns:
+        refuse_dates(name, frame[name])
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            value = frame[name].iloc[0]
+            raise ValueError(
+                f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
+            )
+        return frame[name].to_numpy(float)
+    names = variables_in(expression)
+    if not names:
+        raise ValueError(f"the {what} {expression!r} reads no column; make a column of it")
+    for name in names:
+        if name in frame.columns and frame[name].dtype.kind in "mM":
+            raise ValueError(
+                f"the {what} {expression!r} reads dates in {name!r}; make a column of days, as in "
+                "(end - start).dt.days"
+            )
+    # what is neither a column nor a call would be read as terms: (a - b) as a without b
+    plain = expression if is_call(expression) else f"I({expression})"
+    columns = _Columns(frame)
+    read = pd.DataFrame({name: columns[name] for name in names if name in columns})
+    # formulaic's own way with booleans: they are the numbers 0 and 1 here
+    matrix, _ = evaluate(plain, read, intercept=False, materializer="pandas")
+    if matrix.shape[1] != 1:
+        raise ValueError(f"the {what} {expression!r} must be one column of numbers")
+    bad = ~np.isfinite(matrix[:, 0])
+    if bad.any():
+        raise ValueError(
+            f"the {what} {expression!r} is not a finite number in row {frame.index[bad.argmax()]}"
+        )
+    return matrix[:, 0]
+
+
+def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
+    """The columns that a recipe of :func:`evaluate` gives on new data.
+
+    Raises
+    ------
+    NewLevels
+        For a level that the recipe does not know.
+    ValueError
+        For values that it cannot take.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataMismatchWarning)
+        try:
+            matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
+        except DataMismatchWarning as error:
+            new = re.search(r"\{(.*)\}", str(error))
+            raise NewLevels(
+                "the new data has a factor level that the model has not seen: "
+                f"{new.group(1) if new else first_line(error)}"
+            ) from error
+        except FormulaicError as error:
+            raise ValueError(f"the new data has {first_line(error)}") from error
+    return np.asarray(matrix, float)

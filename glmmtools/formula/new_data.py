@@ -1,0 +1,109 @@
+"""New rows read as those of the fit: the same columns, the same levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glmmtools.formula.coding import ModelColumn, variables_of
+from glmmtools.formula.columns import is_factor_column, matched, select, taken, to_frame
+from glmmtools.formula.evaluation import NewLevels, apply_recipe
+from glmmtools.formula.grammar import variables_in
+from glmmtools.shared.text import listed, plural
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class NewData:
+    """How new rows are read.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows of the fit.
+    missing : dict
+        Column to the number of rows of the data that had no value in it and were left out.
+    """
+
+    frame: pd.DataFrame
+    missing: dict[str, int]
+
+    def read(
+        self, data: Any, expressions: Iterable[str], groups: Iterable[str] = ()
+    ) -> pd.DataFrame:
+        """The columns of new data that expressions and groups name, in the types of the fit.
+
+        Raises
+        ------
+        ValueError
+            For a column that does not exist, a missing value, or text in place of numbers.
+        """
+        read = dict.fromkeys(name for text in expressions for name in variables_in(text))
+        names, whole = list(read | dict.fromkeys(groups)), to_frame(data)
+        frame = select(whole, names) if names else whole
+        for name in names:
+            if frame[name].isna().any():
+                raise ValueError(f"the new data has a missing value in column {name!r}")
+            if name in read:
+                frame[name] = self._as_in_fit(frame[name])
+        return frame
+
+    def _as_in_fit(self, column: pd.Series) -> pd.Series:
+        fitted = self.frame[column.name]
+        if fitted.dtype.kind in "Ob" and not isinstance(fitted.dtype, pd.PeriodDtype):
+            values = list(column.unique())
+            known = dict(zip(values, matched(values, fitted.unique()), strict=True))
+            if all(type(known[value]) is type(value) for value in values):
+                return column
+            return taken(column.astype(object).map(known))
+        if column.dtype.kind == "b":
+            return column.astype(np.int64)
+        if pd.api.types.is_numeric_dtype(fitted) and is_factor_column(column):
+            raise ValueError(
+                f"column {column.name!r} holds numbers in the data of the fit, and values such as "
+                f"{column.iloc[0]!r} in the new data"
+            )
+        return column
+
+    def matrix(self, model_spec: Any, columns: Sequence[ModelColumn], frame: pd.DataFrame) -> Array:
+        """All columns of a recipe on rows that :meth:`read` gave.
+
+        Raises
+        ------
+        ValueError
+            For a level that the fit has not seen.
+        """
+        try:
+            return apply_recipe(model_spec, frame)
+        except NewLevels as error:
+            for variable in variables_of(tuple(columns)):
+                if variable.levels is None or variable.column is None:
+                    continue
+                values = dict.fromkeys(frame[variable.column])
+                unseen = [value for value in values if value not in variable.levels]
+                if unseen:
+                    raise ValueError(self._of_unseen(variable.column, unseen)) from error
+            raise
+
+    def _of_unseen(self, name: str, values: list[Any]) -> str:
+        text = (
+            f"the new data has a factor level that the model has not seen: "
+            f"{listed(map(repr, values))} in column {name!r}"
+        )
+        return f"{text}{self.why_absent(name)}"
+
+    def why_absent(self, name: str) -> str:
+        """What to say of a level of a column that the fit does not know."""
+        rows = self.missing.get(name, 0)
+        if not rows:
+            return ""
+        return (
+            f". {plural(rows, 'row')} of the data of the fit had a missing value in {name!r} and "
+            f"{'was' if rows == 1 else 'were'} dropped; was it a level called None or NA? "
+            "pandas.read_csv reads such words as missing, unless keep_default_na=False"
+        )
