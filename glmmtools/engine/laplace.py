@@ -44,10 +44,12 @@ Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.independent_rows import information, is_least_squares, least_squares
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
@@ -75,7 +77,7 @@ _FEW_ROWS = 200  # up to here a model with extra zeros may well have several max
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
-    if problem.nagq > 1:
+    if problem.nagq > 1 and problem.design.random:
         return why_no_quadrature(problem)
     if problem.reml and problem.zero is not None:
         return "REML goes with a normal model"
@@ -83,8 +85,11 @@ def why_not(problem: Problem) -> str | None:
 
 
 def fit(problem: Problem) -> Estimate:
-    """Fit the problem by maximum (or restricted maximum) Laplace likelihood."""
-    marginal = QuadratureMarginal(problem) if problem.nagq > 1 else Marginal(problem)
+    """Fit the problem by maximum (or restricted maximum) Laplace likelihood, or least squares."""
+    if is_least_squares(problem):
+        return least_squares(problem, NAME)
+    quadrature = problem.nagq > 1 and problem.design.random
+    marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
@@ -140,7 +145,10 @@ def _best_end(marginal: Marginal, start: Array, known: Optimum | None = None) ->
 
     Near zero there may be a lower maximum, and no fit may be worse than one without the term.
     """
-    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known)
+    hessian = None if marginal.terms else partial(information, marginal)
+    found = maximise(
+        marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known, hessian
+    )
     if found is None or found is known or not found.converged:
         return found
     variances = np.diag(found.covariance)
@@ -227,9 +235,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
 def _method(problem: Problem) -> str:
     if problem.reml:
         return "REML"
-    if problem.nagq > 1:
-        return f"AGQ({problem.nagq})"
-    return "ML" if _is_linear(problem) or not problem.design.random else "Laplace"
+    if _is_linear(problem) or not problem.design.random:
+        return "ML"
+    return f"AGQ({problem.nagq})" if problem.nagq > 1 else "Laplace"
 
 
 def _is_linear(problem: Problem) -> bool:

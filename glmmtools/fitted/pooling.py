@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from glmmtools.engine import choice as engines
+from glmmtools.engine import laplace
 from glmmtools.engine.marginal import Marginal
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.random_effects import terms_of
@@ -117,7 +117,7 @@ def _without_random_effects(model: Fit) -> Array:
     """Fixed effects of the same model without its random part."""
     problem = model.problem
     problem = replace(problem, design=replace(problem.design, random=(), recipes=()), nagq=1)
-    return engines.choose(problem).fit(problem).beta
+    return laplace.fit(problem).beta
 
 
 def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
