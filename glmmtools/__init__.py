@@ -19,19 +19,17 @@ try:
     from glmmtools.designs.simulation import covariance, simulate
     from glmmtools.designs.truth import recovery
     from glmmtools.families.base import Family
-    from glmmtools.families.distribution_plots import (
-        plot_distribution,
-        plot_mean_variance,
-        plot_support,
-    )
+    from glmmtools.families.distribution_plots import plot_distribution
     from glmmtools.families.link_plots import plot_link, plot_link_effect
     from glmmtools.families.links import LINKS, Link, link
     from glmmtools.families.lookup import FAMILIES, family
+    from glmmtools.families.mean_variance_plots import plot_mean_variance
     from glmmtools.families.suggest import suggest_family
+    from glmmtools.families.support_plots import plot_support
     from glmmtools.inference.bayes import to_bambi
     from glmmtools.inference.bootstrap import bootstrap_lrt
     from glmmtools.inference.comparison import compare
-    from glmmtools.inference.cross_check import cross_check
+    from glmmtools.inference.refit import cross_check
     from glmmtools.model import FittedModel, fit
     from glmmtools.report.model_table import table
     from glmmtools.shared.messages import (

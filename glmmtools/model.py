@@ -7,14 +7,12 @@ from typing import Any
 from glmmtools.engine import choice as engines
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.fitted import coefficients, effect_plots, fit_plots, random_effect_plots
+from glmmtools.fitted import effect_plots, parameters, random_effect_plots
 from glmmtools.fitted.build import build_problem
-from glmmtools.fitted.covariance import covariance
+from glmmtools.fitted.covariance import covariance, random_covariance
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.pooling import pooling
-from glmmtools.fitted.prediction import predict, simulate
-from glmmtools.fitted.random_effects import random_covariance
-from glmmtools.fitted.residuals import resid
+from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.intervals import conf_int
@@ -120,10 +118,10 @@ class FittedModel(Shown, Fit):
 
     # -- what was estimated
 
-    tidy = coefficients.tidy
+    tidy = parameters.tidy
     conf_int = conf_int
-    cov_params = coefficients.cov_params
-    contrast_df = coefficients.contrast_df
+    cov_params = parameters.cov_params
+    contrast_df = parameters.contrast_df
     random_covariance = random_covariance
     covariance = covariance
     pooling = pooling
@@ -146,7 +144,7 @@ class FittedModel(Shown, Fit):
     # -- pictures
 
     plot_effects = effect_plots.plot_effects
-    plot_fit = fit_plots.plot_fit
+    plot_fit = effect_plots.plot_fit
     plot_random_effects = random_effect_plots.plot_random_effects
     plot_shrinkage = random_effect_plots.plot_shrinkage
     plot_covariance = random_effect_plots.plot_covariance

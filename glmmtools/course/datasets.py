@@ -56,14 +56,11 @@ def load_data(name: str = "?") -> pd.DataFrame:
     frame = pd.read_csv(data_folder() / entry["file"])
     for part in filter(None, entry["categories"].split(";")):
         column, _, levels = part.partition("=")
-        if frame[column].dtype != object and not pd.api.types.is_string_dtype(frame[column]):
-            frame[column] = frame[column].map("{:g}".format, na_action="ignore")
-            order = (
-                levels.split(",") if levels else sorted(frame[column].dropna().unique(), key=float)
-            )
-        else:
-            order = levels.split(",") if levels else sorted(frame[column].dropna().unique())
-        frame[column] = pd.Categorical(frame[column], categories=order)
+        values, numeric = frame[column], pd.api.types.is_numeric_dtype(frame[column])
+        if numeric:
+            values = values.map("{:g}".format, na_action="ignore")
+        order = sorted(values.dropna().unique(), key=float if numeric else None)
+        frame[column] = pd.Categorical(values, levels.split(",") if levels else order)
     return frame
 
 

@@ -1,4 +1,4 @@
-"""Explorers: pictures with sliders, drawn by :mod:`glmmtools.plots.explorers`.
+"""Explorers: pictures with sliders, drawn by :mod:`glmmtools.course.explorer_plots`.
 
 Where widgets cannot run (a script, a notebook that is executed unattended, the environment
 variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting values is drawn.
@@ -21,8 +21,6 @@ from glmmtools.course.explorer_plots import (
     draw_shrinkage,
     drawn_structures,
 )
-from glmmtools.families.distribution_plots import EXAMPLES
-from glmmtools.families.link_plots import USUAL_LINE
 from glmmtools.families.links import LINKS
 from glmmtools.families.lookup import FAMILIES, family
 from glmmtools.shared.text import listed, nearest
@@ -147,7 +145,8 @@ def _controls_and_picture(explorer: Explorer, chosen: tuple[str, ...], start: di
 
 
 def _distribution_sliders(name: str) -> dict[str, Slider]:
-    chosen, values = family(name), EXAMPLES[name]
+    chosen = family(name)
+    values = chosen.example
     low, high = {-float("inf"): (-20.0, 20.0), 0.0: (0.1, 20.0)}[chosen.mean_interval[0]]
     if chosen.mean_interval[1] == 1:
         low, high = 0.01, 0.99
@@ -163,7 +162,7 @@ def _distribution_sliders(name: str) -> dict[str, Slider]:
 
 
 def _link_sliders(name: str) -> dict[str, Slider]:
-    intercept, slope = USUAL_LINE.get(name, (0.0, 1.0))
+    intercept, slope = LINKS[name].usual_line
     return {
         "intercept": Slider("intercept", intercept - 4, intercept + 4, 0.1, intercept),
         "slope": Slider("slope", -2.0, 2.0, 0.05, slope),

@@ -1,4 +1,4 @@
-"""The pictures of the explorers, drawn without sliders: see :mod:`glmmtools.explore`."""
+"""The pictures of the explorers, drawn without sliders: see :mod:`glmmtools.course.explore`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import STRUCTURES
 from glmmtools.families.base import Family
-from glmmtools.families.distribution_plots import EXAMPLES, parameter_sets, plot_distribution
+from glmmtools.families.distribution_plots import parameter_sets, plot_distribution
 from glmmtools.families.link_plots import plot_link_effect
 from glmmtools.families.links import link
 from glmmtools.families.lookup import family
@@ -74,7 +74,7 @@ def draw_distribution(
 def _place_on_curve(ax, chosen: Family, values: dict[str, float], y: Array) -> None:
     """The variance as a function of the mean, and the points of the distribution and the draws."""
     shape = {key: value for key, value in values.items() if key != "mu"}
-    typical = {k: EXAMPLES[chosen.name][k] for k in shape if k != "trials"}
+    typical = {k: chosen.example[k] for k in shape if k != "trials"}
     per_unit = values.get("trials", 1)
     grid = np.linspace(*_mean_range(chosen, values["mu"]), 300)
     curve = chosen.variance(grid, **shape)

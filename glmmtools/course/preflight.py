@@ -175,11 +175,10 @@ def _required(package: str = "glmmtools", extras: Iterable[str] = ("",)) -> list
         lines = metadata.requires(package) or ()
     except (ImportError, metadata.PackageNotFoundError):
         return []
-    wanted = map(Requirement, lines)
     return [
-        each
-        for each in wanted
-        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+        wanted
+        for wanted in map(Requirement, lines)
+        if not wanted.marker or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)
     ]
 
 

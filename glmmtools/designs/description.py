@@ -217,6 +217,12 @@ def _pairs(a: Array, b: Array) -> Array:
     return pd.DataFrame({"a": a, "b": b}).drop_duplicates().to_numpy()
 
 
+def innermost(groupings: Sequence[Grouping]) -> list[Grouping]:
+    """The factors that have no other one inside them."""
+    outer = {g.path[:depth] for g in groupings for depth in range(1, len(g.path))}
+    return [g for g in groupings if g.path not in outer]
+
+
 def _around(factor: Grouping, groupings: list[Grouping]) -> Grouping:
     return next(other for other in groupings if other.path == factor.path[:-1])
 
@@ -253,11 +259,12 @@ def _relation_row(a: Grouping, b: Grouping) -> dict[str, Any]:
 def _reused_labels(frame: pd.DataFrame, factor: Grouping, groupings: list[Grouping]) -> list[str]:
     if factor.parent is None:
         return []
-    labels, names = pd.factorize(frame[factor.name])
+    name = factor.name
+    labels, names = pd.factorize(frame[name])
     units = np.bincount(_pairs(labels, _around(factor, groupings).codes)[:, 0])
     if units.max() < 2:
         return []
-    name, first = factor.name, units.argmax()
+    first = units.argmax()
     return [
         f"{name} {names[first]} occurs in {units[first]} units of {':'.join(factor.path[:-1])}. As "
         f"a factor of its own {name} would be crossed with {factor.parent}: write "
@@ -312,9 +319,8 @@ def _unit_path(unit: Grouping, frame: pd.DataFrame) -> tuple[str, ...]:
 
 def _random_part(groupings: list[Grouping]) -> str:
     """Factors whose units have several rows; of a nesting only the longest path."""
-    paths = [g.path for g in groupings if np.bincount(g.codes).max() > 1]
-    longest = [p for p in paths if not any(q != p and q[: len(p)] == p for q in paths)]
-    return " + ".join(f"(1 | {'/'.join(path)})" for path in longest)
+    with_rows = [g for g in groupings if np.bincount(g.codes).max() > 1]
+    return " + ".join(f"(1 | {'/'.join(g.path)})" for g in innermost(with_rows))
 
 
 def _span(low: Any, high: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.designs.description import Grouping, read_groupings
+from glmmtools.designs.description import Grouping, innermost, read_groupings
 from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_model
@@ -78,14 +78,10 @@ def plot_design(
     treatments = list(names_of("treatment", treatment))
     places = [name for name in ("row", "column") if name in to_frame(layout).columns]
     frame, groupings = read_groupings(layout, structure, [*treatments, *places])
-    in_field = len(places) == 2
     if kind is None:
-        nested = any(grouping.parent for grouping in groupings)
-        single = len(groupings) == 1 and not components
-        crossed = len({grouping.path[0] for grouping in groupings}) > 1
-        kind = "plan" if (in_field and not components) or single else (
-            "grid" if crossed or not (nested or components) else "tree"
-        )  # fmt: skip
+        in_field, crossed = len(places) == 2, len({units.path[0] for units in groupings}) > 1
+        plan = (in_field or len(groupings) == 1) and not components
+        kind = "plan" if plan else "grid" if crossed else "tree"
     one_of("kind", kind, _KINDS)
     if components and kind != "tree":
         raise ValueError(f"components are drawn beside a tree, not a {kind}; use kind='tree'")
@@ -196,8 +192,7 @@ def _plan_title(groupings: list[Grouping], plots: int) -> str:
 
 
 def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axes:
-    inner = [g for g in groupings if not any(o is not g and o.path[: len(g.path)] == g.path
-                                             for o in groupings)]  # fmt: skip
+    inner = innermost(groupings)
     if len(inner) != 2:
         raise ValueError(
             f"a grid shows two crossed factors, as 'site * year'; the structure has {len(inner)}"

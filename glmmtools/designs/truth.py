@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.lookup import FAMILIES
 from glmmtools.fitted.parameters import parameters
 from glmmtools.shared.text import plural
 
@@ -78,7 +79,7 @@ def recovery(
     table["true"] = pd.Series(true, dtype=float)
     table["estimate"] = estimates
     table[["conf_low", "conf_high"]] = intervals.reindex(names)[["conf_low", "conf_high"]]
-    inside = (table["conf_low"] <= table["true"]) & (table["true"] <= table["conf_high"])
+    inside = table["true"].between(table["conf_low"], table["conf_high"])
     known = table[["true", "conf_low", "conf_high"]].notna().all(axis=1)
     table["covered"] = inside.astype("boolean").where(known)
     return table
@@ -99,6 +100,7 @@ def _truth_of(model: FittedModel, truth: Any) -> Mapping[str, Any]:
 
 def _parameters(truth: Mapping[str, Any]) -> dict[str, float]:
     single = {name: value for name, value in truth["dispersion"].items() if np.ndim(value) == 0}
-    if truth["family"] == "normal" and "phi" in single:
+    family = FAMILIES.get(truth["family"])
+    if family and family.has_residual_variance and "phi" in single:
         single = {"residual sd": float(np.sqrt(single["phi"]))}
     return {**truth["coefficients"], **truth["components"], **single}

@@ -15,8 +15,7 @@ _STEP = 1e-4  # of the logarithm of a shape parameter
 
 def is_least_squares(problem: Problem) -> bool:
     """Whether the likelihood is that of a linear model with independent rows of one variance."""
-    linear = problem.family.name == "normal" and problem.link.name == "identity"
-    return linear and not problem.design.random and problem.dispersion is None
+    return problem.is_linear and not problem.design.random and problem.dispersion is None
 
 
 def least_squares(problem: Problem, engine: str) -> Estimate:

@@ -235,13 +235,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
 def _method(problem: Problem) -> str:
     if problem.reml:
         return "REML"
-    if _is_linear(problem) or not problem.design.random:
+    if problem.is_linear or not problem.design.random:
         return "ML"
     return f"AGQ({problem.nagq})" if problem.nagq > 1 else "Laplace"
-
-
-def _is_linear(problem: Problem) -> bool:
-    return problem.family.name == "normal" and problem.link.name == "identity"
 
 
 def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
@@ -252,7 +248,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
         inner = solution.arrow.border_inverse[0, -p:, -p:]
-    elif _is_linear(marginal.problem):
+    elif marginal.problem.is_linear:
         inner = np.linalg.inv(optimum.information[:p, :p])
     else:
         inner = optimum.covariance[:p, :p]
@@ -265,7 +261,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
 def _df(marginal: Marginal, optimum: Optimum) -> Array:
     """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
     problem = marginal.problem
-    if not (_is_linear(problem) and problem.design.random and optimum.converged and marginal.p):
+    if not (problem.is_linear and problem.design.random and optimum.converged and marginal.p):
         return np.full(marginal.p, np.inf)
     tau = slice(marginal.n_fixed, None)
     fitted = Satterthwaite(marginal, optimum.point[tau], optimum.covariance[tau, tau])
@@ -298,12 +294,6 @@ def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
     )
 
 
-_LIMITS = {
-    "negative_binomial": ("phi", "low", "the Poisson"),
-    "nbinom1": ("phi", "low", "the Poisson"),
-    "betabinomial": ("phi", "high", "the binomial"),
-    "t": ("df", "high", "the normal"),
-}
 _LARGEST_SD = 10.0  # of effects on 0/1 responses: most groups would be all 0 or all 1
 _NO_PEAK = 0.1  # the prior alone gives H a curvature of 1
 _NODES = 15
@@ -314,12 +304,14 @@ def _shape_messages(marginal, shape, predictors) -> list[GlmmWarning]:
     """What to say of shape parameters that ran to an end of their range."""
     found: list[GlmmWarning] = []
     problem = marginal.problem
-    name, end, simpler = _LIMITS.get(problem.family.name, ("", "", ""))
-    if name in shape and (shape[name] < 1e-5 if end == "low" else shape[name] > 1e4):
+    limit = problem.family.limit
+    if limit and limit.parameter in shape and limit.reached(shape[limit.parameter]):
+        simpler = limit.family.title
         found.append(
             DataWarning(
-                f"The {name} of {problem.family.name} is estimated at its limit, where the family "
-                f"is {simpler}. The data show no need for it: fit {simpler} family."
+                f"The {limit.parameter} of {problem.family.name} is estimated at its limit, where "
+                f"the family is the {simpler}. The data show no need for it: fit the {simpler} "
+                "family."
             )
         )
     if "phi" in shape and marginal.likelihood.near_limit(
@@ -373,8 +365,8 @@ def _instead_of_laplace(problem: Problem) -> str:
 
 def _run_away(problem: Problem, covariances: list[Array]) -> list[ConvergenceWarning]:
     """Effects so large that the Laplace value of 0/1 data lies above any possible likelihood."""
-    binary = problem.family.name == "binomial" and np.all(problem.design.trials == 1)
-    if not binary or problem.nagq > 1 or problem.link.name not in ("logit", "probit", "cloglog"):
+    binary = problem.family.is_bernoulli(problem.design.trials)
+    if not binary or problem.nagq > 1 or problem.link.mean_interval[1] != 1:
         return []
     found = []
     for term, G in zip(problem.design.random, covariances, strict=True):

@@ -44,15 +44,15 @@ class Likelihood:
         self.family, self.link = problem.family, problem.link
         self.trials = {name: values[order] for name, values in problem.trials.items()}
         self.y, self.unit, self.scale = design.y[order], 1.0, 1.0
-        if self.family.name in ("normal", "t") and self.link.name == "identity":
+        if self.family.location_scale and self.link.is_identity:
             self.unit = self.scale = float(np.std(design.y - design.offset))
             self.y = self.y / self.unit
-        elif self.link.name in ("identity", "inverse"):
+        elif self.link.has_units:
             self.scale = _spread(self.link(self.guessed_means()))
             self.link = _in_units(self.link, self.scale)
         self.offset = design.offset[order] / self.scale
         weights = None if design.weights is None else design.weights[order]
-        prior = self.family.name == "normal"
+        prior = self.family.weights_divide_phi
         self.weights = None if prior else weights
         self.prior = weights if prior else None
         ones = np.ones((design.n, 1))
@@ -66,7 +66,7 @@ class Likelihood:
             for name, each in self.predictors.items()
         }
         self.zeros = np.flatnonzero(self.y == 0)
-        self.concave = self.family.name != "t" and problem.zero is None  # in eta, or nearly so
+        self.concave = self.family.log_concave and problem.zero is None  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
 
@@ -92,10 +92,9 @@ class Likelihood:
         Where every row has a random effect of its own, no variance besides is an optimum like
         others; but close to it the digits are lost.
         """
-        if self.family.name == "beta":
-            self.limits["phi"] = (_WIDEST[0], 4 / (_LEAST * variance))
-        elif self.family.name in ("normal", "t", "gamma", "lognormal"):
-            self.limits["phi"] = (_LEAST * variance, _WIDEST[1])
+        low, high = self.family.phi_limits(_LEAST * variance)
+        if "phi" in self.limits:
+            self.limits["phi"] = (max(low, _WIDEST[0]), min(high, _WIDEST[1]))
 
     def llf_shift(self) -> float:
         """What the scaling of the response adds to the log-likelihood."""
@@ -119,7 +118,7 @@ class Likelihood:
             return np.clip(y, 0.01, 0.99)
         if family.mean_interval[0] == 0:
             return np.maximum(y, 0) + (0.1 * y.mean() if family.discrete else 0)
-        if self.link.name == "identity":
+        if self.link.is_identity:
             return y
         return np.maximum(y, 1e-2 * np.std(y))
 
@@ -128,28 +127,13 @@ class Likelihood:
 
         `within` is the variance on the link scale that fixed and random effects leave.
         """
-        name, y, link = self.family.name, self.y, self.link.name
-        square = (y - mu) ** 2
-        if name == "beta":
-            phi = np.mean(mu * (1 - mu)) / max(np.mean(square), 1e-12) - 1
-            return float(np.log(np.clip(phi, 1.0, 1e4)))
-        if name == "betabinomial":
-            n = self.trials["trials"]
-            excess = np.mean((y - n * mu) ** 2 / (n * mu * (1 - mu))) - 1
-            share = np.clip(excess / max(np.mean(n) - 1, 1e-9), 0.02, 0.5)
-            return float(np.log(1 / share - 1))
-        if name == "negative_binomial":
-            return float(np.log(np.clip(np.mean(square - mu) / np.mean(mu**2), 0.05, 2.0)))
-        if name == "nbinom1":
-            return float(np.log(np.clip(np.mean(square / mu) - 1, 0.2, 20.0)))
-        if name in ("normal", "t") and link != "identity":
-            within = max(float(np.mean(square)), 1e-12)
-        return float(np.log(0.75 * within if name == "t" else within))
+        phi = self.family.guessed_phi(self.y, mu, within, self.link, **self.trials)
+        return float(np.log(phi))
 
     @property
     def no_scatter(self) -> float:
         """The logarithm of a dispersion that leaves next to no scatter of its own to the rows."""
-        return 12.0 if self.family.name in ("beta", "betabinomial") else -12.0
+        return 12.0 if self.family.phi_is_precision else -12.0
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""

@@ -26,6 +26,11 @@ class Problem:
     dispersion: FixedPart | None = None
     zero: FixedPart | None = None
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether this is a linear (mixed) model: a residual variance, and the identity link."""
+        return self.family.has_residual_variance and self.link.is_identity
+
     @cached_property
     def n_params(self) -> int:
         """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""

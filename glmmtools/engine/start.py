@@ -106,7 +106,7 @@ def other_series(marginal: Marginal, vector: Array) -> list[Array]:
     phi = likelihood.guessed_phi(mu, (1 - _SHARE) * total)
     _put(marginal, vector, {"phi": phi, "df": _LOG_DF})
     others = [_with_series(marginal, vector, np.sqrt(_SHARE * total), rho) for rho in _RHOS]
-    if "phi" in likelihood.predictors and likelihood.family.name not in ("normal", "lognormal"):
+    if "phi" in likelihood.predictors and not likelihood.family.normal_on_link_scale:
         others.append(_all_in_rows(marginal, vector, np.sqrt(total)))
     return others
 

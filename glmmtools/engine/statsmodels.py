@@ -12,29 +12,28 @@ from glmmtools.engine.separation import separation_messages
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning
 
 NAME = "statsmodels"
-_FAMILIES = ("normal", "binomial", "poisson", "gamma")
 
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
+    if problem.family.known_as(NAME) is None:
+        return f"the statsmodels engine has no {problem.family.name} family"
     if problem.design.random:
         return "the statsmodels engine fits models without random terms"
     if problem.dispersion is not None or problem.zero is not None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
     if not problem.design.names:
         return "the statsmodels engine needs a fixed effect"
-    if problem.family.name not in _FAMILIES:
-        return f"the statsmodels engine has no {problem.family.name} family"
-    if problem.family.name == "normal" and problem.link.name != "identity":
+    if problem.family.has_residual_variance and not problem.is_linear:
         return "the statsmodels engine fits the normal with the identity link only"
-    if problem.design.weights is not None and problem.family.name != "normal":
+    if problem.design.weights is not None and not problem.family.weights_divide_phi:
         return f"the statsmodels engine takes no weights for {problem.family.name}"
     return None
 
 
 def fit(problem: Problem) -> Estimate:
     """Fit by least squares (normal) or maximum likelihood."""
-    if problem.family.name == "normal":
+    if problem.is_linear:
         return _least_squares(problem)
     return _glm(problem)
 
@@ -66,32 +65,23 @@ def _glm(problem: Problem) -> Estimate:
     )
 
     design = problem.design
-    links = {
-        "logit": sm.families.links.Logit, "probit": sm.families.links.Probit,
-        "cloglog": sm.families.links.CLogLog, "log": sm.families.links.Log,
-        "identity": sm.families.links.Identity, "inverse": sm.families.links.InversePower,
-    }  # fmt: skip
-    families = {
-        "binomial": sm.families.Binomial,
-        "poisson": sm.families.Poisson,
-        "gamma": sm.families.Gamma,
-    }
+    link = getattr(sm.families.links, problem.link.statsmodels)
+    family = getattr(sm.families, problem.family.known_as(NAME))
     with warnings.catch_warnings():
         # the identity link of a bounded mean and separation are reported in our own words
         warnings.simplefilter("ignore", DomainWarning)
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
-        family = families[problem.family.name](links[problem.link.name]())
         y = design.y
         if problem.family.takes_trials:
             y = np.column_stack([design.y, design.trials - design.y])
-        result = sm.GLM(y, design.X, family=family, offset=design.offset).fit(
+        result = sm.GLM(y, design.X, family=family(link()), offset=design.offset).fit(
             maxiter=100, tol=1e-12
         )
     eta = design.X @ result.params + design.offset
     mu = problem.family.clipped_mean(eta, problem.link)
     cov, shape = np.asarray(result.normalized_cov_params), {}
-    if problem.family.name == "gamma":
+    if "phi" in problem.family.shape:
         shape["phi"] = _ml_phi(problem, mu)
         cov = cov * shape["phi"]
     llf = problem.family.log_density(design.y, mu, **shape, **problem.trials).sum()

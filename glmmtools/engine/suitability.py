@@ -11,17 +11,6 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import DataWarning
 from glmmtools.shared.text import plural
 
-_SLIPS = {
-    "beta": "Proportions out of a known total? Use prop(successes, trials) with family='binomial'",
-    "gamma": "Zeros or differences? Gamma needs positive values; family='normal' allows any",
-    "lognormal": "Zeros or differences? A log-normal needs positive values",
-    "poisson": "A rate? Model the count, with offset(log(exposure))",
-    "negative_binomial": "A rate? Model the count, with offset(log(exposure))",
-    "nbinom1": "A rate? Model the count, with offset(log(exposure))",
-    "binomial": "Successes out of a total? Use prop(successes, trials)",
-    "betabinomial": "Successes out of a total? Use prop(successes, trials)",
-}
-
 
 def check_problem(problem: Problem) -> None:
     """Raise ValueError if the rows are too few for the model, whatever their responses."""
@@ -37,10 +26,9 @@ def check_support(distribution: Family, design: Design) -> None:
     bad = distribution.outside_support(design.y, design.trials)
     if bad.any():
         row = bad.argmax()
-        slip = _SLIPS.get(distribution.name, "")
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.text} = {design.y[row]:g}. {slip}".strip()
+            f"{design.response.text} = {design.y[row]:g}. {distribution.slip}".strip()
         )
     share = design.y if design.trials is None else design.y / design.trials
     if np.all(share == share[0]):
@@ -53,7 +41,8 @@ def check_support(distribution: Family, design: Design) -> None:
 def _check_groups(distribution: Family, design: Design) -> None:
     """A variance between groups of one row each cannot be told from the residual variance."""
     single_trials = distribution.takes_trials and np.all(design.trials == 1)
-    if not (distribution.name in ("normal", "t", "lognormal") or single_trials):
+    has_residual = distribution.location_scale or distribution.normal_on_link_scale
+    if not (has_residual or single_trials):
         return
     for term in design.random:
         effects = len(term.levels) * len(term.names)
@@ -74,7 +63,7 @@ def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     weights = problem.design.weights
     alike = weights is None or np.all(weights == weights[0])
     linear = problem.link.name == problem.family.default_link.name
-    if not (problem.family.name in ("normal", "lognormal") and linear and alike):
+    if not (problem.family.normal_on_link_scale and linear and alike):
         return []
     return [
         term

@@ -1,4 +1,4 @@
-"""`Family`, what every response distribution can be asked, and `Card`, how it shows itself."""
+"""`Family`: what every response distribution can be asked; `Card`: how it shows itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from glmmtools.families.links import LINKS, Link, link
+from glmmtools.families.values import Values
 from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
+SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
+LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,37 +33,150 @@ class Card(Shown):
         return html_facts(self.title, self.rows, escape=str)
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A simpler family, which a family becomes where a parameter goes to 0 or to infinity."""
+
+    parameter: str
+    at: float
+    family: Family
+
+    def reached(self, value: float) -> bool:
+        """Whether an estimate is at the limit, for all that data can tell."""
+        return value < 1e-5 if self.at == 0 else value > 1e4
+
+
 class Family:
     """A response distribution with mean ``mu`` and shape parameters.
+
+    A new family needs a `name`, `discrete`, `mean_interval`, `shape` and the mathematics: variance,
+    log-density and its derivatives, SciPy's distribution. All else has a default.
 
     Class attributes
     ----------------
     name, aliases : the names that :func:`glmmtools.fit` accepts.
-    notation : the LaTeX of "y is distributed as".
+    title : its name in a sentence, by default the name.
+    discrete : whether y is a whole number.
+    mean_interval : open interval of ``mu`` (a probability for the binomial families).
     shape : names of the estimated parameters beyond ``mu`` (``"phi"``; for t also ``"df"``).
     fixed : values of those that are given instead of estimated.
     takes_trials : whether the density depends on a known number of trials.
     counts : whether it is a distribution of counts without an upper limit.
-    mean_interval : open interval of ``mu`` (a probability for the binomial families).
-    links : allowed links, the default first.
+    links : allowed links, the default first; by default those that fit `mean_interval`.
+    limit : a simpler family at the end of the range of a parameter.
+
+    has_residual_variance : whether phi is the variance of a residual of y itself, so that with the
+        identity link the model is linear: REML, and no integral to approximate.
+    weights_divide_phi : whether weights w mean Var(y) = phi / w; else they multiply the
+        log-likelihood of a row.
+    location_scale : whether y in other units is of the family too, phi in the square of the unit.
+    phi_is_variance : whether phi is about the variance of a row on the scale of the default link.
+    normal_on_link_scale : whether a row is normal there, as random effects are.
+    log_concave : whether the log-density is concave in eta, or nearly so, for all its links.
+
+    notation, notation_text : "y is distributed as", in LaTeX and as text.
+    support, mean_text, variance_text : the possible values, E(y) and Var(y) as text.
+    typical, scipy_text, r_text : typical responses, and the family in SciPy and in R.
+    example : parameters for a picture where none are given, those of typical data.
+    slip : the likely mistake where data are outside the support.
+    hint : what speaks for the family in values that it can produce.
+    elsewhere : names of the distribution in other packages: see `known_as`.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
-    notation: ClassVar[str]
     discrete: ClassVar[bool]
-    support: ClassVar[str]
     mean_interval: ClassVar[tuple[float, float]]
     shape: tuple[str, ...] = ()
     fixed: Mapping[str, float] = MappingProxyType({})
     takes_trials: ClassVar[bool] = False
     counts: ClassVar[bool] = False
-    links: ClassVar[tuple[str, ...]]
+    limit: ClassVar[Limit | None] = None
+
+    has_residual_variance: ClassVar[bool] = False
+    weights_divide_phi: ClassVar[bool] = False
+    location_scale: ClassVar[bool] = False
+    phi_is_variance: ClassVar[bool] = False
+    normal_on_link_scale: ClassVar[bool] = False
+    log_concave: ClassVar[bool] = False
+
     mean_text: ClassVar[str] = "μ"
-    variance_text: ClassVar[str]
-    typical: ClassVar[str]
-    scipy_text: ClassVar[str]
-    r_text: ClassVar[str]
+    typical: ClassVar[str] = ""
+    scipy_text: ClassVar[str] = ""
+    r_text: ClassVar[str] = ""
+    slip: ClassVar[str] = ""
+    elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__ and "title" not in cls.__dict__:
+            cls.title = cls.name
+
+    # -- what follows from the name, the interval of means and the parameters
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return tuple(
+            name for name, each in LINKS.items() if each.mean_interval == self.mean_interval
+        )
+
+    @property
+    def notation(self) -> str:
+        name = self.name.replace("_", r"\_")
+        trials = "N, " if self.takes_trials else ""
+        parameters = ", ".join(LATEX[each] for each in ("mu", *self.shape))
+        return rf"\mathrm{{{name}}}({trials}{parameters})"
+
+    @property
+    def notation_text(self) -> str:
+        return f"y ~ {self.name}({', '.join(SYMBOLS[name] for name in self.example)})"
+
+    @property
+    def support(self) -> str:
+        low, high = self.mean_interval
+        if self.discrete:
+            return "y = 0, 1, 2, …"
+        if low > -np.inf and high == np.inf:
+            return f"y > {low:g}"
+        return f"{_end(low)} < y < {_end(high)}"
+
+    @property
+    def variance_text(self) -> str:
+        return f"V({', '.join(SYMBOLS[name] for name in ('mu', *self.shape))})"
+
+    @property
+    def example(self) -> dict[str, float]:
+        values = {"mu": 0.3 if self.mean_interval[1] == 1 else 3.0}
+        values |= {name: 4.0 if name == "df" else 1.0 for name in self.shape}
+        return values | ({"trials": 10} if self.takes_trials else {})
+
+    @property
+    def hint(self) -> str:
+        return f"all values in its support: {self.support}"
+
+    @property
+    def phi_is_precision(self) -> bool:
+        """Whether a larger phi means a smaller variance."""
+        if "phi" not in self.shape:
+            return False
+        at = {name: value for name, value in self.example.items() if name not in self.fixed}
+        low, high = (self.variance(**{**at, "phi": phi}) for phi in (1.0, 2.0))
+        return bool(low > high)
+
+    def known_as(self, package: str) -> str | None:
+        """Its name in another package, where it is known there.
+
+        What a class inherits does not count: a subclass may be another distribution.
+        """
+        return type(self).__dict__.get("elsewhere", {}).get(package)
+
+    def is_bernoulli(self, trials: Array | None) -> bool:
+        """Whether y is 0 or 1, with probability mu of 1 and no further parameter."""
+        return self.takes_trials and not self.shape and bool(np.all(trials == 1))
+
+    def ratio_name(self, link: Link) -> str:
+        """What the exponential of a coefficient is, if anything: ``"odds ratio"``."""
+        return link.ratio
 
     @property
     def default_link(self) -> Link:
@@ -72,13 +188,17 @@ class Family:
         if chosen.name not in self.links:
             raise ValueError(
                 f"{self.name} does not go with the {chosen.name} link: the mean must lie in "
-                f"{_interval(self.mean_interval)}. Valid links: {', '.join(self.links)}"
+                f"({', '.join(map(_end, self.mean_interval))}). "
+                f"Valid links: {', '.join(self.links)}"
             )
         return chosen
 
     def outside_support(self, y: Array, trials: Array | None = None) -> Array:
         """Return a boolean array that marks impossible values of `y`."""
-        raise NotImplementedError
+        low, high = self.mean_interval
+        if self.discrete:
+            return ~((y >= low) & (y <= high) & (np.abs(y - np.round(y)) <= 1e-8) & np.isfinite(y))
+        return ~((y > low) & (y < high))
 
     def mean(self, mu, trials=1):
         """Return E(y): ``mu``, or ``trials * mu`` for a number of successes."""
@@ -112,7 +232,8 @@ class Family:
 
     def sample(self, mu, rng: np.random.Generator, **shape) -> Array:
         """Draw one value for each mean (arrays broadcast)."""
-        raise NotImplementedError
+        size = np.broadcast_shapes(np.shape(mu), *map(np.shape, shape.values()))
+        return self.distribution(mu, **shape).rvs(size, random_state=rng)
 
     def cdf(self, y, mu, **shape):
         return self.distribution(mu, **shape).cdf(y)
@@ -146,25 +267,78 @@ class Family:
         least, most = (1e-300, 1e300) if high == np.inf else (1e-15, 1 - 1e-15)
         return np.minimum(np.maximum(mu, least), most)  # np.clip takes three times as long
 
+    # -- where a search for the parameters starts, and ends
+
+    def guessed_phi(
+        self, y: Array, mu: Array, within: float, link: Link, trials: Array | int = 1
+    ) -> float:
+        """A dispersion near that of the data, by moments around means `mu`.
+
+        Parameters
+        ----------
+        y, mu, trials : ndarray, shape (n,)
+        within : float
+            The variance on the link scale that fixed and random effects leave.
+        link : Link
+        """
+        if self.phi_is_variance or "phi" not in self.shape:
+            return within
+        known = {"trials": trials} if self.takes_trials else {}
+        square = max(float(np.mean((y - self.mean(mu, trials)) ** 2)), 1e-12)
+        grid = np.geomspace(0.01, 100, 41)
+        expected = [np.mean(self.variance(mu, phi=phi, **known)) for phi in grid]
+        return float(grid[np.argmin(np.abs(np.log(np.array(expected) / square)))])
+
+    def phi_limits(self, variance: float) -> tuple[float, float]:
+        """Lowest and highest phi that leave a row this variance on the scale of the default link.
+
+        They bound a search where all the scatter may as well be that of random effects.
+        """
+        return (variance, np.inf) if self.phi_is_variance else (0.0, np.inf)
+
+    # -- for `suggest_family`
+
+    def why_impossible(self, values: Values) -> str:
+        """Say which value the family cannot produce; empty if it can produce them all."""
+        outside = self.outside_support(values.y)
+        return f"{values.at(outside)}; {self.name} needs {self.support}" if outside.any() else ""
+
+    def verdict(self, values: Values) -> tuple[bool, str]:
+        """Whether a family that can produce the values is worth a fit, and why."""
+        if values.binary:
+            return False, "it ignores that y is one of two values"
+        if values.trials is not None:
+            return False, "it ignores the known total"
+        if values.are_counts and not self.discrete:
+            return False, f"y are whole numbers, {self.name} is continuous"
+        return self.suits(values.y)
+
+    def suits(self, y: Array) -> tuple[bool, str]:
+        """The verdict on values that look like those of such a family, shape (n,)."""
+        aside = ""
+        if self.mean_interval == (0.0, np.inf) and y.max() < 1:
+            aside = " (if 1 is not an upper bound)"
+        elif np.all(y == np.round(y)):
+            aside = " (if these are rounded measurements)"
+        return True, self.hint + ("" if self.discrete else aside)
+
+    # -- how it shows itself
+
     def card(self) -> Card:
         """Return the card of the family: notation, support, mean, variance, links, conversions."""
-        return Card(
-            self.name,
-            (
-                ("notation", self.notation_text),
-                ("y is", "discrete" if self.discrete else "continuous"),
-                ("support", self.support),
-                ("E(y)", self.mean_text),
-                ("Var(y)", self.variance_text),
-                ("default link", self.links[0]),
-                ("other links", ", ".join(self.links[1:]) or "none"),
-                ("typical", self.typical),
-                ("in SciPy", self.scipy_text),
-                ("in R", self.r_text),
-            ),
+        rows = (
+            ("notation", self.notation_text),
+            ("y is", "discrete" if self.discrete else "continuous"),
+            ("support", self.support),
+            ("E(y)", self.mean_text),
+            ("Var(y)", self.variance_text),
+            ("default link", self.links[0]),
+            ("other links", ", ".join(self.links[1:]) or "none"),
+            ("typical", self.typical),
+            ("in SciPy", self.scipy_text),
+            ("in R", self.r_text),
         )
-
-    notation_text: ClassVar[str]
+        return Card(self.name, tuple((key, text) for key, text in rows if text))
 
     def __repr__(self) -> str:
         return str(self.card())
@@ -173,9 +347,8 @@ class Family:
         return self.card()._repr_html_()
 
 
-def _interval(bounds: tuple[float, float]) -> str:
-    low, high = ("−∞" if bounds[0] == -np.inf else f"{bounds[0]:g}", f"{bounds[1]:g}")
-    return f"({low}, {high.replace('inf', '∞')})"
+def _end(value: float) -> str:
+    return f"{value:g}".replace("-", "−").replace("inf", "∞")
 
 
 def _chain(by_mu, eta, link: Link):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
-from glmmtools.families.base import Family
+from glmmtools.families.base import Family, Limit
 from glmmtools.families.special import (
     log_excess,
     log_less_digamma,
@@ -13,8 +15,11 @@ from glmmtools.families.special import (
     polygammas,
     stirling_error,
 )
+from glmmtools.shared.text import plural
 
 LOG_TWO_PI = np.log(2 * np.pi)
+# At this coefficient of variation a normal distribution puts 2.3 % below zero.
+_SMALL_CV = 0.5
 
 
 def _inside(draws, highest=1e300):
@@ -25,15 +30,16 @@ def _inside(draws, highest=1e300):
 class Normal(Family):
     name, aliases, notation = "normal", ("gaussian",), r"\mathrm{N}(\mu, \sigma^2)"
     notation_text = "y ~ N(μ, σ²), φ = σ²"
-    discrete, support, mean_interval = False, "−∞ < y < ∞", (-np.inf, np.inf)
+    discrete, mean_interval = False, (-np.inf, np.inf)
     shape, links = ("phi",), ("identity", "log", "inverse")
+    has_residual_variance = weights_divide_phi = True
+    location_scale = phi_is_variance = normal_on_link_scale = log_concave = True
     variance_text = "φ (constant)"
     typical = "yield, weight, temperature"
     scipy_text = "scipy.stats.norm(loc=μ, scale=√φ)"
     r_text = "gaussian(); sigma() = √φ"
-
-    def outside_support(self, y, trials=None):
-        return ~np.isfinite(y)
+    example: ClassVar = {"mu": 10.0, "phi": 4.0}
+    elsewhere: ClassVar = {"statsmodels": "Gaussian", "bambi": "gaussian"}
 
     def variance(self, mu, phi=1.0):
         return np.ones_like(np.asarray(mu, float)) * phi
@@ -63,17 +69,45 @@ class Normal(Family):
     def sample(self, mu, rng, phi=1.0):
         return rng.normal(mu, np.sqrt(phi))
 
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        return _guessed_variance(y, mu, within, link)
+
+    def suits(self, y):
+        doubt = _doubt_of_real_line(y)
+        if doubt:
+            return False, doubt
+        far = f"; far from 0 (coefficient of variation {y.std() / y.mean():.2f})"
+        return True, "one constant variance" + (far if y.min() >= 0 else "")
+
+
+def _guessed_variance(y, mu, within, link):
+    return within if link.is_identity else max(float(np.mean((y - mu) ** 2)), 1e-12)
+
+
+def _doubt_of_real_line(y):
+    """What speaks against a distribution over the whole line; empty if nothing does."""
+    if y.min() >= 0 and y.max() <= 1:
+        return "it predicts below 0 and above 1, if these are bounds"
+    if y.min() >= 0 and y.std() > _SMALL_CV * y.mean():
+        return "all values are at or above 0: it predicts negative ones"
+    return ""
+
 
 class StudentT(Family):
     name, aliases, notation = "t", ("student", "t_family"), r"t_{\nu}(\mu, \phi)"
     notation_text = "y ~ t(μ, φ, ν): (y − μ)/√φ has Student's t with ν degrees of freedom"
-    discrete, support, mean_interval = False, "−∞ < y < ∞", (-np.inf, np.inf)
+    title = "Student's t"
+    discrete, mean_interval = False, (-np.inf, np.inf)
     shape, links = ("phi", "df"), ("identity", "log", "inverse")
+    location_scale = phi_is_variance = True
+    limit = Limit("df", np.inf, Normal())
     variance_text = "φ ν/(ν − 2) for ν > 2"
     mean_text = "μ for ν > 1"
     typical = "a measurement with outliers"
     scipy_text = "scipy.stats.t(df=ν, loc=μ, scale=√φ)"
     r_text = "glmmTMB::t_family(); sigma() = √φ"
+    example: ClassVar = {"mu": 10.0, "phi": 4.0, "df": 4.0}
+    elsewhere: ClassVar = {"bambi": "t"}
 
     def __init__(self, df: float | None = None):
         if df is not None:
@@ -83,9 +117,6 @@ class StudentT(Family):
 
     def _df(self, df):
         return self.fixed.get("df", 8.0) if df is None else df
-
-    def outside_support(self, y, trials=None):
-        return ~np.isfinite(y)
 
     def variance(self, mu, phi=1.0, df=None):
         phi, df = np.asarray(phi, float), np.asarray(self._df(df), float)
@@ -141,6 +172,18 @@ class StudentT(Family):
         mu, df = np.asarray(mu, float), self._df(df)
         return mu + np.sqrt(phi) * rng.standard_t(df, np.broadcast(mu, phi, df).shape)
 
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        return 0.75 * _guessed_variance(y, mu, within, link)
+
+    def suits(self, y):
+        doubt = _doubt_of_real_line(y)
+        if doubt:
+            return False, doubt
+        spread = np.median(np.abs(y - np.median(y))) / 0.6745
+        far = int(np.sum(np.abs(y - np.median(y)) > 4 * spread)) if spread > 0 else 0
+        seen = f"{plural(far, 'value')} more than 4 robust SD from the median"
+        return True, f"as the normal, but for outliers: {seen if far else 'none seen'}"
+
 
 def _half_step(df):
     """``df (ψ((df + 1)/2) - ψ(df/2)) - 1``, about 1/(2 df)."""
@@ -153,15 +196,17 @@ def _half_step(df):
 class Gamma(Family):
     name, aliases, notation = "gamma", ("Gamma",), r"\mathrm{Gamma}(\mu, \phi)"
     notation_text = "y ~ Gamma(μ, φ)"
-    discrete, support, mean_interval = False, "y > 0", (0.0, np.inf)
+    discrete, mean_interval = False, (0.0, np.inf)
     shape, links = ("phi",), ("log", "inverse", "identity")
+    phi_is_variance = log_concave = True
     variance_text = "φ μ² (constant coefficient of variation √φ)"
     typical = "time, concentration, cost, biomass"
     scipy_text = "scipy.stats.gamma(a=1/φ, scale=φμ)"
     r_text = 'Gamma(link="log"); glmmTMB sigma() = √φ'
-
-    def outside_support(self, y, trials=None):
-        return ~(np.isfinite(y) & (y > 0))
+    example: ClassVar = {"mu": 3.0, "phi": 0.3}
+    slip = "Zeros or differences? Gamma needs positive values; family='normal' allows any"
+    hint = "all values above 0; the standard deviation grows with the mean"
+    elsewhere: ClassVar = {"statsmodels": "Gamma", "bambi": "gamma"}
 
     def variance(self, mu, phi=1.0):
         return phi * np.asarray(mu, float) ** 2
@@ -201,15 +246,16 @@ class Gamma(Family):
 class Beta(Family):
     name, aliases, notation = "beta", ("beta_family",), r"\mathrm{Beta}(\mu, \phi)"
     notation_text = "y ~ Beta(μ, φ)"
-    discrete, support, mean_interval = False, "0 < y < 1", (0.0, 1.0)
+    discrete, mean_interval, log_concave = False, (0.0, 1.0), True
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "μ(1 − μ)/(1 + φ) (a larger φ means a smaller variance)"
     typical = "a proportion that is not a count out of a total: cover, yield fraction"
     scipy_text = "scipy.stats.beta(a=μφ, b=(1 − μ)φ)"
     r_text = "glmmTMB::beta_family(); sigma() = φ"
-
-    def outside_support(self, y, trials=None):
-        return ~((y > 0) & (y < 1))
+    example: ClassVar = {"mu": 0.3, "phi": 10.0}
+    slip = "Proportions out of a known total? Use prop(successes, trials) with family='binomial'"
+    hint = "all values between 0 and 1: if both are bounds, and no total is known"
+    elsewhere: ClassVar = {"bambi": "beta"}
 
     def variance(self, mu, phi=1.0):
         mu = np.asarray(mu, float)
@@ -255,6 +301,18 @@ class Beta(Family):
         mu = np.asarray(mu, float)
         return _inside(rng.beta(mu * phi, (1 - mu) * phi), 1 - 2**-53)
 
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        phi = np.mean(mu * (1 - mu)) / max(np.mean((y - mu) ** 2), 1e-12) - 1
+        return np.clip(phi, 1.0, 1e4)
+
+    def phi_limits(self, variance):
+        return 0.0, 4 / variance
+
+    def why_impossible(self, values):
+        reason = super().why_impossible(values)
+        bounded = values.y.min() >= 0 and values.y.max() <= 1 and not values.binary
+        return f"{reason}. Out of a known total? Give trials=" if reason and bounded else reason
+
 
 def _beta_polygammas(mu, phi, order):
     """For each order that of μφ and that of (1 - μ)φ."""
@@ -269,15 +327,17 @@ def _log_odds_ratio(y, mu):
 class LogNormal(Family):
     name, notation = "lognormal", r"\mathrm{LogNormal}(\mu, \phi)"
     notation_text = "log(y) ~ N(log μ − φ/2, φ)"
-    discrete, support, mean_interval = False, "y > 0", (0.0, np.inf)
+    title = "log-normal"
+    discrete, mean_interval = False, (0.0, np.inf)
     shape, links = ("phi",), ("log", "identity")
+    phi_is_variance = normal_on_link_scale = log_concave = True
     variance_text = "μ²(exp(φ) − 1)"
     typical = "a positive response whose logarithm is normal"
     scipy_text = "scipy.stats.lognorm(s=√φ, scale=μ exp(−φ/2))"
     r_text = "a normal model of log(y), its intercept raised by φ/2"
-
-    def outside_support(self, y, trials=None):
-        return ~(np.isfinite(y) & (y > 0))
+    example: ClassVar = {"mu": 3.0, "phi": 0.3}
+    slip = "Zeros or differences? A log-normal needs positive values"
+    hint = "all values above 0; log(y) symmetric"
 
     def variance(self, mu, phi=1.0):
         with np.errstate(over="ignore"):

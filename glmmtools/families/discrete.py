@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import special
 
-from glmmtools.families.base import Array, Family
+from glmmtools.families.base import Array, Family, Limit
 from glmmtools.families.special import (
     log_excess,
     log_less_digamma,
@@ -67,12 +69,37 @@ class _Successes(Family):
     """What the two families for successes out of known trials share."""
 
     discrete, support, mean_interval = True, "y = 0, 1, …, N (N trials, known)", (0.0, 1.0)
-    takes_trials = True
+    takes_trials = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
+    slip = "Successes out of a total? Use prop(successes, trials)"
 
     def outside_support(self, y, trials=None):
         trials = np.ones_like(y) if trials is None else trials
         return _not_count(y) | (y > trials) | ~np.isfinite(y)
+
+    def why_impossible(self, values):
+        trials = np.ones_like(values.y) if values.trials is None else values.trials
+        marked = self.outside_support(values.y, trials)
+        if values.trials is None and not values.binary:
+            above = marked | (values.y > 1)
+            return f"{values.at(above)}; {self.name} needs successes out of a known total (trials=)"
+        if marked.any():
+            total = trials[int(marked.argmax())]
+            return f"{values.at(marked)} of {total:g} trials; {self.name} needs y = 0, 1, …, N"
+        if values.binary and self.shape:
+            return "with one trial each it is the binomial: φ cannot be estimated"
+        return ""
+
+    def verdict(self, values):
+        y, trials = values.y, values.trials
+        if values.binary:
+            return True, "y is one of two values: one trial each; the choice left is the link"
+        share = y.sum() / trials.sum()
+        expected = trials * share * (1 - share)
+        varies = share * (1 - share) > 0
+        ratio = np.mean((y - trials * share) ** 2) / np.mean(expected) if varies else 1.0
+        seen = f"variance {ratio:.1f} times the binomial's around one common probability"
+        return True, f"{self.hint}; {seen}"
 
 
 class Binomial(_Successes):
@@ -83,6 +110,9 @@ class Binomial(_Successes):
     typical = "germinated of sown, infected of tested, yes or no (N = 1)"
     scipy_text = "scipy.stats.binom(n=N, p=μ)"
     r_text = "binomial()"
+    example: ClassVar = {"mu": 0.3, "trials": 10}
+    hint = "successes out of known totals"
+    elsewhere: ClassVar = {"statsmodels": "Binomial", "bambi": "binomial"}
 
     def variance(self, mu, trials=1):
         mu = np.asarray(mu, float)
@@ -117,12 +147,17 @@ class Binomial(_Successes):
 class BetaBinomial(_Successes):
     name, aliases = "betabinomial", ("beta_binomial",)
     notation = r"\mathrm{BetaBinomial}(N, \mu, \phi)"
+    title = "beta-binomial"
     notation_text = "y ~ BetaBinomial(N, μ, φ)"
+    limit = Limit("phi", np.inf, Binomial())
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "N μ(1 − μ)(φ + N)/(φ + 1) (a larger φ means a smaller variance)"
     typical = "successes out of trials that vary more than binomial counts: litters, plates"
     scipy_text = "scipy.stats.betabinom(n=N, a=μφ, b=(1 − μ)φ)"
     r_text = "glmmTMB::betabinomial(); sigma() = φ"
+    example: ClassVar = {"mu": 0.3, "phi": 4.0, "trials": 10}
+    hint = "if more than binomial variance remains after the predictors"
+    elsewhere: ClassVar = {"bambi": "beta_binomial"}
 
     def variance(self, mu, phi=1.0, trials=1):
         mu = np.asarray(mu, float)
@@ -169,25 +204,42 @@ class BetaBinomial(_Successes):
         mu = np.asarray(mu, float)
         return rng.binomial(np.asarray(trials, int), rng.beta(mu * phi, (1 - mu) * phi))
 
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        excess = np.mean((y - trials * mu) ** 2 / (trials * mu * (1 - mu))) - 1
+        share = np.clip(excess / max(np.mean(trials) - 1, 1e-9), 0.02, 0.5)
+        return 1 / share - 1
+
 
 class _Count(Family):
     """What the families for counts without an upper limit share."""
 
-    counts = True
-    discrete, support, mean_interval = True, "y = 0, 1, 2, …", (0.0, np.inf)
+    counts = log_concave = True
+    discrete, mean_interval = True, (0.0, np.inf)
     links = ("log", "identity")
+    slip = "A rate? Model the count, with offset(log(exposure))"
 
     def outside_support(self, y, trials=None):
         return _not_count(y) | ~np.isfinite(y)
 
+    def ratio_name(self, link):
+        return "rate ratio" if link.is_log else link.ratio
+
+    def verdict(self, values):
+        rare = values.trials is not None and np.all(values.y <= 0.1 * values.trials)
+        if rare and not values.binary:
+            return True, "few successes out of many trials; log(trials) as offset"
+        return super().verdict(values)
+
 
 class Poisson(_Count):
-    name, notation = "poisson", r"\mathrm{Poisson}(\mu)"
+    name, title, notation = "poisson", "Poisson", r"\mathrm{Poisson}(\mu)"
     notation_text = "y ~ Poisson(μ)"
     variance_text = "μ"
     typical = "counts of rare, independent events: seizures, plants in a plot"
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
+    example: ClassVar = {"mu": 4.0}
+    elsewhere: ClassVar = {"statsmodels": "Poisson", "bambi": "poisson"}
 
     def variance(self, mu):
         return np.asarray(mu, float) * 1.0
@@ -222,16 +274,27 @@ class Poisson(_Count):
     def sample(self, mu, rng):
         return rng.poisson(mu)
 
+    def suits(self, y):
+        mean, ratio = y.mean(), y.var(ddof=1) / y.mean() if len(y) > 1 and y.mean() > 0 else 1.0
+        zeros, expected = np.mean(y == 0), np.exp(-mean)
+        more = f"; zeros {zeros:.0%}, at this mean {expected:.0%}" if zeros > expected else ""
+        seen = f"here {ratio:.1f} times the mean, over all rows"
+        return True, f"counts; variance = mean ({seen}){more}"
+
 
 class NegativeBinomial(_Count):
     name, aliases = "negative_binomial", ("nbinom2", "nb2", "negativebinomial")
     notation = r"\mathrm{NegBinomial}(\mu, \phi)"
+    title = "negative binomial"
     notation_text = "y ~ NB2(μ, φ)"
-    shape = ("phi",)
+    shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ + φ μ²"
     typical = "counts that cluster: weeds, ticks, seizures"
     scipy_text = "scipy.stats.nbinom(n=1/φ, p=1/(1 + φμ))"
     r_text = "glmmTMB::nbinom2(), MASS::negative.binomial; theta = sigma() = 1/φ"
+    example: ClassVar = {"mu": 4.0, "phi": 0.5}
+    hint = "counts that cluster; variance μ + φμ²"
+    elsewhere: ClassVar = {"bambi": "negativebinomial"}
 
     def variance(self, mu, phi=1.0):
         mu = np.asarray(mu, float)
@@ -275,16 +338,22 @@ class NegativeBinomial(_Count):
         rate = rng.gamma(1 / np.asarray(phi, float), phi * np.asarray(mu, float))
         return rng.poisson(np.minimum(rate, MOST))
 
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        return np.clip(np.mean((y - mu) ** 2 - mu) / np.mean(mu**2), 0.05, 2.0)
+
 
 class NegativeBinomial1(_Count):
     name, aliases = "nbinom1", ("nb1", "negative_binomial_1")
     notation = r"\mathrm{NegBinomial1}(\mu, \phi)"
+    title = "NB1"
     notation_text = "y ~ NB1(μ, φ)"
-    shape = ("phi",)
+    shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ(1 + φ)"
     typical = "counts whose variance is a constant multiple of the mean"
     scipy_text = "scipy.stats.nbinom(n=μ/φ, p=1/(1 + φ))"
     r_text = "glmmTMB::nbinom1(); sigma() = φ"
+    example: ClassVar = {"mu": 4.0, "phi": 1.0}
+    hint = "counts that cluster; variance (1 + φ)μ"
 
     def variance(self, mu, phi=1.0):
         return np.asarray(mu, float) * (1 + phi)
@@ -323,3 +392,6 @@ class NegativeBinomial1(_Count):
 
     def sample(self, mu, rng, phi=1.0):
         return rng.poisson(np.minimum(rng.gamma(np.asarray(mu, float) / phi, phi), MOST))
+
+    def guessed_phi(self, y, mu, within, link, trials=1):
+        return np.clip(np.mean((y - mu) ** 2 / mu) - 1, 0.2, 20.0)

@@ -1,23 +1,19 @@
-"""Response distributions drawn: their shape, their mean–variance relation, their support."""
+"""Response distributions drawn: densities and probabilities over the values of y."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glmmtools.families.base import Family
-from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.families.base import SYMBOLS, Family
+from glmmtools.families.lookup import family
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.style import (
-    DATA,
     INK,
-    REFERENCE,
     label_axes,
-    legend_outside,
     new_axes,
-    new_panels,
     series,
 )
 
@@ -25,20 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
-SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
-# What a learner sees who gives no parameters: means and dispersions of typical data.
-EXAMPLES: dict[str, dict[str, float]] = {
-    "normal": {"mu": 10.0, "phi": 4.0},
-    "t": {"mu": 10.0, "phi": 4.0, "df": 4.0},
-    "gamma": {"mu": 3.0, "phi": 0.3},
-    "beta": {"mu": 0.3, "phi": 10.0},
-    "binomial": {"mu": 0.3, "trials": 10},
-    "poisson": {"mu": 4.0},
-    "negative_binomial": {"mu": 4.0, "phi": 0.5},
-    "nbinom1": {"mu": 4.0, "phi": 1.0},
-    "betabinomial": {"mu": 0.3, "phi": 4.0, "trials": 10},
-    "lognormal": {"mu": 3.0, "phi": 0.3},
-}
 SUPPORT_SHADE = "0.93"
 TAIL = 0.0005  # outside the limits on either side: the central 99.9 % is drawn
 WIDEST = 10  # interquartile ranges on either side of the median: else a Cauchy is a needle
@@ -60,7 +42,7 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
     [{'mu': 3.0, 'phi': 0.1}, {'mu': 3.0, 'phi': 0.5}]
     """
     chosen = family(name)
-    values = {k: v for k, v in EXAMPLES[chosen.name].items() if k not in chosen.fixed}
+    values = {k: v for k, v in chosen.example.items() if k not in chosen.fixed}
     for key, value in given.items():
         if value is None:
             continue
@@ -100,7 +82,7 @@ def _range_text(low: float, high: float) -> str:
     return "finite" if low == -np.inf else f"above {low:g} and finite"
 
 
-def _label(parameters: dict[str, float]) -> str:
+def parameters_text(parameters: dict[str, float]) -> str:
     return ", ".join(f"{SYMBOLS[key]} = {value:g}" for key, value in parameters.items())
 
 
@@ -159,9 +141,9 @@ def plot_distribution(
         x, height = _curve(chosen, frozen, kind)
         look = series(number)
         if chosen.discrete and kind == "pdf":
-            _stems(ax, x, height, look, _label(parameters), len(sets) > 1)
+            _stems(ax, x, height, look, parameters_text(parameters), len(sets) > 1)
         else:
-            _line(ax, x, height, look, _label(parameters), chosen.discrete)
+            _line(ax, x, height, look, parameters_text(parameters), chosen.discrete)
         mean = frozen.mean()
         if np.isfinite(mean):  # t has none up to one degree of freedom
             ax.plot([mean], [0], color=look.color, **MEAN_MARK)
@@ -262,206 +244,3 @@ def _finish(ax, chosen: Family, sets, limits) -> None:
     )  # fmt: skip
     if chosen.discrete:
         ax.xaxis.get_major_locator().set_params(integer=True)
-
-
-# ------------------------------------------------------------------------------ mean and variance
-
-
-def plot_mean_variance(
-    families: Iterable[str | Family] | None = None,
-    *,
-    panels: bool = False,
-    ax: Axes | None = None,
-    **parameters,
-) -> Axes | Array:
-    """Draw the variance as a function of the mean, one curve for each family.
-
-    Families of different support share axes with logarithmic scales: there a straight line of
-    slope 1 is a variance proportional to the mean, of slope 2 a constant coefficient of variation.
-
-    Parameters
-    ----------
-    families : iterable of str or Family, optional
-        By default all.
-    panels : bool
-        One panel for each kind of support, with ordinary scales, instead of one picture.
-    ax : Axes, optional
-        Where to draw; by default a new figure.
-    **parameters : float
-        ``phi``, ``df``, ``trials`` for those families that have them, instead of typical values.
-
-    Returns
-    -------
-    Axes, or an array of Axes of shape (2, 2) with ``panels=True``
-
-    Raises
-    ------
-    ValueError
-        If `families` is empty, or both `panels` and `ax` are given.
-
-    Examples
-    --------
-    >>> ax = plot_mean_variance(["poisson", "negative_binomial"], phi=0.5)
-    >>> ax.get_xlabel()
-    'mean E(y)'
-    """
-    chosen = [family(each) for each in (FAMILIES if families is None else families)]
-    if not chosen:
-        raise ValueError("families is empty; give at least one, or None for all")
-    unknown = set(parameters) - {"phi", "df", "trials"}
-    if unknown:
-        raise ValueError(f"{min(unknown)} is no parameter of a family; valid: phi, df, trials")
-    if not panels:
-        ax = new_axes(ax, (9.0, 4.8))
-        _mean_variance(ax, chosen, parameters, log=len({_kind(each) for each in chosen}) > 1)
-        legend_outside(ax)
-        return ax
-    if ax is not None:
-        raise ValueError("panels=True makes its own figure: leave out ax, or panels")
-    axes = new_panels(2, 2, (9.5, 7.0))
-    for each, (kind, title) in zip(axes.flat, KINDS.items(), strict=True):
-        members = [one for one in chosen if _kind(one) == kind]
-        if not members:
-            each.set_axis_off()
-            continue
-        _mean_variance(each, members, parameters, log=False, first=chosen)
-        label_axes(each, title=title)
-        each.set_ylim(0, 1.45 * each.get_ylim()[1])  # room for the legend
-        each.legend(frameon=False, fontsize="small", loc="upper left")
-    return axes
-
-
-KINDS = {
-    "real": "any real number",
-    "positive": "positive, continuous",
-    "count": "counts 0, 1, 2, …",
-    "bounded": "proportions, successes out of N",
-}
-
-
-def _kind(chosen: Family) -> str:
-    low, high = chosen.mean_interval
-    if low == -np.inf:
-        return "real"
-    if high == 1:
-        return "bounded"
-    return "count" if chosen.counts else "positive"
-
-
-def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) -> None:
-    for each in chosen:
-        own = {key: value for key, value in parameters.items() if key in EXAMPLES[each.name]}
-        (shape,) = parameter_sets(each, **own)
-        del shape["mu"]
-        if each.mean_interval[1] == 1:
-            mu = np.linspace(0, 1, 400)[1:-1]
-        else:
-            mu = np.geomspace(0.01, 100, 400) if log else np.linspace(0.01, 10, 400)
-        if each.takes_trials and not log:  # one scale for all proportions: that of y/N
-            mean, variance = mu, each.variance(mu, **shape) / shape["trials"] ** 2
-        else:
-            mean = each.mean(mu, shape["trials"]) if each.takes_trials else mu
-            variance = each.variance(mu, **shape)
-        number = (first or chosen).index(each)
-        look = series(number)
-        formula = each.variance_text.split(" (")[0].split(" for ")[0]
-        if each.takes_trials and not log:
-            formula = f"{formula} / N²"
-        values = f" ({_label(shape)})" if shape and not log else ""
-        ax.plot(
-            mean, variance, color=look.color, linestyle=look.linestyle, linewidth=1.8,
-            marker=look.marker, markersize=5, markevery=(7 * number % 60, 60),
-            label=f"{each.name}: {formula}{values}",
-        )  # fmt: skip
-    if log:
-        ax.set(xscale="log", yscale="log", xlim=(0.01, 100), ylim=(1e-4, 1e5))
-    else:
-        ax.set_ylim(0, None)
-    of = "y/N" if chosen[0].mean_interval[1] == 1 and not log else "y"
-    label_axes(ax, f"mean E({of})", f"variance Var({of})")
-
-
-# ------------------------------------------------------------------------------ the support
-
-
-def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
-    """Draw the values that each family can take, and cross out those that cannot produce `y`.
-
-    Parameters
-    ----------
-    y : array-like, optional
-        The response; drawn as ticks on the lower edge. A family that cannot produce it is drawn
-        in grey, with the value and the row that exclude it.
-    trials : int or array-like, optional
-        The known totals of `y`.
-    ax : Axes, optional
-        Where to draw; by default a new figure.
-
-    Returns
-    -------
-    Axes
-
-    Examples
-    --------
-    >>> ax = plot_support([0.2, 0.5, 1.0])
-    >>> [label.get_text() for label in ax.get_yticklabels()][3]
-    '✗ beta'
-    """
-    from glmmtools.families.suggest import impossible_families, read_values
-
-    read = None if y is None else read_values(y, trials)
-    impossible = {} if read is None else impossible_families(read)
-    values = None if read is None else read.y
-    ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
-    low, high = (-2.4, 6.4) if values is None else _span(values)
-    unknown = 4 if values is None else max(1, int(values.max()))
-    totals = unknown if trials is None else int(np.max(trials))
-    names = list(FAMILIES)
-    for row, each in enumerate(FAMILIES.values()):
-        out = each.name in impossible
-        _support_row(ax, each, row, (low, high), totals, REFERENCE if out else series(0).color)
-        note = impossible.get(each.name, "" if values is not None else each.support)
-        ax.text(
-            1.02, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize="small",
-            color=INK,
-        )  # fmt: skip
-    if values is not None:
-        names = [f"{'✗' if name in impossible else '✓'} {name}" for name in names]
-        ax.plot(
-            values, np.full(values.shape, len(names) - 0.2), linestyle="none", marker="|",
-            markersize=12, color=DATA,
-        )  # fmt: skip
-        ax.text(1.02, len(names) - 0.2, "← y, the data", transform=ax.get_yaxis_transform(),
-                va="center", fontsize="small", color=INK)  # fmt: skip
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) + (0.2 if values is not None else -0.5), -0.6)
-    ax.set_xlim(low, high)
-    ax.tick_params(axis="y", length=0)
-    return label_axes(ax, "y")
-
-
-def _span(values: Array) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    room = 0.08 * (high - low) or 0.5
-    # zero and one are bounds of a support: show them where the data come near
-    low = min(low, 0.0) if low < high - low else low
-    return low - room, high + room
-
-
-def _support_row(ax, each: Family, row: int, limits, totals: int, color: str) -> None:
-    low, high = max(each.mean_interval[0], limits[0]), each.mean_interval[1]
-    high = min(high * (totals if each.takes_trials else 1), limits[1])
-    if low > high:
-        return
-    if not each.discrete:
-        ax.plot([low, high], [row, row], color=color, linewidth=5, solid_capstyle="butt")
-        for end in (each.mean_interval[0], each.mean_interval[1]):
-            if limits[0] <= end <= limits[1]:  # a bound that is not reached
-                ax.plot([end], [row], marker="o", markersize=7, markerfacecolor="white",
-                        color=color)  # fmt: skip
-        return
-    whole = np.arange(np.ceil(low), np.floor(high) + 1)
-    if whole.size <= 60:
-        ax.plot(whole, np.full(whole.shape, row), linestyle="none", marker="o", color=color)
-    else:
-        ax.plot([low, high], [row, row], color=color, linewidth=5, linestyle=(0, (0.3, 0.6)))

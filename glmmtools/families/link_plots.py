@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
-# The family that a link is most often met with, and a line that stays inside its means.
-USUAL_FAMILY = {
-    "identity": "normal",
-    "log": "poisson",
-    "logit": "binomial",
-    "probit": "binomial",
-    "cloglog": "binomial",
-    "inverse": "gamma",
-}
-USUAL_LINE = {"identity": (10.0, 2.0), "log": (1.0, 0.5), "inverse": (0.5, 0.1)}
 NORMAL_PHI = 1.0  # narrow enough that the distributions along the line do not run together
 
 
@@ -85,9 +75,9 @@ def _grids(chosen: Link) -> tuple[Array, Array]:
     """Means and linear predictors worth drawing."""
     if chosen.mean_interval[1] == 1:
         return np.linspace(0, 1, 401)[1:-1], np.linspace(-5, 5, 401)
-    if chosen.name == "identity":
+    if chosen.mean_interval[0] == -np.inf:
         return np.linspace(-5, 5, 401), np.linspace(-5, 5, 401)
-    if chosen.name == "inverse":
+    if chosen.eta_interval[0] == 0:
         return np.linspace(0.1, 10, 401), np.linspace(0.1, 10, 401)
     return np.linspace(0.02, 20, 401), np.linspace(-4, 3, 401)
 
@@ -181,9 +171,9 @@ def plot_link_effect(
     """
     chosen = link(name)
     response = _response(chosen, family)
-    usual = USUAL_LINE.get(chosen.name, (0.0, 1.0))
-    b0 = usual[0] if intercept is None else float(intercept)
-    b1 = usual[1] if slope is None else float(slope)
+    usual_intercept, usual_slope = chosen.usual_line
+    b0 = usual_intercept if intercept is None else float(intercept)
+    b1 = usual_slope if slope is None else float(slope)
     low, high = x
     if not low < high:
         raise ValueError(f"x must be (low, high) with low < high; got {x!r}")
@@ -193,7 +183,7 @@ def plot_link_effect(
     )
     for where in (grid, points):
         _check_means(response, chosen, where, b0 + b1 * where)
-    if phi is None and response.name in ("normal", "t"):
+    if phi is None and response.location_scale:
         phi = NORMAL_PHI
     (shape,) = parameter_sets(response, phi=phi, df=df, trials=trials)
     del shape["mu"]
@@ -203,7 +193,7 @@ def plot_link_effect(
     left.plot(grid, b0 + b1 * grid, color=color, linewidth=2)
     left.plot(points, b0 + b1 * points, linestyle="none", marker="o", color=mark.color)
     title = f"link scale: η = {b0:g} {'−' if b1 < 0 else '+'} {abs(b1):g} x"
-    label_axes(left, "x", f"η = {chosen.name}(μ)" if chosen.name != "identity" else "η = μ", title)
+    label_axes(left, "x", f"η = {chosen.name}(μ)" if not chosen.is_identity else "η = μ", title)
 
     width = 0.9 * np.min(np.diff(np.sort([*points, high]))) if len(points) else 0.0
     mu = np.asarray(chosen.inverse(b0 + b1 * points))
@@ -219,7 +209,7 @@ def plot_link_effect(
 
 
 def _response(chosen: Link, name: str | Family | None) -> Family:
-    response = find_family(USUAL_FAMILY[chosen.name] if name is None else name)
+    response = find_family(chosen.usual_family if name is None else name)
     response.check_link(chosen)
     return response
 

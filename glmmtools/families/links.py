@@ -37,10 +37,29 @@ class Link:
     inverse_equation : str
         The inverse in LaTeX, with ``\\eta`` as argument.
     mean_interval : tuple of float
-        The open interval of means that the link maps onto the real line (for ``inverse``: onto the
-        positive half).
+        The open interval of means that the link maps onto `eta_interval`.
     slope_means : str
         What the exponential or the plain coefficient of a covariate means.
+    eta_interval : tuple of float
+        The values of the linear predictor: the real line, for ``inverse`` the positive half.
+    has_units : bool
+        Whether eta has the unit of the response, or its inverse.
+    words : str
+        The scale of eta in words, where that is not the name: ``"log odds"``.
+    ratio : str
+        What the exponential of a coefficient is, if anything: ``"odds ratio"``.
+    ratio_of : str
+        Of what contrasts are ratios on the response scale; empty where they are differences.
+    ratio_caution : str
+        What such a ratio is not.
+    symbol : str
+        ``g`` in LaTeX as in the equation of a model, where that is shorter.
+    statsmodels : str
+        Name of the class in ``statsmodels.api.families.links``.
+    usual_family : str
+        The family that the link is most often met with; where none is given, pictures have it.
+    usual_line : tuple of float
+        Intercept and slope of a line that stays inside the means of that family.
     """
 
     name: str
@@ -51,11 +70,40 @@ class Link:
     _forward: Callable[[Array], Array]
     _inverse: Callable[[Array], Array]
     _derivatives: Callable[[Array], tuple[Array, Array, Array]]
+    eta_interval: tuple[float, float] = (-np.inf, np.inf)
+    has_units: bool = False
+    words: str = ""
+    ratio: str = ""
+    ratio_of: str = ""
+    ratio_caution: str = ""
+    symbol: str = ""
+    statsmodels: str = ""
+    usual_family: str = ""
+    usual_line: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def is_identity(self) -> bool:
+        return self.name == "identity"
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the mean is the exponential of eta, so that terms and offsets multiply it."""
+        return self.name == "log"
 
     @property
     def scale(self) -> str:
         """The name of the scale of ``eta``: ``"log-odds"``, ``"log"``, ``"probit"``."""
-        return "log-odds" if self.name == "logit" else self.name
+        return self.words.replace(" ", "-") or self.name
+
+    @property
+    def ratios(self) -> str:
+        """Several of `ratio`: ``"odds ratios"``, ``"ratios of means"``."""
+        return self.ratio.replace("ratio", "ratios", 1)
+
+    @property
+    def short_equation(self) -> str:
+        """``g`` in LaTeX, with ``\\mu`` as argument, as short as it is understood."""
+        return self.symbol or self.equation
 
     def __call__(self, mu) -> Array:
         """Return ``eta = g(mu)``; ``mu`` and the result have the same shape."""
@@ -113,30 +161,41 @@ _LINK_LIST = (
     Link(
         "identity", r"\mu", r"\eta", (-np.inf, np.inf), "a difference of means",
         lambda mu: mu, lambda eta: eta, _identity_derivatives,
+        has_units=True, statsmodels="Identity", usual_family="normal", usual_line=(10.0, 2.0),
     ),
     Link(
         "log", r"\log(\mu)", r"e^{\eta}", (0.0, np.inf), "exp(slope) is a ratio of means",
         np.log, np.exp, _log_derivatives,
+        ratio="ratio of means", ratio_of="means",
+        statsmodels="Log", usual_family="poisson", usual_line=(1.0, 0.5),
     ),
     Link(
         "logit", r"\log\frac{\mu}{1-\mu}", r"\frac{1}{1+e^{-\eta}}", (0.0, 1.0),
         "exp(slope) is an odds ratio",
         special.logit, special.expit, _logit_derivatives,
+        words="log odds", ratio="odds ratio", ratio_of="odds",
+        ratio_caution="An odds ratio is not a ratio of probabilities.",
+        symbol=r"\operatorname{logit}(\mu)", statsmodels="Logit", usual_family="binomial",
     ),
     Link(
         "probit", r"\Phi^{-1}(\mu)", r"\Phi(\eta)", (0.0, 1.0),
         "a shift of a standard normal score",
         special.ndtri, special.ndtr, _probit_derivatives,
+        statsmodels="Probit", usual_family="binomial",
     ),
     Link(
         "cloglog", r"\log(-\log(1-\mu))", r"1-\exp(-e^{\eta})", (0.0, 1.0),
         "exp(slope) is a ratio of hazards",
         lambda mu: np.log(-np.log1p(-mu)), lambda eta: -np.expm1(-np.exp(eta)),
         _cloglog_derivatives,
+        ratio="hazard ratio", symbol=r"\operatorname{cloglog}(\mu)",
+        statsmodels="CLogLog", usual_family="binomial",
     ),
     Link(
         "inverse", r"1/\mu", r"1/\eta", (0.0, np.inf), "a difference of reciprocal means",
         lambda mu: 1 / mu, lambda eta: 1 / eta, _inverse_derivatives,
+        eta_interval=(0.0, np.inf), has_units=True,
+        statsmodels="InversePower", usual_family="gamma", usual_line=(0.5, 0.1),
     ),
 )  # fmt: skip
 

@@ -26,14 +26,36 @@ from glmmtools.families.discrete import (
 )
 from glmmtools.shared.text import nearest
 
-FAMILIES: dict[str, Family] = {
-    each.name: each
-    for each in (
-        Normal(), StudentT(), Gamma(), Beta(), Binomial(), Poisson(), NegativeBinomial(),
-        NegativeBinomial1(), BetaBinomial(), LogNormal(),
-    )
-}  # fmt: skip
-_BY_ANY_NAME = {alias: each for each in FAMILIES.values() for alias in (each.name, *each.aliases)}
+FAMILIES: dict[str, Family] = {}
+
+
+def register(family: Family) -> Family:
+    """Make a family known by its name and aliases to every function.
+
+    Parameters
+    ----------
+    family : Family
+        With a `name` of its own.
+
+    Returns
+    -------
+    Family
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If another family has one of its names.
+    """
+    for name in (family.name, *family.aliases):
+        if name in _by_any_name():
+            raise ValueError(f"there is a family {name!r} already: {_by_any_name()[name].title}")
+    FAMILIES[family.name] = family
+    return family
+
+
+def _by_any_name() -> dict[str, Family]:
+    return {name: each for each in FAMILIES.values() for name in (each.name, *each.aliases)}
 
 
 def family(name: str | Family, *, df: float | None = None) -> Family:
@@ -63,14 +85,27 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     'negative_binomial'
     """
     if df is not None:
-        if family(name).name != "t":
-            raise ValueError(f"df is for the t family; {family(name).name} has none")
-        return StudentT(df)
+        chosen = family(name)
+        if "df" not in (*chosen.shape, *chosen.fixed):
+            raise ValueError(f"df is for the t family; {chosen.name} has none")
+        return type(chosen)(df)
     if isinstance(name, Family):
         return name
-    if isinstance(name, str) and name in _BY_ANY_NAME:
-        return _BY_ANY_NAME[name]
+    known = _by_any_name()
+    if isinstance(name, str) and name in known:
+        return known[name]
     raise ValueError(
-        f"unknown family {name!r}{nearest(name, _BY_ANY_NAME)}. "
-        f"Valid families: {', '.join(FAMILIES)}"
+        f"unknown family {name!r}{nearest(name, known)}. Valid families: {', '.join(FAMILIES)}"
     )
+
+
+def families_of_trials() -> str:
+    """The names of the families for successes out of trials, as a message gives them."""
+    return " or ".join(repr(name) for name, each in FAMILIES.items() if each.takes_trials)
+
+
+for _family in (
+    Normal(), StudentT(), Gamma(), Beta(), Binomial(), Poisson(), NegativeBinomial(),
+    NegativeBinomial1(), BetaBinomial(), LogNormal(),
+):  # fmt: skip
+    register(_family)

@@ -21,11 +21,11 @@ def build_problem(
     """
     distribution = look_up(name)
     chosen_link = distribution.check_link(link)
-    if reml and distribution.name != "normal":
+    if reml and not distribution.has_residual_variance:
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
-    if nagq > 1 and distribution.name == "normal":
+    if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     design = build_design(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,

@@ -1,4 +1,4 @@
-"""Var(y) as a fitted model implies it."""
+"""Covariances as a fitted model implies them: of random effects, and of observations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,47 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.engine.estimate import TermEstimate
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.linear_predictor import marginal_covariance
-
-Array = np.ndarray
-
+from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.text import listed, nearest
 
 _MOST_ROWS = 500
+
+
+def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, TermEstimate]]:
+    """Random terms with their estimates, of one grouping factor or of all.
+
+    Raises
+    ------
+    ValueError
+        If the model has no random effects, or none of that group.
+    """
+    pairs = model.random_terms
+    if not pairs:
+        raise ValueError(
+            f"the model {model.formula!r} has no random effects; "
+            "one is added as (1 | group) to the formula"
+        )
+    if group is None:
+        return pairs
+    if group not in model.n_groups:
+        raise ValueError(
+            f"there is no grouping factor {group!r}{nearest(group, model.n_groups)}; "
+            f"the model has {listed(model.n_groups)}"
+        )
+    return [pair for pair in pairs if pair[0].group == group]
+
+
+def random_covariance(model: Fit, group: str) -> pd.DataFrame:
+    """Return G for one level of a grouping factor: the covariance of its random effects."""
+    blocks = [
+        pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
+        for term, estimate in terms_of(model, group)
+    ]
+    joined = pd.concat(blocks).fillna(0.0)
+    return joined.loc[:, joined.index]
 
 
 def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
@@ -49,34 +83,26 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
     10     0.0     0.0  2339.0
     """
     require_converged(model, "covariance() needs")
-    positions = rows_at(model, rows)
+    positions = rows_at(model, slice(None) if rows is None else rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(
             f"the covariance matrix of {len(positions)} rows is too large to look at (the most is "
             f"{_MOST_ROWS}); choose some, such as rows=slice(0, 60)"
         )
-    estimates = model.estimate.terms
-    total = np.zeros((len(positions), len(positions))) + marginal_covariance(
-        model.problem.design.random,
-        [term.covariance for term in estimates],
-        [term.correlation for term in estimates],
-        positions,
-    )
+    total = np.zeros((len(positions), len(positions)))
+    total += marginal_covariance(model.design.random, *model.effect_covariances, positions)
     if model.is_linear:
         phi = np.broadcast_to(model.row_parameters["phi"], model.nobs)
         total[np.diag_indices_from(total)] += phi[positions]
-    index = model.problem.design.frame.index[positions]
+    index = model.design.frame.index[positions]
     return pd.DataFrame(total, index=index, columns=index)
 
 
-def rows_at(model: Fit, rows: Any) -> Array:
+def rows_at(model: Fit, rows: Any) -> np.ndarray:
     """Positions of rows of the fit, from a slice, positions or a boolean array."""
-    everything = np.arange(model.nobs)
-    if rows is None:
-        return everything
     try:
         index = rows if isinstance(rows, slice) else np.asarray(rows)
-        return np.atleast_1d(everything[index])
+        return np.atleast_1d(np.arange(model.nobs)[index])
     except IndexError:
         raise ValueError(
             f"rows are a slice, positions from 0 to {model.nobs - 1}, or one boolean for each of "

@@ -16,7 +16,7 @@ from glmmtools.fitted.effects import (
     predict_along,
     value_text,
 )
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.columns import levels_of
 from glmmtools.shared import style
 
@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-Array = np.ndarray
 _DODGE = 0.16  # between the levels of `by` at one level of a factor
 _BESIDE = -0.2  # where observations stand that belong to no one level of `by`
-
-
-# ------------------------------------------------------------------------------ effects
 
 
 def plot_effects(
@@ -86,7 +82,7 @@ def plot_effects(
     curves = predict_along(model, x, by, effects, scale, level)
     ax = style.new_axes(ax)
     places = _places(model, curves)
-    if data and (scale == "response" or model.link.name == "identity"):
+    if data and (scale == "response" or model.link.is_identity):
         _draw_observed(ax, model, curves, places)
     if curves.lines is not None:
         _draw_lines(ax, curves, places)
@@ -106,11 +102,11 @@ def _places(model: Fit, curves: EffectCurves) -> dict:
     """The place of each level of a factor x on the axis; empty for a covariate."""
     if curves.numeric:
         return {}
-    levels = levels_of(model.problem.design.frame[curves.x])
+    levels = levels_of(model.design.frame[curves.x])
     return {level: place for place, level in enumerate(levels)}
 
 
-def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> Array:
+def _on_axis(values: pd.Series, places: dict, shift: float = 0.0) -> np.ndarray:
     return values.map(places).to_numpy(float) + shift if places else values.to_numpy(float)
 
 
@@ -151,20 +147,19 @@ def _draw_lines(ax: Axes, curves: EffectCurves, places: dict) -> None:
 def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, label: str) -> None:
     look = style.series(number)
     at = _on_axis(table[curves.x], places, _shift(curves, number))
-    has_interval = "conf_low" in table
     if curves.numeric:
         ax.plot(
             at, table["estimate"], color=look.color, linestyle=look.linestyle, linewidth=2,
             label=label or None, zorder=4, gid="curve",
         )  # fmt: skip
-        if has_interval:
+        if "conf_low" in table:
             ax.fill_between(
                 at, table["conf_low"], table["conf_high"], color=look.color,
                 alpha=style.BAND_ALPHA, linewidth=0, zorder=3,
             )  # fmt: skip
         return
     bars = None
-    if has_interval:
+    if "conf_low" in table:
         middle = table["estimate"]
         bars = [middle - table["conf_low"], table["conf_high"] - middle]
     ax.errorbar(
@@ -177,17 +172,14 @@ def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, labe
 def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
     parts = []
     if model.n_groups:
-        groups = model.problem.design.formula.groups
-        typical = "" if model.link.name == "identity" else (
-            f" (a typical {groups[0]}, not the average)"
-        )  # fmt: skip
-        parts.append(
-            {
-                "population": f"random effects at 0{typical}",
-                "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
-                "marginal": "averaged over the random effects",
-            }[effects]
-        )
+        groups = model.design.formula.groups
+        typical = "" if model.link.is_identity else f" (a typical {groups[0]}, not the average)"
+        words = {
+            "population": f"random effects at 0{typical}",
+            "conditional": f"thick: random effects at 0; thin: {' × '.join(groups)}",
+            "marginal": "averaged over the random effects",
+        }
+        parts.append(words[effects])
     if curves.held:
         parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
     if not has_interval(model, effects, scale):
@@ -195,4 +187,38 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
 
 
-# ------------------------------------------------------------------------------ fit
+def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
+    """Draw the observations against their fitted conditional means, with the identity line.
+
+    Proportions for binomial families, larger for more trials. A single 0/1
+    response has no spread to look at; its picture is that of ``plot_effects``.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> m = gt.fit("reaction ~ days + (days | subject)", gt.load_data("sleep"), reml=True)
+    >>> m.plot_fit().get_ylabel()
+    'observed reaction'
+    """
+    require_converged(model, "a plot of the fit needs")
+    ax, trials = style.new_axes(ax, (4.8, 4.4)), model.trials_by_row
+    observations, fitted = model.design.y / trials, model.fittedvalues.to_numpy()
+    sizes = 12 + 60 * trials / trials.max() if trials.max() > 1 else 18
+    ax.scatter(
+        fitted, observations, s=sizes, facecolors="none", edgecolors=style.SERIES[0].color,
+        linewidths=0.9, alpha=0.8, zorder=2,
+    )  # fmt: skip
+    ends = [min(fitted.min(), observations.min()), max(fitted.max(), observations.max())]
+    ax.plot(ends, ends, color=style.DATA, linewidth=1, zorder=1, label="identity")
+    kind = "probability" if model.family.takes_trials else "mean"
+    given = ", given the random effects" if model.n_groups else ""
+    observed_label = f"observed {model.design.response.label}"
+    return style.label_axes(ax, f"fitted {kind}{given}", observed_label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,6 @@ from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest
 
-Array = np.ndarray
 _POINTS = 101
 _FEW = 5  # so many values of a numeric `by` are shown as they are
 
@@ -70,7 +70,7 @@ def predict_along(
     require_converged(model, "a plot of effects needs")
     one_of("effects", effects, ("population", "conditional", "marginal"))
     one_of("scale", scale, ("response", "link"))
-    frame = model.problem.design.frame
+    frame = model.design.frame
     _check_column(model, "x", x)
     if by is not None:
         _check_column(model, "by", by)
@@ -78,13 +78,11 @@ def predict_along(
             raise ValueError(f"x and by are both {x!r}; by is another column of the fixed part")
     held = _typical_values(model, (x, by))
     by_values = [None] if by is None else _curve_values(model, by)
-    parts = []
-    for value in by_values:
-        rows = frame if by is None or not is_factor(model, by) else frame[frame[by] == value]
-        grid = pd.DataFrame({x: _along(model, x, rows)})
-        if by is not None:
-            grid[by] = value
-        parts.append(grid)
+    by_factor = by is not None and is_factor(model, by)
+    parts = [
+        _curve(model, x, frame[frame[by] == value] if by_factor else frame, by, value)
+        for value in by_values
+    ]
     grid = pd.concat(parts, ignore_index=True)
     if not has_interval(model, effects, scale):
         level = None
@@ -109,7 +107,7 @@ def _check_column(model: Fit, argument: str, name: str) -> None:
     if name in columns:
         return
     hint = nearest(name, columns)
-    if name in model.problem.design.formula.groups:
+    if name in model.design.formula.groups:
         hint = (
             ", but a grouping factor: effects='conditional' draws one line for each of its levels"
         )
@@ -121,32 +119,25 @@ def _check_column(model: Fit, argument: str, name: str) -> None:
 
 def _columns_used(model: Fit) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
-    problem = model.problem
-    parts = problem.design.formula.right_side
-    parts += [part.text for part in (problem.dispersion, problem.zero) if part is not None]
-    names = dict.fromkeys(name for part in parts for name in variables_in(part))
-    return [name for name in names if name in problem.design.frame.columns]
+    one_sided = model.problem.dispersion, model.problem.zero
+    texts = model.design.formula.right_side + [part.text for part in one_sided if part is not None]
+    names = dict.fromkeys(name for text in texts for name in variables_in(text))
+    return [name for name in names if name in model.design.frame.columns]
 
 
 def is_factor(model: Fit, name: str) -> bool:
     """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
-    problem = model.problem
-    column = problem.design.frame[name]
-    parts = [
-        problem.design,
-        *(term for term in problem.design.random if not term.structure.one_effect_a_row),
-    ]
-    parts += [part for part in (problem.dispersion, problem.zero) if part is not None]
-    in_levels = any(
-        variable.levels is not None and variable.column == name
-        for part in parts for variable in variables_of(part.columns)
-    )  # fmt: skip
+    column = model.design.frame[name]
+    parts = [model.design, model.problem.dispersion, model.problem.zero]
+    parts += [term for term in model.design.random if not term.structure.one_effect_a_row]
+    variables = [v for part in parts if part is not None for v in variables_of(part.columns)]
+    in_levels = any(v.levels is not None and v.column == name for v in variables)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return in_levels or not numeric
 
 
 def _typical(model: Fit, name: str) -> tuple:
-    column = model.problem.design.frame[name]
+    column = model.design.frame[name]
     if not is_factor(model, name):
         return float(column.mean()), "mean"
     counts = column.value_counts()
@@ -155,18 +146,20 @@ def _typical(model: Fit, name: str) -> tuple:
 
 
 def _curve_values(model: Fit, by: str) -> list:
-    column = model.problem.design.frame[by]
+    column = model.design.frame[by]
     if is_factor(model, by) or column.nunique() <= _FEW:
         return levels_of(column)
     return [float(quantile) for quantile in np.quantile(column, [0.1, 0.5, 0.9])]
 
 
-def _along(model: Fit, x: str, rows: pd.DataFrame) -> list:
-    """Values of x: levels, or a grid over the range of these rows (no extrapolation)."""
+def _curve(model: Fit, x: str, rows: pd.DataFrame, by: str | None, value: Any) -> pd.DataFrame:
+    """One curve: the levels of x or a grid over its range in these rows, and the value of `by`."""
     if is_factor(model, x):
-        return levels_of(rows[x])
-    low, high = rows[x].min(), rows[x].max()
-    return [low] if low == high else list(np.linspace(low, high, _POINTS))
+        values = levels_of(rows[x])
+    else:
+        low, high = rows[x].min(), rows[x].max()
+        values = [low] if low == high else np.linspace(low, high, _POINTS)
+    return pd.DataFrame({x: values} if by is None else {x: values, by: value})
 
 
 def _filled(grid: pd.DataFrame, held: dict[str, tuple]) -> pd.DataFrame:
@@ -175,7 +168,7 @@ def _filled(grid: pd.DataFrame, held: dict[str, tuple]) -> pd.DataFrame:
 
 def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     """Conditional predictions of each group over its own values of x."""
-    design = model.problem.design
+    design = model.design
     if not design.random:
         raise ValueError(
             f"effects='conditional' is for random effects; {model.formula!r} has none. "
@@ -186,10 +179,10 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     columns = keys + ([by] if by_factor and by not in keys else [])
     parts = []
     for number, (key, rows) in enumerate(design.frame.groupby(columns, observed=True, sort=False)):
-        one = dict(zip(columns, key, strict=True))
+        levels = dict(zip(columns, key, strict=True))
         for value in [None] if by is None or by_factor else by_values:
-            part = pd.DataFrame({x: _along(model, x, rows)}).assign(line=number, **one)
-            parts.append(part if value is None else part.assign(**{by: value}))
+            part = _curve(model, x, rows, None if value is None else by, value)
+            parts.append(part.assign(line=number, **levels))
     lines = pd.concat(parts, ignore_index=True)
     lines["estimate"] = predict(model, _filled(lines, held), scale=scale, effects="conditional")
     return lines
@@ -215,12 +208,11 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
         ``n`` is the number of trials of a proportion, 1 otherwise. Column `by` only where each
         observation belongs to one of the curves, which it does not between three quantiles.
     """
-    design, x, by = model.problem.design, effects.x, effects.by
+    design, x, by = model.design, effects.x, effects.by
     columns = [x] if by is None else [x, by]
-    table = design.frame[columns].reset_index(drop=True)
-    trials = np.ones(design.n) if design.trials is None else design.trials
+    table, trials = design.frame[columns].reset_index(drop=True), model.trials_by_row
     table["y"], table["n"] = design.y / trials, trials
-    if model.link.name == "log" and design.has_offset:
+    if model.link.is_log and design.has_offset:
         at = _filled(effects.table[columns], _typical_values(model, columns))
         reference = design.fixed_on(at)[1]
         if np.ptp(reference) == 0:
@@ -249,10 +241,10 @@ def _proportions(table: pd.DataFrame, effects: EffectCurves) -> pd.DataFrame:
 def mean_label(model: Fit, scale: str = "response") -> str:
     """The mean of the response on one of the scales, for an axis."""
     what = "probability" if model.family.takes_trials else "mean"
-    response = model.problem.design.response.label
+    response = model.design.response.label
     label = f"{what} of {response}"
-    if scale == "response" or model.link.name == "identity":
+    if scale == "response" or model.link.is_identity:
         return label
-    if model.link.name == "logit":
-        return f"log odds of {label}" if what == "mean" else f"log odds of {response}"
+    if model.link.words:
+        return f"{model.link.words} of {label if what == 'mean' else response}"
     return f"{model.link.name}({label})"

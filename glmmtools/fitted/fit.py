@@ -17,10 +17,9 @@ from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.fitted.dispersion import dispersion, further_dispersion
 from glmmtools.fitted.random_tables import tidy_effects
-from glmmtools.fitted.variances import variance_components
 from glmmtools.fitted.wald import two_sided_p
+from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import GlmmWarning
@@ -49,8 +48,13 @@ class Fit:
     # -- what was fitted, and how it went
 
     @property
+    def design(self) -> Design:
+        """The formula on the data: response, columns, random terms."""
+        return self.problem.design
+
+    @property
     def formula(self) -> str:
-        return self.problem.design.formula.text
+        return self.design.formula.text
 
     @property
     def family(self) -> Family:
@@ -63,7 +67,13 @@ class Fit:
     @property
     def is_linear(self) -> bool:
         """Whether this is a linear (mixed) model: normal, with the identity link."""
-        return self.family.name == "normal" and self.link.name == "identity"
+        return self.problem.is_linear
+
+    @property
+    def kind(self) -> str:
+        """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
+        generalized = "" if self.is_linear else "generalized "
+        return f"{generalized}linear {'mixed model' if self.design.random else 'model'}"
 
     @property
     def engine(self) -> str:
@@ -88,24 +98,24 @@ class Fit:
     def messages(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
         return (
-            *confounded_groups(self.problem.design),
+            *confounded_groups(self.design),
             *residual_warnings(self.problem),
             *self.estimate.messages,
         )
 
     @property
     def nobs(self) -> int:
-        return self.problem.design.n
+        return self.design.n
 
     @property
     def n_dropped(self) -> int:
         """Rows of the data left out because a value was missing."""
-        return self.problem.design.n_dropped
+        return self.design.n_dropped
 
     @property
     def n_groups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
-        return {term.group: len(term.levels) for term in self.problem.design.random}
+        return {term.group: len(term.levels) for term in self.design.random}
 
     # -- fixed effects
 
@@ -133,7 +143,7 @@ class Fit:
 
     def by_coefficient(self, values: Array, name: str) -> pd.Series:
         """A Series of values, shape (p,), one for each fixed effect."""
-        return pd.Series(values, index=list(self.problem.design.names), name=name)
+        return pd.Series(values, index=list(self.design.names), name=name)
 
     # -- the fit as a whole
 
@@ -164,7 +174,7 @@ class Fit:
     @property
     def random_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
         """Each random term with its estimates."""
-        return list(zip(self.problem.design.random, self.estimate.terms, strict=True))
+        return list(zip(self.design.random, self.estimate.terms, strict=True))
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:
@@ -176,7 +186,24 @@ class Fit:
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
             term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
         """
-        return variance_components(self.problem, self.estimate)
+        rows = []
+        for term, estimate in self.random_terms:
+            G, rho = estimate.covariance, estimate.correlation
+            sd = np.sqrt(np.diag(G))
+            for i, name in enumerate(term.structure.sd_names):
+                row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
+                row["corr"] = np.nan if rho is None or i else rho
+                for j in range(i if rho is None else 0):
+                    product = sd[i] * sd[j]
+                    key = "corr" if j == 0 else f"corr{j + 1}"
+                    row[key] = G[i, j] / product if product > 0 else np.nan
+                rows.append(row)
+        if self.family.has_residual_variance and "phi" in self.estimate.shape:
+            phi = self.estimate.shape["phi"]
+            rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
+        columns = ["group", "term", "variance", "sd", "corr"]
+        columns += sorted({key for row in rows for key in row} - set(columns))
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def dispersion(self) -> pd.Series:
@@ -185,12 +212,25 @@ class Fit:
         Of a dispersion formula or zero inflation: the coefficients, as ``log phi: x`` and
         ``logit zero: x``; one extra-zero probability is given as ``zero``.
         """
-        return dispersion(self.problem, self.estimate)
+        values = {**self.family.fixed, **self.estimate.shape}
+        if self.family.has_residual_variance and "phi" in values:
+            values = {"residual sd": np.sqrt(values["phi"]), **values}
+        parts, predictors = self.problem, self.estimate.predictors
+        if parts.dispersion is not None:
+            names = [f"log phi: {name}" for name in parts.dispersion.names]
+            values |= zip(names, predictors["phi"], strict=True)
+        if parts.zero is not None and parts.zero.names == ("Intercept",):
+            values["zero"] = special.expit(predictors["zero"][0])
+        elif parts.zero is not None:
+            names = [f"logit zero: {name}" for name in parts.zero.names]
+            values |= zip(names, predictors["zero"], strict=True)
+        return pd.Series(values, name="dispersion", dtype=float)
 
     @property
     def further_dispersion(self) -> pd.Series:
         """The dispersion without what the variance components show."""
-        return further_dispersion(self.problem, self.estimate)
+        hidden = ["residual sd", "phi"] if self.family.has_residual_variance else []
+        return self.dispersion.drop(hidden, errors="ignore")
 
     @cached_property
     def random_effects(self) -> pd.DataFrame:
@@ -203,9 +243,13 @@ class Fit:
             standard deviations are given the parameters, as lme4's ``condVar``.
         """
         sds = laplace.conditional_sds(self.problem, self.estimate)
-        return pd.DataFrame(
-            tidy_effects(self.problem.design.random, estimate=self.modes, std_error=sds)
-        )
+        return pd.DataFrame(tidy_effects(self.design.random, estimate=self.modes, std_error=sds))
+
+    @property
+    def effect_covariances(self) -> tuple[list[Array], list[float | None]]:
+        """For each term the covariance of the effects of one level, and its rho or None."""
+        terms = self.estimate.terms
+        return [term.covariance for term in terms], [term.correlation for term in terms]
 
     @property
     def modes(self) -> list[Array]:
@@ -213,6 +257,12 @@ class Fit:
         return [term.modes for term in self.estimate.terms]
 
     # -- rows
+
+    @property
+    def trials_by_row(self) -> Array:
+        """The trials of each row, shape (n,): one for a family that takes none."""
+        trials = self.design.trials
+        return np.ones(self.nobs) if trials is None else trials
 
     @property
     def shape_by_row(self) -> dict[str, Any]:
@@ -228,8 +278,8 @@ class Fit:
 
         A normal row of prior weight w has the variance phi / w.
         """
-        values, weights = self.shape_by_row, self.problem.design.weights
-        if weights is not None and self.family.name == "normal":
+        values, weights = self.shape_by_row, self.design.weights
+        if weights is not None and self.family.weights_divide_phi:
             values["phi"] = values["phi"] / weights
         return values | self.problem.trials
 
@@ -244,7 +294,7 @@ class Fit:
     @cached_property
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
-        design = self.problem.design
+        design = self.design
         eta = linear_predictor(design.X, design.random, self.estimate.beta, self.modes)
         return self.by_row(eta + design.offset, "eta")
 
@@ -259,7 +309,7 @@ class Fit:
 
     def by_row(self, values: Any, name: str) -> pd.Series:
         """A Series of values, shape (n,), with the index of the data."""
-        return pd.Series(np.asarray(values), index=self.problem.design.frame.index, name=name)
+        return pd.Series(np.asarray(values), index=self.design.frame.index, name=name)
 
     @cached_property
     def joint(self) -> Joint:
@@ -268,7 +318,10 @@ class Fit:
 
 
 def require_converged(fit: Fit, what: str, forced: str = "") -> None:
-    """Raise ValueError, with the reason, if the fit did not converge; `forced` says what may be."""
+    """Raise ValueError with the reason if the fit did not converge.
+
+    `forced` says what ``force=True`` would do, where the caller has that argument.
+    """
     if not fit.converged:
         reasons = " ".join(map(str, fit.messages)) or "no reason is known."
         raise ValueError(

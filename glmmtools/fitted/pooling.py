@@ -1,4 +1,4 @@
-"""What the random part implies: Var(y), and what the groups share (partial pooling)."""
+"""What each group gets by no, partial and complete pooling."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pandas as pd
 
 from glmmtools.engine import laplace
 from glmmtools.engine.marginal import Marginal
+from glmmtools.fitted.covariance import terms_of
 from glmmtools.fitted.fit import Fit, require_converged
-from glmmtools.fitted.random_effects import terms_of
 from glmmtools.formula.random_terms import RandomTerm
 
 Array = np.ndarray
@@ -55,22 +55,20 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
     """
     require_converged(model, "pooling() needs")
     group = group or terms_of(model)[0][0].group
-    chosen = terms_of(model, group)
-    for term, _ in chosen:
+    chosen = [term for term, _ in terms_of(model, group)]
+    for term in chosen:
         if term.structure.of_time:
             raise ValueError(
                 f"the effects of {term.label} are one series in time for each level; pooling is "
                 "shown for intercepts and slopes"
             )
-    intercept_only = [name for term, _ in chosen for name in term.names] == ["Intercept"]
+    intercept_only = [name for term in chosen for name in term.names] == ["Intercept"]
     partial, complete = model.estimate.beta, _without_random_effects(model)
     scale = model.link.inverse if intercept_only else np.asarray
-    shrunk = [estimate.modes for _, estimate in model.random_terms]
-    free, determined = _unshrunk(model, group)
+    shrunk, (free, determined) = model.modes, _unshrunk(model, group)
     parts = []
-    for number, (term, _) in enumerate(model.random_terms):
-        if term.group != group:
-            continue
+    for term in chosen:
+        number = model.design.random.index(term)
         above = [_outer(model, term, modes) if intercept_only else 0.0 for modes in (free, shrunk)]
         for column, name in enumerate(term.names):
             known, effects = determined[number][:, column], free[number][:, column]
@@ -78,34 +76,31 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
             own = above[0] + np.where(known, effects, limit)
             both = above[1] + shrunk[number][:, column]
             bases = [_base(model, beta, name, intercept_only) for beta in (partial, complete)]
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "group": group,
-                        "level": term.levels,
-                        "term": name,
-                        "n": np.bincount(term.codes, minlength=len(term.levels)),
-                        "no_pooling": scale(bases[0] + own),
-                        "partial_pooling": scale(bases[0] + both),
-                        "complete_pooling": float(scale(bases[1])),
-                        "note": np.where(known, "", "no finite estimate on the link scale"),
-                    }
-                )
-            )
+            columns = {
+                "group": group,
+                "level": term.levels,
+                "term": name,
+                "n": np.bincount(term.codes, minlength=len(term.levels)),
+                "no_pooling": scale(bases[0] + own),
+                "partial_pooling": scale(bases[0] + both),
+                "complete_pooling": float(scale(bases[1])),
+                "note": np.where(known, "", "no finite estimate on the link scale"),
+            }
+            parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 
 
 def _base(model: Fit, beta: Array, name: str, intercept_only: bool) -> float:
     """What a random effect is added to: the average fixed part, or its own coefficient."""
     if intercept_only:
-        return float(np.mean(model.problem.design.X @ beta))
+        return float(np.mean(model.design.X @ beta))
     return dict(zip(model.params.index, beta, strict=True)).get(name, 0.0)
 
 
 def _outer(model: Fit, term: RandomTerm, modes: list[Array]) -> Array:
     """Intercepts of the grouping factors in which this one is nested, for each of its levels."""
     total = np.zeros(len(term.levels))
-    for other, b in zip(model.problem.design.random, modes, strict=True):
+    for other, b in zip(model.design.random, modes, strict=True):
         pairs = np.unique(np.column_stack([term.codes, other.codes]), axis=0)
         coarser = len(other.levels) < len(term.levels)
         if coarser and len(pairs) == len(term.levels) and other.names == ("Intercept",):

@@ -1,4 +1,4 @@
-"""What a fitted model says of rows, old and new: predicted means, and responses drawn from it."""
+"""What a fitted model says of rows, old and new: means, residuals, and responses drawn."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import linear_predictor
@@ -54,7 +54,7 @@ def predict(
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
-    design = model.problem.design
+    design = model.design
     if newdata is None:
         X, offset, random, index = design.X, design.offset, design.random, design.frame.index
     else:
@@ -63,8 +63,7 @@ def predict(
         if effects != "population":
             random = design.random_on(newdata, with_codes=effects == "conditional")
         index = getattr(newdata, "index", None)
-    modes = [term.modes for term in model.estimate.terms] if effects == "conditional" else []
-    used = random if effects == "conditional" else ()
+    used, modes = (random, model.modes) if effects == "conditional" else ((), [])
     eta = linear_predictor(X, used, model.estimate.beta, modes) + offset
     if level is not None:
         return _intervals(model, eta, X, used, scale, effects, level, index)
@@ -101,6 +100,29 @@ def _averaged(model, eta: Array, random) -> Array:
     return model.link.inverse(grid) @ (weights / weights.sum())
 
 
+def resid(model: Fit, kind: str = "response") -> pd.Series:
+    """Residuals from the fitted conditional means.
+
+    Parameters
+    ----------
+    kind : {"response", "pearson"}
+        Observed minus fitted (proportions for binomial families), or that divided by the
+        standard deviation that the model gives the observation.
+    """
+    design, trials, mu = model.design, model.trials_by_row, model.fittedvalues.to_numpy()
+    if kind == "response":
+        return model.by_row(design.y / trials - mu, "resid")
+    if kind == "pearson":
+        p = model.extra_zero_probability()
+        inner = mu / (1 - p)  # the mean of the counts that are not extra zeros
+        variance = model.family.variance(inner, **model.shape_by_row, **model.problem.trials)
+        variance = (1 - p) * (variance + p * inner**2)
+        if design.weights is not None:
+            variance = variance / design.weights
+        return model.by_row((design.y - trials * mu) / np.sqrt(variance), "resid")
+    raise ValueError(f"unknown kind of residual {kind!r}. Valid kinds: response, pearson")
+
+
 def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -> Array:
     """Draw responses from the fitted model.
 
@@ -126,15 +148,15 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
     """
     if not np.isfinite(model.estimate.beta).all():
         raise ValueError("the fit found no finite estimates, so there is nothing to draw from")
-    weights = model.problem.design.weights
-    if weights is not None and model.family.name != "normal" and np.any(weights != 1):
+    weights = model.design.weights
+    if weights is not None and not model.family.weights_divide_phi and np.any(weights != 1):
         raise ValueError(
             f"weights of the {model.family.name} family multiply the log-likelihood: a row stands "
             "for several observations, of which there is no single response to draw. Give each "
             "observation a row of its own; for rates use offset=, for proportions prop()"
         )
     rng = np.random.default_rng(seed)
-    if conditional or not model.problem.design.random:
+    if conditional or not model.design.random:
         eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
     else:
         eta = _drawn_predictors(model, n, rng)
@@ -146,9 +168,8 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
 
 def _drawn_predictors(model: Fit, n: int, rng: np.random.Generator) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
-    design, terms = model.problem.design, model.estimate.terms
-    covariances, correlations = zip(*((t.covariance, t.correlation) for t in terms), strict=True)
+    design, beta = model.design, model.estimate.beta
     eta = np.empty((n, model.nobs))
-    for k, effects in enumerate(draw_effects(design.random, covariances, correlations, rng, n)):
-        eta[k] = linear_predictor(design.X, design.random, model.estimate.beta, effects)
+    for k, effects in enumerate(draw_effects(design.random, *model.effect_covariances, rng, n)):
+        eta[k] = linear_predictor(design.X, design.random, beta, effects)
     return eta + design.offset

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.covariance import covariance, rows_at
+from glmmtools.fitted.covariance import covariance, rows_at, terms_of
 from glmmtools.fitted.effects import mean_label
 from glmmtools.fitted.fit import Fit, require_converged
-from glmmtools.fitted.pooling import pooling, terms_of
+from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
 from glmmtools.shared.text import listed, plural
@@ -114,9 +114,8 @@ def _draw_series(ax: Axes, term, modes: Array, model: Fit) -> None:
 
 
 def _unit(model: Fit) -> str:
-    response = model.problem.design.response.label
-    names = {"identity": f" on {response}", "logit": " (log odds)", "log": " (log)"}
-    return names.get(model.link.name, f" ({model.link.name})")
+    link, response = model.link, model.design.response.label
+    return f" on {response}" if link.is_identity else f" ({link.words or link.name})"
 
 
 def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0.0) -> Array:
@@ -186,20 +185,19 @@ def plot_shrinkage(
     ['Intercept (on reaction)', 'days (on reaction)']
     """
     table = pooling(model, group)
-    name = table["group"].iloc[0]
-    terms = list(dict.fromkeys(table["term"]))
+    name, terms = table["group"].iloc[0], list(table["term"].unique())
+    intercept_only = terms == ["Intercept"]
     axes = _panels(ax, len(terms), table["level"].nunique(), beside=1.8)
-    for number, (panel, term) in enumerate(zip(axes, terms, strict=True)):
+    for panel, term in zip(axes, terms, strict=True):
         part = table[table["term"] == term].sort_values("no_pooling", na_position="first")
         part = part.reset_index(drop=True)
         _draw_shrinkage(panel, part)
         _name_levels(panel, name, list(part["level"]), len(part))
         label = f"{term} ({_unit(model).strip(' ()')})"
-        if terms == ["Intercept"]:
+        if intercept_only:
             label = f"{mean_label(model)}\nat the average of the fixed part"
-        style.label_axes(panel, label, title=_shrinkage_note(part, terms == ["Intercept"]))
-        if number == len(terms) - 1:
-            style.legend_outside(panel)
+        style.label_axes(panel, label, title=_shrinkage_note(part, intercept_only))
+    style.legend_outside(axes[-1])
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -230,11 +228,9 @@ def _shrinkage_note(part: pd.DataFrame, intercept_only: bool) -> str | None:
     levels = part.loc[part["note"] != "", "level"]
     if levels.empty:
         return None
-    what = (
-        "no finite estimate on the link scale, shown at the raw value"
-        if intercept_only
-        else "not estimable without pooling, not drawn"
-    )
+    what = "not estimable without pooling, not drawn"
+    if intercept_only:
+        what = "no finite estimate on the link scale, shown at the raw value"
     return "\n".join(textwrap.wrap(f"{listed(levels, 5)}: {what}", 55))
 
 
@@ -274,7 +270,7 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()
     label = (
-        f"covariance of {model.problem.design.response.label} (squared units)" if model.is_linear
+        f"covariance of {model.design.response.label} (squared units)" if model.is_linear
         else f"covariance of the linear predictor ({model.link.name} scale)"
     )  # fmt: skip
     title = r"$\mathrm{Var}(y) = ZGZ^\top + R$" if model.is_linear else r"$ZGZ^\top$, link scale"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.lookup import families_of_trials
 from glmmtools.formula.columns import numeric
 from glmmtools.formula.grammar import inside_call, split_outside, unquoted
 from glmmtools.shared.text import listed, plural
@@ -97,7 +98,7 @@ def read_response(
     if response.function:
         if not takes_trials:
             raise ValueError(
-                f"{text} is successes out of trials: use family='binomial' or 'betabinomial'"
+                f"{text} is successes out of trials: use family={families_of_trials()}"
             )
         first, second = (numeric(part, frame, "count") for part in response.parts)
         total = second if response.function == "prop" else first + second

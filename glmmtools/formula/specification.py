@@ -14,6 +14,7 @@ import pandas as pd
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.families.lookup import families_of_trials
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.columns import check_finite, select, to_frame
 from glmmtools.formula.design import Design, assembled, columns_read
@@ -79,7 +80,7 @@ class Specification:
         mu = link.inverse(eta)
         inside = np.isfinite(mu) & (np.abs(mu) < (_LARGEST_COUNT if family.counts else np.inf))
         covered = link.mean_interval[0] >= low and link.mean_interval[1] <= high
-        if not covered or link.name == "inverse":
+        if not covered or link.eta_interval[0] == 0:
             inside &= (mu > low) & (mu < high)
         if not inside.all():
             row = (~inside).argmax()
@@ -158,7 +159,7 @@ def _trials(response: Response, layout: pd.DataFrame, family: Family, trials: An
         if response.function or trials is not None:
             what = response.text if response.function else "trials="
             raise ValueError(
-                f"{what} is for successes out of trials: family='binomial' or 'betabinomial'"
+                f"{what} is for successes out of trials: family={families_of_trials()}"
             )
         return None
     if not response.function:
@@ -235,7 +236,7 @@ def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
     phi = np.asarray(phi, float)
     if "phi" in family.shape:
         if not (phi > 0).all():
-            square = " (the residual variance)" if family.name == "normal" else ""
+            square = " (the residual variance)" if family.has_residual_variance else ""
             raise ValueError(f"phi{square} must be above 0; got {phi[~(phi > 0)].flat[0]:g}")
         shape["phi"] = phi if phi.ndim else float(phi)
     elif (phi != 1).any():
@@ -243,7 +244,7 @@ def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
             f"{family.name} has no dispersion phi; for more variation than it allows use "
             "overdispersion=, or a family with phi"
         )
-    if family.name == "t":
+    if "df" in (*family.shape, *family.fixed):
         if df is not None and not df > 0:
             raise ValueError(f"the degrees of freedom df of t must be above 0; got {df:g}")
         shape["df"] = float(family.fixed.get("df", 8.0) if df is None else df)
@@ -294,32 +295,31 @@ def _by_term(
     argument: str, given: Any, terms: Sequence[RandomTerm], sizes: list[int], required: bool = False
 ) -> list[Array]:
     """Values of one argument for each term; of a group with several terms, split in order."""
-    groups = list(dict.fromkeys(t.group for t, size in zip(terms, sizes, strict=True) if size))
-    values: list[Array | None] = [None if size else np.zeros(0) for size in sizes]
+    takers = [i for i, size in enumerate(sizes) if size]
+    groups = list(dict.fromkeys(terms[i].group for i in takers))
+    values, absent = [np.zeros(size) for size in sizes], list(takers)
     for key, of_key in _by_group(argument, given, groups).items():
-        chosen = [i for i, t in enumerate(terms) if sizes[i] and key in (t.group, t.label)]
+        chosen = [i for i in takers if key in (terms[i].group, terms[i].label)]
         if not chosen:
             raise ValueError(
                 f"{argument} names {key!r}, but no random term of the formula has "
                 f"{argument} by that name{nearest(key, groups)}. "
                 f"Grouping factors with {argument}: {', '.join(groups) or 'none'}"
             )
-        expected = sum(sizes[i] for i in chosen)
-        if len(of_key) != expected:
+        ends = np.cumsum([sizes[i] for i in chosen])
+        if len(of_key) != ends[-1]:
             columns = [name for i in chosen for name in terms[i].names]
             raise ValueError(
-                f"{argument} of {key!r} needs {plural(expected, 'value')} "
+                f"{argument} of {key!r} needs {plural(int(ends[-1]), 'value')} "
                 f"(columns {listed(columns)}); got {len(of_key)}"
             )
-        for i in chosen:
-            values[i], of_key = of_key[: sizes[i]], of_key[sizes[i] :]
-    absent = [term for term, of_term in zip(terms, values, strict=True) if of_term is None]
+        for i, of_term in zip(chosen, np.split(of_key, ends[:-1]), strict=True):
+            values[i] = of_term
+        absent = [i for i in absent if i not in chosen]
     if absent and required:
-        raise ValueError(f"{argument} has no value for {absent[0].group!r} of {absent[0].label}")
-    return [
-        np.zeros(size) if of_term is None else of_term
-        for size, of_term in zip(sizes, values, strict=True)
-    ]
+        term = terms[absent[0]]
+        raise ValueError(f"{argument} has no value for {term.group!r} of {term.label}")
+    return values
 
 
 def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:

@@ -24,8 +24,8 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
-from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.columns import evaluate
 from glmmtools.formula.design import Design
@@ -77,7 +77,7 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
     require_converged(model, "anova() needs")
-    design = model.problem.design
+    design = model.design
     terms = _terms(design)
     if not terms:
         raise ValueError(
@@ -89,9 +89,7 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
         tests = [_wald(model, L) for L in rows]
-    table = pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
-    columns = ["statistic", "df", "den_df", "p_value", "kind"]
-    return table[[name for name in columns if name in table]]
+    return pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
 
 
 # ------------------------------------------------------------------------------ terms
@@ -109,27 +107,21 @@ class _Term:
 
 
 def _terms(design: Design) -> list[_Term]:
-    variables: dict[str, set[Variable]] = {}
-    for column in design.columns:
-        variables.setdefault(column.term, set()).update(column.variables)
-    return [
-        _Term(term, frozenset(variables[term]), places)
-        for term, places in design.terms.items()
-        if variables[term]
-    ]
+    """The terms that have variables: all but the intercept."""
+    terms = []
+    for label, places in design.terms.items():
+        variables = {v for place in places for v in design.columns[place].variables}
+        if variables:
+            terms.append(_Term(label, frozenset(variables), places))
+    return terms
 
 
 # ------------------------------------------------------------------------------ hypotheses
 
 
-def _is_mixed(model: Fit) -> bool:
-    """Whether the tests are F tests with Satterthwaite degrees of freedom."""
-    return bool(np.isfinite(model.estimate.df).any() and model.problem.design.random)
-
-
 def _type_two(model: Fit, terms: Sequence[_Term]) -> list[Array]:
-    X = model.problem.design.X
-    V = np.linalg.inv(X.T @ X) if _is_mixed(model) else model.estimate.cov_beta
+    X = model.design.X
+    V = np.linalg.inv(X.T @ X) if has_satterthwaite(model) else model.estimate.cov_beta
     rows = []
     for term in terms:
         L = np.eye(len(V))[term.columns]
@@ -150,11 +142,8 @@ def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
 
 def _sum_coded(design: Design) -> Array:
     """The columns of the fixed part with every factor coded by sums to zero."""
-    in_levels = {
-        variable.text: variable
-        for variable in variables_of(design.columns)
-        if variable.levels is not None
-    }
+    variables = variables_of(design.columns)
+    in_levels = {variable.text: variable for variable in variables if variable.levels is not None}
 
     def recoded(factor: FormulaFactor) -> FormulaFactor:
         variable = in_levels.get(factor.expr)
@@ -164,10 +153,8 @@ def _sum_coded(design: Design) -> Array:
 
     coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
     X, spec = evaluate(coded, design.frame)
-    same = [list(columns) for columns in spec.term_indices.values()] == [
-        list(columns) for columns in design.model_spec.term_indices.values()
-    ]
-    if not (same and np.allclose(X @ np.linalg.lstsq(X, design.X)[0], design.X)):
+    places = [list(map(list, s.term_indices.values())) for s in (spec, design.model_spec)]
+    if not (places[0] == places[1] and np.allclose(X @ np.linalg.lstsq(X, design.X)[0], design.X)):
         raise ValueError(
             f"the fixed part {design.formula.fixed!r} cannot be coded by sums to zero without "
             "changing the model (empty cells, or own contrasts?), so it has no type III tests. "
@@ -186,15 +173,14 @@ def _wald(model: Fit, L: Array) -> dict:
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not np.isfinite(model.estimate.df).any():
         return _chi_square(statistic, q)
-    if _is_mixed(model):
+    if has_satterthwaite(model):
         rotation = np.linalg.eigh(covariance)[1]
         den_df = _joint_df(contrast_df(model, rotation.T @ L))
     else:
         den_df = float(model.estimate.df[0])
     p_value = float(special.fdtrc(q, den_df, statistic / q))
-    return {
-        "statistic": statistic / q, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F",
-    }  # fmt: skip
+    statistic /= q
+    return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
 
 
 def _joint_df(df: Array) -> float:
@@ -212,7 +198,7 @@ def _chi_square(statistic: float, df: int) -> dict:
 
 
 def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
-    design = model.problem.design
+    design = model.design
     if model.problem.reml:
         raise ValueError(
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
@@ -234,7 +220,7 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
 
 def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
     """The maximal log-likelihood of the model with these columns only."""
-    design = model.problem.design
+    design = model.design
     reduced = replace(design, X=X[:, columns], columns=tuple(design.columns[c] for c in columns))
     problem = replace(model.problem, design=reduced)
     engine = engines.ENGINES[model.engine]

@@ -12,13 +12,7 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 
-Array = np.ndarray
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
-_FAMILIES = {
-    "normal": "gaussian", "t": "t", "gamma": "gamma", "beta": "beta",
-    "binomial": "binomial", "betabinomial": "beta_binomial", "poisson": "poisson",
-    "negative_binomial": "negativebinomial",
-}  # fmt: skip
 
 
 def to_bambi(model: Fit) -> Any:
@@ -86,7 +80,7 @@ def _check(model: Fit) -> None:
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
         "prior weights": problem.design.weights is not None,
-        f"the family {model.family.name}": model.family.name not in _FAMILIES,
+        f"the family {model.family.name}": model.family.known_as("bambi") is None,
         "an offset that is not in the formula": problem.design.has_offset
         and not problem.design.formula.offsets,
     }
@@ -106,8 +100,8 @@ def _check(model: Fit) -> None:
 
 def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
     """Formula, data and family as bambi wants them; the response in columns of its own."""
-    design = model.problem.design
-    data, family = design.frame.reset_index(drop=True), _FAMILIES[model.family.name]
+    design = model.design
+    data, family = design.frame.reset_index(drop=True), model.family.known_as("bambi")
     response = design.response
     label, name = response.text, response.name
     if model.family.takes_trials:
@@ -116,13 +110,13 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
             label, counts = "prop(successes, trials)", ("successes", "trials")
             data = data.assign(successes=design.y, trials=design.trials)
         data = data.assign(**{count: data[count].astype(int) for count in counts})
-        if family == "binomial" and np.all(design.trials == 1):
+        if model.family.is_bernoulli(design.trials):
             label, family = "success", "bernoulli"
             data = data.assign(success=design.y.astype(int))
     elif name not in data.columns:
         label = name = "response"
         data = data.assign(response=design.y)
-    if family in ("poisson", "negativebinomial"):
+    if model.family.counts:
         data = data.assign(**{name: design.y.astype(int)})
     fixed = design.formula.fixed
     offsets = [f"offset({text})" for text in design.formula.offsets]
@@ -132,7 +126,7 @@ def _written(model: Fit) -> tuple[str, pd.DataFrame, str]:
 
 def _check_same_columns(model: Fit, found: Any) -> None:
     """Raise ValueError where bambi reads the formula otherwise than we do."""
-    X = model.problem.design.X
+    X = model.design.X
     theirs = _parent(found).design.common
     theirs = np.zeros((len(X), 0)) if theirs is None else np.asarray(theirs.design_matrix, float)
     for name, column in zip(model.params.index, X.T, strict=True):
@@ -148,15 +142,13 @@ def _parent(found: Any) -> Any:
 
 
 def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
-    y, linear = model.problem.design.y, model.family.name in ("normal", "t")
-    s = float(np.std(y)) if linear and model.link.name == "identity" else 1.0
-    trials = model.problem.design.trials
-    mean = np.mean(y) if trials is None else np.sum(y) / np.sum(trials)
+    y, has_units = model.design.y, model.family.location_scale
+    s = float(np.std(y)) if has_units and model.link.is_identity else 1.0
+    mean = np.sum(y) / np.sum(model.trials_by_row)
     priors: dict[str, Any] = {}
     parent = _parent(found)
     if parent.intercept_term is not None:
-        centre = float(model.link(mean))
-        priors["Intercept"] = Prior("Normal", mu=centre, sigma=_WIDE * s)
+        priors["Intercept"] = Prior("Normal", mu=float(model.link(mean)), sigma=_WIDE * s)
     for name, term in parent.common_terms.items():
         sigma = _WIDE * s / _scales(term.data)
         sigma = sigma if np.ndim(term.data) > 1 else float(sigma[0])
@@ -174,8 +166,7 @@ def _priors(model: Fit, found: Any, Prior: Any) -> dict[str, Any]:
     return priors
 
 
-def _scales(columns: Any) -> Array:
+def _scales(columns: Any) -> np.ndarray:
     """For each column its sd, or 1 where it has two values only."""
-    columns = np.asarray(columns, float)
-    columns = columns[:, None] if columns.ndim == 1 else columns
+    columns = np.reshape(np.asarray(columns, float), (len(columns), -1))
     return np.array([1.0 if len(np.unique(x)) <= 2 else np.std(x) for x in columns.T])

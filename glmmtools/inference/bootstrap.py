@@ -21,8 +21,6 @@ from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
-Array = np.ndarray
-
 
 def bootstrap(
     model: Fit,
@@ -227,10 +225,9 @@ def bootstrap_lrt(
     for model in (smaller, larger):
         require_converged(model, "the bootstrap needs")
     task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
-    statistic = _ratio(smaller, larger)
-    rows = _run(task, pd.Series(statistic), n, seed, n_jobs, path, progress)
+    observed = _ratio(smaller, larger)
+    rows = _run(task, as_series(observed), n, seed, n_jobs, path, progress)
     drawn = rows["statistic"].dropna()
-    observed = statistic["statistic"]
     # ties up to the precision of two searches count as at least as large
     p_value = (1 + int((drawn >= observed - 1e-8).sum())) / (len(drawn) + 1)
     return pd.Series(
@@ -261,8 +258,8 @@ def _quantile(column: pd.Series, p: float) -> float:
     return float(np.quantile(values, p, method="weibull")) if len(values) else np.nan
 
 
-def _ratio(smaller: Fit, larger: Fit) -> dict[str, float]:
-    return {"statistic": max(2 * (larger.llf - smaller.llf), 0.0)}
+def _ratio(smaller: Fit, larger: Fit) -> float:
+    return max(2 * (larger.llf - smaller.llf), 0.0)
 
 
 def lean(model: Fit) -> Fit:

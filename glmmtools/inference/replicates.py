@@ -26,7 +26,7 @@ from glmmtools.inference.refit import refit
 from glmmtools.shared.arguments import is_count
 
 _BATCH = 100  # least number of replicates between two writes
-_SECONDS = 5  # batches that take less than this grow: at the end of each one, processes wait
+_SECONDS = 5  # faster batches are made larger, because processes wait at the end of each
 _CHUNK = 10  # replicates a process takes at a time
 _BAR = 24  # characters
 _BROKEN = (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError)
@@ -69,7 +69,7 @@ class Replicate:
 
 
 def _chunk(task: Callable[[Any], dict], items: Sequence[Any]) -> list[dict[str, Any]]:
-    return [task(item) for item in items]
+    return list(map(task, items))
 
 
 def run(

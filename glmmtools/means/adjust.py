@@ -16,12 +16,8 @@ from glmmtools.shared.text import listed, nearest
 Array = np.ndarray
 
 ADJUSTMENTS = ("none", "tukey", "sidak", "bonferroni", "holm", "fdr", "mvt")
-METHODS = {
-    "pairwise": "tukey",
-    "trt.vs.ctrl": "mvt",
-    "consecutive": "mvt",
-    "poly": "none",
-}  # each with the adjustment that it gets where none is named
+# each with the adjustment that it gets where none is named
+METHODS = {"pairwise": "tukey", "trt.vs.ctrl": "mvt", "consecutive": "mvt", "poly": "none"}
 
 _DEGREES = ("linear", "quadratic", "cubic", "quartic", "degree 5", "degree 6")
 _SAMPLE, _KEPT = 2**16, 2**11
@@ -210,12 +206,9 @@ class _LargestOf:
 
     def cdf(self, bound: float, df: float) -> float:
         reach = bound**2 / self.squares
-        below = (
-            special.chdtr(self.rank, reach)
-            if np.isinf(df)
-            else special.fdtr(self.rank, df, reach / self.rank)
-        )
-        return float(below.mean())
+        if np.isinf(df):
+            return float(special.chdtr(self.rank, reach).mean())
+        return float(special.fdtr(self.rank, df, reach / self.rank).mean())
 
 
 # ------------------------------------------------------------------------------ letters, arrows
@@ -255,9 +248,7 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
     cost = np.concatenate([np.zeros(2 * k), np.ones(m), [0.01]])
     for most in (0.95 * np.abs(gap - half_width), np.full(m, np.inf)):
         upper = np.concatenate([np.full(2 * k, np.inf), most, [np.inf]])
-        solution = linprog(
-            cost, rows, bounds, bounds=np.column_stack([np.zeros(len(upper)), upper])
-        )
+        solution = linprog(cost, rows, bounds, bounds=np.stack([np.zeros_like(upper), upper], 1))
         if solution.success:
             break
     up, down = solution.x[:k], solution.x[k : 2 * k]

@@ -1,17 +1,70 @@
-"""Means of the cells of a reference grid, as a table that says what it holds."""
+"""Linear combinations of the coefficients, and those that are means of the cells of a grid."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from glmmtools.fitted.coefficients import contrast_df
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
-from glmmtools.means.combinations import Combinations
-from glmmtools.means.grid import Grid
+from glmmtools.means.grid import Grid, label_of
+from glmmtools.shared.numbers import estimates_as_text
+from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
+
+
+def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
+    """A table of combinations below its title, numbers and levels as text."""
+    table = estimates_as_text(frame.reset_index(drop=True)).map(label_of)
+    return Content(tables=[(title, table)], notes=notes)
+
+
+class Combinations(Shown):
+    """What means and contrasts share: linear combinations of the coefficients, and their text.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a combination.
+    model : Fit
+    L : ndarray, shape (m, p)
+        The coefficients on the fixed effects, one combination a row.
+    offset : ndarray, shape (m,)
+    """
+
+    frame: pd.DataFrame
+
+    def __init__(self, model: Fit, L: Array, offset: Array):
+        self.model, self.L, self.offset = model, L, offset
+
+    def title(self) -> str:
+        """What the combinations are, in one line."""
+        raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """What a reader must know of them."""
+        raise NotImplementedError
+
+    @property
+    def eta(self) -> Array:
+        """The combinations on the scale of the linear predictor, shape (m,)."""
+        return self.L @ self.model.params.to_numpy() + self.offset
+
+    @property
+    def covariance(self) -> Array:
+        """Their covariance matrix, shape (m, m)."""
+        return self.L @ self.model.estimate.cov_beta @ self.L.T
+
+    @property
+    def std_error(self) -> Array:
+        """Their standard errors on the scale of the linear predictor, shape (m,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+    def _content(self) -> Content:
+        return table_content(self.title(), self.frame, self.notes())
 
 
 class CellMeans(Combinations):
@@ -34,7 +87,6 @@ class CellMeans(Combinations):
 
     def __init__(
         self,
-        model: Fit,
         grid: Grid,
         factors: tuple[str, ...],
         by: tuple[str, ...],
@@ -44,20 +96,20 @@ class CellMeans(Combinations):
         additive: bool,
     ):
         self.cells, L, offset = grid.averages(weights, additive)
-        super().__init__(model, L, offset)
+        super().__init__(grid.model, L, offset)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        df, link = contrast_df(model, L), model.link if scale == "response" else None
+        df, link = contrast_df(self.model, L), self.model.link if scale == "response" else None
         self.frame = self.cells.assign(**limits(self.eta, self.std_error, df, level, link))
 
     def quantity(self) -> str:
         """What the means are of, in words."""
-        design, link = self.model.problem.design, self.model.link.name
-        response = design.response.name
-        if design.response.success is not None:
-            response = f"{response} = {design.response.success!r}"
-        if self.scale == "link" and link != "identity":
-            return f"{self.model.link.scale} of the mean of {response}"
+        observed, link = self.model.design.response, self.model.link
+        response = observed.name
+        if observed.success is not None:
+            response = f"{response} = {observed.success!r}"
+        if self.scale == "link" and not link.is_identity:
+            return f"{link.scale} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
     def title(self) -> str:
@@ -70,7 +122,7 @@ class CellMeans(Combinations):
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
         notes = [*self.grid.description(self.weights), *self.grid.notes]
-        if self.model.problem.design.random:
+        if self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
         if self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
@@ -79,16 +131,13 @@ class CellMeans(Combinations):
         return notes
 
     def _scale_notes(self) -> list[str]:
-        link, notes = self.model.link, []
-        design = self.model.problem.design
+        design, link, notes = self.model.design, self.model.link, []
         if design.response.name not in design.frame and not self.model.family.takes_trials:
             scale = design.response.text
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
-        if link.name == "identity":
-            return notes
-        if self.scale == "link":
+        if self.scale == "link" and not link.is_identity:
             notes.append(f"They are on the {link.scale} scale.")
-        else:
+        elif not link.is_identity:
             notes.append(
                 f"Averaged on the {link.scale} scale and then transformed back: not the average of "
                 "the response over the rows."

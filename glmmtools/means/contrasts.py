@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.coefficients import contrast_df
+from glmmtools.families.links import LINKS
+from glmmtools.fitted.parameters import contrast_df
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -17,15 +18,12 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans
-from glmmtools.means.combinations import Combinations
-from glmmtools.means.grid import label_of
+from glmmtools.means.cells import CellMeans, Combinations
+from glmmtools.means.grid import label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
-
-RATIO_OF = {"logit": "odds", "log": "means"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +67,11 @@ class Contrasts(Combinations):
         by: tuple[str, ...],
         level: float,
     ):
-        K = np.zeros((sum(len(family.weights) for family in families), len(means.cells)))
-        self.parts, start = [], 0
-        for family in families:
-            part = slice(start, start + len(family.weights))
+        ends = np.cumsum([0, *(len(family.weights) for family in families)])
+        self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+        K = np.zeros((ends[-1], len(means.cells)))
+        for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-            self.parts.append(part)
-            start = part.stop
         super().__init__(means.model, K @ means.L, K @ means.offset)
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
@@ -113,12 +109,12 @@ class Contrasts(Combinations):
         return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
 
     def _kind(self) -> str:
-        link = self.model.link.name
+        link = self.model.link
         if self.ratio:
-            return "odds ratios" if link == "logit" else "ratios of means"
-        if link == "identity":
+            return link.ratios
+        if link.is_identity:
             return "differences of means"
-        return f"differences on the {self.model.link.scale} scale"
+        return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
         size = max(len(family.weights) for family in self.families)
@@ -129,7 +125,7 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        if self.means.scale == "response" and not self.ratio and self.model.link.name != "identity":
+        if self.means.scale == "response" and not self.ratio and not self.model.link.is_identity:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
@@ -137,13 +133,10 @@ class Contrasts(Combinations):
 
     def describe(self) -> str:
         """Say in English what these contrasts are, and what not to conclude from them."""
-        limit = (
-            "A large p-value is not evidence of no difference: read the interval."
-            + (" A ratio of 1 is no difference." if self.ratio else "")
-            + (" An odds ratio is not a ratio of probabilities."
-               if self.ratio and self.model.link.name == "logit" else "")
-        )  # fmt: skip
-        return "\n".join([f"{self.title()}.", *self.notes(), limit])
+        limits = ["A large p-value is not evidence of no difference: read the interval."]
+        if self.ratio:
+            limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
+        return "\n".join([f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))])
 
 
 def methods_of(method: Any, interaction: Any, factors: tuple[str, ...]) -> dict[str, Any]:
@@ -181,8 +174,7 @@ def family_of(
     factors = [name for name in means.factors + means.by if name not in by]
     levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
     if "" in methods:
-        keys = cells[factors].itertuples(index=False, name=None)
-        labels = [" ".join(map(label_of, key)) for key in keys]
+        labels = [" ".join(map(label_of, key)) for key in rows_of(cells[factors])]
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
             reference = " ".join(map(label_of, key))
@@ -196,9 +188,9 @@ def family_of(
             weights = contrast_weights(method, list(map(label_of, levels[factor])), sign)
             names = [(*before, name) for before in names for name in weights]
             K = np.kron(K, np.array(list(weights.values())))
-        place = {key: i for i, key in enumerate(itertools.product(*levels.values()))}
-        keys = cells[factors].itertuples(index=False, name=None)
-        names, K = pd.DataFrame(names, columns=factors), K[:, [place[key] for key in keys]]
+        keys = list(itertools.product(*levels.values()))
+        places = [keys.index(key) for key in rows_of(cells[factors])]
+        names, K = pd.DataFrame(names, columns=factors), K[:, places]
     for name in reversed(by):
         names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
     return ContrastFamily(names, K, rows)
@@ -206,19 +198,19 @@ def family_of(
 
 def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
-    link = means.model.link.name
+    link, what = means.model.link, means.model.link.ratio_of
     if ratio is None:
-        return means.scale == "response" and link in RATIO_OF
-    if ratio and link not in RATIO_OF:
+        return means.scale == "response" and bool(what)
+    if ratio and not what:
+        able = " and ".join(other.name for other in LINKS.values() if other.ratio_of)
         raise ValueError(
-            f"ratio=True is for the log and logit links; with the {link} link a contrast is a "
-            "difference" + ("" if link == "identity" else f" on the {link} scale")
+            f"ratio=True is for the {able} links; with the {link.name} link a contrast is a "
+            "difference" + ("" if link.is_identity else f" on the {link.name} scale")
         )
-    if not ratio and means.scale == "response" and link in RATIO_OF:
-        what = RATIO_OF[link]
+    if not ratio and means.scale == "response" and what:
         raise ValueError(
             f"ratio=False on the response scale asks for differences of {what}, which the "
-            f"{link} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
+            f"{link.name} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
             f"out for these, or take means(..., scale='link') for differences of log {what}"
         )
     return ratio

@@ -17,6 +17,11 @@ from glmmtools.shared import messages
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
+_WEIGHTING = {
+    "equal": "equal weights",
+    "proportional": "weights by the rows of each combination",
+    "cells": "weights by the rows of each cell",
+}
 
 
 def label_of(value: Any) -> str:
@@ -27,6 +32,11 @@ def label_of(value: Any) -> str:
     """
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
     return f"{value:.10g}" if number else str(value)
+
+
+def rows_of(frame: pd.DataFrame) -> list[tuple]:
+    """The rows as tuples, to be keys of a dict."""
+    return list(frame.itertuples(index=False, name=None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +73,14 @@ class Grid:
     @classmethod
     def of(cls, model: Fit, factors, by, at: dict[str, Any]) -> Grid:
         """Build the grid of ``model.means(factors, by, at)``."""
-        design = model.problem.design
+        design = model.design
         known = _factor_levels(design)
         offsets = [name for text in design.formula.offsets for name in variables_in(text)]
         columns = dict.fromkeys([*variables_in(design.formula.fixed), *offsets])
-        for name in (*at, *factors, *by):
+        targets = (*by, *factors)
+        for name in (*at, *targets):
             _check_known(name, columns, design)
-        for name in (*factors, *by):
+        for name in targets:
             if name not in known and name not in at:
                 raise ValueError(
                     f"{name!r} is numeric, and means are of the levels of a factor. Give values of "
@@ -77,30 +88,28 @@ class Grid:
                     f"with C({name}) in the formula"
                 )
         values, held = {}, {}
-        others = [name for name in columns if name not in (*by, *factors)]
-        for name in (*by, *factors, *others):
+        for name in dict.fromkeys([*targets, *columns]):
             given = _as_list(at[name]) if name in at else None
             if name in known:
                 values[name] = known[name] if given is None else _kept(name, given, known[name])
                 continue
             observed = design.frame[name].to_numpy(float)
             if given is None:
-                held[name] = float(observed.mean())
+                numbers = [float(observed.mean())]
             else:
                 numbers = _numbers(name, given, observed, warn=name not in offsets)
-                if len(numbers) > 1 or name in (*by, *factors):
-                    values[name] = numbers
-                else:
-                    held[name] = numbers[0]
+            if len(numbers) > 1 or name in targets:
+                values[name] = numbers
+            else:
+                held[name] = numbers[0]
         rows = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values))
         for name in values:
             rows[name] = _like(rows[name], design.frame[name])
-        rows = rows.assign(**held)
-        return cls(model, (*by, *factors), tuple(known), values, held, rows, design.frame)
+        return cls(model, targets, tuple(known), values, held, rows.assign(**held), design.frame)
 
     def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, Array, Array]:
         """The cells of the means, their rows L of coefficients, and their offsets."""
-        design = self.model.problem.design
+        design = self.model.design
         X, offset = design.fixed_on(self.rows)
         # an offset that is not in the formula belongs to rows, and has no value but its mean
         offset = offset + float((design.offset - design.fixed_on(design.frame)[1]).mean())
@@ -112,9 +121,9 @@ class Grid:
         present = used.sum(axis=1) > 0
         if not additive:
             present &= ~empty.all(axis=1)
-            doubtful = (empty & (used > 0)).any(axis=1) & present
+            doubtful = empty & (used > 0) & present[:, None]
             if doubtful.any():
-                self._refuse(empty & (used > 0) & present[:, None])
+                self._refuse(doubtful)
         elif empty.any():
             self.notes.append("Cells without data are filled by the additivity of the effects.")
         cells = self.rows[list(self.targets)].iloc[:: used.shape[1]]
@@ -133,20 +142,17 @@ class Grid:
         impossible, empty = np.zeros(len(self.rows), bool), np.zeros(len(self.rows), bool)
         for pair in itertools.combinations(self.factors, 2):
             seen = self.data[list(pair)].drop_duplicates()
-            keys = set(seen.itertuples(index=False, name=None))
-            rows = self.rows[list(pair)].itertuples(index=False, name=None)
-            missing = np.array([key not in keys for key in rows])
-            if not missing.any():
-                continue
+            keys = set(rows_of(seen))
+            missing = np.array([key not in keys for key in rows_of(self.rows[list(pair)])])
             inner = [name for name in pair if not seen[name].duplicated().any()]
-            if inner:
+            if inner and missing.any():
                 outer = pair[0] if inner[0] == pair[1] else pair[1]
                 self.notes.append(
                     f"{inner[0]!r} is nested in {outer!r}: each of its levels occurs with one "
                     f"level of {outer!r} only, and is averaged within that."
                 )
                 impossible |= missing
-            else:
+            elif not inner:
                 empty |= missing
         return impossible, empty
 
@@ -156,8 +162,7 @@ class Grid:
         if not names:
             return np.ones(len(self.rows))
         counts = self.data.value_counts(names).to_dict()
-        keys = self.rows[names].itertuples(index=False, name=None)
-        return np.array([counts.get(key, 0) for key in keys], float)
+        return np.array([counts.get(key, 0) for key in rows_of(self.rows[names])], float)
 
     def _refuse(self, bad: Array) -> None:
         row = self.rows[list(self.factors)].iloc[int(bad.ravel().argmax())]
@@ -171,7 +176,7 @@ class Grid:
                 )
 
     def _say_left_out(self, cells: pd.DataFrame) -> None:
-        names = ["/".join(map(label_of, row)) for row in cells.itertuples(index=False, name=None)]
+        names = ["/".join(map(label_of, row)) for row in rows_of(cells)]
         text = f"Left out, because no row has these levels together: {listed(names)}."
         self.notes.append(text)
         messages.issue((messages.DataWarning(f"{text} The model has no data on them."),))
@@ -179,20 +184,15 @@ class Grid:
     def description(self, weights: str) -> list[str]:
         """What the means are averaged over, and what is held at which value."""
         averaged = [name for name in self.values if name not in self.targets]
-        weighting = {
-            "equal": "equal weights",
-            "proportional": "weights by the rows of each combination",
-            "cells": "weights by the rows of each cell",
-        }
         held = [f"{name} = {value:.4g}" for name, value in self.held.items()]
-        over = f"Averaged over {listed(averaged)} ({weighting[weights]})." if averaged else ""
+        over = f"Averaged over {listed(averaged)} ({_WEIGHTING[weights]})." if averaged else ""
         fixed_at = f"Held at: {listed(held)}." if held else ""
         return [note for note in (over, fixed_at, self._interacting()) if note]
 
     def _interacting(self) -> str:
         """Say which factors of the means interact with what they are averaged over or held at."""
         pairs = {}
-        for column in self.model.problem.design.columns:
+        for column in self.model.design.columns:
             read = [name for variable in column.variables for name in variable.columns]
             targets = [name for name in read if name in self.targets]
             others = [name for name in read if name in self.rows and name not in self.targets]
@@ -255,7 +255,7 @@ def _kept(name: str, given: list, levels: list) -> list:
 
 def _numbers(name: str, given: list, observed: Array, warn: bool) -> list[float]:
     try:
-        numbers = [float(value) for value in given]
+        numbers = list(map(float, given))
     except (TypeError, ValueError):
         raise ValueError(f"at= needs numbers for the covariate {name!r}; got {given}") from None
     if not np.isfinite(numbers).all():
@@ -264,10 +264,8 @@ def _numbers(name: str, given: list, observed: Array, warn: bool) -> list[float]
     outside = [number for number in numbers if not low <= number <= high]
     if outside and warn:
         text = f"{name} = {listed(map(label_of, outside))} lies outside the data"
-        issued = messages.DataWarning(
-            f"{text} ({low:g} to {high:g}). This is an extrapolation: it rests on the model alone."
-        )
-        messages.issue((issued,))
+        text += f" ({low:g} to {high:g}). This is an extrapolation: it rests on the model alone."
+        messages.issue((messages.DataWarning(text),))
     return numbers
 
 

@@ -16,8 +16,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
-from glmmtools.means.cells import CellMeans
-from glmmtools.means.combinations import table_content
+from glmmtools.means.cells import CellMeans, table_content
 from glmmtools.means.contrasts import (
     Contrasts,
     adjustment,
@@ -31,14 +30,6 @@ from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_level, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import listed, nearest
-
-Array = np.ndarray
-
-LETTER_NOTE = (
-    "Means that share a letter were not shown to differ, which is not evidence that they are "
-    "equal; letters show neither the size of a difference nor how surely it is known. Report the "
-    "contrasts with their intervals beside them."
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,22 +111,23 @@ def means(
     if not force:
         require_converged(model, "means need", "look at them all the same")
     wanted, within = names_of("factors", factors), names_of("by", by)
-    repeated = [name for name in wanted if name in within]
-    if repeated or not wanted:
-        raise ValueError(
-            f"{repeated[0]!r} is in factors and in by; leave it out of one of them"
-            if repeated
-            else "factors is empty; name at least one factor, such as m.means('treatment')"
-        )
+    if not wanted:
+        raise ValueError("factors is empty; name at least one factor, such as m.means('treatment')")
+    for name in wanted:
+        if name in within:
+            raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
     grid = Grid.of(model, wanted, within, dict(at or {}))
-    additive = empty_cells == "additive"
-    return MarginalMeans(model, grid, wanted, within, weights, scale, level, additive)
+    return MarginalMeans(grid, wanted, within, weights, scale, level, empty_cells == "additive")
 
 
 class LetterTable(Shown, pd.DataFrame):
     """A table of means with a column ``letters``; `note` says what letters do not show."""
 
-    note = LETTER_NOTE
+    note = (
+        "Means that share a letter were not shown to differ, which is not evidence that they are "
+        "equal; letters show neither the size of a difference nor how surely it is known. Report "
+        "the contrasts with their intervals beside them."
+    )
 
     @property
     def _constructor(self):
@@ -218,15 +210,15 @@ class MarginalMeans(CellMeans):
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
-        ratio = takes_ratio(self, ratio)
+        ratio, factors = takes_ratio(self, ratio), self.factors + self.by
         within = self.by if by is None else names_of("by", by)
-        others = tuple(name for name in self.factors + self.by if name not in within)
         for name in within:
-            if name not in self.factors + self.by:
+            if name not in factors:
                 raise ValueError(
-                    f"by={name!r} is not a factor of these means"
-                    f"{nearest(name, self.factors)}; they have {listed(self.factors + self.by)}"
+                    f"by={name!r} is not a factor of these means{nearest(name, self.factors)}; "
+                    f"they have {listed(factors)}"
                 )
+        others = tuple(name for name in factors if name not in within)
         if not others:
             raise ValueError("by= holds every factor of the means, so that nothing is compared")
         methods = methods_of(method, interaction, others)

@@ -50,11 +50,12 @@ def equation_layers(
     """
     given = r" \mid \mathbf{u}" if design.random else ""
     response = text(design.response.name)
+    link_of_mu = link.short_equation.replace(r"\mu", r"\mu_i")
     first, *others = _linear_predictor(design, text)
     return [
         [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
         [
-            (rf"{_link_of_mu(link)} = \eta_i", f"= {first}"),
+            (rf"{link_of_mu} = \eta_i", f"= {first}"),
             *(("", rf"\quad {{}}+ {other}") for other in others),
         ],
         [_random_distribution(number, design, text) for number in range(len(design.random))],
@@ -66,14 +67,9 @@ def _distribution(family: Family, design: Design) -> str:
     if not family.takes_trials:
         return text
     if np.all(design.trials == 1):
-        return r"\mathrm{Bernoulli}(\mu_i)" if family.name == "binomial" else text.replace("N", "1")
+        bernoulli = family.is_bernoulli(design.trials)
+        return r"\mathrm{Bernoulli}(\mu_i)" if bernoulli else text.replace("N", "1")
     return text.replace("(N,", "(N_i,")
-
-
-def _link_of_mu(link: Link) -> str:
-    names = {"identity": r"\mu_i", "inverse": r"1/\mu_i", "log": r"\log(\mu_i)",
-             "probit": r"\Phi^{-1}(\mu_i)"}  # fmt: skip
-    return names.get(link.name, rf"\operatorname{{{link.name}}}(\mu_i)")
 
 
 def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def _notes(models, names: list[str]) -> list[str]:
         if model.singular:
             reasons = " ".join(first_sentence(str(message)) for message in model.messages)
             notes.append(f"{name} is singular: {reasons}")
-    responses = {model.problem.design.response.label for model in models}
+    responses = {model.design.response.label for model in models}
     if len(responses) > 1 or len({model.nobs for model in models}) > 1:
         notes.append(
             "The models are not of the same response and rows: their logLik and AIC cannot be "

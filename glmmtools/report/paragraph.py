@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.coefficients import tidy
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parameters import tidy
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.shared.markup import latex_text
@@ -19,15 +19,6 @@ from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-_RATIOS = {"logit": "odds ratio", "cloglog": "hazard ratio"}
-_DISTRIBUTIONS = {
-    "poisson": "Poisson", "negative_binomial": "negative binomial", "nbinom1": "NB1",
-    "betabinomial": "beta-binomial", "lognormal": "log-normal", "t": "Student's t",
-}  # fmt: skip
 _METHODS = {
     "ML": "by maximum likelihood",
     "REML": "by restricted maximum likelihood (REML)",
@@ -92,8 +83,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
         restricted = "restricted " if model.method == "REML" else ""
         sentences.append(
             f"The {restricted}log-likelihood was {fixed(model.llf, 2)} with "
-            f"{plural(model.df_model, 'parameter')} "
-            f"(AIC {fixed(model.aic, 2)})."
+            f"{plural(model.df_model, 'parameter')} (AIC {fixed(model.aic, 2)})."
         )
     if versions:
         sentences.append(_software_sentence(model))
@@ -106,26 +96,22 @@ def first_sentence(message: str) -> str:
 
 
 def _model_sentence(model: Fit) -> str:
-    problem, formula = model.problem, model.problem.design.formula
-    kind = "mixed model" if model.n_groups else "model"
-    parts = [
-        "an intercept only as fixed part" if formula.fixed == "1"
-        else f"the fixed part {formula.fixed}"
-    ]  # fmt: skip
+    problem, formula = model.problem, model.design.formula
+    only = formula.fixed == "1"
+    parts = ["an intercept only as fixed part" if only else f"the fixed part {formula.fixed}"]
     parts += [f"the offset {offset}" for offset in formula.offsets]
     if problem.design.has_offset and not formula.offsets:
         parts.append("an offset")
-    parts += [_random_part(term) for term in problem.design.random]
+    parts += [
+        f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
+        for term in problem.design.random
+    ]
     if problem.dispersion is not None:
         parts.append(f"a log dispersion linear in {problem.dispersion.text}")
     if problem.zero is not None:
         of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
         parts.append(f"a probability of extra zeros{of}")
-    name = _DISTRIBUTIONS.get(model.family.name, model.family.name)
-    subject = (
-        f"A linear {kind} (normal distribution, identity link)" if model.is_linear
-        else f"A generalized linear {kind} ({name} distribution, {model.link.name} link)"
-    )  # fmt: skip
+    subject = f"A {model.kind} ({model.family.title} distribution, {model.link.name} link)"
     return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
 
@@ -133,15 +119,11 @@ def _joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _random_part(term) -> str:
-    return f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
-
-
 def _method_sentence(model: Fit) -> str:
-    nodes = re.fullmatch(r"AGQ\((\d+)\)", model.method)
-    how = _METHODS.get(model.method, f"by {model.method}") if nodes is None else (
-        f"by maximum likelihood with adaptive Gauss-Hermite quadrature ({nodes.group(1)} nodes)"
-    )  # fmt: skip
+    how = _METHODS.get(model.method, f"by {model.method}")
+    if model.method.startswith("AGQ"):
+        nodes = f"({model.problem.nagq} nodes)"
+        how = f"by maximum likelihood with adaptive Gauss-Hermite quadrature {nodes}"
     dropped = f" ({plural(model.n_dropped, 'row')} with missing values left out)"
     rows = plural(model.nobs, "row") + (dropped if model.n_dropped else "")
     return f"It was estimated from {rows} {how}."
@@ -151,37 +133,28 @@ def _method_sentence(model: Fit) -> str:
 
 
 def _scale(model: Fit) -> str:
-    link = model.link
-    return "the scale of y" if link.name == "identity" else f"the {link.scale} scale"
-
-
-def _ratio_name(model: Fit) -> str | None:
-    """What the exponential of a coefficient is, if anything."""
-    if model.link.name == "log":
-        return "rate ratio" if model.family.counts else "ratio of means"
-    return _RATIOS.get(model.link.name)
+    return "the scale of y" if model.link.is_identity else f"the {model.link.scale} scale"
 
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
     rows = tidy(model, level)
     percent = f"{100 * level:g} % Wald confidence intervals"
-    ratio = _ratio_name(model)
+    ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = [], [], []
-    for column, (name, row) in zip(model.problem.design.columns, rows.iterrows(), strict=True):
+    for column, (name, row) in zip(model.design.columns, rows.iterrows(), strict=True):
         if column.is_intercept:
             sentences += _intercept_sentence(model, row, percent)
             continue
         text = _column_text(model, column)
         if text is None:
             plain.append(f"{name}: {_interval(row)}")
-        elif ratio is None:
+        elif not ratio:
             compared.append(f"{text}: {_interval(row)}")
         else:
             kind = f" (ratio of {ratio}s)" if len(column.factors) > 1 else ""
             compared.append(f"{text}{kind}: {_interval(row, np.exp)}")
     if compared:
-        head = _heading(model, ratio)
-        sentences.append(f"{head}, with {percent}: {'; '.join(compared)}.")
+        sentences.append(f"{_heading(model, ratio)}, with {percent}: {'; '.join(compared)}.")
     if plain:
         sentences.append(f"Coefficients on {_scale(model)}, with {percent}: {'; '.join(plain)}.")
     if compared and not _holds_on_average(model):
@@ -192,14 +165,14 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
     return sentences
 
 
-def _heading(model: Fit, ratio: str | None) -> str:
-    if ratio is not None:
+def _heading(model: Fit, ratio: str) -> str:
+    if ratio:
         zeros = model.problem.zero is not None
         name = ratio.replace("ratio", "ratios", 1).capitalize()
         return f"{name} of the counts that are not extra zeros" if zeros else name
-    if model.link.name != "identity":
+    if not model.link.is_identity:
         return f"Coefficients on the {model.link.name} scale"
-    factors = [factor for column in model.problem.design.columns for factor in column.factors]
+    factors = [factor for column in model.design.columns for factor in column.factors]
     kinds = ["Differences"] if any(isinstance(factor, Indicator) for factor in factors) else []
     kinds += ["slopes"] if any(isinstance(factor, Numeric) for factor in factors) else []
     return " and ".join(kinds).capitalize()
@@ -207,8 +180,8 @@ def _heading(model: Fit, ratio: str | None) -> str:
 
 def _holds_on_average(model: Fit) -> bool:
     """Whether a coefficient means the same given the random effects and averaged over them."""
-    slopes = any(term.names != ("Intercept",) for term in model.problem.design.random)
-    collapsible = model.link.name == "identity" or (model.link.name == "log" and not slopes)
+    slopes = any(term.names != ("Intercept",) for term in model.design.random)
+    collapsible = model.link.is_identity or (model.link.is_log and not slopes)
     return collapsible or not model.n_groups
 
 
@@ -228,7 +201,7 @@ def _column_text(model: Fit, column: ModelColumn) -> str | None:
 
 
 def _has_intercept(model: Fit) -> bool:
-    return any(column.is_intercept for column in model.problem.design.columns)
+    return any(column.is_intercept for column in model.design.columns)
 
 
 def _factor_text(factor: Factor) -> str | None:
@@ -243,7 +216,7 @@ def _factor_text(factor: Factor) -> str | None:
 def _held_by_interactions(model: Fit, column: ModelColumn) -> list[str] | None:
     """Where the other variables of interactions with this column are for its coefficient."""
     own, held = set(column.variables), {}
-    for other in model.problem.design.columns:
+    for other in model.design.columns:
         if own < set(other.variables):
             held |= {factor.variable: factor for factor in other.factors}
     zeros = [_zero_of(factor) for variable, factor in held.items() if variable not in own]
@@ -261,13 +234,13 @@ def _zero_of(factor: Factor) -> str | None:
 
 
 def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
-    columns = model.problem.design.columns
+    columns = model.design.columns
     factors = {factor.variable: factor for column in columns for factor in column.factors}
     zeros = [_zero_of(factor) for factor in factors.values()]
     beyond = any(not _has_zero(model, factor) for factor in factors.values())
     if None in zeros or beyond or model.problem.zero is not None:
         return []
-    if model.problem.design.has_offset:
+    if model.design.has_offset:
         zeros.append("offset 0")
     where = f"At {_joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
@@ -280,7 +253,7 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
 
 def _has_zero(model: Fit, factor: Factor) -> bool:
     """Whether 0 lies in the observed range of a covariate, so that its mean is no extrapolation."""
-    design = model.problem.design
+    design = model.design
     alone = [column.factors == (factor,) for column in design.columns]
     if not any(alone):
         return True
@@ -292,12 +265,9 @@ def _interval(row: pd.Series, scale=np.asarray) -> str:
     """Estimate, interval, test: ``"0.37 (0.20 to 0.68; z = -3.24, p = 0.0012)"``."""
     values = [float(scale(row[name])) for name in ("estimate", "conf_low", "conf_high")]
     estimate, low, high = _rounded(*values)
-    df = row["df"]
-    statistic = f"t({fixed(df, 1)})" if np.isfinite(df) else "z"
-    return (
-        f"{estimate} ({low} to {high}; {statistic} = {fixed(row['statistic'], 2)}, "
-        f"{_p(row['p_value'])})"
-    )
+    name = f"t({fixed(row['df'], 1)})" if np.isfinite(row["df"]) else "z"
+    test = f"{name} = {fixed(row['statistic'], 2)}, {_p(row['p_value'])}"
+    return f"{estimate} ({low} to {high}; {test})"
 
 
 def _rounded(estimate: float, low: float, high: float) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.coefficients import tidy
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parameters import tidy
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
 from glmmtools.shared.text import plural
@@ -15,9 +15,11 @@ from glmmtools.shared.text import plural
 def summary_content(model: Fit) -> Content:
     """What the summary of a fit shows."""
     criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
+    success = model.design.response.success
+    note = f"; a success is {success!r}" if success is not None else ""
     facts = [
         ("formula", model.formula),
-        ("distribution", f"{model.family.name}, {model.link.name} link{_success_note(model)}"),
+        ("distribution", f"{model.family.name}, {model.link.name} link{note}"),
         ("method", f"{model.method} (engine {model.engine})"),
         ("data", _data_line(model)),
         (
@@ -29,29 +31,17 @@ def summary_content(model: Fit) -> Content:
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
-    extra = model.further_dispersion
-    if len(extra):
-        facts.append(
-            ("dispersion", ", ".join(f"{name} {number(value)}" for name, value in extra.items()))
-        )
+    dispersion = [f"{name} {number(value)}" for name, value in model.further_dispersion.items()]
+    if dispersion:
+        facts.append(("dispersion", ", ".join(dispersion)))
     if len(model.params):
         link = model.link
-        scale = "in units of y" if link.name == "identity" else f"on the {link.scale} scale"
+        scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
     notes = [f"{type(message).__name__}: {message}" for message in model.messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
-    return Content(_title(model), facts, tables, notes)
-
-
-def _title(model: Fit) -> str:
-    kind = "Linear" if model.is_linear else "Generalized linear"
-    return kind + (" mixed model" if model.n_groups else " model")
-
-
-def _success_note(model: Fit) -> str:
-    success = model.problem.design.response.success
-    return f"; a success is {success!r}" if success is not None else ""
+    return Content(model.kind.capitalize(), facts, tables, notes)
 
 
 def _data_line(model: Fit) -> str:
@@ -88,10 +78,7 @@ def _decimals(std_errors: pd.Series) -> int:
 
 def glance(model: Fit) -> pd.DataFrame:
     """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence."""
-    row = {
-        "family": model.family.name, "link": model.link.name, "method": model.method,
-        "engine": model.engine, "nobs": model.nobs, "df_model": model.df_model,
-        "df_resid": model.df_resid, "llf": model.llf, "aic": model.aic, "bic": model.bic,
-        "converged": model.converged, "singular": model.singular,
-    }  # fmt: skip
+    names = ["method", "engine", "nobs", "df_model", "df_resid", "llf", "aic", "bic"]
+    row = {"family": model.family.name, "link": model.link.name}
+    row |= {name: getattr(model, name) for name in [*names, "converged", "singular"]}
     return pd.DataFrame([row])

@@ -10,15 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.residuals.tests import QUARTILES, spline_columns
-from glmmtools.shared.style import (
-    DATA,
-    INK,
-    REFERENCE,
-    label_axes,
-    legend_outside,
-    new_panels,
-    series,
-)
+from glmmtools.shared import style
 from glmmtools.shared.text import plural
 
 if TYPE_CHECKING:
@@ -61,7 +53,7 @@ def plot_residuals(
     >>> right.get_ylabel()
     'residual'
     """
-    panels = new_panels(1, 2, (9.0, 4.0))[0] if axes is None else np.ravel(np.asarray(axes))
+    panels = style.new_panels(1, 2, (9.0, 4.0))[0] if axes is None else np.ravel(np.asarray(axes))
     if len(panels) != 2:
         raise ValueError(f"axes must be two Axes; got {len(panels)}")
     _draw_quantiles(panels[0], residuals)
@@ -71,11 +63,10 @@ def plot_residuals(
 
 def _draw_quantiles(ax: Axes, residuals: pd.Series) -> None:
     n = len(residuals)
-    ax.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1, zorder=0)
-    ax.plot(
-        (np.arange(n) + 0.5) / n, np.sort(residuals), "o", color=INK, markersize=3, )  # fmt: skip
+    ax.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=1, zorder=0)
+    ax.plot((np.arange(n) + 0.5) / n, np.sort(residuals), "o", color=style.INK, markersize=3)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    label_axes(ax, "expected (uniform)", "residual", "Residuals against uniform")
+    style.label_axes(ax, "expected (uniform)", "residual", "Residuals against uniform")
 
 
 def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) -> None:
@@ -83,10 +74,10 @@ def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) 
     spread = np.ptp(rank)
     x = (rank - rank.min()) / spread if spread > 0 else np.full(len(rank), 0.5)
     for quartile in QUARTILES:
-        ax.axhline(quartile, color=REFERENCE, linewidth=1, zorder=0)
-    ax.plot(x, residuals, "o", color=DATA, markersize=3, alpha=0.6)
+        style.reference_line(ax, y=quartile)
+    ax.plot(x, residuals, "o", color=style.DATA, markersize=3, alpha=0.6)
     for number, quartile in reversed(tuple(enumerate(QUARTILES))):  # as they lie, highest first
-        color, marker, linestyle = series(number)
+        color, marker, linestyle = style.series(number)
         at, height = _quantile_curve(x, residuals.to_numpy(), quartile)
         ax.plot(
             at, height, linestyle=linestyle, color=color, linewidth=2,
@@ -95,8 +86,10 @@ def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) 
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     values = fitted.round(10).nunique()
     few = f" ({plural(values, 'value')})" if values < _FEW_VALUES else ""
-    label_axes(ax, f"population prediction, ranks{few}", "residual", "Quartiles by prediction")
-    legend_outside(ax, "quartile")
+    style.label_axes(
+        ax, f"population prediction, ranks{few}", "residual", "Quartiles by prediction"
+    )
+    style.legend_outside(ax, "quartile")
 
 
 def _quantile_curve(x: np.ndarray, y: np.ndarray, quartile: float) -> tuple:
@@ -112,5 +105,4 @@ def _quantile_curve(x: np.ndarray, y: np.ndarray, quartile: float) -> tuple:
         # the algorithm may circle around the optimum of a few points; the curve is as good
         warnings.simplefilter("ignore", IterationLimitWarning)
         fit = QuantReg(y, spline_columns(x)).fit(quartile)
-    height = spline_columns(grid) @ fit.params
-    return grid, np.clip(height, 0, 1)
+    return grid, np.clip(spline_columns(grid) @ fit.params, 0, 1)

@@ -69,7 +69,7 @@ class Rows:
 def observed_rows(model: Fit) -> Rows:
     """The responses of the fit, at the fitted linear predictor."""
     mu = model.family.clipped_mean(model.linear_predictor.to_numpy(), model.link)
-    y, extra_zero = model.problem.design.y, model.extra_zero_probability()
+    y, extra_zero = model.design.y, model.extra_zero_probability()
     return Rows(model.family, y, mu, model.row_parameters, extra_zero)
 
 

@@ -7,7 +7,7 @@ random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model
 The parameters and random effects were estimated from the same responses, which pulls the residuals
 towards the middle and makes those of one group cancel. So the tests do not compare them with
 independent uniform numbers, but with the residuals of other data sets that the model has made, new
-random effects and all, and to which it has been refitted (`refit`): a parametric bootstrap.
+random effects and all, and to which it has been refitted: a parametric bootstrap.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from scipy import special
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
-from glmmtools.residuals.columns import name_of, values_by_row
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
-from glmmtools.residuals.tests import (  # fmt: skip
+from glmmtools.residuals.tests import (
     ResidualTest,
     cramer_von_mises,
     ks_distance,
+    name_of,
     p_in_words,
     p_value,
     rank_score_statistic,
     smooth_basis,
+    values_by_row,
 )
 
 if TYPE_CHECKING:
@@ -105,13 +106,12 @@ class SimulatedResiduals:
 
     def __init__(self, model: Fit, n: int, seed: int, conditional: bool):
         self.model, self.n, self.conditional = model, n, conditional
-        self._at_modes = conditional or not model.problem.design.random
+        self._at_modes = conditional or not model.design.random
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
-        y = model.problem.design.y
-        below = np.sum(self.simulations < y, axis=0)
-        tied = np.sum(self.simulations == y, axis=0)
+        below = np.sum(self.simulations < model.design.y, axis=0)
+        tied = np.sum(self.simulations == model.design.y, axis=0)
         values = (below + rng.uniform(size=model.nobs) * (1 + tied)) / (n + 1)
         values = np.clip(values, 1e-12, 1 - 1e-12)
         self.residuals = model.by_row(values, "residual")
@@ -135,16 +135,14 @@ class SimulatedResiduals:
         if self._at_modes:
             lower, upper = self._refits.bounds
             rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
-            null = (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
         else:
             order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
             rank = np.argsort(order, axis=0)
-            null = (rank + rng.uniform(1e-9, 1 - 1e-9, size=rank.shape)) / self.n
-        return self.residuals.to_numpy(), null
+        ranks = self.n + 1 if self._at_modes else self.n
+        return self.residuals.to_numpy(), (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / ranks
 
     def _refuse_0_1(self, what: str) -> None:
-        trials = self.model.problem.trials.get("trials")
-        if trials is not None and np.all(trials == 1):
+        if self.model.family.takes_trials and np.all(self.model.trials_by_row == 1):
             raise ValueError(
                 f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
                 "of a group to successes out of trials, or use test_curves and test_groups"
@@ -187,12 +185,12 @@ class SimulatedResiduals:
         self._refuse_0_1("variance")
         if self._at_modes:
             observed, refits = observed_rows(self.model), self._refits
-            if self.model.family.name in ("normal", "t"):
+            if self.model.family.location_scale:
                 # these have been fitted to just this: the ratio would only show how precisely
                 refits = replace(refits, shape=observed.shape)
             scaled = observed.pearson(), refits.pearson()
         else:
-            pool = np.vstack([self.model.problem.design.y, self.simulations])
+            pool = np.vstack([self.model.design.y, self.simulations])
             sd = pool.std(axis=0)
             pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
             scaled = pool[0], pool[1:]
@@ -212,7 +210,7 @@ class SimulatedResiduals:
         effect is the observed over the expected count. The test is one-sided and, being of
         a small count, conservative: size 0.00 to 0.03 at the 5 % level.
         """
-        y, simulations = self.model.problem.design.y, self.simulations
+        y, simulations = self.model.design.y, self.simulations
         count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
         if not self.model.family.discrete:
             probability = 2 / (self.n + 1)
@@ -256,7 +254,7 @@ class SimulatedResiduals:
                 f"test_zeros is for counts and successes; a {self.model.family.name} response "
                 "is never exactly zero"
             )
-        observed = float(np.sum(self.model.problem.design.y == 0))
+        observed = float(np.sum(self.model.design.y == 0))
         if self._at_modes:
             refits, surplus = self._refits, observed_rows(self.model).zero_probability().sum()
             null = surplus + np.sum((refits.y == 0) - refits.zero_probability(), axis=1)
@@ -300,9 +298,7 @@ class SimulatedResiduals:
             raise ValueError(f"{name} is the same in every row{hint}")
         basis = smooth_basis(values)
         observed, null = (rank_score_statistic(u, basis) for u in self._uniform)
-        effect, usual = (
-            np.ptp((u - 0.5) @ basis @ basis.T, axis=-1) for u in self._uniform
-        )  # fmt: skip
+        effect, usual = (np.ptp((u - 0.5) @ basis @ basis.T, axis=-1) for u in self._uniform)
         p = p_value(observed, null)
         reading = (
             f"the mean residual moves by {effect:.2f} over {name}; "
@@ -333,17 +329,14 @@ class SimulatedResiduals:
             np.stack([cramer_von_mises(u[..., codes == k]) for k in range(len(levels))], axis=-1)
             for u in self._uniform
         )
-        largest = null.max(axis=1)
-        u = self._uniform[0]
-        table = pd.DataFrame(
-            {
-                "n": np.bincount(codes),
-                "mean": np.bincount(codes, weights=u) / np.bincount(codes),
-                "statistic": observed,
-                "p_value": [p_value(distance, largest) for distance in observed],
-            },
-            index=pd.Index(levels, name=name_of(column, "level")),
-        )
+        largest, counts = null.max(axis=1), np.bincount(codes)
+        columns = {
+            "n": counts,
+            "mean": np.bincount(codes, weights=self._uniform[0]) / counts,
+            "statistic": observed,
+            "p_value": [p_value(distance, largest) for distance in observed],
+        }
+        table = pd.DataFrame(columns, index=pd.Index(levels, name=name_of(column, "level")))
         worst = table["statistic"].idxmax()
         effect = table.loc[worst, "mean"] - 0.5
         p = p_value(observed.sum(), null.sum(axis=1))
@@ -421,13 +414,10 @@ class SimulatedResiduals:
         return plot_residuals(self.residuals, self.fitted, axes)
 
     def __repr__(self) -> str:
-        level = "conditional on" if self.conditional else "with new"
-        lines = [f"{self.n} simulations {level} random effects"] if self.model.n_groups else [
-            f"{self.n} simulations"
-        ]  # fmt: skip
-        for test in (
-            self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros
-        ):  # fmt: skip
+        which = f" {'conditional on' if self.conditional else 'with new'} random effects"
+        lines = [f"{self.n} simulations{which if self.model.n_groups else ''}"]
+        tests = self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros
+        for test in tests:
             # a test that does not apply to the family is left out
             with contextlib.suppress(ValueError):
                 result = test()

@@ -1,13 +1,16 @@
-"""`ResidualTest`, and the statistics of simulated residuals, of arrays of shape (…, nobs)."""
+"""What tests of simulated residuals share: their result, what they compare, their statistics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.fit import Fit
 from glmmtools.shared.shown import html_facts
+from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
 QUARTILES = (0.25, 0.5, 0.75)
@@ -50,11 +53,48 @@ class ResidualTest:
         )
 
     def _repr_html_(self) -> str:
-        facts = [
-            (name, f"{getattr(self, name):.4f}") for name in ("statistic", "effect", "p_value")
-        ]
-        title = f"{self.name}: {self.reading}"
-        return html_facts(title, [*facts, ("simulations", str(self.n))], style="")
+        numbers = ("statistic", "effect", "p_value")
+        facts = [(name, f"{getattr(self, name):.4f}") for name in numbers]
+        facts.append(("simulations", str(self.n)))
+        return html_facts(f"{self.name}: {self.reading}", facts, style="")
+
+
+def values_by_row(model: Fit, given: Any, argument: str) -> Array:
+    """A column of the data of the fit, by name, or the values given, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, not one value for each row, or a value is missing.
+    """
+    frame, index = model.design.frame, model.design.frame.index
+    if isinstance(given, str):
+        if given not in frame.columns:
+            raise ValueError(
+                f"{argument}: the model uses no column {given!r}{nearest(given, frame.columns)}"
+                f". It uses {listed(frame.columns)}; give any other column by its values, as "
+                f"{argument}=data[{given!r}]"
+            )
+        values = frame[given]
+    elif isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all():
+        values = given.loc[index]
+    else:
+        values = pd.Series(np.asarray(given))
+        if len(values) != len(index):
+            raise ValueError(
+                f"{argument} needs one value for each of the {len(index)} rows of the fit; "
+                f"got {len(values)}"
+            )
+    if values.isna().any():
+        raise ValueError(
+            f"{argument} has a missing value in row {index[values.isna().to_numpy()][0]}"
+        )
+    return values.to_numpy()
+
+
+def name_of(given: Any, otherwise: str) -> str:
+    """The name of a column or a Series; else `otherwise`."""
+    return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
 
 
 def p_value(observed: float, null: Array, two_sided: bool = False) -> float:
@@ -88,8 +128,7 @@ def smooth_basis(x: Array) -> Array:
         columns = np.eye(len(values))[codes]
     else:
         rank = pd.Series(x).rank().to_numpy()
-        position = (rank - rank.min()) / np.ptp(rank)
-        columns = spline_columns(position)
+        columns = spline_columns((rank - rank.min()) / np.ptp(rank))
     columns[:, 0] = 1.0
     return np.linalg.qr(columns)[0][:, 1:]
 

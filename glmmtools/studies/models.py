@@ -206,7 +206,7 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
         problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
     link = options.get("link", problem.link if family is source_family else None)
     reml = bool(options.get("reml", False))
-    if reml and family.name != "normal":
+    if reml and not family.has_residual_variance:
         raise ValueError(f"analysis: reml is for the normal family; this one is {family.name}")
     problem = replace(
         problem, link=family.check_link(link), reml=reml, nagq=int(options.get("nagq", 1))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from glmmtools.families.base import Family
+from glmmtools.families.continuous import Normal
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.bootstrap import lean
@@ -55,7 +56,7 @@ class Covered:
 
     def __call__(self, fit: FittedModel) -> dict[str, float]:
         table = fit.conf_int(self.level, method=self.method).reindex(self.names)
-        inside = (table["conf_low"] <= self.true) & (self.true <= table["conf_high"])
+        inside = self.true.between(table["conf_low"], table["conf_high"])
         return inside.astype(float).to_dict()
 
 
@@ -130,32 +131,29 @@ class Plan:
         }  # fmt: skip
         if isinstance(statistic, Covered):
             identity["level"] = statistic.level
-        cells = tuple(
+        cells = [
             Replicate(lean(drawing), (lean(analysis),), statistic)
             for drawing, analysis in zip(self.sources, self.analyses, strict=True)
-        )
+        ]
         items = [
             (cell, seed)
             for trial in np.random.SeedSequence(options.seed).spawn(options.n)
             for cell, seed in enumerate(trial.spawn(len(cells)))
         ]
         rows = run(
-            _Cells(cells), items, statistic.names, identity, options.n_jobs, options.path,
-            options.progress,
+            partial(_replicate, cells), items, statistic.names, identity, options.n_jobs,
+            options.path, options.progress,
         )  # fmt: skip
         for place, column in enumerate(self.grid[0]):
             rows.insert(place, column, [self.grid[cell][column] for cell, _ in items])
         return rows
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The replicates of all sizes."""
-
-    cells: tuple[Replicate, ...]
-
-    def __call__(self, item: tuple[int, np.random.SeedSequence]) -> dict[str, Any]:
-        return self.cells[item[0]](item[1])
+def _replicate(
+    cells: Sequence[Replicate], item: tuple[int, np.random.SeedSequence]
+) -> dict[str, Any]:
+    cell, seed = item
+    return cells[cell](seed)
 
 
 def plan_study(
@@ -169,7 +167,7 @@ def plan_study(
     else:
         if layout is None:
             raise ValueError("a formula needs the layout to simulate on: a frame of gt.designs")
-        source = source_from_formula(model, layout, family or "normal", options.truth)
+        source = source_from_formula(model, layout, family or Normal(), options.truth)
     along, within = options.along, options.within
     grid = size_grid(along, within, options.sizes)
     sources = [at_size(source, along, within, size) for size in grid]

@@ -126,7 +126,7 @@ def _resized(frame, column: str, size: int, units: Sequence[str], order: Array, 
     resized = frame.iloc[taken].reset_index(drop=True)
     for name in units:
         inside = frame.groupby(name, observed=True)[column].nunique().max() == 1
-        if (inside and not (series and name == column)) or (name == column and not series):
+        if inside and not (series and name == column):
             old = resized[name].astype(str)
             new = old.where(copies == 0, old + "." + pd.Series(copies + 1).astype(str))
             resized[name] = pd.Categorical(new, categories=list(dict.fromkeys(new)))

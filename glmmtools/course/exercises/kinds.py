@@ -3,7 +3,7 @@
 An exercise says how its right answer is computed and which wrong answers are usual:
 
     Number("05.1", solution=lambda: ..., decimals=3, because="...", hint="...",
-           slips=[(lambda: ..., "That is on the log-odds scale. ...")])
+           slips=lambda: {...: "That is on the log-odds scale. ..."})
     Choice("05.4", right="c", replies={"a": "No: ...", "b": "No: ...", "c": "Because ..."})
 
 Nothing is computed before an answer is checked. Hints never give the answer away.
@@ -12,14 +12,12 @@ Nothing is computed before an answer is checked. Hints never give the answer awa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
-
-Slip = tuple[Callable[[], float], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,8 @@ class Number(Exercise):
         What to say beside a right answer: the reason, in one or two sentences.
     hint : str
         What to say to a wrong answer that is none of the slips.
-    slips : sequence of (callable, str)
-        Usual wrong answers, computed, each with its hint.
+    slips : callable
+        Computes the usual wrong answers, each the key of its hint.
     """
 
     _: KW_ONLY
@@ -57,7 +55,7 @@ class Number(Exercise):
     decimals: int
     because: str
     hint: str
-    slips: Sequence[Slip] = field(default=())
+    slips: Callable[[], dict[float, str]] = dict
 
     @property
     def tolerance(self) -> float:
@@ -70,8 +68,7 @@ class Number(Exercise):
         right = float(self.solution())
         if abs(value - right) <= self.tolerance:
             return True, f"Right: {right:.{self.decimals}f}. {self.because}"
-        for wrong, hint in self.slips:
-            slip = float(wrong())
+        for slip, hint in self.slips().items():
             # a value 100 times too large, such as a percentage, is rounded 100 times more coarsely
             coarser = max(1.0, abs(slip) / max(abs(right), self.tolerance))
             if abs(value - slip) <= max(self.tolerance * coarser, 0.01 * abs(slip)):

@@ -15,17 +15,12 @@ EXERCISES = (
         decimals=0,
         because="One row is one herd in one period, and a few herd-periods were lost.",
         hint="len(herds) counts the rows of a table.",
-        slips=[
-            (
-                lambda: _herds()["herd"].nunique() * _herds()["period"].nunique(),
-                "That is herds times periods: the rows planned. Count those that are there.",
-            ),
-            (lambda: _herds().shape[1], "That is the number of columns; the rows are asked for."),
-            (lambda: _herds().size, "That is rows times columns: every cell of the table."),
-            (
-                lambda: _herds()["herd"].nunique(),
-                "That is the number of herds. Most have several rows.",
-            ),
-        ],
+        slips=lambda: {
+            _herds()["herd"].nunique() * _herds()["period"].nunique(): "That is herds times "
+            "periods: the rows planned. Count those that are there.",
+            _herds().shape[1]: "That is the number of columns; the rows are asked for.",
+            _herds().size: "That is rows times columns: every cell of the table.",
+            _herds()["herd"].nunique(): "That is the number of herds. Most have several rows.",
+        },
     ),
 )

@@ -1,22 +1,21 @@
 """Exercises of lesson 01, Go from linear mixed models to GLMMs."""
 
-from functools import cache
-
 import numpy as np
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 SD_BLOCKS, SD_ERROR = 3.0, 2.0  # of exercise 01.2
+BATCH = " + (1 | recipe:replicate)"
 HERD_U, HERD_SIZE = 0.5, 20  # of exercise 01.4
+ETA = ("Intercept", "period[T.2]")
 
 
-@cache
 def _cake(random: str = "", reml: bool = True) -> FittedModel:
     formula = f"angle ~ recipe + temperature{random}"
-    return fit(formula, load_data("cake"), reml=reml and bool(random))
+    return fit_to("cake", formula, reml=reml and bool(random))
 
 
 def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> float:
@@ -24,19 +23,10 @@ def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> fl
     return _cake(random, reml).bse[term] / _cake().bse[term]
 
 
-BATCH = " + (1 | recipe:replicate)"
-
-
-@cache
-def _herds_model() -> FittedModel:
-    return fit("prop(incidence, size) ~ period + (1 | herd)", load_data("herds"), "binomial")
-
-
 def _herd_eta(*terms: str, u: float = HERD_U) -> float:
-    return float(_herds_model().params[list(terms)].sum()) + u
+    model = fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+    return float(model.params[list(terms)].sum()) + u
 
-
-ETA = ("Intercept", "period[T.2]")
 
 EXERCISES = (
     Choice(
@@ -61,40 +51,20 @@ EXERCISES = (
         "that of two errors, however much the blocks differ. That is what blocks are for.",
         hint="Add the variances of the two plots, subtract twice their covariance, and take the "
         "square root.",
-        slips=[
-            (
-                lambda: np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)),
-                "That is for two plots of different blocks. Plots of one block have a covariance.",
-            ),
-            (
-                lambda: np.sqrt(SD_BLOCKS**2 + 2 * SD_ERROR**2),
-                "You subtracted the covariance once. Look at the formula again.",
-            ),
-            (
-                lambda: 0.0,
-                "The expected difference may be zero, but each plot has an error of its own.",
-            ),
-            (
-                lambda: 2 * SD_ERROR**2,
-                "That is the variance of the difference. Take its square root.",
-            ),
-            (
-                lambda: 2 * SD_ERROR,
-                "Standard deviations do not add up; variances of independent errors do.",
-            ),
-            (
-                lambda: SD_ERROR,
-                "That is the standard deviation of one error. Two plots have two errors.",
-            ),
-            (
-                lambda: np.sqrt(SD_BLOCKS**2 + SD_ERROR**2),
-                "That is the standard deviation of one plot. A difference holds two of them.",
-            ),
-            (
-                lambda: np.sqrt(2) * SD_BLOCKS,
-                "That is the spread of the blocks. Both plots lie in the same block: what differs?",
-            ),
-        ],
+        slips=lambda: {
+            np.sqrt(2 * (SD_BLOCKS**2 + SD_ERROR**2)): "That is for two plots of different blocks. "
+            "Plots of one block have a covariance.",
+            np.sqrt(SD_BLOCKS**2 + 2 * SD_ERROR**2): "You subtracted the covariance once. Look at "
+            "the formula again.",
+            0.0: "The expected difference may be zero, but each plot has an error of its own.",
+            2 * SD_ERROR**2: "That is the variance of the difference. Take its square root.",
+            2 * SD_ERROR: "Standard deviations do not add up; variances of independent errors do.",
+            SD_ERROR: "That is the standard deviation of one error. Two plots have two errors.",
+            np.sqrt(SD_BLOCKS**2 + SD_ERROR**2): "That is the standard deviation of one plot. A "
+            "difference holds two of them.",
+            np.sqrt(2) * SD_BLOCKS: "That is the spread of the blocks. Both plots lie in the same "
+            "block: what differs?",
+        },
     ),
     Number(
         "01.3",
@@ -104,39 +74,21 @@ EXERCISES = (
         "independent cakes and claims far too much.",
         hint="The batch is recipe × replicate; divide the LMM's standard error of recipe[T.C] by "
         "that of OLS.",
-        slips=[
-            (
-                lambda: _cake_ratio(" + (1 | replicate)"),
-                "You grouped by replicate. Replicate 1 of recipe A and replicate 1 of recipe C are "
-                "two batches; the batch is recipe:replicate.",
-            ),
-            (
-                lambda: _cake_ratio(" + (1 | replicate/recipe)"),
-                "That makes a block of the batches that have the same number. Here we assume that "
-                "they have nothing in common.",
-            ),
-            (
-                lambda: 1 / _cake_ratio(BATCH),
-                "That is OLS divided by LMM; the other way round is asked for.",
-            ),
-            (
-                lambda: _cake_ratio(BATCH, "temperature"),
-                "That is the ratio for temperature, which varies within batches. Look at "
-                "recipe[T.C].",
-            ),
-            (
-                lambda: _cake_ratio(BATCH) ** 2,
-                "That is the ratio of the variances. Standard errors are asked for.",
-            ),
-            (
-                lambda: _cake_ratio(BATCH, reml=False),
-                "That is the fit by maximum likelihood; the task asks for `reml=True`.",
-            ),
-            (
-                lambda: _cake(BATCH).bse["recipe[T.C]"],
-                "That is the standard error of the LMM. Divide it by that of OLS.",
-            ),
-        ],
+        slips=lambda: {
+            _cake_ratio(" + (1 | replicate)"): "You grouped by replicate. Replicate 1 of recipe A "
+            "and replicate 1 of recipe C are two batches; the batch is recipe:replicate.",
+            _cake_ratio(" + (1 | replicate/recipe)"): "That makes a block of the batches that have "
+            "the same number. Here we assume that they have nothing in common.",
+            1 / _cake_ratio(BATCH): "That is OLS divided by LMM; the other way round is asked for.",
+            _cake_ratio(BATCH, "temperature"): "That is the ratio for temperature, which varies "
+            "within batches. Look at recipe[T.C].",
+            _cake_ratio(BATCH) ** 2: "That is the ratio of the variances. Standard errors are "
+            "asked for.",
+            _cake_ratio(BATCH, reml=False): "That is the fit by maximum likelihood; the task asks "
+            "for `reml=True`.",
+            _cake(BATCH).bse["recipe[T.C]"]: "That is the standard error of the LMM. Divide it by "
+            "that of OLS.",
+        },
     ),
     Number(
         "01.4",
@@ -146,41 +98,22 @@ EXERCISES = (
         "probability μ, and of N animals N μ are expected to be new cases.",
         hint="Add the intercept, the coefficient of period 2 and u; apply the inverse link; "
         "multiply by the number of animals.",
-        slips=[
-            (
-                lambda: expit(_herd_eta(*ETA)),
-                "That is the probability for one animal. The herd has more than one.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta(*ETA, u=0)),
-                "u is missing: that is a herd with u = 0.",
-            ),
-            (
-                lambda: HERD_SIZE * (expit(_herd_eta(*ETA, u=0)) + HERD_U),
-                "You added u to a probability. It belongs into the linear predictor, before the "
-                "inverse link.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta("Intercept")),
-                "That is period 1, the base level. Period 2 has a coefficient of its own.",
-            ),
-            (
-                lambda: HERD_SIZE * expit(_herd_eta("period[T.2]")),
-                "The intercept is missing: every period starts from it.",
-            ),
-            (
-                lambda: HERD_SIZE * np.exp(_herd_eta(*ETA)),
-                "You took exp, which gives odds. The inverse of the logit is 1/(1 + exp(−η)).",
-            ),
-            (
-                lambda: _herd_eta(*ETA),
-                "That is η, on the log-odds scale. Apply the inverse link.",
-            ),
-            (
-                lambda: HERD_SIZE * _herd_eta(*ETA),
-                "You multiplied η. First the inverse link, then the number of animals.",
-            ),
-        ],
+        slips=lambda: {
+            expit(_herd_eta(*ETA)): "That is the probability for one animal. The herd has more "
+            "than one.",
+            HERD_SIZE * expit(_herd_eta(*ETA, u=0)): "u is missing: that is a herd with u = 0.",
+            HERD_SIZE * (expit(_herd_eta(*ETA, u=0)) + HERD_U): "You added u to a probability. It "
+            "belongs into the linear predictor, before the inverse link.",
+            HERD_SIZE * expit(_herd_eta("Intercept")): "That is period 1, the base level. Period 2 "
+            "has a coefficient of its own.",
+            HERD_SIZE * expit(_herd_eta("period[T.2]")): "The intercept is missing: every period "
+            "starts from it.",
+            HERD_SIZE * np.exp(_herd_eta(*ETA)): "You took exp, which gives odds. The inverse of "
+            "the logit is 1/(1 + exp(−η)).",
+            _herd_eta(*ETA): "That is η, on the log-odds scale. Apply the inverse link.",
+            HERD_SIZE * _herd_eta(*ETA): "You multiplied η. First the inverse link, then the "
+            "number of animals.",
+        },
     ),
     Choice(
         "01.5",

@@ -1,13 +1,10 @@
 """Exercises of lesson 02, Choose a link function."""
 
-from functools import cache
-
 import numpy as np
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 
 FARM = 0.5  # u of exercise 02.1
 LOG_MEAN, LOG_SD = 2.0, 0.6  # of exercise 02.4
@@ -18,17 +15,13 @@ def _lame(winters: int, u: float = FARM) -> float:
     return -2 + 0.8 * winters + u
 
 
-CLIPPED = "clipping[T.clipped]"
-
-
-@cache
-def _fruits_model(family: str = "negative_binomial") -> FittedModel:
+def _fruits(term: str, family: str = "negative_binomial") -> float:
     formula = "fruits ~ nutrient + clipping + rack + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), family)
+    return fit_to("arabidopsis", formula, family).params[term]
 
 
-def _clipping() -> float:
-    return _fruits_model().params[CLIPPED]
+def _clipping(family: str = "negative_binomial") -> float:
+    return _fruits("clipping[T.clipped]", family)
 
 
 EXERCISES = (
@@ -40,46 +33,26 @@ EXERCISES = (
         "another number of winters the same slope gives another step.",
         hint="Compute η for one winter and for two, with u; apply the inverse link to each; take "
         "the difference.",
-        slips=[
-            (
-                lambda: _lame(2) - _lame(1),
-                "That is the step in the log-odds. The step in the probability is asked for.",
-            ),
-            (
-                lambda: expit(_lame(2) - _lame(1)),
-                "You applied the inverse link to the slope. Apply it to each η, then subtract.",
-            ),
-            (
-                lambda: 0.8 / 4,
-                "A quarter of the slope is the most that a step can be, about μ = 0.5. Compute the "
-                "two probabilities.",
-            ),
-            (
-                lambda: expit(_lame(2, u=0)) - expit(_lame(1, u=0)),
-                "That is a farm with u = 0. This one has a u of its own, and it belongs into η.",
-            ),
-            (
-                lambda: expit(_lame(2)) / expit(_lame(1)),
-                "That is the ratio of the probabilities. A difference is asked for.",
-            ),
-            (
-                lambda: np.exp(_lame(2) - _lame(1)),
-                "That is the odds ratio. A difference of probabilities is asked for.",
-            ),
-            (
-                lambda: np.exp(_lame(2)) - np.exp(_lame(1)),
-                "That is a difference of odds. Odds are μ/(1 − μ), not probabilities.",
-            ),
-            (
-                lambda: expit(_lame(1)) - expit(_lame(0)),
-                "That is the step from none to one winter.",
-            ),
-            (lambda: expit(_lame(2)), "That is the probability after two winters."),
-            (
-                lambda: 100 * (expit(_lame(2)) - expit(_lame(1))),
-                "That is in percentage points; give a difference of probabilities.",
-            ),
-        ],
+        slips=lambda: {
+            _lame(2) - _lame(1): "That is the step in the log-odds. The step in the probability is "
+            "asked for.",
+            expit(_lame(2) - _lame(1)): "You applied the inverse link to the slope. Apply it to "
+            "each η, then subtract.",
+            0.8 / 4: "A quarter of the slope is the most that a step can be, about μ = 0.5. "
+            "Compute the two probabilities.",
+            expit(_lame(2, u=0)) - expit(_lame(1, u=0)): "That is a farm with u = 0. This one has "
+            "a u of its own, and it belongs into η.",
+            expit(_lame(2)) / expit(_lame(1)): "That is the ratio of the probabilities. A "
+            "difference is asked for.",
+            np.exp(_lame(2) - _lame(1)): "That is the odds ratio. A difference of probabilities is "
+            "asked for.",
+            np.exp(_lame(2)) - np.exp(_lame(1)): "That is a difference of odds. Odds are μ/(1 − "
+            "μ), not probabilities.",
+            expit(_lame(1)) - expit(_lame(0)): "That is the step from none to one winter.",
+            expit(_lame(2)): "That is the probability after two winters.",
+            100 * (expit(_lame(2)) - expit(_lame(1))): "That is in percentage points; give a "
+            "difference of probabilities.",
+        },
     ),
     Choice(
         "02.2",
@@ -102,49 +75,25 @@ EXERCISES = (
         "plants of one genotype with the same nutrient and rack.",
         hint="Fit the model, take the coefficient of clipping, and bring it from the log scale to "
         "a factor.",
-        slips=[
-            (_clipping, "That is the coefficient on the log scale. Its exponential is the factor."),
-            (
-                lambda: np.exp(-_clipping()),
-                "That is the factor by which not clipping multiplies; clipping is asked for.",
-            ),
-            (
-                lambda: 1 + _clipping(),
-                "1 + β is only a rough value of exp(β), for β near 0. Take the exponential.",
-            ),
-            (
-                lambda: np.exp(_clipping()) - 1,
-                "That is the relative change. The factor is asked for.",
-            ),
-            (
-                lambda: 1 - np.exp(_clipping()),
-                "That is the share of fruits lost. The factor is what remains.",
-            ),
-            (
-                lambda: 100 * (np.exp(_clipping()) - 1),
-                "That is the change in per cent. The factor is asked for.",
-            ),
-            (
-                lambda: 100 * (1 - np.exp(_clipping())),
-                "That is the loss in per cent. The factor is what remains.",
-            ),
-            (
-                lambda: np.exp(_fruits_model("poisson").params[CLIPPED]),
-                "That is the Poisson model's. Take the negative binomial.",
-            ),
-            (
-                lambda: np.exp(_fruits_model("nbinom1").params[CLIPPED]),
-                "That is NB1's; take the family negative_binomial.",
-            ),
-            (
-                lambda: expit(_clipping()),
-                "You took the inverse of the logit; this model has a log link.",
-            ),
-            (
-                lambda: np.exp(_fruits_model().params["nutrient[T.8]"]),
-                "That is the factor of the nutrients.",
-            ),
-        ],
+        slips=lambda: {
+            _clipping(): "That is the coefficient on the log scale. Its exponential is the factor.",
+            np.exp(-_clipping()): "That is the factor by which not clipping multiplies; clipping "
+            "is asked for.",
+            1 + _clipping(): "1 + β is only a rough value of exp(β), for β near 0. Take the "
+            "exponential.",
+            np.exp(_clipping()) - 1: "That is the relative change. The factor is asked for.",
+            1 - np.exp(_clipping()): "That is the share of fruits lost. The factor is what "
+            "remains.",
+            100 * (np.exp(_clipping()) - 1): "That is the change in per cent. The factor is asked "
+            "for.",
+            100 * (1 - np.exp(_clipping())): "That is the loss in per cent. The factor is what "
+            "remains.",
+            np.exp(_clipping("poisson")): "That is the Poisson model's. Take the negative "
+            "binomial.",
+            np.exp(_clipping("nbinom1")): "That is NB1's; take the family negative_binomial.",
+            expit(_clipping()): "You took the inverse of the logit; this model has a log link.",
+            np.exp(_fruits("nutrient[T.8]")): "That is the factor of the nutrients.",
+        },
     ),
     Number(
         "02.4",
@@ -154,36 +103,19 @@ EXERCISES = (
         "median time.",
         hint="The mean of a lognormal variable lies above its median, by a factor that depends on "
         "the residual variance.",
-        slips=[
-            (
-                lambda: np.exp(LOG_MEAN),
-                "That is what she reported: the median. The mean of y is larger.",
-            ),
-            (
-                lambda: np.exp(LOG_MEAN + LOG_SD**2),
-                "You added the whole variance. Half of it belongs there.",
-            ),
-            (
-                lambda: np.exp(LOG_MEAN + LOG_SD / 2),
-                "You added half of the standard deviation. It takes half of the variance.",
-            ),
-            (
-                lambda: np.exp(LOG_MEAN + LOG_SD),
-                "That is one standard deviation above the median, not the mean.",
-            ),
-            (
-                lambda: np.exp(LOG_MEAN - LOG_SD**2 / 2),
-                "The sign: the mean of a skewed variable lies above its median.",
-            ),
-            (
-                lambda: LOG_MEAN + LOG_SD**2 / 2,
-                "That is still on the log scale. Take the exponential.",
-            ),
-            (
-                lambda: np.exp(LOG_MEAN) + LOG_SD**2 / 2,
-                "You added half of the variance after going back. Add it on the log scale.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(LOG_MEAN): "That is what she reported: the median. The mean of y is larger.",
+            np.exp(LOG_MEAN + LOG_SD**2): "You added the whole variance. Half of it belongs there.",
+            np.exp(LOG_MEAN + LOG_SD / 2): "You added half of the standard deviation. It takes "
+            "half of the variance.",
+            np.exp(LOG_MEAN + LOG_SD): "That is one standard deviation above the median, not the "
+            "mean.",
+            np.exp(LOG_MEAN - LOG_SD**2 / 2): "The sign: the mean of a skewed variable lies above "
+            "its median.",
+            LOG_MEAN + LOG_SD**2 / 2: "That is still on the log scale. Take the exponential.",
+            np.exp(LOG_MEAN) + LOG_SD**2 / 2: "You added half of the variance after going back. "
+            "Add it on the log scale.",
+        },
     ),
     Choice(
         "02.5",

@@ -11,16 +11,17 @@ from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.families.lookup import family
 
 NITRATE = {"mu": 20.0, "phi": 0.09}
-TICKS = {"mu": 6.0, "phi": 0.5}
+MU, PHI = 6.0, 0.5  # of the ticks
+P = 1 / (1 + PHI * MU)  # of SciPy's nbinom
 
 
 def _nitrate_variance() -> float:
     return float(family("gamma").variance(**NITRATE))
 
 
-def _no_ticks(name: str = "negative_binomial", **parameters: float) -> float:
+def _no_ticks(name: str = "negative_binomial", **phi: float) -> float:
     """The probability of a lamb without ticks."""
-    return float(family(name).distribution(**parameters).pmf(0))
+    return float(family(name).distribution(mu=MU, **phi).pmf(0))
 
 
 @cache
@@ -53,26 +54,17 @@ EXERCISES = (
         because="The variance is φμ², so the standard deviation is √φ times the mean: the "
         "coefficient of variation is the same at every mean.",
         hint="Take the variance from the card of the Gamma, then its square root.",
-        slips=[
-            (_nitrate_variance, "That is the variance. Take its square root."),
-            (
-                lambda: NITRATE["phi"] * NITRATE["mu"],
-                "That is φμ, SciPy's scale. The variance of a Gamma has the square of the mean.",
-            ),
-            (
-                lambda: np.sqrt(NITRATE["phi"] * NITRATE["mu"]),
-                "That is the square root of φμ. The variance of a Gamma has the square of the "
-                "mean.",
-            ),
-            (
-                lambda: np.sqrt(NITRATE["phi"]),
-                "That is the coefficient of variation, a share of the mean. Multiply by the mean.",
-            ),
-            (
-                lambda: np.sqrt(NITRATE["mu"]),
-                "That is the standard deviation of a Poisson. Here φ has a say.",
-            ),
-        ],
+        slips=lambda: {
+            _nitrate_variance(): "That is the variance. Take its square root.",
+            NITRATE["phi"] * NITRATE["mu"]: "That is φμ, SciPy's scale. The variance of a Gamma "
+            "has the square of the mean.",
+            np.sqrt(NITRATE["phi"] * NITRATE["mu"]): "That is the square root of φμ. The variance "
+            "of a Gamma has the square of the mean.",
+            np.sqrt(NITRATE["phi"]): "That is the coefficient of variation, a share of the mean. "
+            "Multiply by the mean.",
+            np.sqrt(NITRATE["mu"]): "That is the standard deviation of a Poisson. Here φ has a "
+            "say.",
+        },
     ),
     Choice(
         "03.2",
@@ -90,50 +82,26 @@ EXERCISES = (
     ),
     Number(
         "03.3",
-        solution=lambda: _no_ticks(**TICKS),
+        solution=lambda: _no_ticks(phi=PHI),
         decimals=3,
         because="With n = 1/φ and p = 1/(1 + φμ) the probability of a zero is p to the power n. A "
         "Poisson with the same mean would leave far fewer lambs clean.",
         hint="SciPy's nbinom wants n and p. Compute both from μ and φ as the card of "
         "negative_binomial says, then ask for pmf(0).",
-        slips=[
-            (
-                lambda: _no_ticks("poisson", mu=TICKS["mu"]),
-                "That is the Poisson with this mean. NB2 has more zeros.",
-            ),
-            (
-                lambda: stats.nbinom.pmf(0, TICKS["phi"], 1 / (1 + TICKS["phi"] * TICKS["mu"])),
-                "You gave φ as n. The card says n = 1/φ.",
-            ),
-            (
-                lambda: _no_ticks("nbinom1", **TICKS),
-                "That is NB1, whose n and p differ. Take the card of negative_binomial.",
-            ),
-            (
-                lambda: stats.nbinom.pmf(
-                    0,
-                    1 / TICKS["phi"],
-                    TICKS["phi"] * TICKS["mu"] / (1 + TICKS["phi"] * TICKS["mu"]),
-                ),
-                "You gave 1 − p in place of p. The card says p = 1/(1 + φμ).",
-            ),
-            (
-                lambda: stats.nbinom.pmf(0, TICKS["mu"], TICKS["phi"]),
-                "You gave μ and φ as n and p. Compute n and p from them, as the card says.",
-            ),
-            (
-                lambda: 1 / (1 + TICKS["phi"] * TICKS["mu"]),
-                "That is p. Give it to nbinom together with n, and ask for pmf(0).",
-            ),
-            (
-                lambda: 1 - _no_ticks(**TICKS),
-                "That is the share of lambs with ticks. Those without are asked for.",
-            ),
-            (
-                lambda: 100 * _no_ticks(**TICKS),
-                "That is in percent; give a share between 0 and 1.",
-            ),
-        ],
+        slips=lambda: {
+            _no_ticks("poisson"): "That is the Poisson with this mean. NB2 has more zeros.",
+            stats.nbinom.pmf(0, PHI, P): "You gave φ as n. The card says n = 1/φ.",
+            _no_ticks("nbinom1", phi=PHI): "That is NB1, whose n and p differ. Take the card of "
+            "negative_binomial.",
+            stats.nbinom.pmf(0, 1 / PHI, 1 - P): "You gave 1 − p in place of p. The card says p = "
+            "1/(1 + φμ).",
+            stats.nbinom.pmf(0, MU, PHI): "You gave μ and φ as n and p. Compute n and p from them, "
+            "as the card says.",
+            P: "That is p. Give it to nbinom together with n, and ask for pmf(0).",
+            1 - _no_ticks(phi=PHI): "That is the share of lambs with ticks. Those without are "
+            "asked for.",
+            100 * _no_ticks(phi=PHI): "That is in percent; give a share between 0 and 1.",
+        },
     ),
     Number(
         "03.4",
@@ -144,33 +112,20 @@ EXERCISES = (
         "1.",
         hint="Group the rows by week, take mean and variance of week_feed, then the logarithms "
         "of both; the mean is x.",
-        slips=[
-            (
-                lambda: _log_slope(_moments()) / 2,
-                "That is the slope of the log of the standard deviation. Use the variance.",
-            ),
-            (
-                lambda: _log_slope(_moments("so_far")),
-                "That is the slope of feed since the start. Use week_feed.",
-            ),
-            (
-                lambda: _slope(np.log(_moments()["var"]), np.log(_moments()["mean"])),
-                "You exchanged x and y: the mean belongs on the x axis.",
-            ),
-            (
-                lambda: _slope(_moments()["mean"], _moments()["var"]),
-                "That is the slope without logarithms. Take the log of mean and of variance.",
-            ),
-            (
-                lambda: np.polyfit(*np.log(_moments()).to_numpy().T, 1)[1],
-                "That is the intercept. np.polyfit returns the slope first.",
-            ),
-            (
-                lambda: _log_slope(_moments(above_zero=True)),
-                "You left out the rows that are not above zero. Here keep all; the next exercise "
-                "asks about them.",
-            ),
-        ],
+        slips=lambda: {
+            _log_slope(_moments()) / 2: "That is the slope of the log of the standard deviation. "
+            "Use the variance.",
+            _log_slope(_moments("so_far")): "That is the slope of feed since the start. Use "
+            "week_feed.",
+            _slope(np.log(_moments()["var"]), np.log(_moments()["mean"])): "You exchanged x and y: "
+            "the mean belongs on the x axis.",
+            _slope(_moments()["mean"], _moments()["var"]): "That is the slope without logarithms. "
+            "Take the log of mean and of variance.",
+            np.polyfit(*np.log(_moments()).to_numpy().T, 1)[1]: "That is the intercept. np.polyfit "
+            "returns the slope first.",
+            _log_slope(_moments(above_zero=True)): "You left out the rows that are not above zero. "
+            "Here keep all; the next exercise asks about them.",
+        },
     ),
     Choice(
         "03.5",

@@ -5,38 +5,31 @@ from functools import cache
 import numpy as np
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 from glmmtools.residuals.tests import ResidualTest
 
 RANDOM_LINES = "weight ~ diet * day + (day | rat)"
 
 
-@cache
-def _rats(formula: str) -> FittedModel:
-    return fit(formula, load_data("rats"))
-
-
 def _residual_sd(formula: str = RANDOM_LINES) -> float:
-    return float(_rats(formula).dispersion["residual sd"])
+    return fit_to("rats", formula).dispersion["residual sd"]
 
 
 @cache
 def _cane(family: str, random: str = " + (1 | variety)") -> ResidualTest:
-    model = fit(f"prop(diseased, shoots) ~ block{random}", load_data("cane"), family)
+    model = fit_to("cane", f"prop(diseased, shoots) ~ block{random}", family)
     return model.simulated_residuals().test_dispersion()
 
 
-@cache
-def _cake(response: str, family: str = "normal") -> FittedModel:
-    formula = f"{response} ~ recipe + temperature + (1 | recipe:replicate)"
-    return fit(formula, load_data("cake"), family)
+def _aic(response: str) -> float:
+    return fit_to("cake", f"{response} ~ recipe + temperature + (1 | recipe:replicate)").aic
 
 
 def _gain(jacobian: float = 2.0) -> float:
     """How much lower the AIC of log(angle) is; 2 is the right multiple of the sum of the logs."""
     logs = np.log(load_data("cake")["angle"]).sum()
-    return float(_cake("angle").aic - (_cake("log(angle)").aic + jacobian * logs))
+    return _aic("angle") - (_aic("log(angle)") + jacobian * logs)
 
 
 EXERCISES = (
@@ -62,31 +55,17 @@ EXERCISES = (
         "around the line of the rat, little is left, and this is what the normal is assumed for.",
         hint="Fit the model as the task says. `dispersion` holds the residual variance (phi) and "
         "its square root.",
-        slips=[
-            (
-                lambda: _residual_sd() ** 2,
-                "That is phi, the variance. The standard deviation is asked for.",
-            ),
-            (
-                lambda: load_data("rats")["weight"].std(),
-                "That is the standard deviation of all weights: diets, rats and days heaped "
-                "together.",
-            ),
-            (
-                lambda: _residual_sd("weight ~ diet * day + (1 | rat)"),
-                "In that model the rats share the slope of their diet. Give each its own: "
-                "(day | rat).",
-            ),
-            (
-                lambda: _residual_sd("weight ~ diet * day"),
-                "That model leaves the rats out. Add (day | rat).",
-            ),
-            (
-                lambda: _rats(RANDOM_LINES).variance_components["sd"].iloc[0],
-                "That is the standard deviation between rats, at day 0. The one around the rats' "
-                "lines is asked for.",
-            ),
-        ],
+        slips=lambda: {
+            _residual_sd() ** 2: "That is phi, the variance. The standard deviation is asked for.",
+            load_data("rats")["weight"].std(): "That is the standard deviation of all weights: "
+            "diets, rats and days heaped together.",
+            _residual_sd("weight ~ diet * day + (1 | rat)"): "In that model the rats share the "
+            "slope of their diet. Give each its own: (day | rat).",
+            _residual_sd("weight ~ diet * day"): "That model leaves the rats out. Add (day | rat).",
+            fit_to("rats", RANDOM_LINES).variance_components["sd"].iloc[0]: "That is the "
+            "standard deviation between rats, at day 0. The one around the rats' lines is asked "
+            "for.",
+        },
     ),
     Number(
         "04.3",
@@ -97,32 +76,18 @@ EXERCISES = (
         "not.",
         hint="Fit the binomial model with variety as random effect, then "
         "m.simulated_residuals().test_dispersion(). Its effect is the ratio.",
-        slips=[
-            (
-                lambda: _cane("binomial").p_value,
-                "That is the p-value. The effect of the test is the ratio.",
-            ),
-            (
-                lambda: _cane("betabinomial").effect,
-                "That is the ratio for the beta-binomial, which fits its own dispersion, or with "
-                "new varieties (conditional=False). The binomial and the usual settings are "
-                "asked for.",
-            ),
-            (
-                lambda: _cane("binomial", "").effect,
-                "That model leaves the varieties out, so that their differences count as excess "
-                "variance. Add (1 | variety).",
-            ),
-            (
-                lambda: _cane("binomial").statistic,
-                "That is the statistic, the observed mean square. The effect divides it by what "
-                "the model expects.",
-            ),
-            (
-                lambda: np.sqrt(_cane("binomial").effect),
-                "That is a ratio of standard deviations. The ratio of variances is asked for.",
-            ),
-        ],
+        slips=lambda: {
+            _cane("binomial").p_value: "That is the p-value. The effect of the test is the ratio.",
+            _cane("betabinomial").effect: "That is the ratio for the beta-binomial, which fits its "
+            "own dispersion, or with new varieties (conditional=False). The binomial and the usual "
+            "settings are asked for.",
+            _cane("binomial", "").effect: "That model leaves the varieties out, so that their "
+            "differences count as excess variance. Add (1 | variety).",
+            _cane("binomial").statistic: "That is the statistic, the observed mean square. The "
+            "effect divides it by what the model expects.",
+            np.sqrt(_cane("binomial").effect): "That is a ratio of standard deviations. The ratio "
+            "of variances is asked for.",
+        },
     ),
     Number(
         "04.4",
@@ -132,29 +97,15 @@ EXERCISES = (
         "better, but not by the thousands that the two printed AICs seem to show.",
         hint="The AIC of the model of log(angle) needs 2 Σ log(angle) on top. Then take it from "
         "the AIC of the first model.",
-        slips=[
-            (
-                lambda: _gain(0.0),
-                "These AICs are of different responses. Add the Jacobian to that of log(angle).",
-            ),
-            (
-                lambda: _gain(1.0),
-                "You added Σ log(angle) once. AIC is −2 log L, so it needs it twice.",
-            ),
-            (
-                lambda: _gain(-2.0),
-                "You took the Jacobian away. The density of y is that of log(y) divided by y, so "
-                "the AIC on the scale of y is larger.",
-            ),
-            (
-                lambda: -_gain(),
-                "That is the second minus the first. By how much is the second lower?",
-            ),
-            (
-                lambda: _gain() / 2,
-                "That is the difference of the log-likelihoods. AIC has twice that.",
-            ),
-        ],
+        slips=lambda: {
+            _gain(0.0): "These AICs are of different responses. Add the Jacobian to that of "
+            "log(angle).",
+            _gain(1.0): "You added Σ log(angle) once. AIC is −2 log L, so it needs it twice.",
+            _gain(-2.0): "You took the Jacobian away. The density of y is that of log(y) divided "
+            "by y, so the AIC on the scale of y is larger.",
+            -_gain(): "That is the second minus the first. By how much is the second lower?",
+            _gain() / 2: "That is the difference of the log-likelihoods. AIC has twice that.",
+        },
     ),
     Choice(
         "04.5",

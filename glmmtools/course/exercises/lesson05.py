@@ -1,37 +1,37 @@
 """Exercises of lesson 05, Fit a GLMM in three steps."""
 
-from functools import cache
-
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
+CUCUMBER = "extract[T.cucumber]"
+INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
 PERCENT = "That is in percent; give a probability between 0 and 1."
 
 
-@cache
-def _seeds_model() -> FittedModel:
+def _seeds() -> pd.Series:
     formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
-    return fit(formula, load_data("seeds"), "binomial")
+    return fit_to("seeds", formula, "binomial").params
 
 
 def _oa73(extract: str) -> float:
     """The log-odds of germination of Oa73 at u = 0."""
-    intercept, variety, cucumber, both = _seeds_model().params
+    intercept, variety, cucumber, both = _seeds()
     return intercept + variety + (cucumber + both if extract == "cucumber" else 0.0)
 
 
 def _oa75_on_cucumber() -> float:
     """The log-odds of germination of Oa75, the base variety, on cucumber at u = 0."""
-    return _seeds_model().params["Intercept"] + _seeds_model().params[CUCUMBER]
+    return _seeds()["Intercept"] + _seeds()[CUCUMBER]
 
 
 def _without(term: str) -> float:
     """The log-odds of Oa73 on cucumber, with one coefficient forgotten."""
-    return _oa73("cucumber") - _seeds_model().params[term]
+    return _oa73("cucumber") - _seeds()[term]
 
 
 def _cucumber_in_oa73() -> float:
@@ -39,22 +39,18 @@ def _cucumber_in_oa73() -> float:
     return _oa73("cucumber") - _oa73("bean")
 
 
-@cache
-def _herds_model() -> FittedModel:
-    return fit("prop(incidence, size) ~ period + (1 | herd)", load_data("herds"), "binomial")
+def _herds() -> FittedModel:
+    return fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+
+
+def _sd() -> float:
+    return _herds().variance_components["sd"].iloc[0]
 
 
 def _herd(u: float) -> float:
     """The log-odds of a new case in period 1 in a herd with random effect u."""
-    return _herds_model().params["Intercept"] + u
+    return _herds().params["Intercept"] + u
 
-
-def _herd_sd() -> float:
-    return _herds_model().variance_components["sd"].iloc[0]
-
-
-CUCUMBER = "extract[T.cucumber]"
-INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
 
 EXERCISES = (
     Number(
@@ -64,34 +60,20 @@ EXERCISES = (
         because="All four coefficients add up on the log-odds scale; the inverse link turns their "
         "sum into a probability.",
         hint="Add the coefficients that belong to this treatment, then apply the inverse link.",
-        slips=[
-            (
-                lambda: _oa73("cucumber"),
-                "That is η, on the log-odds scale. Apply the inverse link to it.",
-            ),
-            (
-                lambda: expit(_without(INTERACTION)),
-                "The interaction is missing: Oa73 on cucumber gets that coefficient too.",
-            ),
-            (
-                lambda: expit(_without("Intercept")),
-                "The intercept is missing: every treatment starts from it.",
-            ),
-            (
-                lambda: np.exp(_oa73("cucumber")),
-                "That is an odds. The probability is odds/(1 + odds).",
-            ),
-            (
-                lambda: expit(_oa73("bean")),
-                "That is Oa73 on bean. Add the coefficient of cucumber and the interaction.",
-            ),
-            (
-                lambda: expit(_oa75_on_cucumber()),
-                "That is Oa75 on cucumber. Add the coefficient of Oa73 and the interaction.",
-            ),
-            (lambda: expit(-_oa73("cucumber")), "That is the probability of not germinating."),
-            (lambda: 100 * expit(_oa73("cucumber")), PERCENT),
-        ],
+        slips=lambda: {
+            _oa73("cucumber"): "That is η, on the log-odds scale. Apply the inverse link to it.",
+            expit(_without(INTERACTION)): "The interaction is missing: Oa73 on cucumber gets that "
+            "coefficient too.",
+            expit(_without("Intercept")): "The intercept is missing: every treatment starts from "
+            "it.",
+            np.exp(_oa73("cucumber")): "That is an odds. The probability is odds/(1 + odds).",
+            expit(_oa73("bean")): "That is Oa73 on bean. Add the coefficient of cucumber and the "
+            "interaction.",
+            expit(_oa75_on_cucumber()): "That is Oa75 on cucumber. Add the coefficient of Oa73 and "
+            "the interaction.",
+            expit(-_oa73("cucumber")): "That is the probability of not germinating.",
+            100 * expit(_oa73("cucumber")): PERCENT,
+        },
     ),
     Number(
         "05.2",
@@ -100,82 +82,46 @@ EXERCISES = (
         because="Within Oa73 the extract changes η by the cucumber coefficient plus the "
         "interaction, and exp of a difference of log-odds is an odds ratio.",
         hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
-        slips=[
-            (
-                lambda: np.exp(_seeds_model().params[CUCUMBER]),
-                "That is the odds ratio in Oa75, the base variety. In Oa73 the interaction comes "
-                "on top.",
-            ),
-            (
-                _cucumber_in_oa73,
-                "That is the difference of log-odds. An odds ratio is its exponential.",
-            ),
-            (
-                lambda: np.exp(_seeds_model().params[INTERACTION]),
-                "That is a ratio of two odds ratios, Oa73's to Oa75's. Add the cucumber "
-                "coefficient before exp.",
-            ),
-            (
-                lambda: np.exp(_seeds_model().params[[CUCUMBER, INTERACTION]]).sum(),
-                "You added two exponentials. Log-odds add up; take exp of their sum.",
-            ),
-            (
-                lambda: np.exp(-_cucumber_in_oa73()),
-                "That is bean against cucumber; cucumber against bean is asked for.",
-            ),
-            (
-                lambda: expit(_oa73("cucumber")) / expit(_oa73("bean")),
-                "That is a ratio of probabilities. Odds are p/(1 − p).",
-            ),
-            (
-                lambda: expit(_oa73("cucumber")) - expit(_oa73("bean")),
-                "That is a difference of probabilities. The ratio of the odds is asked for.",
-            ),
-            (
-                lambda: np.exp(_oa73("cucumber")),
-                "That is the odds on cucumber. Divide by the odds on bean.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_seeds()[CUCUMBER]): "That is the odds ratio in Oa75, the base variety. In Oa73 "
+            "the interaction comes on top.",
+            _cucumber_in_oa73(): "That is the difference of log-odds. An odds ratio is its "
+            "exponential.",
+            np.exp(_seeds()[INTERACTION]): "That is a ratio of two odds ratios, Oa73's to Oa75's. "
+            "Add the cucumber coefficient before exp.",
+            np.exp(_seeds()[[CUCUMBER, INTERACTION]]).sum(): "You added two exponentials. Log-odds "
+            "add up; take exp of their sum.",
+            np.exp(-_cucumber_in_oa73()): "That is bean against cucumber; cucumber against bean is "
+            "asked for.",
+            expit(_oa73("cucumber")) / expit(_oa73("bean")): "That is a ratio of probabilities. "
+            "Odds are p/(1 − p).",
+            expit(_oa73("cucumber")) - expit(_oa73("bean")): "That is a difference of "
+            "probabilities. The ratio of the odds is asked for.",
+            np.exp(_oa73("cucumber")): "That is the odds on cucumber. Divide by the odds on bean.",
+        },
     ),
     Number(
         "05.3",
-        solution=lambda: expit(_herd(1.96 * _herd_sd())),
+        solution=lambda: expit(_herd(1.96 * _sd())),
         decimals=2,
         because="If the estimates were the truth, one herd in forty would lie above this.",
         hint="Start from the intercept, go up 1.96 standard deviations of the herds, then apply "
         "the inverse link.",
-        slips=[
-            (
-                lambda: expit(_herd(1.96 * _herd_sd() ** 2)),
-                "You went 1.96 variances up. Use the standard deviation of the herds.",
-            ),
-            (
-                lambda: expit(_herds_model().conf_int().loc["Intercept", "conf_high"]),
-                "That is the confidence limit of the middle herd: it says how well we know that "
-                "herd, not how much herds differ.",
-            ),
-            (
-                lambda: _herd(1.96 * _herd_sd()),
-                "That is on the log-odds scale. Apply the inverse link.",
-            ),
-            (
-                lambda: expit(_herd(_herd_sd())),
-                "That is one standard deviation up. The middle 95 % reach 1.96 of them.",
-            ),
-            (
-                lambda: expit(_herd(-1.96 * _herd_sd())),
-                "That is the lower end. Go up, not down.",
-            ),
-            (
-                lambda: expit(_herd(0)),
-                "That is the herd in the middle, with u = 0.",
-            ),
-            (
-                lambda: expit(_herd(0)) + 1.96 * _herd_sd(),
-                "You added log-odds to a probability. Add on the log-odds scale, then invert.",
-            ),
-            (lambda: 100 * expit(_herd(1.96 * _herd_sd())), PERCENT),
-        ],
+        slips=lambda: {
+            expit(_herd(1.96 * _sd() ** 2)): "You went 1.96 variances up. Use the standard "
+            "deviation of the herds.",
+            expit(_herds().conf_int().loc["Intercept", "conf_high"]): "That is the confidence "
+            "limit of the middle herd: it says how well we know that herd, not how much herds "
+            "differ.",
+            _herd(1.96 * _sd()): "That is on the log-odds scale. Apply the inverse link.",
+            expit(_herd(_sd())): "That is one standard deviation up. The middle 95 % reach 1.96 of "
+            "them.",
+            expit(_herd(-1.96 * _sd())): "That is the lower end. Go up, not down.",
+            expit(_herd(0)): "That is the herd in the middle, with u = 0.",
+            expit(_herd(0)) + 1.96 * _sd(): "You added log-odds to a probability. Add on the "
+            "log-odds scale, then invert.",
+            100 * expit(_herd(1.96 * _sd())): PERCENT,
+        },
     ),
     Choice(
         "05.4",

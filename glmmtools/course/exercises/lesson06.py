@@ -5,34 +5,26 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.designs.simulation import simulate
 from glmmtools.model import FittedModel, fit
 
-CLIPPED, CLIPPED_AT_8 = "clipping[T.clipped]", "nutrient[T.8]:clipping[T.clipped]"
 AREA = 4.0  # square metres
 
 
-@cache
 def _seizures_by_period() -> float:
     """The coefficient of the period under the Poisson model."""
     formula = "seizures ~ treatment + log(base) + period + (1 | subject)"
-    return fit(formula, load_data("epilepsy"), "poisson").params["period"]
+    return fit_to("epilepsy", formula, "poisson").params["period"]
 
 
-@cache
-def _fruits(family: str) -> FittedModel:
+def _clipping(family: str = "nbinom1", nutrient: int = 1) -> float:
+    """The coefficient of clipping at a nutrient; NB1 has the lower AIC."""
     formula = "fruits ~ nutrient * clipping + rack + status + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), family)
-
-
-def _best_fruits() -> FittedModel:
-    return min(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
-
-
-def _other_fruits() -> FittedModel:
-    return max(_fruits("nbinom1"), _fruits("negative_binomial"), key=lambda m: m.aic)
+    params = fit_to("arabidopsis", formula, family).params
+    at_8 = params["nutrient[T.8]:clipping[T.clipped]"] if nutrient == 8 else 0.0
+    return params["clipping[T.clipped]"] + at_8
 
 
 @cache
@@ -61,36 +53,22 @@ EXERCISES = (
         because="From period 1 to 4 are three steps: three times the coefficient on the log scale, "
         "so the rate ratio to the power of three.",
         hint="Add up the steps on the log scale, then take the exponential.",
-        slips=[
-            (
-                lambda: np.exp(_seizures_by_period()),
-                "That is the ratio of one period to the one before. How many steps are there?",
-            ),
-            (
-                lambda: 3 * _seizures_by_period(),
-                "That is the difference of the log means. A factor is its exponential.",
-            ),
-            (
-                lambda: 3 * np.exp(_seizures_by_period()),
-                "Ratios multiply: take the power of three, not three times the ratio.",
-            ),
-            (
-                lambda: np.exp(4 * _seizures_by_period()),
-                "From period 1 to period 4 are fewer steps than that.",
-            ),
-            (
-                lambda: 1 - np.exp(3 * _seizures_by_period()),
-                "That is the part by which the count falls. The factor is what remains.",
-            ),
-            (
-                lambda: np.exp(-3 * _seizures_by_period()),
-                "That is the factor from period 4 back to period 1.",
-            ),
-            (
-                lambda: 100 * np.exp(3 * _seizures_by_period()),
-                "That is in percent; a factor of 1 would mean no change.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_seizures_by_period()): "That is the ratio of one period to the one before. How "
+            "many steps are there?",
+            3 * _seizures_by_period(): "That is the difference of the log means. A factor is its "
+            "exponential.",
+            3 * np.exp(_seizures_by_period()): "Ratios multiply: take the power of three, not "
+            "three times the ratio.",
+            np.exp(4 * _seizures_by_period()): "From period 1 to period 4 are fewer steps than "
+            "that.",
+            1 - np.exp(3 * _seizures_by_period()): "That is the part by which the count falls. The "
+            "factor is what remains.",
+            np.exp(-3 * _seizures_by_period()): "That is the factor from period 4 back to period "
+            "1.",
+            100 * np.exp(3 * _seizures_by_period()): "That is in percent; a factor of 1 would mean "
+            "no change.",
+        },
     ),
     Choice(
         "06.2",
@@ -109,43 +87,25 @@ EXERCISES = (
     ),
     Number(
         "06.3",
-        solution=lambda: np.exp(_best_fruits().params[CLIPPED]),
+        solution=lambda: np.exp(_clipping()),
         decimals=2,
         because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
         "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
         "clipping is all it takes.",
         hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
         "the base level of nutrient.",
-        slips=[
-            (
-                lambda: np.exp(_other_fruits().params[CLIPPED]),
-                "That is from the model with the higher AIC. Lower is better.",
-            ),
-            (
-                lambda: np.exp(_fruits("poisson").params[CLIPPED]),
-                "That is the Poisson model's, which these counts contradict. Fit NB1 and NB2.",
-            ),
-            (
-                lambda: _best_fruits().params[CLIPPED],
-                "That is a difference of log means. A factor is its exponential.",
-            ),
-            (
-                lambda: np.exp(_best_fruits().params[[CLIPPED, CLIPPED_AT_8]].sum()),
-                "That is clipping at nutrient 8. At the base level the interaction is not added.",
-            ),
-            (
-                lambda: 1 - np.exp(_best_fruits().params[CLIPPED]),
-                "That is the part that is lost. The factor is what remains.",
-            ),
-            (
-                lambda: np.exp(-_best_fruits().params[CLIPPED]),
-                "That is the factor of not clipping against clipping.",
-            ),
-            (
-                lambda: 100 * np.exp(_best_fruits().params[CLIPPED]),
-                "That is in percent; a factor of 1 would mean no change.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_clipping("negative_binomial")): "That is from the model with the higher AIC. "
+            "Lower is better.",
+            np.exp(_clipping("poisson")): "That is the Poisson model's, which these counts "
+            "contradict. Fit NB1 and NB2.",
+            _clipping(): "That is a difference of log means. A factor is its exponential.",
+            np.exp(_clipping(nutrient=8)): "That is clipping at nutrient 8. At the base level the "
+            "interaction is not added.",
+            1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
+            np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
+            100 * np.exp(_clipping()): "That is in percent; a factor of 1 would mean no change.",
+        },
     ),
     Number(
         "06.4",
@@ -155,33 +115,19 @@ EXERCISES = (
         "the log of the area adds to it, so the area multiplies the rate.",
         hint="Add the coefficients of a treated plot and the offset on the log scale, then take "
         "the exponential.",
-        slips=[
-            (
-                lambda: np.exp(_treated(_weeds())),
-                "That is the count in one square metre. The offset is missing.",
-            ),
-            (
-                lambda: np.exp(_treated(_weeds()) + AREA),
-                "You added the area on the log scale. The offset is its logarithm.",
-            ),
-            (
-                lambda: _treated(_weeds()) + np.log(AREA),
-                "That is on the log scale. Take the exponential.",
-            ),
-            (
-                lambda: AREA * np.exp(_weeds().params["Intercept"]),
-                "That is an untreated plot. The effect of the treatment is missing.",
-            ),
-            (
-                lambda: AREA * np.exp(_weeds().params["treated"]),
-                "The intercept is missing: it is the log rate of an untreated plot.",
-            ),
-            (
-                lambda: np.exp(_treated(_weeds("area")) + AREA),
-                "Far too few. Is that from the model without the logarithm, or did you divide by "
-                "the area? An area multiplies the rate.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_treated(_weeds())): "That is the count in one square metre. The offset is "
+            "missing.",
+            np.exp(_treated(_weeds()) + AREA): "You added the area on the log scale. The offset is "
+            "its logarithm.",
+            _treated(_weeds()) + np.log(AREA): "That is on the log scale. Take the exponential.",
+            AREA * np.exp(_weeds().params["Intercept"]): "That is an untreated plot. The effect of "
+            "the treatment is missing.",
+            AREA * np.exp(_weeds().params["treated"]): "The intercept is missing: it is the log "
+            "rate of an untreated plot.",
+            np.exp(_treated(_weeds("area")) + AREA): "Far too few. Is that from the model without "
+            "the logarithm, or did you divide by the area? An area multiplies the rate.",
+        },
     ),
     Choice(
         "06.5",

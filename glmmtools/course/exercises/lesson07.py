@@ -1,41 +1,39 @@
 """Exercises of lesson 07, Model proportions and positive responses."""
 
-from functools import cache
-
 import numpy as np
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
 MEAN = 0.2  # of the proportion converted
 SEEDS = 50  # on the plate
 
 
-@cache
 def _gasoline_phi() -> float:
-    model = fit("converted ~ temp + (1 | batch)", load_data("gasoline"), "beta")
-    return model.dispersion["phi"]
+    return fit_to("gasoline", "converted ~ temp + (1 | batch)", "beta").dispersion["phi"]
 
 
 def _beta_variance() -> float:
     return MEAN * (1 - MEAN) / (1 + _gasoline_phi())
 
 
-@cache
 def _seeds_phi() -> float:
     formula = "prop(germinated, seeds) ~ variety * extract"
-    return fit(formula, load_data("seeds"), "betabinomial").dispersion["phi"]
+    return fit_to("seeds", formula, "betabinomial").dispersion["phi"]
 
 
 def _inflation() -> float:
     return (_seeds_phi() + SEEDS) / (_seeds_phi() + 1)
 
 
-@cache
 def _cake(family: str) -> FittedModel:
-    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
-    return fit(formula, load_data("cake"), family)
+    return fit_to("cake", "angle ~ recipe + temperature + (1 | recipe:replicate)", family)
+
+
+def _cake_cv() -> float:
+    return np.sqrt(_cake("gamma").dispersion["phi"])
 
 
 def _raw_cv() -> float:
@@ -52,30 +50,18 @@ EXERCISES = (
         "response, a proportion of the crude.",
         hint="Write the variance of a beta response at this mean, with the fitted φ, and take its "
         "square root.",
-        slips=[
-            (_beta_variance, "That is the variance. Take its square root."),
-            (
-                lambda: np.sqrt(MEAN * (1 - MEAN)),
-                "That is the standard deviation of a single 0/1 trial. Where is φ?",
-            ),
-            (
-                lambda: MEAN * (1 - MEAN),
-                "That is the variance of a single 0/1 trial. Where is φ, and where the root?",
-            ),
-            (
-                lambda: np.sqrt(MEAN * (1 - MEAN) * (1 + _gasoline_phi())),
-                "A larger φ means a smaller variance: it divides.",
-            ),
-            (
-                lambda: np.sqrt(MEAN * (1 - MEAN) / 100),
-                "That is a binomial with 100 invented trials. The fitted φ says what a row is "
-                "worth.",
-            ),
-            (
-                lambda: 100 * np.sqrt(_beta_variance()),
-                "That is in percent; give it as a proportion.",
-            ),
-        ],
+        slips=lambda: {
+            _beta_variance(): "That is the variance. Take its square root.",
+            np.sqrt(MEAN * (1 - MEAN)): "That is the standard deviation of a single 0/1 trial. "
+            "Where is φ?",
+            MEAN * (1 - MEAN): "That is the variance of a single 0/1 trial. Where is φ, and where "
+            "the root?",
+            np.sqrt(MEAN * (1 - MEAN) * (1 + _gasoline_phi())): "A larger φ means a smaller "
+            "variance: it divides.",
+            np.sqrt(MEAN * (1 - MEAN) / 100): "That is a binomial with 100 invented trials. The "
+            "fitted φ says what a row is worth.",
+            100 * np.sqrt(_beta_variance()): "That is in percent; give it as a proportion.",
+        },
     ),
     Choice(
         "07.2",
@@ -99,34 +85,19 @@ EXERCISES = (
         "seeds on the plate.",
         hint="Divide the variance of a beta-binomial by that of a binomial with the same N and μ: "
         "what remains holds φ and N.",
-        slips=[
-            (
-                lambda: 1 + SEEDS / (1 + _seeds_phi()),
-                "Close. Try your formula on a plate with one seed, where the factor is 1; and give "
-                "three decimals.",
-            ),
-            (
-                lambda: np.sqrt(_inflation()),
-                "That is the factor of the standard deviation. The variance is asked for.",
-            ),
-            (
-                lambda: 1 / (1 + _seeds_phi()),
-                "That is the correlation of two seeds on a plate. How does it add up over N seeds?",
-            ),
-            (_seeds_phi, "That is φ itself. The factor also depends on the number of seeds."),
-            (
-                lambda: SEEDS / (1 + _seeds_phi()),
-                "That leaves out φ above the line: a plate with one seed would get less than 1.",
-            ),
-            (
-                lambda: _inflation() - 1,
-                "That is by how much it is larger. Give the factor.",
-            ),
-            (
-                lambda: 100 * _inflation(),
-                "That is in percent; give the factor.",
-            ),
-        ],
+        slips=lambda: {
+            1 + SEEDS / (1 + _seeds_phi()): "Close. Try your formula on a plate with one seed, "
+            "where the factor is 1; and give three decimals.",
+            np.sqrt(_inflation()): "That is the factor of the standard deviation. The variance is "
+            "asked for.",
+            1 / (1 + _seeds_phi()): "That is the correlation of two seeds on a plate. How does it "
+            "add up over N seeds?",
+            _seeds_phi(): "That is φ itself. The factor also depends on the number of seeds.",
+            SEEDS / (1 + _seeds_phi()): "That leaves out φ above the line: a plate with one seed "
+            "would get less than 1.",
+            _inflation() - 1: "That is by how much it is larger. Give the factor.",
+            100 * _inflation(): "That is in percent; give the factor.",
+        },
     ),
     Choice(
         "07.4",
@@ -143,39 +114,23 @@ EXERCISES = (
     ),
     Number(
         "07.5",
-        solution=lambda: np.sqrt(_cake("gamma").dispersion["phi"]),
+        solution=_cake_cv,
         decimals=2,
         because="Gamma has the lowest AIC, and its coefficient of variation is √φ. The t model "
         "has so many degrees of freedom that it is as good as normal: no heavy tails to speak of.",
         hint="Compare the three AICs. For the chosen family, which function of φ is the standard "
         "deviation over the mean?",
-        slips=[
-            (
-                lambda: _cake("gamma").dispersion["phi"],
-                "That is φ, the square of what is asked for.",
-            ),
-            (
-                lambda: _cake("normal").dispersion["residual sd"],
-                "That is a standard deviation in degrees, of the normal model. Compare the AICs, "
-                "and divide by the mean.",
-            ),
-            (
-                lambda: _cake("normal").dispersion["residual sd"] ** 2,
-                "That is the residual variance of the normal model. Compare the AICs first.",
-            ),
-            (
-                _raw_cv,
-                "That is of all cakes together, so batches, recipes and temperatures add to it. "
-                "Given the batch, it is smaller.",
-            ),
-            (
-                lambda: _cake("gamma").variance_components["sd"].iloc[0],
-                "That is the standard deviation between batches, on the log scale.",
-            ),
-            (
-                lambda: 100 * np.sqrt(_cake("gamma").dispersion["phi"]),
-                "That is in percent; give it as a fraction of the mean.",
-            ),
-        ],
+        slips=lambda: {
+            _cake("gamma").dispersion["phi"]: "That is φ, the square of what is asked for.",
+            _cake("normal").dispersion["residual sd"]: "That is a standard deviation in degrees, "
+            "of the normal model. Compare the AICs, and divide by the mean.",
+            _cake("normal").dispersion["residual sd"] ** 2: "That is the residual variance of the "
+            "normal model. Compare the AICs first.",
+            _raw_cv(): "That is of all cakes together, so batches, recipes and temperatures add to "
+            "it. Given the batch, it is smaller.",
+            _cake("gamma").variance_components["sd"].iloc[0]: "That is the standard deviation "
+            "between batches, on the log scale.",
+            100 * _cake_cv(): "That is in percent; give it as a fraction of the mean.",
+        },
     ),
 )

@@ -1,12 +1,13 @@
 """Exercises of lesson 08, Check a model."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 from glmmtools.residuals.tests import ResidualTest
 
 SIMULATIONS, BELOW, EQUAL = 49, 20, 10  # exercise 08.1
@@ -14,41 +15,26 @@ AGES = 4
 
 
 @cache
-def _wheeze_model() -> FittedModel:
-    data = load_data("wheeze")
-    return fit("wheeze ~ age + smoke + (1 | child)", data, "binomial", nagq=15)
-
-
-@cache
 def _always(conditional: bool = False) -> tuple[int, np.ndarray]:
     """Children who wheezed at every age: observed, and in each of 250 simulated data sets."""
     data = load_data("wheeze")
     child = data["child"].cat.codes.to_numpy()
-    drawn = _wheeze_model().simulate(250, seed=1, conditional=conditional)
+    model = fit_to("wheeze", "wheeze ~ age + smoke + (1 | child)", "binomial", nagq=15)
+    drawn = model.simulate(250, seed=1, conditional=conditional)
     totals = np.array([np.bincount(child, weights=y) for y in drawn])
     observed = np.bincount(child, weights=data["wheeze"])
     return int((observed == AGES).sum()), (totals == AGES).sum(axis=1)
 
 
-def _upper_p(conditional: bool = False) -> float:
+def _p_value(counted: Callable = np.greater_equal, conditional: bool = False) -> float:
     observed, simulated = _always(conditional)
-    return (1 + (simulated >= observed).sum()) / (len(simulated) + 1)
-
-
-def _lower_p() -> float:
-    observed, simulated = _always()
-    return (1 + (simulated <= observed).sum()) / (len(simulated) + 1)
-
-
-def _strictly_more() -> float:
-    observed, simulated = _always()
-    return (1 + (simulated > observed).sum()) / (len(simulated) + 1)
+    return (1 + counted(simulated, observed).sum()) / (len(simulated) + 1)
 
 
 @cache
 def _cane_dispersion(conditional: bool = True) -> ResidualTest:
-    m = fit("prop(diseased, shoots) ~ block + (1 | variety)", load_data("cane"), "binomial")
-    return m.simulated_residuals(conditional=conditional).test_dispersion()
+    model = fit_to("cane", "prop(diseased, shoots) ~ block + (1 | variety)", "binomial")
+    return model.simulated_residuals(conditional=conditional).test_dispersion()
 
 
 EXERCISES = (
@@ -60,56 +46,39 @@ EXERCISES = (
         "itself fill the places up to it, of 50 in all.",
         hint="Put the observation and its 49 simulations in order. Which place is the last that "
         "the lot can give it, and of how many?",
-        slips=[
-            (
-                lambda: BELOW / (SIMULATIONS + 1),
-                "That is the smallest value: the lot puts the observation first among its equals.",
-            ),
-            (
-                lambda: (BELOW + EQUAL) / (SIMULATIONS + 1),
-                "Almost: the observation takes a place of its own. Look at the 1 beside the number "
-                "of equal ones.",
-            ),
-            (
-                lambda: (BELOW + EQUAL) / SIMULATIONS,
-                "That is the share of simulations at or below it. The observation itself counts, "
-                "above and below the line.",
-            ),
-            (
-                lambda: (BELOW + (EQUAL + 1) / 2) / (SIMULATIONS + 1),
-                "That is the middle of what it can be. The lot may place it higher.",
-            ),
-            (
-                lambda: 100 * (BELOW + EQUAL + 1) / (SIMULATIONS + 1),
-                "That is in percent; a residual lies between 0 and 1.",
-            ),
-        ],
+        slips=lambda: {
+            BELOW / (SIMULATIONS + 1): "That is the smallest value: the lot puts the observation "
+            "first among its equals.",
+            (BELOW + EQUAL) / (SIMULATIONS + 1): "Almost: the observation takes a place of its "
+            "own. Look at the 1 beside the number of equal ones.",
+            (BELOW + EQUAL) / SIMULATIONS: "That is the share of simulations at or below it. The "
+            "observation itself counts, above and below the line.",
+            (BELOW + (EQUAL + 1) / 2) / (SIMULATIONS + 1): "That is the middle of what it can be. "
+            "The lot may place it higher.",
+            100 * (BELOW + EQUAL + 1) / (SIMULATIONS + 1): "That is in percent; a residual lies "
+            "between 0 and 1.",
+        },
     ),
     Number(
         "08.2",
-        solution=_upper_p,
+        solution=_p_value,
         decimals=3,
         because="The random effects of the children make as many who always wheeze as there "
         "are. A model without them makes one or two at most.",
         hint="Sum the answers of each child, in the data and in each row of new_children; count "
         "the children whose sum is 4; then compare the 250 counts with the observed one.",
-        slips=[
-            (
-                lambda: (_upper_p() * 251 - 1) / 250,
-                "That is k/n. The data set itself counts too: see the formula.",
-            ),
-            (
-                _strictly_more,
-                "You counted data sets with more such children. At least as many is asked for.",
-            ),
-            (_lower_p, "That is the other side: at most as many. At least as many is asked for."),
-            (lambda: 2 * _upper_p(), "That is two-sided; one side is asked for."),
-            (
-                lambda: _upper_p(conditional=True),
-                "You kept the random effects. New children are asked for: simulate(250, seed=1).",
-            ),
-            (lambda: _upper_p() * 251 - 1, "That is k, a number of data sets."),
-        ],
+        slips=lambda: {
+            (_p_value() * 251 - 1) / 250: "That is k/n. The data set itself counts too: see the "
+            "formula.",
+            _p_value(np.greater): "You counted data sets with more such children. At least as many "
+            "is asked for.",
+            _p_value(np.less_equal): "That is the other side: at most as many. At least as many is "
+            "asked for.",
+            2 * _p_value(): "That is two-sided; one side is asked for.",
+            _p_value(conditional=True): "You kept the random effects. New children are asked for: "
+            "simulate(250, seed=1).",
+            _p_value() * 251 - 1: "That is k, a number of data sets.",
+        },
     ),
     Number(
         "08.3",
@@ -119,27 +88,18 @@ EXERCISES = (
         "would.",
         hint="Take simulated_residuals() of the fit, then test_dispersion(): which of its numbers "
         "is a ratio of variances?",
-        slips=[
-            (
-                lambda: _cane_dispersion(conditional=False).effect,
-                "That is with new random effects, where the large differences between varieties "
-                "hide the scatter within them. Keep the random effects.",
-            ),
-            (
-                lambda: np.sqrt(_cane_dispersion().effect),
-                "That is a ratio of standard deviations; a ratio of variances is asked for.",
-            ),
-            (
-                lambda: _cane_dispersion().statistic,
-                "That is the statistic, the mean square itself. The predicted effects follow the "
-                "data, so the model expects less than 1: look for the ratio of the two.",
-            ),
-            (lambda: _cane_dispersion().p_value, "That is the p-value. The effect is asked for."),
-            (
-                lambda: 100 * _cane_dispersion().effect,
-                "That is in percent; give the factor itself.",
-            ),
-        ],
+        slips=lambda: {
+            _cane_dispersion(conditional=False).effect: "That is with new random effects, where "
+            "the large differences between varieties hide the scatter within them. Keep the random "
+            "effects.",
+            np.sqrt(_cane_dispersion().effect): "That is a ratio of standard deviations; a ratio "
+            "of variances is asked for.",
+            _cane_dispersion().statistic: "That is the statistic, the mean square itself. The "
+            "predicted effects follow the data, so the model expects less than 1: look for the "
+            "ratio of the two.",
+            _cane_dispersion().p_value: "That is the p-value. The effect is asked for.",
+            100 * _cane_dispersion().effect: "That is in percent; give the factor itself.",
+        },
     ),
     Choice(
         "08.4",

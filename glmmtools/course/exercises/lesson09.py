@@ -7,9 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
+
+BATCHES = " + (1 | recipe:replicate)"
 
 
 @cache
@@ -22,33 +25,24 @@ def _litters(reml: bool = False) -> pd.Series:
 
 
 @cache
-def _recipe_df(random: str) -> pd.DataFrame:
-    formula = f"angle ~ recipe * temperature{random}"
-    return fit(formula, load_data("cake"), reml=bool(random)).anova()["den_df"]
+def _den_df(random: str, temperature: str = "temperature") -> pd.Series:
+    model = fit_to("cake", f"angle ~ recipe * {temperature}{random}", reml=bool(random))
+    return model.anova()["den_df"]
 
 
-BATCHES = " + (1 | recipe:replicate)"
-
-
-@cache
-def _wheeze_model() -> FittedModel:
-    data = load_data("wheeze")
-    return fit("wheeze ~ age + smoke + (1 | child)", data, "binomial", nagq=15)
-
-
-def _wheeze(level: str, scale: str = "response", smoke: str = "yes") -> float:
+def _wheeze(effects: str, scale: str = "response", smoke: str = "yes") -> float:
     new = pd.DataFrame({"age": [9], "smoke": [smoke], "child": ["new"]})
-    return _wheeze_model().predict(new, scale, level).iloc[0]
+    model = fit_to("wheeze", "wheeze ~ age + smoke + (1 | child)", "binomial", nagq=15)
+    return model.predict(new, scale, effects).iloc[0]
 
 
 def _raw_wheeze() -> float:
     return load_data("wheeze").query("age == 9 and smoke == 'yes'")["wheeze"].mean()
 
 
-@cache
 def _plants_model() -> FittedModel:
     formula = "fruits ~ nutrient * clipping + region + (1 | genotype)"
-    return fit(formula, load_data("arabidopsis"), "negative_binomial")
+    return fit_to("arabidopsis", formula, "negative_binomial")
 
 
 @cache
@@ -57,14 +51,9 @@ def _fruits() -> pd.Series:
     return frame.set_index(["nutrient", "clipping"])["estimate"]
 
 
-def _clipped_over_unclipped(nutrient: str) -> float:
+def _clipped_ratio(nutrient: str) -> float:
     means = _fruits()
     return means[nutrient, "clipped"] / means[nutrient, "unclipped"]
-
-
-def _averaged_ratio() -> float:
-    few, many = _clipped_over_unclipped("1"), _clipped_over_unclipped("8")
-    return np.sqrt(few * many)
 
 
 def _raw_ratio() -> float:
@@ -83,69 +72,40 @@ EXERCISES = (
         "often: a bootstrap counts how often.",
         hint="Fit weight ~ copper + start_weight with and without (1 | litter), both with "
         "reml=False, and give the two models to gt.compare.",
-        slips=[
-            (
-                lambda: stats.chi2.sf(_litters()["statistic"], 1),
-                "That is the chi-square with one degree of freedom, as if the variance could be "
-                "negative. Halve it.",
-            ),
-            (
-                lambda: _litters()["p_value"] / 2,
-                "Halved twice: the column reference of gt.compare says what it did already.",
-            ),
-            (
-                lambda: _litters()["statistic"],
-                "That is the likelihood ratio; its p-value is asked.",
-            ),
-            (
-                lambda: _litters(reml=True)["p_value"],
-                "That is from REML fits. They may be compared here, but maximum likelihood is "
-                "asked for: leave reml= out.",
-            ),
-            (
-                lambda: stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2,
-                "The 2 in front of the difference of the log-likelihoods is missing.",
-            ),
-        ],
+        slips=lambda: {
+            stats.chi2.sf(_litters()["statistic"], 1): "That is the chi-square with one degree of "
+            "freedom, as if the variance could be negative. Halve it.",
+            _litters()["p_value"] / 2: "Halved twice: the column reference of gt.compare says what "
+            "it did already.",
+            _litters()["statistic"]: "That is the likelihood ratio; its p-value is asked.",
+            _litters(reml=True)["p_value"]: "That is from REML fits. They may be compared here, "
+            "but maximum likelihood is asked for: leave reml= out.",
+            stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2: "The 2 in front of the difference "
+            "of the log-likelihoods is missing.",
+        },
     ),
     Number(
         "09.2",
-        solution=lambda: _recipe_df(BATCHES)["recipe"],
+        solution=lambda: _den_df(BATCHES)["recipe"],
         decimals=1,
         because="45 batches were mixed, 15 of each recipe: 45 less 3 means. The cakes of one batch "
         "are no replicates of its recipe.",
         hint="What was mixed by a recipe: a cake or a batch? Let each batch have a random effect "
         "of its own; a batch is a combination of recipe and replicate.",
-        slips=[
-            (
-                lambda: _recipe_df(" + (1 | replicate)")["recipe"],
-                "(1 | replicate) takes batch 1 of recipe A and batch 1 of recipe B as the same "
-                "batch. Their numbers start again in each recipe.",
-            ),
-            (
-                lambda: _recipe_df(" + (1 | replicate/recipe)")["recipe"],
-                "That makes a block of the batches of one number. Here we assume that they have "
-                "nothing in common.",
-            ),
-            (
-                lambda: _recipe_df("")["recipe"],
-                "No batches are in that model: it takes every cake as a replicate of its recipe.",
-            ),
-            (
-                lambda: _recipe_df(BATCHES)["temperature"],
-                "That is the test of temperature, which was compared within batches.",
-            ),
-            (
-                lambda: (
-                    fit("angle ~ recipe * C(temperature)" + BATCHES, load_data("cake"), reml=True)
-                    .anova()["den_df"]
-                    .iloc[1]
-                ),
-                "That is the test of temperature, which was compared within batches.",
-            ),
-            (lambda: 2, "Those are the numerator's: three recipes less one."),
-            (lambda: 44, "45 batches less one is what all batches have; recipes take two more."),
-        ],
+        slips=lambda: {
+            _den_df(" + (1 | replicate)")["recipe"]: "(1 | replicate) takes batch 1 of recipe A "
+            "and batch 1 of recipe B as the same batch. Their numbers start again in each recipe.",
+            _den_df(" + (1 | replicate/recipe)")["recipe"]: "That makes a block of the batches of "
+            "one number. Here we assume that they have nothing in common.",
+            _den_df("")["recipe"]: "No batches are in that model: it takes every cake as a "
+            "replicate of its recipe.",
+            _den_df(BATCHES)["temperature"]: "That is the test of temperature, which was compared "
+            "within batches.",
+            _den_df(BATCHES, "C(temperature)").iloc[1]: "That is the test of temperature, which "
+            "was compared within batches.",
+            2: "Those are the numerator's: three recipes less one.",
+            44: "45 batches less one is what all batches have; recipes take two more.",
+        },
     ),
     Number(
         "09.3",
@@ -155,75 +115,41 @@ EXERCISES = (
         "probability of the child in the middle.",
         hint="All children, not the child in the middle: which level= of predict averages over "
         "the random effects?",
-        slips=[
-            (
-                lambda: _wheeze("population"),
-                "That is the child with u = 0. Most children wheeze less often than the mean; "
-                "average over all of them.",
-            ),
-            (
-                lambda: _wheeze("population", "link"),
-                "That is on the log-odds scale, of the child with u = 0.",
-            ),
-            (
-                lambda: _wheeze("marginal", smoke="no"),
-                "Those are children whose mothers do not smoke.",
-            ),
-            (
-                _raw_wheeze,
-                "That is the share in the data at this one age. The model smooths over the ages; "
-                "its share is asked for.",
-            ),
-            (
-                lambda: 100 * _wheeze("marginal"),
-                "That is in percent; give a share between 0 and 1.",
-            ),
-        ],
+        slips=lambda: {
+            _wheeze("population"): "That is the child with u = 0. Most children wheeze less often "
+            "than the mean; average over all of them.",
+            _wheeze("population", "link"): "That is on the log-odds scale, of the child with u = "
+            "0.",
+            _wheeze("marginal", smoke="no"): "Those are children whose mothers do not smoke.",
+            _raw_wheeze(): "That is the share in the data at this one age. The model smooths over "
+            "the ages; its share is asked for.",
+            100 * _wheeze("marginal"): "That is in percent; give a share between 0 and 1.",
+        },
     ),
     Number(
         "09.4",
-        solution=lambda: _clipped_over_unclipped("1"),
+        solution=lambda: _clipped_ratio("1"),
         decimals=2,
         because="With a log link the exponential of the difference is a ratio of means. With many "
         "nutrients the same ratio is estimated near 1.",
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
-        slips=[
-            (
-                lambda: 1 / _clipped_over_unclipped("1"),
-                "That is unclipped over clipped, as the contrast comes. Turn it over.",
-            ),
-            (
-                lambda: np.log(_clipped_over_unclipped("1")),
-                "That is the difference on the log scale. A factor is its exponential.",
-            ),
-            (
-                lambda: _clipped_over_unclipped("8"),
-                "That is with many nutrients.",
-            ),
-            (
-                lambda: np.exp(_plants_model().params.iloc[-1]),
-                "That is the interaction: by how much the factor differs between many nutrients "
-                "and few.",
-            ),
-            (
-                _raw_ratio,
-                "That is from the raw means, or from a Poisson. Take the means of the negative "
-                "binomial.",
-            ),
-            (
-                _averaged_ratio,
-                "That is averaged over the nutrients, which interact with clipping. Use by=.",
-            ),
-            (
-                lambda: _fruits()["1", "clipped"] - _fruits()["1", "unclipped"],
-                "That is a difference of means, in fruits. A factor is asked for.",
-            ),
-            (
-                lambda: 100 * _clipped_over_unclipped("1"),
-                "That is in percent; give the factor itself.",
-            ),
-        ],
+        slips=lambda: {
+            1 / _clipped_ratio("1"): "That is unclipped over clipped, as the contrast comes. Turn "
+            "it over.",
+            np.log(_clipped_ratio("1")): "That is the difference on the log scale. A factor is its "
+            "exponential.",
+            _clipped_ratio("8"): "That is with many nutrients.",
+            np.exp(_plants_model().params.iloc[-1]): "That is the interaction: by how much the "
+            "factor differs between many nutrients and few.",
+            _raw_ratio(): "That is from the raw means, or from a Poisson. Take the means of the "
+            "negative binomial.",
+            np.sqrt(_clipped_ratio("1") * _clipped_ratio("8")): "That is averaged over the "
+            "nutrients, which interact with clipping. Use by=.",
+            _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
+            "means, in fruits. A factor is asked for.",
+            100 * _clipped_ratio("1"): "That is in percent; give the factor itself.",
+        },
     ),
     Choice(
         "09.5",

@@ -1,65 +1,49 @@
 """Exercises of lesson 10, Model repeated measures."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
+from glmmtools.model import FittedModel
 
-_DAYS, _CORRELATION = 8, 0.6
-
-
-def _between(days: float = _DAYS - 1, correlation: float = _CORRELATION) -> float:
-    """How many times too small the standard error of an effect between subjects is."""
-    return np.sqrt(1 + days * correlation)
-
-
+_DAYS, _CORRELATION = 8, 0.6  # of exercise 10.1
 # the covariance of a plant at lag 0, 1, 2, as the lesson prints it
 _LAG_0, _LAG_1, _LAG_2 = 10.0, 7.2, 6.48
 
 
-@cache
+def _between(other_rows: int = _DAYS - 1) -> float:
+    """How many times too small the standard error of an effect between subjects is."""
+    return np.sqrt(1 + other_rows * _CORRELATION)
+
+
 def _rats(term: str, reml: bool = False) -> FittedModel:
-    return fit(f"weight ~ diet * day{term}", load_data("rats"), reml=reml)
+    return fit_to("rats", f"weight ~ diet * day{term}", reml=reml)
 
 
 def _rats_error(term: str, reml: bool = False) -> float:
     return _rats(term, reml).bse["diet[T.2]:day"]
 
 
-@cache
-def _wheeze() -> FittedModel:
-    formula = "wheeze ~ age + smoke + (1 | child)"
-    return fit(formula, load_data("wheeze"), "binomial", nagq=25)
+def _wheeze(child: str = " + (1 | child)", nagq: int = 25) -> FittedModel:
+    return fit_to("wheeze", f"wheeze ~ age + smoke{child}", "binomial", nagq=nagq)
 
 
-def _at_7(effects: str, scale: str = "response") -> np.ndarray:
-    """Children of 7 whose mother does not smoke, and whose mother does."""
+def _at_7(effects: str = "marginal", model: FittedModel | None = None) -> np.ndarray:
+    """Chances of children of 7 whose mother does not smoke, and of those whose mother does."""
     new = pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})
-    return _wheeze().predict(new, scale=scale, effects=effects).to_numpy()
+    return (model or _wheeze()).predict(new, effects=effects).to_numpy()
 
 
-def _marginal_log_odds() -> float:
-    p = _at_7("marginal")
-    return float(np.diff(np.log(p / (1 - p)))[0])
+def _difference(two: np.ndarray) -> float:
+    return float(np.diff(two)[0])
 
 
-def _observed() -> float:
+def _observed_at_7() -> pd.Series:
     aged_7 = load_data("wheeze").query("age == 7")
-    return float(np.diff(aged_7.groupby("smoke", observed=True)["wheeze"].mean())[0])
-
-
-def _without_children() -> float:
-    model = fit("wheeze ~ age + smoke", load_data("wheeze"), "binomial")
-    return float(np.diff(model.predict(pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})))[0])
-
-
-def _ratio() -> float:
-    without, with_smoke = _at_7("marginal")
-    return with_smoke / without
+    return aged_7.groupby("smoke", observed=True)["wheeze"].mean()
 
 
 EXERCISES = (
@@ -71,32 +55,19 @@ EXERCISES = (
         "standard error is less than half of the true one.",
         hint="A cow has one diet for good. Take the formula for an effect between subjects, with m "
         "the rows of one cow.",
-        slips=[
-            (
-                lambda: _between() ** 2,
-                "That is the factor of the variance. A standard error goes with its square root.",
-            ),
-            (
-                lambda: np.sqrt(1 - _CORRELATION),
-                "That is the factor of an effect within cows, such as day. A cow has one diet.",
-            ),
-            (
-                lambda: _between(_DAYS),
-                "Count again: a row has m − 1 other rows of the same cow.",
-            ),
-            (
-                lambda: _between(2 * 10 * _DAYS - 1),
-                "m is the number of rows of one cow, not of the whole trial.",
-            ),
-            (
-                lambda: 1 / _between(),
-                "That is claimed over true. The factor that mends the claimed one is the inverse.",
-            ),
-            (
-                lambda: np.sqrt(_DAYS),
-                "That would hold if the days of a cow were all the same (correlation 1).",
-            ),
-        ],
+        slips=lambda: {
+            _between() ** 2: "That is the factor of the variance. A standard error goes with its "
+            "square root.",
+            np.sqrt(1 - _CORRELATION): "That is the factor of an effect within cows, such as day. "
+            "A cow has one diet.",
+            _between(_DAYS): "Count again: a row has m − 1 other rows of the same cow.",
+            _between(2 * 10 * _DAYS - 1): "m is the number of rows of one cow, not of the whole "
+            "trial.",
+            1 / _between(): "That is claimed over true. The factor that mends the claimed one is "
+            "the inverse.",
+            np.sqrt(_DAYS): "That would hold if the days of a cow were all the same (correlation "
+            "1).",
+        },
     ),
     Number(
         "10.2",
@@ -105,30 +76,17 @@ EXERCISES = (
         because="The variance is constant and the covariance falls by the same factor at each "
         "step: AR(1), with a residual that lifts the diagonal only.",
         hint="The diagonal holds the residual variance as well. Compare entries off the diagonal.",
-        slips=[
-            (
-                lambda: _LAG_1 / _LAG_0,
-                "That is the correlation of two neighbouring observations. The residual variance "
-                "on the diagonal lowers it; the random term has a larger one.",
-            ),
-            (
-                lambda: _LAG_2 / _LAG_0,
-                "That is the correlation of observations two weeks apart. The random term's, from "
-                "a week to the next, is asked for.",
-            ),
-            (
-                lambda: (_LAG_2 / _LAG_1) ** 2,
-                "That is the correlation of the random term two weeks apart.",
-            ),
-            (
-                lambda: _LAG_0 - _LAG_1**2 / _LAG_2,
-                "That is the residual variance: right, but the correlation is asked for.",
-            ),
-            (
-                lambda: _LAG_1**2 / _LAG_2,
-                "That is the variance of the random term: right, but its correlation is asked for.",
-            ),
-        ],
+        slips=lambda: {
+            _LAG_1 / _LAG_0: "That is the correlation of two neighbouring observations. The "
+            "residual variance on the diagonal lowers it; the random term has a larger one.",
+            _LAG_2 / _LAG_0: "That is the correlation of observations two weeks apart. The random "
+            "term's, from a week to the next, is asked for.",
+            (_LAG_2 / _LAG_1) ** 2: "That is the correlation of the random term two weeks apart.",
+            _LAG_0 - _LAG_1**2 / _LAG_2: "That is the residual variance: right, but the "
+            "correlation is asked for.",
+            _LAG_1**2 / _LAG_2: "That is the variance of the random term: right, but its "
+            "correlation is asked for.",
+        },
     ),
     Number(
         "10.3",
@@ -138,78 +96,44 @@ EXERCISES = (
         "residuals; the others leave much.",
         hint="Fit the three, compare their AIC, and look at "
         "simulated_residuals().test_autocorrelation('day', group=rats['rat']).",
-        slips=[
-            (
-                lambda: _rats_error(" + (1 | rat)"),
-                "That is compound symmetry, as if all rats of a diet grew alike. Its AIC is by far "
-                "the worst of the three.",
-            ),
-            (
-                lambda: _rats_error(" + (day | rat)"),
-                "Random slopes come near, but neighbouring residuals are still alike, and another "
-                "structure has a smaller AIC.",
-            ),
-            (
-                lambda: _rats_error(" + ar1(day | rat)", reml=True),
-                "The right structure, by REML, which is as good. Here the default is asked for, "
-                "maximum likelihood.",
-            ),
-            (
-                lambda: _rats_error(""),
-                "That is without any random term: the rats are ignored.",
-            ),
-            (
-                lambda: _rats(" + ar1(day | rat)").params["diet[T.2]:day"],
-                "The right model; this is the estimate. Its standard error is asked for.",
-            ),
-            (
-                lambda: _rats(" + ar1(day | rat)").bse["diet[T.2]"],
-                "The right model; this is the diet's effect at day 0. The growth is in the line "
-                "with the colon.",
-            ),
-        ],
+        slips=lambda: {
+            _rats_error(" + (1 | rat)"): "That is compound symmetry, as if all rats of a diet grew "
+            "alike. Its AIC is by far the worst of the three.",
+            _rats_error(" + (day | rat)"): "Random slopes come near, but neighbouring residuals "
+            "are still alike, and another structure has a smaller AIC.",
+            _rats_error(" + ar1(day | rat)", reml=True): "The right structure, by REML, which is "
+            "as good. Here the default is asked for, maximum likelihood.",
+            _rats_error(""): "That is without any random term: the rats are ignored.",
+            _rats(" + ar1(day | rat)").params["diet[T.2]:day"]: "The right model; this is the "
+            "estimate. Its standard error is asked for.",
+            _rats(" + ar1(day | rat)").bse["diet[T.2]"]: "The right model; this is the diet's "
+            "effect at day 0. The growth is in the line with the colon.",
+        },
     ),
     Number(
         "10.4",
-        solution=lambda: float(np.diff(_at_7("marginal"))[0]),
+        solution=lambda: _difference(_at_7()),
         decimals=3,
         because="A question about all children is marginal: average the probabilities over the "
         "children first, then take the difference.",
         hint="Predict for age 7 with both values of smoke, at the level that stands for all "
         "children, and subtract.",
-        slips=[
-            (
-                lambda: float(np.diff(_at_7("population"))[0]),
-                "That compares two children with u = 0. The office asks about all children.",
-            ),
-            (
-                _marginal_log_odds,
-                "That is a difference of log-odds. A difference of probabilities is asked for.",
-            ),
-            (
-                lambda: _wheeze().params["smoke[T.yes]"],
-                "That is the coefficient: log-odds, and given the child. A difference of two "
-                "probabilities in the population is asked for.",
-            ),
-            (
-                _observed,
-                "That is the difference of the shares observed at this age. The model's is asked "
-                "for.",
-            ),
-            (
-                _without_children,
-                "That is from a model without children. Answer from the GLMM.",
-            ),
-            (_ratio, "That is a ratio of probabilities. Subtract instead."),
-            (
-                lambda: 100 * float(np.diff(_at_7("marginal"))[0]),
-                "That is in percentage points; give a difference of probabilities.",
-            ),
-            (
-                lambda: float(_at_7("marginal")[1]),
-                "That is the probability where the mother smokes. Subtract the other one.",
-            ),
-        ],
+        slips=lambda: {
+            _difference(_at_7("population")): "That compares two children with u = 0. The office "
+            "asks about all children.",
+            _difference(logit(_at_7())): "That is a difference of log-odds. A difference of "
+            "probabilities is asked for.",
+            _wheeze().params["smoke[T.yes]"]: "That is the coefficient: log-odds, and given the "
+            "child. A difference of two probabilities in the population is asked for.",
+            _difference(_observed_at_7()): "That is the difference of the shares observed at this "
+            "age. The model's is asked for.",
+            _difference(_at_7(model=_wheeze("", nagq=1))): "That is from a model without children. "
+            "Answer from the GLMM.",
+            _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
+            100 * _difference(_at_7()): "That is in percentage points; give a difference of "
+            "probabilities.",
+            _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
+        },
     ),
     Choice(
         "10.5",

@@ -1,30 +1,10 @@
 """Exercises of lesson 11, See the hierarchy."""
 
-from functools import cache
-
 import numpy as np
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
-
-
-@cache
-def _oats() -> tuple[float, float, float]:
-    """Variances of blocks, of large plots in a block, of small plots in a large plot."""
-    formula = "yield ~ variety + C(nitro) + (1 | block/variety)"
-    return tuple(fit(formula, load_data("oats"), reml=True).variance_components["variance"])
-
-
-def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
-    variances = np.array(_oats())
-    return variances[list(components)].sum() / variances[list(of)].sum()
-
-
-def _share_of_sds() -> float:
-    sds = np.sqrt(_oats())
-    return sds[0] / sds.sum()
-
+from glmmtools.model import FittedModel
 
 # the true components of the lesson's trial, and the plan with fewer and larger pens
 _ROOM, _PEN, _PIG, _REST = 2.5**2, 2.0**2, 1.5**2, 3.0**2
@@ -32,9 +12,18 @@ _PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
 _OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
-@cache
+def _oats() -> np.ndarray:
+    """Variances of blocks, of large plots in a block, of small plots in a large plot."""
+    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=True)
+    return model.variance_components["variance"].to_numpy()
+
+
+def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
+    return _oats()[list(components)].sum() / _oats()[list(of)].sum()
+
+
 def _cake(random: str, reml: bool = True) -> FittedModel:
-    return fit(f"angle ~ recipe + temperature{random}", load_data("cake"), reml=reml)
+    return fit_to("cake", f"angle ~ recipe + temperature{random}", reml=reml)
 
 
 def _recipe_error(random: str, reml: bool = True) -> float:
@@ -62,33 +51,18 @@ EXERCISES = (
         "share, divided by the whole variance, is their correlation.",
         hint="Which effects do the two plots share? Add those variances, and divide by the sum of "
         "all.",
-        slips=[
-            (
-                lambda: _share(0, 1),
-                "That is the correlation of two small plots of one large plot. Do these two share "
-                "a large plot?",
-            ),
-            (
-                lambda: _share(1),
-                "They lie in different large plots. Which effect do they share?",
-            ),
-            (
-                lambda: _share(1, of=(1, 2)),
-                "That is for two small plots of one large plot, with the blocks left out.",
-            ),
-            (
-                lambda: _share(0, of=(0, 2)),
-                "The large plots are missing below: they are part of the variance of a plot.",
-            ),
-            (
-                _share_of_sds,
-                "Those are standard deviations. Variances add up, standard deviations do not.",
-            ),
-            (
-                lambda: _oats()[0],
-                "That is the covariance. Divide it by the variance of a plot.",
-            ),
-        ],
+        slips=lambda: {
+            _share(0, 1): "That is the correlation of two small plots of one large plot. Do these "
+            "two share a large plot?",
+            _share(1): "They lie in different large plots. Which effect do they share?",
+            _share(1, of=(1, 2)): "That is for two small plots of one large plot, with the blocks "
+            "left out.",
+            _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
+            "variance of a plot.",
+            np.sqrt(_oats()[0]) / np.sqrt(_oats()).sum(): "Those are standard deviations. "
+            "Variances add up, standard deviations do not.",
+            _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
+        },
     ),
     Number(
         "11.3",
@@ -98,32 +72,17 @@ EXERCISES = (
         "number of rows: pens are the replicates.",
         hint="Put the new numbers of pens of one treatment and of pigs in a pen into the formula "
         "for the standard error.",
-        slips=[
-            (
-                lambda: np.sqrt(2 / 16 * _OF_A_PEN),
-                "Count the pens of one treatment: half of all pens.",
-            ),
-            (
-                lambda: 2 / _PENS * _OF_A_PEN,
-                "That is the variance. Take its square root.",
-            ),
-            (
-                lambda: np.sqrt(2 / 48 * (_PEN + _PIG + _REST / _DAYS)),
-                "That takes each pig as a replicate; straw was given to pens.",
-            ),
-            (
-                lambda: np.sqrt(2 / _PENS * (_OF_A_PEN - _PEN)),
-                "The variance of the pens is missing.",
-            ),
-            (
-                lambda: np.sqrt(2 / _PENS * (_OF_A_PEN + _ROOM)),
-                "The rooms drop out of the difference: every room holds both treatments.",
-            ),
-            (
-                lambda: np.sqrt(2 / _PENS * (_PEN + _PIG / 3 + _REST / 15)),
-                "That is still with three pigs in a pen.",
-            ),
-        ],
+        slips=lambda: {
+            np.sqrt(2 / 16 * _OF_A_PEN): "Count the pens of one treatment: half of all pens.",
+            2 / _PENS * _OF_A_PEN: "That is the variance. Take its square root.",
+            np.sqrt(2 / 48 * (_PEN + _PIG + _REST / _DAYS)): "That takes each pig as a replicate; "
+            "straw was given to pens.",
+            np.sqrt(2 / _PENS * (_OF_A_PEN - _PEN)): "The variance of the pens is missing.",
+            np.sqrt(2 / _PENS * (_OF_A_PEN + _ROOM)): "The rooms drop out of the difference: every "
+            "room holds both treatments.",
+            np.sqrt(2 / _PENS * (_PEN + _PIG / 3 + _REST / 15)): "That is still with three pigs in "
+            "a pen.",
+        },
     ),
     Number(
         "11.4",
@@ -133,31 +92,18 @@ EXERCISES = (
         "units, with 28 degrees of freedom; the sessions are blocks and cancel.",
         hint="A batch is a recipe in a session. The random part has a term for the blocks and "
         "one for the batches.",
-        slips=[
-            (
-                lambda: _recipe_error(""),
-                "That is without random effects: every cake counts as a replicate of its recipe.",
-            ),
-            (
-                lambda: _recipe_error(" + (1 | replicate)"),
-                "The blocks are there, the batches are not: six cakes of one batch are counted as "
-                "six replicates of the recipe.",
-            ),
-            (
-                lambda: _recipe_error(" + (1 | recipe:replicate)"),
-                "The batches are there, the blocks are not: what differs from session to "
-                "session does not cancel.",
-            ),
-            (
-                lambda: _cake(" + (1 | replicate/recipe)").params["recipe[T.B]"],
-                "That is the estimate. Its standard error is asked for.",
-            ),
-            (
-                lambda: _recipe_error(" + (1 | replicate/recipe)", reml=False),
-                "That is by maximum likelihood, or a variance. The standard error by REML is asked "
-                "for.",
-            ),
-        ],
+        slips=lambda: {
+            _recipe_error(""): "That is without random effects: every cake counts as a replicate "
+            "of its recipe.",
+            _recipe_error(" + (1 | replicate)"): "The blocks are there, the batches are not: six "
+            "cakes of one batch are counted as six replicates of the recipe.",
+            _recipe_error(" + (1 | recipe:replicate)"): "The batches are there, the blocks are "
+            "not: what differs from session to session does not cancel.",
+            _cake(" + (1 | replicate/recipe)").params["recipe[T.B]"]: "That is the estimate. Its "
+            "standard error is asked for.",
+            _recipe_error(" + (1 | replicate/recipe)", reml=False): "That is by maximum "
+            "likelihood, or a variance. The standard error by REML is asked for.",
+        },
     ),
     Choice(
         "11.5",

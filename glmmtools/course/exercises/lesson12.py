@@ -6,25 +6,19 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.designs.simulation import simulate
 from glmmtools.model import fit
 
 CAKES = 6  # of each batch
+SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
 
 
-@cache
-def _cake() -> tuple[float, float]:
-    """Variances of batches and of cakes in a batch."""
-    cake = load_data("cake")
-    cake["batch"] = cake["recipe"].astype(str) + cake["replicate"].astype(str)
-    model = fit("angle ~ recipe + temperature + (1 | batch)", cake, reml=True)
-    return tuple(model.variance_components["variance"])
-
-
-def _weight(power: float = 1.0, n: int = CAKES) -> float:
-    """The weight of a batch's own mean; power 0.5 takes the standard deviations by mistake."""
-    batch, cake = np.array(_cake()) ** power
+def _weight(column: str = "variance", n: int = CAKES) -> float:
+    """The weight of a batch's own mean, from the variances of batches and of cakes in a batch."""
+    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
+    batch, cake = fit_to("cake", formula, reml=True).variance_components[column]
     return batch / (batch + cake / n)
 
 
@@ -66,8 +60,6 @@ def _slope(formula: str, term: str) -> float:
     return 1000 * fit(formula, _gasoline(), reml=True).params[term]
 
 
-SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
-
 EXERCISES = (
     Number(
         "12.1",
@@ -77,22 +69,15 @@ EXERCISES = (
         "all the weight: partial pooling changes little here.",
         hint="Take both variances from m.variance_components and put them into the formula of the "
         "weight, with the number of cakes of a batch.",
-        slips=[
-            (lambda: _weight(0.5), "You used standard deviations; the formula has variances."),
-            (
-                lambda: _weight(n=1),
-                "That is the weight of a single cake. The variance of a mean of six is smaller.",
-            ),
-            (
-                lambda: _weight(n=15),
-                "Fifteen is the number of batches of a recipe. How many cakes has a batch?",
-            ),
-            (
-                lambda: 1 - _weight(),
-                "That is the weight of the model's mean; the batch's own is asked for.",
-            ),
-            (lambda: 100 * _weight(), "That is in percent; give a number between 0 and 1."),
-        ],
+        slips=lambda: {
+            _weight("sd"): "You used standard deviations; the formula has variances.",
+            _weight(n=1): "That is the weight of a single cake. The variance of a mean of six is "
+            "smaller.",
+            _weight(n=15): "Fifteen is the number of batches of a recipe. How many cakes has a "
+            "batch?",
+            1 - _weight(): "That is the weight of the model's mean; the batch's own is asked for.",
+            100 * _weight(): "That is in percent; give a number between 0 and 1.",
+        },
     ),
     Choice(
         "12.2",
@@ -116,41 +101,20 @@ EXERCISES = (
         "likelihood of all rows, with persons in the model, is enough.",
         hint="Fit a Poisson GLMM with a random intercept of the person to the rows that inform "
         "on the change, and turn the coefficient of month into a ratio.",
-        slips=[
-            (
-                lambda: np.exp(_attacks("complete")),
-                "That is from people with all four months. Who are they, and does a low count at "
-                "the start stay that low?",
-            ),
-            (
-                lambda: np.exp(_attacks(persons=False)),
-                "All rows, but no persons: the people of the last month are not those of the "
-                "first, and this model cannot tell.",
-            ),
-            (
-                _ratio_of_means,
-                "That compares the mean counts of the months. The people of the last month are not "
-                "those of the first.",
-            ),
-            (
-                lambda: np.exp(_attacks("all")),
-                "Those are the counts before anybody left. Use what was seen.",
-            ),
-            (_attacks, "That is on the log scale. A ratio is its exponential."),
-            (
-                lambda: _attacks(persons=False),
-                "That is on the log scale, and from a model without persons.",
-            ),
-            (lambda: np.exp(-_attacks()), "That is a month to the next one, the other way."),
-            (
-                lambda: 100 * np.exp(_attacks()),
-                "That is in percent; give the ratio itself.",
-            ),
-            (
-                lambda: np.exp(_attacks()) - 1,
-                "That is the change as a share. The factor is one more.",
-            ),
-        ],
+        slips=lambda: {
+            np.exp(_attacks("complete")): "That is from people with all four months. Who are they, "
+            "and does a low count at the start stay that low?",
+            np.exp(_attacks(persons=False)): "All rows, but no persons: the people of the last "
+            "month are not those of the first, and this model cannot tell.",
+            _ratio_of_means(): "That compares the mean counts of the months. The people of the "
+            "last month are not those of the first.",
+            np.exp(_attacks("all")): "Those are the counts before anybody left. Use what was seen.",
+            _attacks(): "That is on the log scale. A ratio is its exponential.",
+            _attacks(persons=False): "That is on the log scale, and from a model without persons.",
+            np.exp(-_attacks()): "That is a month to the next one, the other way.",
+            100 * np.exp(_attacks()): "That is in percent; give the ratio itself.",
+            np.exp(_attacks()) - 1: "That is the change as a share. The factor is one more.",
+        },
     ),
     Number(
         "12.4",
@@ -160,24 +124,15 @@ EXERCISES = (
         "is gives nearly the same: batches differ so much that their means get little weight.",
         hint="Fit converted ~ x_within + x_mean + (1 | batch), take the coefficient of x_within, "
         "and mind the units: 10 °F, percentage points.",
-        slips=[
-            (
-                lambda: _slope(SPLIT, "x_mean"),
-                "That is the slope between batches. The slope within a batch is asked for.",
-            ),
-            (
-                lambda: _slope("converted ~ temp", "temp"),
-                "That leaves the batches out and mixes the slopes within and between them.",
-            ),
-            (
-                lambda: _slope(SPLIT, "x_within") / 10,
-                "That is for 1 °F. The question is about 10 °F.",
-            ),
-            (
-                lambda: _slope(SPLIT, "x_within") / 100,
-                "That is a proportion. Percentage points are 100 times as many.",
-            ),
-        ],
+        slips=lambda: {
+            _slope(SPLIT, "x_mean"): "That is the slope between batches. The slope within a batch "
+            "is asked for.",
+            _slope("converted ~ temp", "temp"): "That leaves the batches out and mixes the slopes "
+            "within and between them.",
+            _slope(SPLIT, "x_within") / 10: "That is for 1 °F. The question is about 10 °F.",
+            _slope(SPLIT, "x_within") / 100: "That is a proportion. Percentage points are 100 "
+            "times as many.",
+        },
     ),
     Choice(
         "12.5",

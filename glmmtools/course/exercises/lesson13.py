@@ -4,9 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from glmmtools.course.datasets import load_data
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel, fit
 from glmmtools.studies.study import power
 
 POWER, HALF_WIDTH = 0.8, 0.01
@@ -21,20 +20,16 @@ def _trials(quantile: float, half_width: float = HALF_WIDTH) -> float:
 @cache
 def _seeds_power(plates: int, interaction: float | None) -> float:
     formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
-    m = fit(formula, load_data("seeds"), "binomial")
+    m = fit_to("seeds", formula, "binomial")
     coef = {} if interaction is None else {"coef": {INTERACTION: interaction}}
     options = {"along": "plate", "sizes": [plates], "n": 100, "progress": False}
     return float(power(m, terms=INTERACTION, **options, **coef).frame["power"].iloc[0])
 
 
-@cache
-def _epilepsy(family: str, zeros: bool) -> FittedModel:
-    formula = "seizures ~ treatment + log(base) + (1 | subject)"
-    return fit(formula, load_data("epilepsy"), family, zero_inflation="~ 1" if zeros else None)
-
-
 def _fall(family: str) -> float:
-    return _epilepsy(family, False).aic - _epilepsy(family, True).aic
+    formula = "seizures ~ treatment + log(base) + (1 | subject)"
+    with_zeros = fit_to("epilepsy", formula, family, zero_inflation="~ 1")
+    return fit_to("epilepsy", formula, family).aic - with_zeros.aic
 
 
 EXERCISES = (
@@ -45,34 +40,20 @@ EXERCISES = (
         because="The Monte-Carlo error falls with the square root of n: ten times more exact costs "
         "a hundred times the trials.",
         hint="Set the half-width to 0.01 and solve for n.",
-        slips=[
-            (
-                lambda: _trials(1.0),
-                "That makes 0.01 one standard error. The half-width of a 95 % interval is 1.96 of "
-                "them.",
-            ),
-            (
-                lambda: np.ceil((1.96 * 0.5 / HALF_WIDTH) ** 2 - 1e-6),
-                "That is for a power of 0.5, where n must be largest. Here p is near 0.8.",
-            ),
-            (lambda: _trials(2.0), "That is with 2. The formula has 1.96."),
-            (
-                lambda: _trials(1.96, 2 * HALF_WIDTH),
-                "That is for a half-width of 0.02. ±0.01 is the half-width, not the whole width.",
-            ),
-            (
-                lambda: _trials(1.96, HALF_WIDTH / 2),
-                "That is for a half-width of 0.005. The half-width itself is 0.01.",
-            ),
-            (
-                lambda: _trials(1.96) - 1,
-                "Near. Round up to the next whole number, and no further.",
-            ),
-            (
-                lambda: np.ceil(1.96 * np.sqrt(POWER * (1 - POWER)) / HALF_WIDTH),
-                "That is the square root of n. Square both sides.",
-            ),
-        ],
+        slips=lambda: {
+            _trials(1.0): "That makes 0.01 one standard error. The half-width of a 95 % interval "
+            "is 1.96 of them.",
+            np.ceil((1.96 * 0.5 / HALF_WIDTH) ** 2 - 1e-6): "That is for a power of 0.5, where n "
+            "must be largest. Here p is near 0.8.",
+            _trials(2.0): "That is with 2. The formula has 1.96.",
+            _trials(1.96, 2 * HALF_WIDTH): "That is for a half-width of 0.02. ±0.01 is the "
+            "half-width, not the whole width.",
+            _trials(1.96, HALF_WIDTH / 2): "That is for a half-width of 0.005. The half-width "
+            "itself is 0.01.",
+            _trials(1.96) - 1: "Near. Round up to the next whole number, and no further.",
+            np.ceil(1.96 * np.sqrt(POWER * (1 - POWER)) / HALF_WIDTH): "That is the square root of "
+            "n. Square both sides.",
+        },
     ),
     Choice(
         "13.2",
@@ -98,26 +79,14 @@ EXERCISES = (
         "the same size.",
         hint="Give gt.power the fitted model: terms= names the coefficient whose test is "
         "counted, coef= sets it. Its name stands in m.params.",
-        slips=[
-            (
-                lambda: _seeds_power(42, None),
-                "That is the power at the estimated interaction, which was large enough to be "
-                "significant. Give coef= the −0.5 of the question.",
-            ),
-            (
-                lambda: _seeds_power(21, -0.5),
-                "That is the power with the 21 plates of the first trial.",
-            ),
-            (
-                lambda: 100 * _seeds_power(42, -0.5),
-                "That is in percent; give a probability between 0 and 1.",
-            ),
-            (
-                lambda: 1 - _seeds_power(42, -0.5) + 1e-4,
-                "If that is the share of trials that miss the interaction, take the others; if you "
-                "set a seed, leave it out.",
-            ),
-        ],
+        slips=lambda: {
+            _seeds_power(42, None): "That is the power at the estimated interaction, which was "
+            "large enough to be significant. Give coef= the −0.5 of the question.",
+            _seeds_power(21, -0.5): "That is the power with the 21 plates of the first trial.",
+            100 * _seeds_power(42, -0.5): "That is in percent; give a probability between 0 and 1.",
+            1 - _seeds_power(42, -0.5) + 1e-4: "If that is the share of trials that miss the "
+            "interaction, take the others; if you set a seed, leave it out.",
+        },
     ),
     Choice(
         "13.4",
@@ -142,26 +111,15 @@ EXERCISES = (
         "gain remains beside the negative binomial: there may be some of both.",
         hint="Fit both with family='negative_binomial', and subtract the AIC with extra zeros from "
         "the AIC without.",
-        slips=[
-            (
-                lambda: _fall("poisson"),
-                "That is the fall beside the Poisson. The negative binomial is asked for: part of "
-                "that fall was overdispersion.",
-            ),
-            (
-                lambda: -_fall("negative_binomial"),
-                "The AIC is smaller with the extra zeros, so it falls: a positive number.",
-            ),
-            (
-                lambda: (_fall("negative_binomial") + 2) / 2,
-                "That is the difference of the log-likelihoods. AIC is −2 logLik plus 2 for each "
-                "parameter.",
-            ),
-            (
-                lambda: _fall("negative_binomial") + 2,
-                "That is twice the difference of the log-likelihoods; the AIC also charges 2 for "
-                "the parameter π.",
-            ),
-        ],
+        slips=lambda: {
+            _fall("poisson"): "That is the fall beside the Poisson. The negative binomial is asked "
+            "for: part of that fall was overdispersion.",
+            -_fall("negative_binomial"): "The AIC is smaller with the extra zeros, so it falls: a "
+            "positive number.",
+            (_fall("negative_binomial") + 2) / 2: "That is the difference of the log-likelihoods. "
+            "AIC is −2 logLik plus 2 for each parameter.",
+            _fall("negative_binomial") + 2: "That is twice the difference of the log-likelihoods; "
+            "the AIC also charges 2 for the parameter π.",
+        },
     ),
 )
