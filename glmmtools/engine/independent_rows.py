@@ -1,6 +1,8 @@
-"""Models without random terms: least squares in closed form, the exact Hessian of all others."""
+"""Models without random terms: least squares in closed form; start and Hessian of all others."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -8,6 +10,8 @@ from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
+from glmmtools.engine.search import Optimum, maximise
+from glmmtools.engine.start import starting_point
 
 Array = np.ndarray
 _STEP = 1e-4  # of the logarithm of a shape parameter
@@ -42,6 +46,42 @@ def least_squares(problem: Problem, engine: str) -> Estimate:
     )  # fmt: skip
 
 
+def maximum(marginal: Marginal) -> Optimum | None:
+    """Newton's method; None if the likelihood could not be computed."""
+    return maximise(
+        marginal.value_and_gradient, _start(marginal), information=partial(information, marginal)
+    )
+
+
+def _start(marginal: Marginal) -> Array:
+    """Where the search starts: least squares on the link scale, where that gives possible means.
+
+    If the link does not ensure it, that start competes with least squares weighted by the
+    information of the rows, and with one mean for all.
+    """
+    start, likelihood = starting_point(marginal), marginal.likelihood
+    link, beta = likelihood.link, marginal.names["beta"]
+    if (
+        np.all(np.isinf(link.eta_interval))
+        and link.mean_interval == likelihood.family.mean_interval
+    ):
+        return start
+    X, working, offset = marginal.X, likelihood.working, likelihood.offset
+    parameters = marginal.parameters(start[None])
+    weights = np.maximum(-likelihood.eta_derivatives(working, parameters, order=2)[1], 0)
+    WX = X * weights[:, None]
+    one_mean = link(np.mean(likelihood.guessed_means()))
+    starts = [start]
+    for coefficients in (
+        np.linalg.pinv(X.T @ WX) @ (WX.T @ (working - offset)),
+        marginal.least_squares(one_mean - offset)[0],
+    ):
+        starts.append(start.copy())
+        starts[-1][beta] = coefficients
+    with np.errstate(all="ignore"):
+        return max(starts, key=lambda each: np.nan_to_num(marginal.value_at(each), nan=-np.inf))
+
+
 def information(marginal: Marginal, vector: Array) -> Array:
     """The negative Hessian of the log-likelihood of a model without random terms.
 
@@ -58,15 +98,16 @@ def information(marginal: Marginal, vector: Array) -> Array:
         hessian[names[one], names[other]] = block
         hessian[names[other], names[one]] = block.T
 
-    add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
-    for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
-        add("beta", name, mixed)
-        above, below = (
-            likelihood.other_derivatives(eta, _shifted(parameters, name, step))
-            for step in (_STEP, -_STEP)
-        )
-        for other in above:
-            add(name, other, (above[other][0] - below[other][0]) / (2 * _STEP))
+    with np.errstate(all="ignore"):
+        add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
+        for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
+            add("beta", name, mixed)
+            above, below = (
+                likelihood.other_derivatives(eta, _shifted(parameters, name, step))
+                for step in (_STEP, -_STEP)
+            )
+            for other in above:
+                add(name, other, (above[other][0] - below[other][0]) / (2 * _STEP))
     return -hessian
 
 

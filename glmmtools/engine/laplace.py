@@ -44,12 +44,11 @@ Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
-from glmmtools.engine.independent_rows import information, is_least_squares, least_squares
+from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
@@ -90,18 +89,23 @@ def fit(problem: Problem) -> Estimate:
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
     marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
+    best = _best_of_starts(marginal) if problem.design.random else maximum(marginal)
+    return _failed(problem) if best is None else _estimate(problem, marginal, best)
+
+
+def _best_of_starts(marginal: Marginal) -> Optimum | None:
+    """The best end of searches from several starts, as many as the likelihood may need."""
+    problem = marginal.problem
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
         best = _better(best, _best_end(marginal, starting_point(marginal, factor), best))
-        if not problem.design.random or (best is not None and best.converged and not several):
+        if best is not None and best.converged and not several:
             break
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, _best_end(marginal, start, best))
-    if best is None:
-        return _failed(problem)
-    return _estimate(problem, marginal, best)
+    return best
 
 
 def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
@@ -145,10 +149,7 @@ def _best_end(marginal: Marginal, start: Array, known: Optimum | None = None) ->
 
     Near zero there may be a lower maximum, and no fit may be worse than one without the term.
     """
-    hessian = None if marginal.terms else partial(information, marginal)
-    found = maximise(
-        marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known, hessian
-    )
+    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known)
     if found is None or found is known or not found.converged:
         return found
     variances = np.diag(found.covariance)

@@ -108,8 +108,6 @@ class Marginal:
     @property
     def refresh(self) -> int:
         """Steps of the search from one Hessian to the next, the more the dearer a Hessian is."""
-        if not self.terms:
-            return 1
         width = self.q + self.pattern.index.shape[1]
         share = len(self.X) * (1 + width**2 / 16) / _ROWS_LIKE_CALLS
         return round(2 * (1 + self.size * share) / (1 + share)) - 1
