@@ -47,39 +47,57 @@ def least_squares(problem: Problem, engine: str) -> Estimate:
 
 
 def maximum(marginal: Marginal) -> Optimum | None:
-    """Newton's method; None if the likelihood could not be computed."""
-    return maximise(
-        marginal.value_and_gradient, _start(marginal), information=partial(information, marginal)
-    )
+    """Newton's method; None if the likelihood could not be computed.
+
+    Where the link may give impossible means, such points have no value: no clipped mean is fitted.
+    """
+
+    def function(point: Array) -> tuple[float, Array]:
+        value, gradient = marginal.value_and_gradient(point)
+        return value if has_possible_means(marginal, point) else -np.inf, gradient
+
+    with np.errstate(all="ignore"):
+        start = max(_starts(marginal), key=lambda point: function(point)[0])
+        return maximise(function, start, information=partial(information, marginal))
 
 
-def _start(marginal: Marginal) -> Array:
-    """Where the search starts: least squares on the link scale, where that gives possible means.
+def has_possible_means(marginal: Marginal, vector: Array) -> bool:
+    """Whether every mean lies inside the interval of the family's means."""
+    if _keeps_means_inside(marginal):
+        return True
+    likelihood, beta = marginal.likelihood, vector[marginal.names["beta"]]
+    low, high = likelihood.family.mean_interval
+    with np.errstate(all="ignore"):
+        mu = likelihood.link.inverse(likelihood.offset + marginal.X @ beta)
+    return bool(np.all((mu > low) & (mu < high)))
 
-    If the link does not ensure it, that start competes with least squares weighted by the
-    information of the rows, and with one mean for all.
+
+def _keeps_means_inside(marginal: Marginal) -> bool:
+    link, family = marginal.likelihood.link, marginal.likelihood.family
+    return link.mean_interval == family.mean_interval and bool(np.all(np.isinf(link.eta_interval)))
+
+
+def _starts(marginal: Marginal) -> list[Array]:
+    """Least squares on the link scale; where that may give impossible means, what competes with it.
+
+    That is least squares weighted by the information of the rows, and one mean for all rows.
     """
     start, likelihood = starting_point(marginal), marginal.likelihood
-    link, beta = likelihood.link, marginal.names["beta"]
-    if (
-        np.all(np.isinf(link.eta_interval))
-        and link.mean_interval == likelihood.family.mean_interval
-    ):
-        return start
+    if _keeps_means_inside(marginal):
+        return [start]
     X, working, offset = marginal.X, likelihood.working, likelihood.offset
     parameters = marginal.parameters(start[None])
     weights = np.maximum(-likelihood.eta_derivatives(working, parameters, order=2)[1], 0)
     WX = X * weights[:, None]
-    one_mean = link(np.mean(likelihood.guessed_means()))
+    one_mean = likelihood.link(np.mean(likelihood.guessed_means()))
     starts = [start]
-    for coefficients in (
+    for beta in (
         np.linalg.pinv(X.T @ WX) @ (WX.T @ (working - offset)),
         marginal.least_squares(one_mean - offset)[0],
     ):
         starts.append(start.copy())
-        starts[-1][beta] = coefficients
-    with np.errstate(all="ignore"):
-        return max(starts, key=lambda each: np.nan_to_num(marginal.value_at(each), nan=-np.inf))
+        starts[-1][marginal.names["beta"]] = beta
+    return starts
 
 
 def information(marginal: Marginal, vector: Array) -> Array:
@@ -98,16 +116,15 @@ def information(marginal: Marginal, vector: Array) -> Array:
         hessian[names[one], names[other]] = block
         hessian[names[other], names[one]] = block.T
 
-    with np.errstate(all="ignore"):
-        add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
-        for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
-            add("beta", name, mixed)
-            above, below = (
-                likelihood.other_derivatives(eta, _shifted(parameters, name, step))
-                for step in (_STEP, -_STEP)
-            )
-            for other in above:
-                add(name, other, (above[other][0] - below[other][0]) / (2 * _STEP))
+    add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
+    for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
+        add("beta", name, mixed)
+        above, below = (
+            likelihood.other_derivatives(eta, _shifted(parameters, name, step))
+            for step in (_STEP, -_STEP)
+        )
+        for other in above:
+            add(name, other, (above[other][0] - below[other][0]) / (2 * _STEP))
     return -hessian
 
 

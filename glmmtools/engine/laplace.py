@@ -48,7 +48,12 @@ from dataclasses import replace
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
-from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
+from glmmtools.engine.independent_rows import (
+    has_possible_means,
+    is_least_squares,
+    least_squares,
+    maximum,
+)
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
@@ -183,8 +188,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     beta = marginal.fixed_effects(vector, solution)
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, optimum.converged))
-    converged = optimum.converged and not messages
+    found = optimum.converged and not np.any(_moved_when_flat(marginal, optimum))
+    messages: list[GlmmWarning] = list(separation_messages(problem, beta, found))
+    converged = found and not messages
     if singular:
         sizes = [
             each.structure.n_params
@@ -193,8 +199,6 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += _shape_messages(marginal, shape, predictors)
-    if np.any(_moved_when_flat(marginal, optimum)):
-        converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]
@@ -207,9 +211,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         converged = False
         messages += run_away
     elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
-        messages.append(
-            _no_peak(problem) if solution.arrow.least_curvature < _NO_PEAK else _not_converged()
-        )
+        messages.append(_why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
@@ -343,10 +345,27 @@ def _moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
     return np.any(moved > 1e-3, axis=1)
 
 
-def _not_converged() -> ConvergenceWarning:
+def _why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
+    problem = marginal.problem
+    if problem.design.random:
+        no_peak = solution.arrow.least_curvature < _NO_PEAK
+        return _no_peak(problem) if no_peak else _not_converged(problem)
+    with np.errstate(invalid="ignore"):
+        next_point = optimum.point + optimum.covariance @ optimum.gradient
+    if has_possible_means(marginal, next_point):
+        return _not_converged(problem)
+    return ConvergenceWarning(
+        f"The likelihood rises to where the {problem.link.name} link gives means that "
+        f"{problem.family.name} cannot have, so there is no maximum. Do not use these numbers: "
+        "take a link that keeps the means inside, or leave a covariate out."
+    )
+
+
+def _not_converged(problem: Problem) -> ConvergenceWarning:
+    simpler = "simplify the random part, or " if problem.design.random else ""
     return ConvergenceWarning(
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
-        "numbers: simplify the random part, or look for separation and for outliers."
+        f"numbers: {simpler}look for separation and for outliers."
     )
 
 
@@ -403,6 +422,6 @@ def _failed(problem: Problem) -> Estimate:
             for each in marginal.placed
         ),
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
-        singular=(), messages=(_not_converged(),), engine=NAME, method=_method(problem),
+        singular=(), messages=(_not_converged(problem),), engine=NAME, method=_method(problem),
         predictors=unknown, predictor_se=unknown,
     )  # fmt: skip
