@@ -34,12 +34,19 @@ def why_not(problem: Problem) -> str | None:
 
 
 def fit(problem: Problem) -> Estimate:
-    """Fit by least squares (normal), maximum or restricted maximum likelihood."""
-    if problem.design.random:
-        return fit_mixed(problem, NAME)
-    if problem.is_linear:
+    """Fit by least squares (normal), maximum or restricted maximum likelihood.
+
+    Raises
+    ------
+    ValueError
+        Where statsmodels breaks off with an error.
+    """
+    if problem.is_linear and not problem.design.random:
         return _least_squares(problem)
-    return _glm(problem)
+    try:
+        return fit_mixed(problem, NAME) if problem.design.random else _glm(problem)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise ValueError(f"statsmodels broke off its search: {error}") from error
 
 
 def _least_squares(problem: Problem) -> Estimate:
