@@ -35,7 +35,7 @@ lab: $(READY) ## Set up if needed, open JupyterLab on the first lesson (ARGS=--n
 		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(READY) ## Set up if needed, run the unit tests and then every notebook under nbval
-	$(PY) -m pytest -m "not slow" --ignore=tests/browser $(ARGS)
+	$(PY) -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte

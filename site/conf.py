@@ -15,7 +15,8 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
-autodoc_default_options = {"members": True}
+# FittedModel is documented with what it inherits from Fit; warnings without what Python gives them
+autodoc_default_options = {"members": True, "inherited-members": "BaseException"}
 autodoc_typehints = "none"  # numpydoc's sections name the types
 napoleon_use_rtype = False
 napoleon_custom_sections = ["Warns"]

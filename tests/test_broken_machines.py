@@ -150,7 +150,7 @@ def test_the_wrong_python_is_told_from_a_broken_one(course):
 
 
 def test_an_error_of_our_own_stays_what_it_is(course):
-    with (course.folder / "glmmtools" / "links.py").open("a") as file:
+    with (course.folder / "glmmtools" / "families" / "links.py").open("a") as file:
         file.write("\nraise NameError('a slip of ours')\n")
     done = subprocess.run(
         [course.folder / ".venv" / "bin" / "python", "-c", "import glmmtools"],

@@ -454,10 +454,10 @@ def test_a_family_under_another_name_is_treated_alike(name, two_families):
 # A string with one of these values is no decision about a family, a structure or a link.
 OTHER_MEANINGS = {
     ("engine", "beta"): "β, the fixed effects in a parameter vector",
-    ("inference/profile.py", "beta"): "the same",
+    ("inference/intervals.py", "beta"): "the same",
     ("inference/bayes.py", "Gamma"): "a prior distribution of bambi",
     ("inference/bayes.py", "log"): "the function of that name, in a formula",
-    ("fitted/fit_plots.py", "identity"): "the label of a line",
+    ("fitted/effect_plots.py", "identity"): "the label of a line",
     ("course/preflight.py", "binomial"): "the model that is fitted to try a machine",
     ("course/exercises", "*"): "an exercise names what it is about, as a lesson does",
 }

@@ -1,8 +1,9 @@
-"""What every engine takes (`Problem`) and returns (`Estimate`)."""
+"""What every engine takes: a model on data, and the problems that it contains."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,23 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A model on data: what is to be estimated, without saying how."""
+    """A model on data: what is to be estimated, without saying how.
+
+    Attributes
+    ----------
+    design : Design
+        The response and the columns, on n rows.
+    family : Family
+    link : Link
+    reml : bool
+        Whether the fixed effects are integrated out of the likelihood.
+    nagq : int
+        Nodes of the quadrature for each random effect; 1 is the Laplace approximation.
+    dispersion : FixedPart or None
+        Columns of the logarithm of phi; None where phi is one number.
+    zero : FixedPart or None
+        Columns of the logit of the probability of an extra zero; None without extra zeros.
+    """
 
     design: Design
     family: Family
@@ -44,3 +61,17 @@ class Problem:
     def trials(self) -> dict[str, Array]:
         """The trials as a keyword argument of the family's functions, where it takes them."""
         return {"trials": self.design.trials} if self.family.takes_trials else {}
+
+    def with_response(self, y: Array) -> Problem:
+        """The same model of another response, shape (n,), on the same rows."""
+        response = replace(self.design.response, y=y)
+        return replace(self, design=replace(self.design, response=response))
+
+    def with_columns(self, X: Array, kept: Sequence[int]) -> Problem:
+        """The model with some of the fixed effects only, whose columns are those of `X`."""
+        columns = tuple(self.design.columns[k] for k in kept)
+        return replace(self, design=replace(self.design, X=X[:, kept], columns=columns))
+
+    def without_random_terms(self) -> Problem:
+        """The model with fixed effects only."""
+        return replace(self, design=replace(self.design, random=(), recipes=()), nagq=1)

@@ -52,35 +52,37 @@ class Family:
     A new family needs a `name`, `discrete`, `mean_interval`, `shape` and the mathematics: variance,
     log-density and its derivatives, SciPy's distribution. All else has a default.
 
-    Class attributes
-    ----------------
-    name, aliases : the names that :func:`glmmtools.fit` accepts.
-    title : its name in a sentence, by default the name.
-    discrete : whether y is a whole number.
-    mean_interval : open interval of ``mu`` (a probability for the binomial families).
-    shape : names of the estimated parameters beyond ``mu`` (``"phi"``; for t also ``"df"``).
-    fixed : values of those that are given instead of estimated.
-    takes_trials : whether the density depends on a known number of trials.
-    counts : whether it is a distribution of counts without an upper limit.
-    links : allowed links, the default first; by default those that fit `mean_interval`.
-    limit : a simpler family at the end of the range of a parameter.
+    Class attributes:
 
-    has_residual_variance : whether phi is the variance of a residual of y itself, so that with the
-        identity link the model is linear: REML, and no integral to approximate.
-    weights_divide_phi : whether weights w mean Var(y) = phi / w; else they multiply the
-        log-likelihood of a row.
-    location_scale : whether y in other units is of the family too, phi in the square of the unit.
-    phi_is_variance : whether phi is about the variance of a row on the scale of the default link.
-    normal_on_link_scale : whether a row is normal there, as random effects are.
-    log_concave : whether the log-density is concave in eta, or nearly so, for all its links.
+    - ``name``, ``aliases``: the names that :func:`glmmtools.fit` accepts.
+    - ``title``: its name in a sentence, by default the name.
+    - ``discrete``: whether y is a whole number.
+    - ``mean_interval``: open interval of ``mu`` (a probability for the binomial families).
+    - ``shape``: names of the estimated parameters beyond ``mu`` (``"phi"``; for t also ``"df"``).
+    - ``fixed``: values of those that are given instead of estimated.
+    - ``takes_trials``: whether the density depends on a known number of trials.
+    - ``counts``: whether it is a distribution of counts without an upper limit.
+    - ``links``: allowed links, the default first; by default those that fit `mean_interval`.
+    - ``limit``: a simpler family at the end of the range of a parameter.
 
-    notation, notation_text : "y is distributed as", in LaTeX and as text.
-    support, mean_text, variance_text : the possible values, E(y) and Var(y) as text.
-    typical, scipy_text, r_text : typical responses, and the family in SciPy and in R.
-    example : parameters for a picture where none are given, those of typical data.
-    slip : the likely mistake where data are outside the support.
-    hint : what speaks for the family in values that it can produce.
-    elsewhere : names of the distribution in other packages: see `known_as`.
+    - ``has_residual_variance``: whether phi is the variance of a residual of y itself, so that
+      with the identity link the model is linear: REML, and no integral to approximate.
+    - ``weights_divide_phi``: whether weights w mean Var(y) = phi / w; else they multiply the
+      log-likelihood of a row.
+    - ``location_scale``: whether y in other units is of the family too, phi in the square of
+      the unit.
+    - ``phi_is_variance``: whether phi is about the variance of a row on the scale of the
+      default link.
+    - ``normal_on_link_scale``: whether a row is normal there, as random effects are.
+    - ``log_concave``: whether the log-density is concave in eta, or nearly so, for all its links.
+
+    - ``notation``, ``notation_text``: "y is distributed as", in LaTeX and as text.
+    - ``support``, ``mean_text``, ``variance_text``: the possible values, E(y) and Var(y) as text.
+    - ``typical``, ``scipy_text``, ``r_text``: typical responses, and the family in SciPy and in R.
+    - ``example``: parameters for a picture where none are given, those of typical data.
+    - ``slip``: the likely mistake where data are outside the support.
+    - ``hint``: what speaks for the family in values that it can produce.
+    - ``elsewhere``: names of the distribution in other packages: see `known_as`.
     """
 
     name: ClassVar[str]

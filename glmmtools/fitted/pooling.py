@@ -110,9 +110,7 @@ def _outer(model: Fit, term: RandomTerm, modes: list[Array]) -> Array:
 
 def _without_random_effects(model: Fit) -> Array:
     """Fixed effects of the same model without its random part."""
-    problem = model.problem
-    problem = replace(problem, design=replace(problem.design, random=(), recipes=()), nagq=1)
-    return laplace.fit(problem).beta
+    return laplace.fit(model.problem.without_random_terms()).beta
 
 
 def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:

@@ -15,7 +15,7 @@ uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -220,9 +220,7 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
 
 def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
     """The maximal log-likelihood of the model with these columns only."""
-    design = model.design
-    reduced = replace(design, X=X[:, columns], columns=tuple(design.columns[c] for c in columns))
-    problem = replace(model.problem, design=reduced)
+    problem = model.problem.with_columns(X, columns)
     engine = engines.ENGINES[model.engine]
     if engine.why_not(problem) is not None:  # statsmodels needs a fixed effect
         engine = engines.laplace

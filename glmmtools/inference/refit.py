@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,9 +26,8 @@ def refit(model: SomeFit, y: Any) -> SomeFit:
     y = np.asarray(y, float)
     if y.shape != (model.nobs,):
         raise ValueError(f"refit needs {model.nobs} values, one a row; got shape {y.shape}")
-    design = replace(model.design, response=replace(model.design.response, y=y))
-    check_support(model.family, design)
-    problem = replace(model.problem, design=design)
+    problem = model.problem.with_response(y)
+    check_support(model.family, problem.design)
     refitted = type(model)(problem, engines.ENGINES[model.engine].fit(problem))
     messages.issue(refitted.messages)
     return refitted
