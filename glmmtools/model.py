@@ -38,7 +38,7 @@ def fit(
     zero_inflation: str | None = None,
     reml: bool = False,
     nagq: int = 1,
-    engine: str = "auto",
+    engine: str = "laplace",
 ) -> FittedModel:
     """Fit a generalized linear mixed model.
 
@@ -72,8 +72,9 @@ def fit(
         Restricted maximum likelihood (normal family only).
     nagq : int
         Nodes of the adaptive Gauss-Hermite quadrature; 1 is the Laplace approximation.
-    engine : {"auto", "glmm", "statsmodels", "laplace"}
-        "auto" takes the first engine that covers the model.
+    engine : {"laplace", "statsmodels"}
+        "laplace" is the package's own engine, which fits every model. "statsmodels" is a second
+        opinion on those that both can fit, see :func:`glmmtools.cross_check`.
 
     Returns
     -------

@@ -40,7 +40,15 @@ CASES = {
     "unknown family": (("y ~ x", TRIAL, "gama"), r"unknown family 'gama' \(did you mean 'gamma'"),
     "unknown engine": (
         ("y ~ x", TRIAL, "normal", {"engine": "lme4"}),
-        "unknown engine 'lme4'.*auto",
+        "unknown engine 'lme4'.*laplace, statsmodels",
+    ),
+    "engine of before": (
+        ("y ~ x", TRIAL, "normal", {"engine": "auto"}),
+        "there is no engine 'auto' any more: leave engine= out.*engine='statsmodels'",
+    ),
+    "engine of another package": (
+        ("y ~ x", TRIAL, "normal", {"engine": "glmm"}),
+        "there is no engine 'glmm' any more: leave engine= out.*engine='statsmodels'",
     ),
     "unknown link": (
         ("dead ~ x", TRIAL, "poisson", {"link": "lg"}),

@@ -131,11 +131,11 @@ def test_a_damaged_library_is_named_with_the_line_that_brings_it_back(course):
     assert re.search(r' -m pip install --force-reinstall --no-deps "scipy==[\d.]+"$', line)
 
 
-def test_a_damaged_engine_is_named_once_and_the_other_engines_are_tried(course):
-    course.empty("glmm/_native*.so")
+def test_a_damaged_engine_is_named_once_and_the_other_one_is_tried(course):
+    course.empty("statsmodels/robust/_qn*.so")
     printed, _ = course.run()
     (line,) = faults(printed)
-    assert line.startswith("✗ glmm is installed but does not work: ImportError: ")
+    assert line.startswith("✗ statsmodels is installed but does not work: ImportError: ")
     assert "✓ engine laplace gives the known fit" in printed
 
 

@@ -53,11 +53,11 @@ def faults(seed):
     ours = engines.laplace.fit(problem)
     others = other_optima(problem, seed)
     wrong = []
-    if engines.glmm_rs.why_not(problem) is None:
-        theirs = engines.glmm_rs.fit(problem)
+    if engines.statsmodels.why_not(problem) is None:
+        theirs = engines.statsmodels.fit(problem)
         worse = ours if ours.llf < theirs.llf else theirs
         if abs(ours.llf - theirs.llf) > AGREE and worse.converged:
-            wrong.append(f"glmm {theirs.llf:.6f}, its converged is {theirs.converged}")
+            wrong.append(f"statsmodels {theirs.llf:.6f}, its converged is {theirs.converged}")
         if theirs.converged:
             others.append(theirs.llf)
     if ours.converged and others and ours.llf < max(others) - WORSE:

@@ -281,11 +281,9 @@ def test_data_that_a_new_family_cannot_produce_are_refused(of_family):
 
 
 def test_a_new_family_goes_to_no_engine_of_another_package(of_family):
-    for engine in ("glmm", "statsmodels"):
-        with pytest.raises(
-            ValueError, match=r"has no inverse_gaussian family|without random terms"
-        ):
-            gt.fit(of_family.formula, of_family.data, of_family.family, engine=engine)
+    for formula in (of_family.formula, "y ~ x"):
+        with pytest.raises(ValueError, match="has no inverse_gaussian family"):
+            gt.fit(formula, of_family.data, of_family.family, engine="statsmodels")
 
 
 # ---- a new structure is another one under a new name, in every function --------------------------

@@ -1,7 +1,6 @@
 """Fits against frozen results of R (tests/reference/README.md says how they were made).
 
-Every model is fitted by the engine that `gt.fit` chooses and, where that is another, by our Laplace
-engine. The tolerances are the project's bars; none was widened to let a model pass.
+The tolerances are the project's bars; none was widened to let a model pass.
 """
 
 import json
@@ -23,12 +22,10 @@ MODELS = {
 
 LLF = 1e-5
 BETA_IN_SE = 1e-4
-SE = 5e-4
-COMPONENT = 5e-4
+SE = 1e-4
+COMPONENT = 1e-4
 CORRELATION = 1e-3
 SHAPE = 1e-3
-# The first lessons' models on the default engine agree better, and are held to it.
-TIGHT = {"SE": 1e-4, "COMPONENT": 1e-4}
 
 
 def linear(reference):
@@ -45,7 +42,7 @@ def load(reference):
 
 
 @cache
-def fitted(model_id, engine):
+def fitted(model_id):
     reference = MODELS[model_id]
     names = ("reml", "nagq", "weights", "dispersion_formula", "zero_inflation")
     options = {name: reference["options"][name] for name in names if reference["options"].get(name)}
@@ -54,23 +51,14 @@ def fitted(model_id, engine):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if reference["singular"] else "error", gt.SingularFitWarning)
         return gt.fit(
-            reference["formula"], load(reference), family, link=reference["link"], engine=engine,
-            **options,
-        )  # fmt: skip
+            reference["formula"], load(reference), family, link=reference["link"], **options
+        )
 
 
-def pairs(having=None):
-    """Every model with each of the engines that are tested on it."""
-    chosen = [(i, "auto") for i, m in MODELS.items() if having is None or m.get(having)]
-    chosen += [(i, "laplace") for i, _ in chosen if MODELS[i]["options"]["nagq"] == 1]
+def every_model(having=None):
+    chosen = [i for i, m in MODELS.items() if having is None or m.get(having)]
     assert chosen
-    return pytest.mark.parametrize(("model_id", "engine"), chosen)
-
-
-def tolerance(name, model_id, model):
-    default = {"SE": SE, "COMPONENT": COMPONENT}[name]
-    first = MODELS[model_id]["stage"] == "glmm" and model.engine == "glmm"
-    return TIGHT[name] if first and not linear(MODELS[model_id]) else default
+    return pytest.mark.parametrize("model_id", chosen)
 
 
 def standard_errors(reference):
@@ -80,34 +68,33 @@ def standard_errors(reference):
     return np.array(coefficients.get(key, coefficients["se"]), float)
 
 
-@pairs()
-def test_the_log_likelihood_and_its_parameters_are_rs(model_id, engine):
-    model, reference = fitted(model_id, engine), MODELS[model_id]
+@every_model()
+def test_the_log_likelihood_and_its_parameters_are_rs(model_id):
+    model, reference = fitted(model_id), MODELS[model_id]
     assert model.converged
     assert model.singular == reference["singular"]
     assert (model.nobs, model.df_model) == (reference["nobs"], reference["df"])
     assert model.llf == pytest.approx(reference["llf"], abs=LLF)
 
 
-@pairs()
-def test_coefficients_are_rs_to_a_small_part_of_a_standard_error(model_id, engine):
-    model, reference = fitted(model_id, engine), MODELS[model_id]
+@every_model()
+def test_coefficients_are_rs_to_a_small_part_of_a_standard_error(model_id):
+    model, reference = fitted(model_id), MODELS[model_id]
     coefficients = reference["coefficients"]
     assert list(model.params.index) == coefficients["names"]
     off = np.abs(model.params - coefficients["estimate"]) / standard_errors(reference)
     assert off.max() < BETA_IN_SE
 
 
-@pairs()
-def test_standard_errors_are_rs(model_id, engine):
-    model, expected = fitted(model_id, engine), standard_errors(MODELS[model_id])
-    np.testing.assert_allclose(model.bse, expected, rtol=tolerance("SE", model_id, model))
+@every_model()
+def test_standard_errors_are_rs(model_id):
+    model, expected = fitted(model_id), standard_errors(MODELS[model_id])
+    np.testing.assert_allclose(model.bse, expected, rtol=SE)
 
 
-@pairs(having="variance_components")
-def test_variances_and_correlations_of_random_effects_are_rs(model_id, engine):
-    model = fitted(model_id, engine)
-    rtol = tolerance("COMPONENT", model_id, model)
+@every_model(having="variance_components")
+def test_variances_and_correlations_of_random_effects_are_rs(model_id):
+    model = fitted(model_id)
     ours = model.variance_components
     for component in MODELS[model_id]["variance_components"]:
         serial = "{structure}({time})".format_map(component) if "time" in component else None
@@ -115,7 +102,7 @@ def test_variances_and_correlations_of_random_effects_are_rs(model_id, engine):
         mine = ours[(ours["group"] == component["group"]) & ours["term"].isin(terms)]
         variances = np.ravel(component["sd"]) ** 2
         np.testing.assert_allclose(
-            mine["variance"], variances, rtol=rtol, atol=1e-7 * variances.max() + 1e-12
+            mine["variance"], variances, rtol=COMPONENT, atol=1e-7 * variances.max() + 1e-12
         )
         correlation = component.get("rho", component.get("corr"))
         if correlation is not None:
@@ -129,9 +116,9 @@ def test_variances_and_correlations_of_random_effects_are_rs(model_id, engine):
                         assert shown == pytest.approx(expected, abs=CORRELATION)
 
 
-@pairs(having="dispersion")
-def test_the_dispersion_and_the_df_of_t_are_rs(model_id, engine):
-    model, reference = fitted(model_id, engine), MODELS[model_id]
+@every_model(having="dispersion")
+def test_the_dispersion_and_the_df_of_t_are_rs(model_id):
+    model, reference = fitted(model_id), MODELS[model_id]
     if reference["dispersion"].get("phi") is not None:
         expected = reference["dispersion"]["phi"]
         assert model.dispersion["phi"] == pytest.approx(expected, rel=SHAPE)
@@ -139,18 +126,18 @@ def test_the_dispersion_and_the_df_of_t_are_rs(model_id, engine):
         assert model.dispersion["df"] == pytest.approx(reference["t_df"]["estimate"], rel=SHAPE)
 
 
-@pairs(having="dispersion_coefficients")
-def test_coefficients_of_a_dispersion_formula_are_rs(model_id, engine):
+@every_model(having="dispersion_coefficients")
+def test_coefficients_of_a_dispersion_formula_are_rs(model_id):
     dispersion = MODELS[model_id]["dispersion_coefficients"]
-    mine = fitted(model_id, engine).dispersion.filter(like="log phi: ")
+    mine = fitted(model_id).dispersion.filter(like="log phi: ")
     off = np.abs(mine - dispersion["estimate"]) / np.array(dispersion["se"])
     assert off.max() < SHAPE
 
 
-@pairs(having="zero_inflation")
-def test_extra_zeros_are_rs(model_id, engine):
+@every_model(having="zero_inflation")
+def test_extra_zeros_are_rs(model_id):
     expected = MODELS[model_id]["zero_inflation"]
-    mine = fitted(model_id, engine).dispersion
+    mine = fitted(model_id).dispersion
     if len(expected["estimate"]) == 1:
         assert mine["zero"] == pytest.approx(expected["probability"], rel=SHAPE)
     else:
@@ -158,10 +145,10 @@ def test_extra_zeros_are_rs(model_id, engine):
         assert np.max(np.abs(shown - expected["estimate"]) / np.array(expected["se"])) < SHAPE
 
 
-@pairs(having="random_effects")
-def test_random_effects_and_their_conditional_sds_are_rs(model_id, engine):
+@every_model(having="random_effects")
+def test_random_effects_and_their_conditional_sds_are_rs(model_id):
     reference = MODELS[model_id]
-    ours = fitted(model_id, engine).random_effects.set_index(["group", "level", "term"])
+    ours = fitted(model_id).random_effects.set_index(["group", "level", "term"])
     times = {c["group"]: c["time"] for c in reference["variance_components"] if "time" in c}
     data = load(reference)
     for effect in reference["random_effects"]:
@@ -177,12 +164,12 @@ def test_random_effects_and_their_conditional_sds_are_rs(model_id, engine):
         assert mine["std_error"] == pytest.approx(effect["cond_sd"], rel=1e-3, abs=1e-5)
 
 
-@pairs(having="predictions")
-def test_conditional_predictions_and_their_standard_errors_are_glmmtmbs(model_id, engine):
+@every_model(having="predictions")
+def test_conditional_predictions_and_their_standard_errors_are_glmmtmbs(model_id):
     expected = MODELS[model_id]["predictions"]
     if "link_se" not in expected:
         pytest.skip("the reference is not from glmmTMB")
-    mine = fitted(model_id, engine).predict(scale="link", level=0.95).iloc[expected["rows"]]
+    mine = fitted(model_id).predict(scale="link", level=0.95).iloc[expected["rows"]]
     se = np.array(expected["link_se"], float)
     assert np.max(np.abs(mine["estimate"] - expected["link"]) / se) < 1e-3
     np.testing.assert_allclose(mine["std_error"], se, rtol=5e-4)

@@ -106,7 +106,7 @@ def test_each_platform_gets_what_it_needs_and_not_what_others_need():
     assert "appnope" in macos
     assert "appnope" not in windows.keys() | linux.keys()
     for platform in (windows, linux, macos):
-        assert {"glmm", "numpy", "jupyterlab", "ipykernel"} <= set(platform)
+        assert {"statsmodels", "numpy", "jupyterlab", "ipykernel"} <= set(platform)
 
 
 @pytest.mark.parametrize("platform", OFFLINE["PLATFORMS"])

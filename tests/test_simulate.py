@@ -175,7 +175,7 @@ def test_parameters_have_the_same_names_in_the_truth_and_in_the_fit(formula, par
     layout = pd.DataFrame({"g": np.repeat(np.arange(40), 6), "t": np.tile(np.arange(6), 40)})
     layout["x"], layout["f"] = layout["t"] - 2.5, (layout["t"] % 3).astype(str)
     data = gt.simulate(formula, layout, phi=0.25, **parameters)
-    table = gt.recovery(gt.fit(formula, data, engine="laplace"))
+    table = gt.recovery(gt.fit(formula, data))
     assert list(table.index) == ["Intercept", *names, "residual sd"]
     assert table[["true", "estimate"]].notna().all(axis=None)
 

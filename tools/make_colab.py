@@ -31,7 +31,7 @@ from tools.learner_copies import (
 )
 
 TARGET = ROOT / "build" / "colab"
-NOT_ON_COLAB = ("formulaic", "glmm")
+NOT_ON_COLAB = ("formulaic",)
 PICTURES = {".gif", ".jpg", ".png", ".svg"}
 ON_GITHUB = re.compile(
     r"(?:git\+)?https://github\.com/(?P<repository>[^/@]+/[^/@]+?)(?:\.git)?(?:@(?P<branch>.+))?"

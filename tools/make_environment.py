@@ -15,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 CONDA_NAME = {"matplotlib": "matplotlib-base"}  # conda-forge's `matplotlib` adds a Qt desktop
-NOT_ON_CONDA_FORGE = {"glmm"}
 EXTRAS = ("lab", "test")  # what learners need; the others are for maintainers
 
 
@@ -26,13 +25,10 @@ def render(pyproject: dict) -> str:
     for extra in EXTRAS:
         requirements += project["optional-dependencies"][extra]
 
-    conda, pip = [f"python{project['requires-python']}", "pip"], []
+    conda = [f"python{project['requires-python']}", "pip"]
     for requirement in sorted(requirements):
         name, bounds = re.match(r"([\w.-]+)\s*(.*)", requirement).groups()
-        if name in NOT_ON_CONDA_FORGE:
-            pip.append(requirement)
-        else:
-            conda.append(CONDA_NAME.get(name, name) + bounds)
+        conda.append(CONDA_NAME.get(name, name) + bounds)
 
     lines = [
         "# Written by tools/make_environment.py from pyproject.toml (`make environment`).",
@@ -43,7 +39,7 @@ def render(pyproject: dict) -> str:
         "dependencies:",
         *(f"  - {json.dumps(requirement)}" for requirement in conda),
         "  - pip:",
-        *(f"      - {json.dumps(requirement)}" for requirement in [*pip, "-e ."]),
+        '      - "-e ."',
     ]
     return "\n".join(lines) + "\n"
 

@@ -34,7 +34,6 @@ SMALL = {
     "trials": [10] * 8,
 }
 KNOWN_LOGLIK = {
-    "glmm": ("prop(successes, trials) ~ x + (1 | group)", -16.838265),
     "laplace": ("prop(successes, trials) ~ x + (1 | group)", -16.838265),
     "statsmodels": ("prop(successes, trials) ~ x", -18.451091),
 }
@@ -65,7 +64,6 @@ def preflight() -> None:
     >>> preflight()  # doctest: +SKIP
     ✓ Python is new enough
     ✓ every package is installed in a version that fits
-    ✓ engine glmm gives the known fit
     ✓ engine laplace gives the known fit
     ✓ engine statsmodels gives the known fit
     ✓ the data sets are there
@@ -242,10 +240,6 @@ def _missing(package: str, wanted: str = "") -> Finding:
 def _engine(name: str) -> Iterator[Finding]:
     from glmmtools.model import fit
 
-    here = {wanted.name for wanted in _required()}
-    if name == "glmm" and find_spec("glmm") is None and "glmm" not in here:
-        yield Finding(True, "engine glmm has no build for this machine; engine laplace replaces it")
-        return
     formula, known = KNOWN_LOGLIK[name]
     loglik = fit(formula, SMALL, "binomial", engine=name).llf
     if abs(loglik - known) < 1e-4:
@@ -293,7 +287,6 @@ def _drawing() -> Iterator[Finding]:
 CHECKS: tuple[tuple[Callable[[], Iterator[Finding]], str, Callable[[], str] | None], ...] = (
     (_python, "Python", None),
     (_packages, "packages", None),
-    (lambda: _engine("glmm"), "engine glmm", None),
     (lambda: _engine("laplace"), "engine laplace", None),
     (lambda: _engine("statsmodels"), "engine statsmodels", None),
     (_data, "data", installation.mend_data),

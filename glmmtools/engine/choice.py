@@ -1,34 +1,35 @@
-"""The engines that fit models, and the choice between them."""
+"""The engines that fit models: ours, and statsmodels as the second opinion."""
 
 from __future__ import annotations
 
 from types import ModuleType
 
-from glmmtools.engine import glmm_rs, laplace, statsmodels
+from glmmtools.engine import laplace, statsmodels
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.text import nearest
 
-ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (glmm_rs, statsmodels, laplace)}
+ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (laplace, statsmodels)}
+_GONE = ("auto", "glmm")
 
 
-def choose(problem: Problem, name: str = "auto") -> ModuleType:
-    """Return the engine of that name, or the first that covers the problem.
+def choose(problem: Problem, name: str = laplace.NAME) -> ModuleType:
+    """Return the engine of that name.
 
     Raises
     ------
     ValueError
-        If there is no such engine, or none covers the problem; the message says why.
+        If there is no such engine, or it does not cover the problem; the message says why.
     """
-    if name != "auto" and name not in ENGINES:
+    if name in _GONE:
         raise ValueError(
-            f"unknown engine {name!r}{nearest(name, ENGINES)}. "
-            f"Valid engines: auto, {', '.join(ENGINES)}"
+            f"there is no engine {name!r} any more: leave engine= out, for the one that fits every "
+            "model, or write engine='statsmodels' for a second opinion"
         )
-    candidates = ENGINES.values() if name == "auto" else [ENGINES[name]]
-    reasons = []
-    for engine in candidates:
-        reason = engine.why_not(problem)
-        if reason is None:
-            return engine
-        reasons.append(reason)
-    raise ValueError(f"no engine can fit this model: {'; '.join(reasons)}")
+    if name not in ENGINES:
+        raise ValueError(
+            f"unknown engine {name!r}{nearest(name, ENGINES)}. Valid engines: {', '.join(ENGINES)}"
+        )
+    reason = ENGINES[name].why_not(problem)
+    if reason is not None:
+        raise ValueError(f"engine {name!r} cannot fit this model: {reason}")
+    return ENGINES[name]

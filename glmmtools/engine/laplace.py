@@ -48,6 +48,12 @@ from dataclasses import replace
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.independent_rows import (
+    has_possible_means,
+    is_least_squares,
+    least_squares,
+    maximum,
+)
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
@@ -75,7 +81,7 @@ _FEW_ROWS = 200  # up to here a model with extra zeros may well have several max
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
-    if problem.nagq > 1:
+    if problem.nagq > 1 and problem.design.random:
         return why_no_quadrature(problem)
     if problem.reml and problem.zero is not None:
         return "REML goes with a normal model"
@@ -83,20 +89,28 @@ def why_not(problem: Problem) -> str | None:
 
 
 def fit(problem: Problem) -> Estimate:
-    """Fit the problem by maximum (or restricted maximum) Laplace likelihood."""
-    marginal = QuadratureMarginal(problem) if problem.nagq > 1 else Marginal(problem)
+    """Fit the problem by maximum (or restricted maximum) Laplace likelihood, or least squares."""
+    if is_least_squares(problem):
+        return least_squares(problem, NAME)
+    quadrature = problem.nagq > 1 and problem.design.random
+    marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
+    best = _best_of_starts(marginal) if problem.design.random else maximum(marginal)
+    return _failed(problem) if best is None else _estimate(problem, marginal, best)
+
+
+def _best_of_starts(marginal: Marginal) -> Optimum | None:
+    """The best end of searches from several starts, as many as the likelihood may need."""
+    problem = marginal.problem
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
         best = _better(best, _best_end(marginal, starting_point(marginal, factor), best))
-        if not problem.design.random or (best is not None and best.converged and not several):
+        if best is not None and best.converged and not several:
             break
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, _best_end(marginal, start, best))
-    if best is None:
-        return _failed(problem)
-    return _estimate(problem, marginal, best)
+    return best
 
 
 def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
@@ -174,8 +188,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     beta = marginal.fixed_effects(vector, solution)
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, optimum.converged))
-    converged = optimum.converged and not messages
+    found = optimum.converged and not np.any(_moved_when_flat(marginal, optimum))
+    messages: list[GlmmWarning] = list(separation_messages(problem, beta, found))
+    converged = found and not messages
     if singular:
         sizes = [
             each.structure.n_params
@@ -184,8 +199,6 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += _shape_messages(marginal, shape, predictors)
-    if np.any(_moved_when_flat(marginal, optimum)):
-        converged = False
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]
@@ -198,9 +211,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
         converged = False
         messages += run_away
     elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
-        messages.append(
-            _no_peak(problem) if solution.arrow.least_curvature < _NO_PEAK else _not_converged()
-        )
+        messages.append(_why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
@@ -227,9 +238,9 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
 def _method(problem: Problem) -> str:
     if problem.reml:
         return "REML"
-    if problem.nagq > 1:
-        return f"AGQ({problem.nagq})"
-    return "ML" if problem.is_linear or not problem.design.random else "Laplace"
+    if problem.is_linear or not problem.design.random:
+        return "ML"
+    return f"AGQ({problem.nagq})" if problem.nagq > 1 else "Laplace"
 
 
 def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
@@ -334,10 +345,27 @@ def _moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
     return np.any(moved > 1e-3, axis=1)
 
 
-def _not_converged() -> ConvergenceWarning:
+def _why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
+    problem = marginal.problem
+    if problem.design.random:
+        no_peak = solution.arrow.least_curvature < _NO_PEAK
+        return _no_peak(problem) if no_peak else _not_converged(problem)
+    with np.errstate(invalid="ignore"):
+        next_point = optimum.point + optimum.covariance @ optimum.gradient
+    if has_possible_means(marginal, next_point):
+        return _not_converged(problem)
+    return ConvergenceWarning(
+        f"The likelihood rises to where the {problem.link.name} link gives means that "
+        f"{problem.family.name} cannot have, so there is no maximum. Do not use these numbers: "
+        "take a link that keeps the means inside, or leave a covariate out."
+    )
+
+
+def _not_converged(problem: Problem) -> ConvergenceWarning:
+    simpler = "simplify the random part, or " if problem.design.random else ""
     return ConvergenceWarning(
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
-        "numbers: simplify the random part, or look for separation and for outliers."
+        f"numbers: {simpler}look for separation and for outliers."
     )
 
 
@@ -394,6 +422,6 @@ def _failed(problem: Problem) -> Estimate:
             for each in marginal.placed
         ),
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
-        singular=(), messages=(_not_converged(),), engine=NAME, method=_method(problem),
+        singular=(), messages=(_not_converged(problem),), engine=NAME, method=_method(problem),
         predictors=unknown, predictor_se=unknown,
     )  # fmt: skip

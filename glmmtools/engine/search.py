@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _PART_OF_SD = 0.8  # by which a step may change a standard deviation,
 _SMALL_STEP = 0.1  # or by this
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
-_PREDICTED_GAIN = 1e-11  # steps of less than 1e-5 standard errors
+_PREDICTED_GAIN = 1e-13  # steps of less than 1e-6 standard errors
 _IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
 _SAME_HILL = 1e-3  # fall below a known maximum, within which a search ends there
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
@@ -56,6 +57,7 @@ def maximise(
     refresh: int = 1,
     is_sd: Array | bool = False,
     known: Optimum | None = None,
+    information: Callable[[Array], Array] | None = None,
 ) -> Optimum | None:
     """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
 
@@ -71,7 +73,16 @@ def maximise(
         seldom of use, and steps are bounded by a part of the value.
     known : Optimum, optional
         A maximum found before: a search that comes into its neighbourhood ends there.
+    information : callable, optional
+        The negative Hessian at a point; by default it is differenced from the gradient.
     """
+    if information is None:
+        hessian = partial(_information, function)
+    else:
+
+        def hessian(point, gradient, se=None):
+            return information(point)
+
     point = np.array(start, float)
     value, gradient = function(point)
     if not np.isfinite(value):
@@ -79,11 +90,12 @@ def maximise(
     if len(point) == 0:
         empty = np.zeros((0, 0))
         return Optimum(point, value, gradient, empty, empty, empty, True)
-    inverse = _uphill_inverse(_information(function, point, gradient))
-    found = _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd, known)
+    inverse = _uphill_inverse(hessian(point, gradient))
+    climb = partial(_quasi_newton, function, hessian, refresh, is_sd)
+    found = climb(point, value, gradient, inverse, known)
     if _climbs_to(known, *found[:2]):
         return known
-    return _polish(function, *found, refresh, is_sd)
+    return _polish(function, hessian, climb, *found)
 
 
 def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
@@ -95,7 +107,7 @@ def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
     return fall < _SAME_HILL and abs(known.value - fall - value) < 0.5 * fall + _IDLE
 
 
-def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd, known=None):
+def _quasi_newton(function, hessian, refresh, is_sd, point, value, gradient, inverse, known=None):
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back.
 
     A step that had to be shortened speaks against the Hessian, which is then differenced anew.
@@ -121,7 +133,7 @@ def _quasi_newton(function, point, value, gradient, inverse, refresh, is_sd, kno
             break
         due = (step % refresh == 0 or shortened) and step <= _MAX_REFRESHED
         if due and gradient @ inverse @ gradient > _NEAR:
-            information = _information(function, point, gradient)
+            information = hessian(point, gradient)
             if np.all(np.isfinite(information)):
                 inverse = _uphill_inverse(information)
     return point, value, gradient, inverse
@@ -187,7 +199,7 @@ def _uphill_inverse(information: Array) -> Array:
     return (half @ half.T) * np.outer(scale, scale)
 
 
-def _polish(function, point, value, gradient, inverse, refresh, is_sd) -> Optimum:
+def _polish(function, hessian, climb, point, value, gradient, inverse) -> Optimum:
     """Newton steps with central differences, until the predicted gain is rounding.
 
     After a step that changes nothing but rounding the Hessian before it is still that of the point.
@@ -196,7 +208,7 @@ def _polish(function, point, value, gradient, inverse, refresh, is_sd) -> Optimu
     for _ in range(_MAX_POLISH):
         if not settled:
             se = np.sqrt(np.abs(np.diag(inverse)))
-            information = _information(function, point, None, se)
+            information = hessian(point, None, se)
             if not np.all(np.isfinite(information)):
                 break
             values, vectors, scale = _scaled_spectrum(information)
@@ -209,10 +221,7 @@ def _polish(function, point, value, gradient, inverse, refresh, is_sd) -> Optimu
             escapes += 1
             start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
             if start is not None:
-                uphill = _uphill_inverse(information)
-                point, value, gradient, inverse = _quasi_newton(
-                    function, *start, uphill, refresh, is_sd
-                )
+                point, value, gradient, inverse = climb(*start, _uphill_inverse(information))
                 continue
         rounding = (1e-13 if settled else 1e-16) * (1 + abs(value))
         if abs(gain) < rounding and not saddle:

@@ -1,4 +1,4 @@
-"""Models without random effects, through statsmodels."""
+"""statsmodels as the second opinion: least squares, generalized and mixed linear models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import warnings
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.mixedlm import fit_mixed, why_not_mixed
 from glmmtools.engine.problem import Problem
+from glmmtools.engine.search import covariance_of
 from glmmtools.engine.separation import separation_messages
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning
 
@@ -16,14 +18,14 @@ NAME = "statsmodels"
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
-    if problem.design.random:
-        return "the statsmodels engine fits models without random terms"
+    if problem.family.known_as(NAME) is None:
+        return f"the statsmodels engine has no {problem.family.name} family"
     if problem.dispersion is not None or problem.zero is not None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
     if not problem.design.names:
         return "the statsmodels engine needs a fixed effect"
-    if problem.family.known_as(NAME) is None:
-        return f"the statsmodels engine has no {problem.family.name} family"
+    if problem.design.random:
+        return why_not_mixed(problem)
     if problem.family.has_residual_variance and not problem.is_linear:
         return "the statsmodels engine fits the normal with the identity link only"
     if problem.design.weights is not None and not problem.family.weights_divide_phi:
@@ -32,10 +34,19 @@ def why_not(problem: Problem) -> str | None:
 
 
 def fit(problem: Problem) -> Estimate:
-    """Fit by least squares (normal) or maximum likelihood."""
-    if problem.is_linear:
+    """Fit by least squares (normal), maximum or restricted maximum likelihood.
+
+    Raises
+    ------
+    ValueError
+        Where statsmodels breaks off with an error.
+    """
+    if problem.is_linear and not problem.design.random:
         return _least_squares(problem)
-    return _glm(problem)
+    try:
+        return fit_mixed(problem, NAME) if problem.design.random else _glm(problem)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise ValueError(f"statsmodels broke off its search: {error}") from error
 
 
 def _least_squares(problem: Problem) -> Estimate:
@@ -58,41 +69,32 @@ def _least_squares(problem: Problem) -> Estimate:
 
 
 def _glm(problem: Problem) -> Estimate:
+    """By iterated weighted least squares; standard errors from the observed information."""
     import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import (
-        DomainWarning,
-        PerfectSeparationWarning,
-    )
 
     design = problem.design
     link = getattr(sm.families.links, problem.link.statsmodels)
     family = getattr(sm.families, problem.family.known_as(NAME))
+    y = design.y
+    if problem.family.takes_trials:
+        y = np.column_stack([design.y, design.trials - design.y])
     with warnings.catch_warnings():
         # the identity link of a bounded mean and separation are reported in our own words
-        warnings.simplefilter("ignore", DomainWarning)
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        y = design.y
-        if problem.family.takes_trials:
-            y = np.column_stack([design.y, design.trials - design.y])
-        result = sm.GLM(y, design.X, family=family(link()), offset=design.offset).fit(
-            maxiter=100, tol=1e-12
-        )
-    eta = design.X @ result.params + design.offset
-    mu = problem.family.clipped_mean(eta, problem.link)
-    cov, shape = np.asarray(result.normalized_cov_params), {}
-    if "phi" in problem.family.shape:
-        shape["phi"] = _ml_phi(problem, mu)
-        cov = cov * shape["phi"]
+        warnings.simplefilter("ignore")
+        model = sm.GLM(y, design.X, family=family(link()), offset=design.offset)
+        result = model.fit(maxiter=100, atol=0.0, rtol=1e-12)
+        mu = problem.family.clipped_mean(design.X @ result.params + design.offset, problem.link)
+        shape = {"phi": _ml_phi(problem, mu)} if "phi" in problem.family.shape else {}
+        information = -model.hessian(result.params, scale=shape.get("phi", 1.0), observed=True)
     llf = problem.family.log_density(design.y, mu, **shape, **problem.trials).sum()
     return _estimate(
-        problem, result.params, cov, shape, float(llf), converged=bool(result.converged)
-    )
+        problem, result.params, covariance_of(information), shape, float(llf),
+        converged=bool(result.converged),
+    )  # fmt: skip
 
 
 def _ml_phi(problem: Problem, mu) -> float:
     """The maximum-likelihood dispersion at given means."""
-
     from scipy import optimize
 
     def score(log_phi):
@@ -112,7 +114,7 @@ def _estimate(
     if not converged and not messages:
         messages.append(
             ConvergenceWarning(
-                "The search for the estimates did not converge. Rescale covariates, or look for "
+                "The search of statsmodels did not converge. Rescale covariates, or look for "
                 "separation."
             )
         )

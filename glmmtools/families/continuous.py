@@ -39,7 +39,7 @@ class Normal(Family):
     scipy_text = "scipy.stats.norm(loc=μ, scale=√φ)"
     r_text = "gaussian(); sigma() = √φ"
     example: ClassVar = {"mu": 10.0, "phi": 4.0}
-    elsewhere: ClassVar = {"statsmodels": "Gaussian", "glmm": "gaussian", "bambi": "gaussian"}
+    elsewhere: ClassVar = {"statsmodels": "Gaussian", "bambi": "gaussian"}
 
     def variance(self, mu, phi=1.0):
         return np.ones_like(np.asarray(mu, float)) * phi
@@ -206,7 +206,7 @@ class Gamma(Family):
     example: ClassVar = {"mu": 3.0, "phi": 0.3}
     slip = "Zeros or differences? Gamma needs positive values; family='normal' allows any"
     hint = "all values above 0; the standard deviation grows with the mean"
-    elsewhere: ClassVar = {"statsmodels": "Gamma", "glmm": "gamma", "bambi": "gamma"}
+    elsewhere: ClassVar = {"statsmodels": "Gamma", "bambi": "gamma"}
 
     def variance(self, mu, phi=1.0):
         return phi * np.asarray(mu, float) ** 2

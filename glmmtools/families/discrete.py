@@ -112,7 +112,7 @@ class Binomial(_Successes):
     r_text = "binomial()"
     example: ClassVar = {"mu": 0.3, "trials": 10}
     hint = "successes out of known totals"
-    elsewhere: ClassVar = {"statsmodels": "Binomial", "glmm": "binomial", "bambi": "binomial"}
+    elsewhere: ClassVar = {"statsmodels": "Binomial", "bambi": "binomial"}
 
     def variance(self, mu, trials=1):
         mu = np.asarray(mu, float)
@@ -239,7 +239,7 @@ class Poisson(_Count):
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
     example: ClassVar = {"mu": 4.0}
-    elsewhere: ClassVar = {"statsmodels": "Poisson", "glmm": "poisson", "bambi": "poisson"}
+    elsewhere: ClassVar = {"statsmodels": "Poisson", "bambi": "poisson"}
 
     def variance(self, mu):
         return np.asarray(mu, float) * 1.0
@@ -294,7 +294,7 @@ class NegativeBinomial(_Count):
     r_text = "glmmTMB::nbinom2(), MASS::negative.binomial; theta = sigma() = 1/φ"
     example: ClassVar = {"mu": 4.0, "phi": 0.5}
     hint = "counts that cluster; variance μ + φμ²"
-    elsewhere: ClassVar = {"glmm": "negativebinomial", "bambi": "negativebinomial"}
+    elsewhere: ClassVar = {"bambi": "negativebinomial"}
 
     def variance(self, mu, phi=1.0):
         mu = np.asarray(mu, float)

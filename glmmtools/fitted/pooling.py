@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from glmmtools.engine import choice as engines
+from glmmtools.engine import laplace
 from glmmtools.engine.marginal import Marginal
 from glmmtools.fitted.covariance import terms_of
 from glmmtools.fitted.fit import Fit, require_converged
@@ -110,8 +110,7 @@ def _outer(model: Fit, term: RandomTerm, modes: list[Array]) -> Array:
 
 def _without_random_effects(model: Fit) -> Array:
     """Fixed effects of the same model without its random part."""
-    problem = model.problem.without_random_terms()
-    return engines.choose(problem).fit(problem).beta
+    return laplace.fit(model.problem.without_random_terms()).beta
 
 
 def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:

@@ -172,10 +172,7 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         row stands for several observations, not for one response.
     """
     if not np.isfinite(model.estimate.beta).all():
-        raise ValueError(
-            "the fit found no finite estimates, so there is nothing to draw from; engine='laplace' "
-            "ends at finite ones more often"
-        )
+        raise ValueError("the fit found no finite estimates, so there is nothing to draw from")
     weights = model.design.weights
     if weights is not None and not model.family.weights_divide_phi and np.any(weights != 1):
         raise ValueError(

@@ -273,10 +273,8 @@ def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) ->
     """The maximal log-likelihood of the model with these columns only."""
     problem = model.problem.with_columns(X, columns)
     engine = engines.ENGINES[model.engine]
-    if not columns:  # the other engines need a fixed part
+    if engine.why_not(problem) is not None:  # statsmodels needs a fixed effect
         engine = engines.laplace
-    elif engine.why_not(problem) is not None:
-        engine = engines.choose(problem)
     estimate = engine.fit(problem)
     if not estimate.converged:
         raise ValueError(

@@ -344,7 +344,7 @@ def _software_sentence(model: Fit) -> str:
     from importlib import metadata
 
     own = model.engine == "laplace"
-    engine = "its own Laplace engine" if own else f"{model.engine} {metadata.version(model.engine)}"
+    engine = "its own engine" if own else f"{model.engine} {metadata.version(model.engine)}"
     return (
         f"Software: glmmtools {metadata.version('glmmtools')} with {engine}, NumPy "
         f"{np.__version__} and Python {platform.python_version()}."

@@ -179,7 +179,7 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
                 f"analysis takes {listed(_ANALYSIS)}; got {name!r}{nearest(name, _ANALYSIS)}"
             )
     problem = _analysed_problem(source.problem, options) if options else source.problem
-    engine = engines.choose(problem, options.get("engine", "auto")).NAME
+    engine = engines.choose(problem, options.get("engine", engines.laplace.NAME)).NAME
     design = problem.design
     if design is source.problem.design:
         return FittedModel(problem, replace(source.estimate, engine=engine))

@@ -752,252 +752,252 @@ fit_lognormal <- function(m, d) {
 # ------------------------------------------------------------------ the models
 
 models <- list()
-M <- function(id, stage, data, formula, r, family = "normal", link = NULL, how = "tmb", reml = FALSE, ...) {
+M <- function(id, data, formula, r, family = "normal", link = NULL, how = "tmb", reml = FALSE, ...) {
   default <- c(normal = "identity", t = "identity", gamma = "log", beta = "logit", binomial = "logit",
                betabinomial = "logit", poisson = "log", negative_binomial = "log", nbinom1 = "log", lognormal = "log")
-  models[[id]] <<- c(list(id = id, stage = stage, data = data, formula = formula, r = r, family = family,
+  models[[id]] <<- c(list(id = id, data = data, formula = formula, r = r, family = family,
                           link = link %||% default[[family]], how = how, reml = reml), list(...))
 }
 
-# ---- stage glmm
+# ---- the first lessons
 
-M("herds_binomial", "glmm", "herds", "prop(incidence, size) ~ period + (1 | herd)",
+M("herds_binomial", "herds", "prop(incidence, size) ~ period + (1 | herd)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial", lme4 = TRUE)
-M("herds_binomial_nagq9", "glmm", "herds", "prop(incidence, size) ~ period + (1 | herd)",
+M("herds_binomial_nagq9", "herds", "prop(incidence, size) ~ period + (1 | herd)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial", how = "agq", nagq = 9)
-M("herds_binomial_nagq25", "glmm", "herds", "prop(incidence, size) ~ period + (1 | herd)",
+M("herds_binomial_nagq25", "herds", "prop(incidence, size) ~ period + (1 | herd)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial", how = "agq", nagq = 25)
-M("herds_binomial_observation", "glmm", "herds", "prop(incidence, size) ~ period + (1 | herd/period)",
+M("herds_binomial_observation", "herds", "prop(incidence, size) ~ period + (1 | herd/period)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd) + (1 | herd:period)", "binomial", lme4 = TRUE)
-M("seeds_binomial", "glmm", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
+M("seeds_binomial", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
   "cbind(germinated, seeds - germinated) ~ variety * extract + (1 | plate)", "binomial", lme4 = TRUE)
-M("seeds_binomial_additive", "glmm", "seeds", "prop(germinated, seeds) ~ variety + extract + (1 | plate)",
+M("seeds_binomial_additive", "seeds", "prop(germinated, seeds) ~ variety + extract + (1 | plate)",
   "cbind(germinated, seeds - germinated) ~ variety + extract + (1 | plate)", "binomial", lme4 = TRUE)
-M("seeds_probit", "glmm", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
+M("seeds_probit", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
   "cbind(germinated, seeds - germinated) ~ variety * extract + (1 | plate)", "binomial", "probit")
-M("seeds_binomial_nagq11", "glmm", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
+M("seeds_binomial_nagq11", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
   "cbind(germinated, seeds - germinated) ~ variety * extract + (1 | plate)", "binomial", how = "agq", nagq = 11)
-M("oats_reml", "glmm", "oats", "yield ~ variety + nitro + (1 | block/variety)",
+M("oats_reml", "oats", "yield ~ variety + nitro + (1 | block/variety)",
   "yield ~ variety + nitro + (1 | block) + (1 | block:variety)", how = "lmer", reml = TRUE)
-M("oats_ml", "glmm", "oats", "yield ~ variety + nitro + (1 | block/variety)",
+M("oats_ml", "oats", "yield ~ variety + nitro + (1 | block/variety)",
   "yield ~ variety + nitro + (1 | block) + (1 | block:variety)", how = "lmer")
-M("oats_factorial_reml", "glmm", "oats", "yield ~ variety * C(nitro) + (1 | block/variety)",
+M("oats_factorial_reml", "oats", "yield ~ variety * C(nitro) + (1 | block/variety)",
   "yield ~ variety * factor(nitro) + (1 | block) + (1 | block:variety)", how = "lmer", reml = TRUE)
-M("oats_crossed_reml", "glmm", "oats", "yield ~ nitro + (1 | block) + (1 | variety)",
+M("oats_crossed_reml", "oats", "yield ~ nitro + (1 | block) + (1 | variety)",
   "yield ~ nitro + (1 | block) + (1 | variety)", how = "lmer", reml = TRUE)
-M("oats_gamma", "glmm", "oats", "yield ~ variety + nitro + (1 | block/variety)",
+M("oats_gamma", "oats", "yield ~ variety + nitro + (1 | block/variety)",
   "yield ~ variety + nitro + (1 | block) + (1 | block:variety)", "gamma", "log")
 log_base <- list("log(base/4)" = "log(base / 4)", "log(base/4):treatment[T.progabide]" = "log(base / 4):treatment[T.progabide]")
-M("epilepsy_poisson", "glmm", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
+M("epilepsy_poisson", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
   "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)", "poisson", lme4 = TRUE, rename = log_base)
-M("epilepsy_poisson_raw_scale", "glmm", "epilepsy", "seizures ~ base + age + treatment + (1 | subject)",
+M("epilepsy_poisson_raw_scale", "epilepsy", "seizures ~ base + age + treatment + (1 | subject)",
   "seizures ~ base + age + treatment + (1 | subject)", "poisson", lme4 = TRUE)
-M("epilepsy_poisson_offset", "glmm", "epilepsy", "seizures ~ treatment + period + offset(log(base / 4)) + (1 | subject)",
+M("epilepsy_poisson_offset", "epilepsy", "seizures ~ treatment + period + offset(log(base / 4)) + (1 | subject)",
   "seizures ~ treatment + period + offset(log(base / 4)) + (1 | subject)", "poisson", lme4 = TRUE)
-M("epilepsy_poisson_slope", "glmm", "epilepsy", "seizures ~ log(base / 4) + treatment * period + (period | subject)",
+M("epilepsy_poisson_slope", "epilepsy", "seizures ~ log(base / 4) + treatment * period + (period | subject)",
   "seizures ~ log(base / 4) + treatment * period + (period | subject)", "poisson", lme4 = TRUE, rename = log_base)
-M("epilepsy_poisson_observation", "glmm", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject/period)",
+M("epilepsy_poisson_observation", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject/period)",
   "seizures ~ log(base / 4) + treatment + (1 | subject) + (1 | subject:period)", "poisson", lme4 = TRUE, rename = log_base)
-M("epilepsy_poisson_nagq9", "glmm", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
+M("epilepsy_poisson_nagq9", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
   "seizures ~ log(base / 4) + treatment + (1 | subject)", "poisson", how = "agq", nagq = 9, rename = log_base)
-M("epilepsy_nb2", "glmm", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
+M("epilepsy_nb2", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
   "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)", "negative_binomial", rename = log_base)
-M("epilepsy_nb2_offset", "glmm", "epilepsy", "seizures ~ treatment + offset(log(base / 4)) + (1 | subject)",
+M("epilepsy_nb2_offset", "epilepsy", "seizures ~ treatment + offset(log(base / 4)) + (1 | subject)",
   "seizures ~ treatment + offset(log(base / 4)) + (1 | subject)", "negative_binomial")
-M("pigs_gamma", "glmm", "pigs", "weight ~ week + copper + (1 | pig)",
+M("pigs_gamma", "pigs", "weight ~ week + copper + (1 | pig)",
   "weight ~ week + copper + (1 | pig)", "gamma", "log")
-M("pigs_gamma_nested", "glmm", "pigs", "weight ~ week + vitamin_e + (1 | litter/pig)",
+M("pigs_gamma_nested", "pigs", "weight ~ week + vitamin_e + (1 | litter/pig)",
   "weight ~ week + vitamin_e + (1 | litter) + (1 | litter:pig)", "gamma", "log")
-M("rats_gamma_slope", "glmm", "rats", "weight ~ diet * day + (day | rat)",
+M("rats_gamma_slope", "rats", "weight ~ diet * day + (day | rat)",
   "weight ~ diet * day + (day | rat)", "gamma", "log")
-M("sleep_reml", "glmm", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", how = "lmer", reml = TRUE)
-M("sleep_ml", "glmm", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", how = "lmer")
-M("sleep_intercept_reml", "glmm", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", how = "lmer", reml = TRUE)
-M("cake_reml", "glmm", "cake", "angle ~ recipe * C(temperature) + (1 | recipe:replicate)",
+M("sleep_reml", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", how = "lmer", reml = TRUE)
+M("sleep_ml", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", how = "lmer")
+M("sleep_intercept_reml", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", how = "lmer", reml = TRUE)
+M("cake_reml", "cake", "angle ~ recipe * C(temperature) + (1 | recipe:replicate)",
   "angle ~ recipe * factor(temperature) + (1 | recipe:replicate)", how = "lmer", reml = TRUE)
-M("cake_ml", "glmm", "cake", "angle ~ recipe + temperature + (1 | replicate) + (1 | recipe:replicate)",
+M("cake_ml", "cake", "angle ~ recipe + temperature + (1 | replicate) + (1 | recipe:replicate)",
   "angle ~ recipe + temperature + (1 | replicate) + (1 | recipe:replicate)", how = "lmer")
-M("pigs_slopes_reml", "glmm", "pigs", "weight ~ week * copper + (week | pig)", "weight ~ week * copper + (week | pig)", how = "lmer", reml = TRUE)
-M("pigs_slopes_ml", "glmm", "pigs", "weight ~ week * copper + (week | pig)", "weight ~ week * copper + (week | pig)", how = "lmer")
-M("pigs_litter_reml", "glmm", "pigs", "weight ~ week + vitamin_e + (1 | litter) + (week | pig)",
+M("pigs_slopes_reml", "pigs", "weight ~ week * copper + (week | pig)", "weight ~ week * copper + (week | pig)", how = "lmer", reml = TRUE)
+M("pigs_slopes_ml", "pigs", "weight ~ week * copper + (week | pig)", "weight ~ week * copper + (week | pig)", how = "lmer")
+M("pigs_litter_reml", "pigs", "weight ~ week + vitamin_e + (1 | litter) + (week | pig)",
   "weight ~ week + vitamin_e + (1 | litter) + (week | pig)", how = "lmer", reml = TRUE)
-M("rats_slopes_reml", "glmm", "rats", "weight ~ diet * day + (day | rat)", "weight ~ diet * day + (day | rat)", how = "lmer", reml = TRUE)
-M("radon_reml", "glmm", "radon", "log_radon ~ floor + uranium + (1 | county)", "log_radon ~ floor + uranium + (1 | county)", how = "lmer", reml = TRUE)
-M("wheeze_binomial", "glmm", "wheeze", "wheeze ~ smoke + I(age - 9) + (1 | child)", "wheeze ~ smoke + I(age - 9) + (1 | child)", "binomial", lme4 = TRUE,
+M("rats_slopes_reml", "rats", "weight ~ diet * day + (day | rat)", "weight ~ diet * day + (day | rat)", how = "lmer", reml = TRUE)
+M("radon_reml", "radon", "log_radon ~ floor + uranium + (1 | county)", "log_radon ~ floor + uranium + (1 | county)", how = "lmer", reml = TRUE)
+M("wheeze_binomial", "wheeze", "wheeze ~ smoke + I(age - 9) + (1 | child)", "wheeze ~ smoke + I(age - 9) + (1 | child)", "binomial", lme4 = TRUE,
   lme4_tolerance = 1e-4) # a Bernoulli model with a large sd: lme4's inner iterations stop 3e-5 short
-M("wheeze_binomial_nagq15", "glmm", "wheeze", "wheeze ~ smoke + I(age - 9) + (1 | child)", "wheeze ~ smoke + I(age - 9) + (1 | child)", "binomial", how = "agq", nagq = 15)
-M("cane_binomial", "glmm", "cane", "prop(diseased, shoots) ~ block + (1 | variety)",
+M("wheeze_binomial_nagq15", "wheeze", "wheeze ~ smoke + I(age - 9) + (1 | child)", "wheeze ~ smoke + I(age - 9) + (1 | child)", "binomial", how = "agq", nagq = 15)
+M("cane_binomial", "cane", "prop(diseased, shoots) ~ block + (1 | variety)",
   "cbind(diseased, shoots - diseased) ~ block + (1 | variety)", "binomial", lme4 = TRUE)
-M("cane_binomial_crossed", "glmm", "cane", "prop(diseased, shoots) ~ 1 + (1 | variety) + (1 | block)",
+M("cane_binomial_crossed", "cane", "prop(diseased, shoots) ~ 1 + (1 | variety) + (1 | block)",
   "cbind(diseased, shoots - diseased) ~ 1 + (1 | variety) + (1 | block)", "binomial", lme4 = TRUE)
-M("cane_poisson_offset", "glmm", "cane", "diseased ~ block + offset(log(shoots)) + (1 | variety)",
+M("cane_poisson_offset", "cane", "diseased ~ block + offset(log(shoots)) + (1 | variety)",
   "diseased ~ block + offset(log(shoots)) + (1 | variety)", "poisson", lme4 = TRUE)
-M("arabidopsis_poisson_nested", "glmm", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | population/genotype)",
+M("arabidopsis_poisson_nested", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | population/genotype)",
   "fruits ~ nutrient * clipping + rack + status + (1 | population) + (1 | population:genotype)", "poisson", lme4 = TRUE)
-M("arabidopsis_nb2", "glmm", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
+M("arabidopsis_nb2", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
   "fruits ~ nutrient * clipping + rack + status + (1 | genotype)", "negative_binomial")
 
-# ---- stage laplace: families
+# ---- families
 
-M("sleep_t", "laplace", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", "t")
-M("sleep_t_df4", "laplace", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "t", t_df = 4,
+M("sleep_t", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)", "t")
+M("sleep_t_df4", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "t", t_df = 4,
   map = list(psi = factor(NA)), start = list(psi = log(4)))
-M("pigs_t", "laplace", "pigs", "weight ~ week + copper + (week | pig)", "weight ~ week + copper + (week | pig)", "t")
-M("radon_t", "laplace", "radon", "log_radon ~ floor + uranium + (1 | county)", "log_radon ~ floor + uranium + (1 | county)", "t")
-M("gasoline_beta_glm", "laplace", "gasoline", "converted ~ temp + batch", "converted ~ temp + batch", "beta")
-M("gasoline_beta", "laplace", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta")
-M("gasoline_beta_probit", "laplace", "gasoline", "converted ~ temp + temp10 + (1 | batch)", "converted ~ temp + temp10 + (1 | batch)", "beta", "probit")
-M("gasoline_beta_cloglog", "laplace", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta", "cloglog")
-M("gasoline_beta_dispersion", "laplace", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta",
+M("pigs_t", "pigs", "weight ~ week + copper + (week | pig)", "weight ~ week + copper + (week | pig)", "t")
+M("radon_t", "radon", "log_radon ~ floor + uranium + (1 | county)", "log_radon ~ floor + uranium + (1 | county)", "t")
+M("gasoline_beta_glm", "gasoline", "converted ~ temp + batch", "converted ~ temp + batch", "beta")
+M("gasoline_beta", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta")
+M("gasoline_beta_probit", "gasoline", "converted ~ temp + temp10 + (1 | batch)", "converted ~ temp + temp10 + (1 | batch)", "beta", "probit")
+M("gasoline_beta_cloglog", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta", "cloglog")
+M("gasoline_beta_dispersion", "gasoline", "converted ~ temp + (1 | batch)", "converted ~ temp + (1 | batch)", "beta",
   disp = "~ temp", r_disp = "~ temp")
-M("seeds_betabinomial_glm", "laplace", "seeds", "prop(germinated, seeds) ~ variety * extract",
+M("seeds_betabinomial_glm", "seeds", "prop(germinated, seeds) ~ variety * extract",
   "cbind(germinated, seeds - germinated) ~ variety * extract", "betabinomial")
-M("herds_betabinomial_glm", "laplace", "herds", "prop(incidence, size) ~ period",
+M("herds_betabinomial_glm", "herds", "prop(incidence, size) ~ period",
   "cbind(incidence, size - incidence) ~ period", "betabinomial")
-M("cane_betabinomial_probit", "laplace", "cane", "prop(diseased, shoots) ~ stems + (1 | variety)",
+M("cane_betabinomial_probit", "cane", "prop(diseased, shoots) ~ stems + (1 | variety)",
   "cbind(diseased, shoots - diseased) ~ stems + (1 | variety)", "betabinomial", "probit")
-M("cane_betabinomial", "laplace", "cane", "prop(diseased, shoots) ~ block + (1 | variety)",
+M("cane_betabinomial", "cane", "prop(diseased, shoots) ~ block + (1 | variety)",
   "cbind(diseased, shoots - diseased) ~ block + (1 | variety)", "betabinomial")
-M("cane_betabinomial_crossed", "laplace", "cane", "prop(diseased, shoots) ~ 1 + (1 | variety) + (1 | block)",
+M("cane_betabinomial_crossed", "cane", "prop(diseased, shoots) ~ 1 + (1 | variety) + (1 | block)",
   "cbind(diseased, shoots - diseased) ~ 1 + (1 | variety) + (1 | block)", "betabinomial")
-M("epilepsy_nb1", "laplace", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
+M("epilepsy_nb1", "epilepsy", "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)",
   "seizures ~ log(base / 4) * treatment + log(age) + period + (1 | subject)", "nbinom1", rename = log_base)
-M("epilepsy_nb1_slope", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + (period || subject)",
+M("epilepsy_nb1_slope", "epilepsy", "seizures ~ log(base / 4) + treatment + (period || subject)",
   "seizures ~ log(base / 4) + treatment + diag(period | subject)", "nbinom1", rename = log_base)
-M("arabidopsis_nb1", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
+M("arabidopsis_nb1", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
   "fruits ~ nutrient * clipping + rack + status + (1 | genotype)", "nbinom1")
-M("arabidopsis_nb2_nested", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + rack + (1 | population/genotype)",
+M("arabidopsis_nb2_nested", "arabidopsis", "fruits ~ nutrient * clipping + rack + (1 | population/genotype)",
   "fruits ~ nutrient * clipping + rack + (1 | population) + (1 | population:genotype)", "negative_binomial")
-M("pigs_lognormal", "laplace", "pigs", "weight ~ week + copper + (1 | pig)", "log(weight) ~ week + copper + (1 | pig)",
+M("pigs_lognormal", "pigs", "weight ~ week + copper + (1 | pig)", "log(weight) ~ week + copper + (1 | pig)",
   "lognormal", "log", how = "lognormal")
-M("sleep_lognormal", "laplace", "sleep", "reaction ~ days + (days | subject)", "log(reaction) ~ days + (days | subject)",
+M("sleep_lognormal", "sleep", "reaction ~ days + (days | subject)", "log(reaction) ~ days + (days | subject)",
   "lognormal", "log", how = "lognormal")
 
 # ---- zero inflation, dispersion formulas
 
-M("arabidopsis_zip", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
+M("arabidopsis_zip", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
   "fruits ~ nutrient * clipping + rack + status + (1 | genotype)", "poisson", zi = "~ 1", r_zi = "~ 1")
-M("arabidopsis_zip_formula", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + (1 | genotype) + (1 | population)",
+M("arabidopsis_zip_formula", "arabidopsis", "fruits ~ nutrient * clipping + (1 | genotype) + (1 | population)",
   "fruits ~ nutrient * clipping + (1 | genotype) + (1 | population)", "poisson", zi = "~ nutrient + status", r_zi = "~ nutrient + status")
-M("arabidopsis_zinb2", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
+M("arabidopsis_zinb2", "arabidopsis", "fruits ~ nutrient * clipping + rack + status + (1 | genotype)",
   "fruits ~ nutrient * clipping + rack + status + (1 | genotype)", "negative_binomial", zi = "~ 1", r_zi = "~ 1")
-M("zeros_zip", "laplace", "zeros", "poisson ~ x + treatment + (1 | group)", "poisson ~ x + treatment + (1 | group)",
+M("zeros_zip", "zeros", "poisson ~ x + treatment + (1 | group)", "poisson ~ x + treatment + (1 | group)",
   "poisson", zi = "~ treatment", r_zi = "~ treatment")
-M("zeros_zinb1", "laplace", "zeros", "nb1 ~ x + treatment + (1 | group)", "nb1 ~ x + treatment + (1 | group)", "nbinom1",
+M("zeros_zinb1", "zeros", "nb1 ~ x + treatment + (1 | group)", "nb1 ~ x + treatment + (1 | group)", "nbinom1",
   zi = "~ 1", r_zi = "~ 1")
-M("zeros_zinb2_formula", "laplace", "zeros", "nb2 ~ x + treatment + (1 | group)", "nb2 ~ x + treatment + (1 | group)", "negative_binomial",
+M("zeros_zinb2_formula", "zeros", "nb2 ~ x + treatment + (1 | group)", "nb2 ~ x + treatment + (1 | group)", "negative_binomial",
   zi = "~ x", r_zi = "~ x")
-M("zeros_zinb2_dispersion", "laplace", "zeros", "nb2 ~ x + (1 | group)", "nb2 ~ x + (1 | group)", "negative_binomial",
+M("zeros_zinb2_dispersion", "zeros", "nb2 ~ x + (1 | group)", "nb2 ~ x + (1 | group)", "negative_binomial",
   zi = "~ 1", r_zi = "~ 1", disp = "~ treatment", r_disp = "~ treatment")
-M("epilepsy_zip", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
+M("epilepsy_zip", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
   "seizures ~ log(base / 4) + treatment + (1 | subject)", "poisson", zi = "~ 1", r_zi = "~ 1", rename = log_base)
-M("sleep_dispersion", "laplace", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)",
+M("sleep_dispersion", "sleep", "reaction ~ days + (days | subject)", "reaction ~ days + (days | subject)",
   disp = "~ days", r_disp = "~ days")
-M("rats_dispersion", "laplace", "rats", "weight ~ diet * day + (day | rat)", "weight ~ diet * day + (day | rat)",
+M("rats_dispersion", "rats", "weight ~ diet * day + (day | rat)", "weight ~ diet * day + (day | rat)",
   disp = "~ diet", r_disp = "~ diet")
-M("rats_dispersion_reml", "laplace", "rats", "weight ~ diet * day + (1 | rat)", "weight ~ diet * day + (1 | rat)",
+M("rats_dispersion_reml", "rats", "weight ~ diet * day + (1 | rat)", "weight ~ diet * day + (1 | rat)",
   disp = "~ diet", r_disp = "~ diet", reml = TRUE)
-M("pigs_gamma_dispersion", "laplace", "pigs", "weight ~ week + copper + (1 | pig)", "weight ~ week + copper + (1 | pig)", "gamma",
+M("pigs_gamma_dispersion", "pigs", "weight ~ week + copper + (1 | pig)", "weight ~ week + copper + (1 | pig)", "gamma",
   disp = "~ week", r_disp = "~ week")
-M("epilepsy_nb2_dispersion", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
+M("epilepsy_nb2_dispersion", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
   "seizures ~ log(base / 4) + treatment + (1 | subject)", "negative_binomial", disp = "~ treatment", r_disp = "~ treatment", rename = log_base)
-M("arabidopsis_nb1_dispersion", "laplace", "arabidopsis", "fruits ~ nutrient + clipping + (1 | genotype)",
+M("arabidopsis_nb1_dispersion", "arabidopsis", "fruits ~ nutrient + clipping + (1 | genotype)",
   "fruits ~ nutrient + clipping + (1 | genotype)", "nbinom1", disp = "~ nutrient", r_disp = "~ nutrient")
 
 # ---- structures of random terms
 
-M("sleep_independent_ml", "laplace", "sleep", "reaction ~ days + (days || subject)", "reaction ~ days + diag(days | subject)")
-M("sleep_slope_only_ml", "laplace", "sleep", "reaction ~ days + (0 + days | subject)", "reaction ~ days + (0 + days | subject)", how = "lmer")
-M("sleep_slope_not_fixed_reml", "laplace", "sleep", "reaction ~ 1 + (days | subject)", "reaction ~ 1 + (days | subject)", how = "lmer", reml = TRUE)
-M("epilepsy_poisson_slope_not_fixed", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + (period | subject)",
+M("sleep_independent_ml", "sleep", "reaction ~ days + (days || subject)", "reaction ~ days + diag(days | subject)")
+M("sleep_slope_only_ml", "sleep", "reaction ~ days + (0 + days | subject)", "reaction ~ days + (0 + days | subject)", how = "lmer")
+M("sleep_slope_not_fixed_reml", "sleep", "reaction ~ 1 + (days | subject)", "reaction ~ 1 + (days | subject)", how = "lmer", reml = TRUE)
+M("epilepsy_poisson_slope_not_fixed", "epilepsy", "seizures ~ log(base / 4) + treatment + (period | subject)",
   "seizures ~ log(base / 4) + treatment + (period | subject)", "poisson", rename = log_base, lme4 = TRUE)
-M("epilepsy_poisson_independent", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + period + (period || subject)",
+M("epilepsy_poisson_independent", "epilepsy", "seizures ~ log(base / 4) + treatment + period + (period || subject)",
   "seizures ~ log(base / 4) + treatment + period + diag(period | subject)", "poisson", rename = log_base)
-M("radon_factor_slope_reml", "laplace", "radon", "log_radon ~ floor + (floor | county)", "log_radon ~ floor + (floor | county)", how = "lmer", reml = TRUE)
-M("radon_factor_slope_full_ml", "laplace", "radon", "log_radon ~ floor + (0 + floor | county)", "log_radon ~ floor + (0 + floor | county)", how = "lmer")
-M("arabidopsis_poisson_factor_slope", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + rack + (status | genotype)",
+M("radon_factor_slope_reml", "radon", "log_radon ~ floor + (floor | county)", "log_radon ~ floor + (floor | county)", how = "lmer", reml = TRUE)
+M("radon_factor_slope_full_ml", "radon", "log_radon ~ floor + (0 + floor | county)", "log_radon ~ floor + (0 + floor | county)", how = "lmer")
+M("arabidopsis_poisson_factor_slope", "arabidopsis", "fruits ~ nutrient * clipping + rack + (status | genotype)",
   "fruits ~ nutrient * clipping + rack + (status | genotype)", "poisson", lme4 = TRUE)
-M("cane_binomial_factor_slope", "laplace", "cane", "prop(diseased, shoots) ~ stems + (0 + block | variety)",
+M("cane_binomial_factor_slope", "cane", "prop(diseased, shoots) ~ stems + (0 + block | variety)",
   "cbind(diseased, shoots - diseased) ~ stems + (0 + block | variety)", "binomial", lme4 = TRUE)
-M("arabidopsis_nb2_crossed", "laplace", "arabidopsis", "fruits ~ nutrient * clipping + (1 | genotype) + (1 | status) + (1 | rack)",
+M("arabidopsis_nb2_crossed", "arabidopsis", "fruits ~ nutrient * clipping + (1 | genotype) + (1 | status) + (1 | rack)",
   "fruits ~ nutrient * clipping + (1 | genotype) + (1 | status) + (1 | rack)", "negative_binomial")
-M("pigs_ar1_ml", "laplace", "pigs", "weight ~ week + ar1(week | pig)", "weight ~ week + ar1(factor(week) + 0 | pig)",
+M("pigs_ar1_ml", "pigs", "weight ~ week + ar1(week | pig)", "weight ~ week + ar1(factor(week) + 0 | pig)",
   random = list(list(structure = "ar1", time = "week")))
-M("pigs_ar1_reml", "laplace", "pigs", "weight ~ week + copper + ar1(week | pig)", "weight ~ week + copper + ar1(factor(week) + 0 | pig)",
+M("pigs_ar1_reml", "pigs", "weight ~ week + copper + ar1(week | pig)", "weight ~ week + copper + ar1(factor(week) + 0 | pig)",
   random = list(list(structure = "ar1", time = "week")), reml = TRUE)
-M("pigs_ar1_litter", "laplace", "pigs", "weight ~ week + ar1(week | pig) + (1 | litter)", "weight ~ week + ar1(factor(week) + 0 | pig) + (1 | litter)",
+M("pigs_ar1_litter", "pigs", "weight ~ week + ar1(week | pig) + (1 | litter)", "weight ~ week + ar1(factor(week) + 0 | pig) + (1 | litter)",
   random = list(list(structure = "ar1", time = "week"), list()))
-M("rats_ar1_gaps", "laplace", "rats", "weight ~ diet * day + ar1(day | rat)", "weight ~ diet * day + ou(numFactor(day) + 0 | rat)",
+M("rats_ar1_gaps", "rats", "weight ~ diet * day + ar1(day | rat)", "weight ~ diet * day + ou(numFactor(day) + 0 | rat)",
   random = list(list(structure = "ar1", time = "day")))
-M("epilepsy_poisson_ar1", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + ar1(period | subject)",
+M("epilepsy_poisson_ar1", "epilepsy", "seizures ~ log(base / 4) + treatment + ar1(period | subject)",
   "seizures ~ log(base / 4) + treatment + ar1(factor(period) + 0 | subject)", "poisson", rename = log_base,
   random = list(list(structure = "ar1", time = "period")))
-M("epilepsy_poisson_ar1_subject", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + ar1(period | subject) + (1 | subject)",
+M("epilepsy_poisson_ar1_subject", "epilepsy", "seizures ~ log(base / 4) + treatment + ar1(period | subject) + (1 | subject)",
   "seizures ~ log(base / 4) + treatment + ar1(factor(period) + 0 | subject) + (1 | subject)", "poisson", rename = log_base,
   random = list(list(structure = "ar1", time = "period"), list()))
-M("series_normal_ar1_negative", "laplace", "series", "y ~ x + ar1(time | series)", "y ~ x + ar1(factor(time) + 0 | series)",
+M("series_normal_ar1_negative", "series", "y ~ x + ar1(time | series)", "y ~ x + ar1(factor(time) + 0 | series)",
   random = list(list(structure = "ar1", time = "time")))
-M("series_normal_ar1_negative_reml", "laplace", "series", "y ~ x + ar1(time | series)", "y ~ x + ar1(factor(time) + 0 | series)",
+M("series_normal_ar1_negative_reml", "series", "y ~ x + ar1(time | series)", "y ~ x + ar1(factor(time) + 0 | series)",
   random = list(list(structure = "ar1", time = "time")), reml = TRUE)
-M("series_poisson_ar1_negative", "laplace", "series", "count ~ x + ar1(time | series)", "count ~ x + ar1(factor(time) + 0 | series)", "poisson",
+M("series_poisson_ar1_negative", "series", "count ~ x + ar1(time | series)", "count ~ x + ar1(factor(time) + 0 | series)", "poisson",
   random = list(list(structure = "ar1", time = "time")))
-M("series_binomial_ar1_slope", "laplace", "series", "prop(successes, trials) ~ x + ar1(time | series) + (0 + x | series)",
+M("series_binomial_ar1_slope", "series", "prop(successes, trials) ~ x + ar1(time | series) + (0 + x | series)",
   "cbind(successes, trials - successes) ~ x + ar1(factor(time) + 0 | series) + (0 + x | series)", "binomial",
   random = list(list(structure = "ar1", time = "time"), list()))
-M("series_binomial_ar1", "laplace", "series", "prop(successes, trials) ~ x + ar1(time | series)",
+M("series_binomial_ar1", "series", "prop(successes, trials) ~ x + ar1(time | series)",
   "cbind(successes, trials - successes) ~ x + ar1(factor(time) + 0 | series)", "binomial", random = list(list(structure = "ar1", time = "time")))
-M("series_betabinomial_ar1", "laplace", "series", "prop(successes, trials) ~ x + ar1(time | series)",
+M("series_betabinomial_ar1", "series", "prop(successes, trials) ~ x + ar1(time | series)",
   "cbind(successes, trials - successes) ~ x + ar1(factor(time) + 0 | series)", "betabinomial", random = list(list(structure = "ar1", time = "time")))
-M("series_gamma_ar1", "laplace", "series", "amount ~ x + ar1(time | series)", "amount ~ x + ar1(factor(time) + 0 | series)", "gamma",
+M("series_gamma_ar1", "series", "amount ~ x + ar1(time | series)", "amount ~ x + ar1(factor(time) + 0 | series)", "gamma",
   random = list(list(structure = "ar1", time = "time")))
-M("series_gamma_dispersion", "laplace", "series", "amount ~ x + (1 | series)", "amount ~ x + (1 | series)", "gamma", disp = "~ x", r_disp = "~ x")
-M("series_beta_independent", "laplace", "series", "share ~ x + (x || series)", "share ~ x + diag(x | series)", "beta")
-M("series_beta_slope", "laplace", "series", "share ~ x + (x | series)", "share ~ x + (x | series)", "beta")
+M("series_gamma_dispersion", "series", "amount ~ x + (1 | series)", "amount ~ x + (1 | series)", "gamma", disp = "~ x", r_disp = "~ x")
+M("series_beta_independent", "series", "share ~ x + (x || series)", "share ~ x + diag(x | series)", "beta")
+M("series_beta_slope", "series", "share ~ x + (x | series)", "share ~ x + (x | series)", "beta")
 # cs in glmmTMB 1.1.5 has a sd for each time; the map makes them one
 one_sd <- function(n, ...) list(theta = factor(c(rep("sd", n), "corr", ...)))
-M("pigs_cs_ml", "laplace", "pigs", "weight ~ week + cs(week | litter) + (1 | pig)", "weight ~ week + cs(factor(week) + 0 | litter) + (1 | pig)",
+M("pigs_cs_ml", "pigs", "weight ~ week + cs(week | litter) + (1 | pig)", "weight ~ week + cs(factor(week) + 0 | litter) + (1 | pig)",
   random = list(list(structure = "cs", time = "week"), list()), map = one_sd(12, "pig"))
-M("pigs_cs_reml", "laplace", "pigs", "weight ~ week + cs(week | litter) + (1 | pig)", "weight ~ week + cs(factor(week) + 0 | litter) + (1 | pig)",
+M("pigs_cs_reml", "pigs", "weight ~ week + cs(week | litter) + (1 | pig)", "weight ~ week + cs(factor(week) + 0 | litter) + (1 | pig)",
   random = list(list(structure = "cs", time = "week"), list()), map = one_sd(12, "pig"), reml = TRUE)
-M("rivals_poisson_cs_negative", "laplace", "rivals", "count ~ x + cs(position | group)", "count ~ x + cs(factor(position) + 0 | group)", "poisson",
+M("rivals_poisson_cs_negative", "rivals", "count ~ x + cs(position | group)", "count ~ x + cs(factor(position) + 0 | group)", "poisson",
   random = list(list(structure = "cs", time = "position")), map = one_sd(3))
-M("epilepsy_poisson_cs", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + cs(period | subject)",
+M("epilepsy_poisson_cs", "epilepsy", "seizures ~ log(base / 4) + treatment + cs(period | subject)",
   "seizures ~ log(base / 4) + treatment + cs(factor(period) + 0 | subject)", "poisson", rename = log_base,
   random = list(list(structure = "cs", time = "period")), map = one_sd(4))
-M("herds_binomial_cs", "laplace", "herds", "prop(incidence, size) ~ period + cs(period | herd)",
+M("herds_binomial_cs", "herds", "prop(incidence, size) ~ period + cs(period | herd)",
   "cbind(incidence, size - incidence) ~ period + cs(period + 0 | herd)", "binomial", random = list(list(structure = "cs", time = "period")),
   map = one_sd(4))
-M("cane_binomial_cs_blocks", "laplace", "cane", "prop(diseased, shoots) ~ stems + cs(block | variety)",
+M("cane_binomial_cs_blocks", "cane", "prop(diseased, shoots) ~ stems + cs(block | variety)",
   "cbind(diseased, shoots - diseased) ~ stems + cs(block + 0 | variety)", "binomial", random = list(list(structure = "cs", time = "block")),
   map = one_sd(4))
 
 # ---- links, weights
 
-M("seeds_cloglog", "laplace", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
+M("seeds_cloglog", "seeds", "prop(germinated, seeds) ~ variety * extract + (1 | plate)",
   "cbind(germinated, seeds - germinated) ~ variety * extract + (1 | plate)", "binomial", "cloglog")
-M("herds_cloglog", "laplace", "herds", "prop(incidence, size) ~ period + (1 | herd)",
+M("herds_cloglog", "herds", "prop(incidence, size) ~ period + (1 | herd)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial", "cloglog")
-M("herds_log", "laplace", "herds", "prop(incidence, size) ~ period + (1 | herd)",
+M("herds_log", "herds", "prop(incidence, size) ~ period + (1 | herd)",
   "cbind(incidence, size - incidence) ~ period + (1 | herd)", "binomial", "log", start = list(beta = c(-1.5, -0.9, -1, -1.4)))
-M("cake_gamma_inverse", "laplace", "cake", "angle ~ recipe + temperature + (1 | recipe:replicate)",
+M("cake_gamma_inverse", "cake", "angle ~ recipe + temperature + (1 | recipe:replicate)",
   "angle ~ recipe + temperature + (1 | recipe:replicate)", "gamma", "inverse", start = list(beta = c(0.04, 0, 0, 0)))
-M("sleep_gamma_identity", "laplace", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "gamma", "identity",
+M("sleep_gamma_identity", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "gamma", "identity",
   start = list(beta = c(250, 10), theta = 3))
-M("sleep_normal_log", "laplace", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "normal", "log",
+M("sleep_normal_log", "sleep", "reaction ~ days + (1 | subject)", "reaction ~ days + (1 | subject)", "normal", "log",
   start = list(beta = c(5.5, 0.03)))
-M("cane_poisson_identity", "laplace", "cane", "shoots ~ stems + (1 | variety)", "shoots ~ stems + (1 | variety)", "poisson", "identity",
+M("cane_poisson_identity", "cane", "shoots ~ stems + (1 | variety)", "shoots ~ stems + (1 | variety)", "poisson", "identity",
   start = list(beta = c(50, 3), theta = 2))
-M("herds_binomial_weights", "laplace", "herds", "I(incidence / size) ~ period + (1 | herd)", "I(incidence/size) ~ period + (1 | herd)", "binomial",
+M("herds_binomial_weights", "herds", "I(incidence / size) ~ period + (1 | herd)", "I(incidence/size) ~ period + (1 | herd)", "binomial",
   weights = "size", lme4 = TRUE)
-M("herds_normal_weights_reml", "laplace", "herds", "I(incidence / size) ~ period + (1 | herd)", "I(incidence/size) ~ period + (1 | herd)", how = "lmer",
+M("herds_normal_weights_reml", "herds", "I(incidence / size) ~ period + (1 | herd)", "I(incidence/size) ~ period + (1 | herd)", how = "lmer",
   reml = TRUE, weights = "size")
-M("epilepsy_poisson_weights", "laplace", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
+M("epilepsy_poisson_weights", "epilepsy", "seizures ~ log(base / 4) + treatment + (1 | subject)",
   "seizures ~ log(base / 4) + treatment + (1 | subject)", "poisson", weights = "period", rename = log_base, lme4 = TRUE)
 
 # ---- at the boundary
 
-M("pigs_singular_ml", "laplace", "pigs", "weight ~ week + (1 | pig) + (1 | copper)", "weight ~ week + (1 | pig) + (1 | copper)", how = "lmer")
-M("sleep_singular_reml", "laplace", "sleep", "reaction ~ days + (1 | subject) + (1 | days)", "reaction ~ days + (1 | subject) + (1 | days)", how = "lmer", reml = TRUE)
+M("pigs_singular_ml", "pigs", "weight ~ week + (1 | pig) + (1 | copper)", "weight ~ week + (1 | pig) + (1 | copper)", how = "lmer")
+M("sleep_singular_reml", "sleep", "reaction ~ days + (1 | subject) + (1 | days)", "reaction ~ days + (1 | subject) + (1 | days)", how = "lmer", reml = TRUE)
 
 # ------------------------------------------------------------------ run
 
@@ -1006,7 +1006,7 @@ run <- function(m) {
   out <- switch(m$how, tmb = fit_tmb(m, d), lmer = fit_lmer(m, d), agq = fit_agq(m, d), lognormal = fit_lognormal(m, d))
   if (isTRUE(m$lme4)) out <- glmer_check(m, d, out)
   head <- list(
-    id = m$id, stage = m$stage, data = m$data, data_file = attr(d, "file"), data_categories = attr(d, "categories"), formula = m$formula, r_formula = m$r,
+    id = m$id, data = m$data, data_file = attr(d, "file"), data_categories = attr(d, "categories"), formula = m$formula, r_formula = m$r,
     family = m$family, link = m$link,
     options = list(reml = m$reml, nagq = m$nagq %||% 1, weights = m$weights, dispersion_formula = m$disp,
                    zero_inflation = m$zi, t_df = m$t_df),

@@ -1,0 +1,134 @@
+"""Models without random terms: least squares in closed form; start and Hessian of all others."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.search import Optimum, maximise
+from glmmtools.engine.start import starting_point
+
+Array = np.ndarray
+_STEP = 1e-4  # of the logarithm of a shape parameter
+
+
+def is_least_squares(problem: Problem) -> bool:
+    """Whether the likelihood is that of a linear model with independent rows of one variance."""
+    return problem.is_linear and not problem.design.random and problem.dispersion is None
+
+
+def least_squares(problem: Problem, engine: str) -> Estimate:
+    """(Weighted) least squares, with the unbiased variance and t tests on the residual df.
+
+    The log-likelihood is the largest, at the variance RSS / n, or the REML criterion.
+    """
+    design = problem.design
+    n, p = design.X.shape
+    weights = np.ones(n) if design.weights is None else design.weights
+    Q, R = np.linalg.qr(design.X * np.sqrt(weights)[:, None])
+    beta = np.linalg.solve(R, Q.T @ (np.sqrt(weights) * (design.y - design.offset)))
+    rss = np.sum(weights * (design.y - design.offset - design.X @ beta) ** 2)
+    unscaled, phi = np.linalg.inv(R.T @ R), rss / (n - p)
+    log_variance = n * np.log(rss / n)
+    if problem.reml:
+        log_variance = (n - p) * np.log(phi) + 2 * np.log(np.abs(np.diag(R))).sum()
+        n = n - p
+    llf = -0.5 * (n * (np.log(2 * np.pi) + 1) + log_variance - np.log(weights).sum())
+    return Estimate(
+        beta=beta, cov_beta=phi * unscaled, df=np.full(p, float(design.n - p)), shape={"phi": phi},
+        terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
+        messages=(), engine=engine, method="REML" if problem.reml else "OLS",
+    )  # fmt: skip
+
+
+def maximum(marginal: Marginal) -> Optimum | None:
+    """Newton's method; None if the likelihood could not be computed.
+
+    Where the link may give impossible means, such points have no value: no clipped mean is fitted.
+    """
+
+    def function(point: Array) -> tuple[float, Array]:
+        value, gradient = marginal.value_and_gradient(point)
+        return value if has_possible_means(marginal, point) else -np.inf, gradient
+
+    with np.errstate(all="ignore"):
+        start = max(_starts(marginal), key=lambda point: function(point)[0])
+        return maximise(function, start, information=partial(information, marginal))
+
+
+def has_possible_means(marginal: Marginal, vector: Array) -> bool:
+    """Whether every mean lies inside the interval of the family's means."""
+    if _keeps_means_inside(marginal):
+        return True
+    likelihood, beta = marginal.likelihood, vector[marginal.names["beta"]]
+    low, high = likelihood.family.mean_interval
+    with np.errstate(all="ignore"):
+        mu = likelihood.link.inverse(likelihood.offset + marginal.X @ beta)
+    return bool(np.all((mu > low) & (mu < high)))
+
+
+def _keeps_means_inside(marginal: Marginal) -> bool:
+    link, family = marginal.likelihood.link, marginal.likelihood.family
+    return link.mean_interval == family.mean_interval and bool(np.all(np.isinf(link.eta_interval)))
+
+
+def _starts(marginal: Marginal) -> list[Array]:
+    """Least squares on the link scale; where that may give impossible means, what competes with it.
+
+    That is least squares weighted by the information of the rows, and one mean for all rows.
+    """
+    start, likelihood = starting_point(marginal), marginal.likelihood
+    if _keeps_means_inside(marginal):
+        return [start]
+    X, working, offset = marginal.X, likelihood.working, likelihood.offset
+    parameters = marginal.parameters(start[None])
+    weights = np.maximum(-likelihood.eta_derivatives(working, parameters, order=2)[1], 0)
+    WX = X * weights[:, None]
+    one_mean = likelihood.link(np.mean(likelihood.guessed_means()))
+    starts = [start]
+    for beta in (
+        np.linalg.pinv(X.T @ WX) @ (WX.T @ (working - offset)),
+        marginal.least_squares(one_mean - offset)[0],
+    ):
+        starts.append(start.copy())
+        starts[-1][marginal.names["beta"]] = beta
+    return starts
+
+
+def information(marginal: Marginal, vector: Array) -> Array:
+    """The negative Hessian of the log-likelihood of a model without random terms.
+
+    It is exact but for the derivatives of the scores of shape parameters, which are differenced.
+    """
+    likelihood, names = marginal.likelihood, marginal.names
+    columns = {"beta": marginal.X, **likelihood.predictors}
+    eta = likelihood.offset + marginal.X @ vector[names["beta"]]
+    parameters = marginal.parameters(vector[None])
+    hessian = np.zeros((marginal.size, marginal.size))
+
+    def add(one: str, other: str, by_row: Array) -> None:
+        block = columns[one].T @ (by_row[:, None] * columns[other])
+        hessian[names[one], names[other]] = block
+        hessian[names[other], names[one]] = block.T
+
+    add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
+    for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
+        add("beta", name, mixed)
+        above, below = (
+            likelihood.other_derivatives(eta, _shifted(parameters, name, step))
+            for step in (_STEP, -_STEP)
+        )
+        for other in above:
+            add(name, other, (above[other][0] - below[other][0]) / (2 * _STEP))
+    return -hessian
+
+
+def _shifted(parameters: dict[str, Array], name: str, step: float) -> dict[str, Array]:
+    """The parameters with the predictor of one of them moved in every row."""
+    value = parameters[name]
+    return parameters | {name: value + step if name == ZERO else value * np.exp(step)}
