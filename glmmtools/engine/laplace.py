@@ -55,18 +55,17 @@ from glmmtools.engine.independent_rows import (
     maximum,
 )
 from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.limit import with_limits
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.search import Optimum, maximise
-from glmmtools.engine.separation import separation_messages
 from glmmtools.engine.start import other_series, starting_point
 from glmmtools.shared.messages import (
     ConvergenceWarning,
     DataWarning,
     GlmmWarning,
-    SeparationWarning,
     singular_message,
 )
 
@@ -88,6 +87,7 @@ def why_not(problem: Problem) -> str | None:
     return None
 
 
+@with_limits
 def fit(problem: Problem) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood, or least squares."""
     if is_least_squares(problem):
@@ -189,8 +189,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
     found = optimum.converged and not np.any(_moved_when_flat(marginal, optimum))
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, found))
-    converged = found and not messages
+    messages, converged = list[GlmmWarning](), found
     if singular:
         sizes = [
             each.structure.n_params
@@ -210,7 +209,7 @@ def _estimate(problem: Problem, marginal: Marginal, optimum: Optimum) -> Estimat
     if run_away:
         converged = False
         messages += run_away
-    elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
+    elif not converged:
         messages.append(_why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,

@@ -62,6 +62,11 @@ class Marginal:
             replace(term, structure=term.structure.reordered(self.order))
             for term in self.problem.design.random
         ]
+        block_codes = next((t.codes for t in terms if t.group == block_group), None)
+        starts = np.zeros(0, dtype=np.intp)
+        if block_codes is not None:
+            starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
+        levels = np.zeros(0, dtype=np.intp) if block_codes is None else block_codes[starts]
         self.placed: list[PlacedTerm] = []
         self.q = start = first = 0
         column, indices = 0, []
@@ -72,11 +77,11 @@ class Marginal:
             if term.group == block_group:
                 columns = slice(self.q, self.q + structure.q)
                 self.q = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, True, columns, 0))
+                self.placed.append(PlacedTerm(structure, theta, True, columns, 0, levels))
             else:
                 columns = slice(column, column + structure.q)
                 column = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, False, columns, first))
+                self.placed.append(PlacedTerm(structure, theta, False, columns, first, levels))
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
@@ -86,12 +91,9 @@ class Marginal:
             prior = np.concatenate([prior, np.zeros(self.p)])
         n = len(self.X)
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        codes = next((t.codes for t in terms if t.group == block_group), None)
-        starts = np.zeros(0, dtype=np.intp)
-        if codes is None:
+        codes = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
+        if block_codes is None:
             codes = np.zeros(n, dtype=np.intp)
-        else:
-            starts = np.flatnonzero(np.diff(codes, prepend=-1))
         self.pattern = Pattern(starts, codes, index, prior)
 
     def _layout(self) -> dict[str, slice]:

@@ -34,6 +34,8 @@ class Problem:
         Columns of the logarithm of phi; None where phi is one number.
     zero : FixedPart or None
         Columns of the logit of the probability of an extra zero; None without extra zeros.
+    penalty : float or None
+        Standard deviation of a normal prior on the standardised slopes; None without one.
     """
 
     design: Design
@@ -43,6 +45,7 @@ class Problem:
     nagq: int = 1
     dispersion: FixedPart | None = None
     zero: FixedPart | None = None
+    penalty: float | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -76,6 +79,23 @@ class Problem:
         everything = self.design.rank.all_columns(self.design.columns)
         columns, rank = tuple(everything[k] for k in kept), Rank.full(len(kept))
         return replace(self, design=replace(self.design, X=X[:, kept], columns=columns, rank=rank))
+
+    def on_rows(self, rows: Array, kept: Sequence[int]) -> Problem:
+        """The model of some of the rows, with those of the columns of X that these tell apart.
+
+        The random effects stay as they are, also those that are left without a row.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n,)
+        kept : sequence of int
+            Places of the columns of X.
+        """
+        parts = {
+            name: part if part is None else part.on_rows(rows)
+            for name, part in (("dispersion", self.dispersion), ("zero", self.zero))
+        }
+        return replace(self, design=self.design.on_rows(rows, kept), **parts)
 
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.limit import with_limits
 from glmmtools.engine.mixedlm import fit_mixed, why_not_mixed
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of
-from glmmtools.engine.separation import separation_messages
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning
 
 NAME = "statsmodels"
@@ -33,6 +33,7 @@ def why_not(problem: Problem) -> str | None:
     return None
 
 
+@with_limits
 def fit(problem: Problem) -> Estimate:
     """Fit by least squares (normal), maximum or restricted maximum likelihood.
 
@@ -79,7 +80,7 @@ def _glm(problem: Problem) -> Estimate:
     if problem.family.takes_trials:
         y = np.column_stack([design.y, design.trials - design.y])
     with warnings.catch_warnings():
-        # the identity link of a bounded mean and separation are reported in our own words
+        # the identity link of a bounded mean is reported in our own words
         warnings.simplefilter("ignore")
         model = sm.GLM(y, design.X, family=family(link()), offset=design.offset)
         result = model.fit(maxiter=100, atol=0.0, rtol=1e-12)
@@ -109,15 +110,10 @@ def _estimate(
     problem, beta, cov, shape, llf, *, method="ML", df=np.inf, converged=True
 ) -> Estimate:
     beta, cov = np.asarray(beta, float), np.asarray(cov, float)
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, converged))
-    converged = converged and not messages
-    if not converged and not messages:
-        messages.append(
-            ConvergenceWarning(
-                "The search of statsmodels did not converge. Rescale covariates, or look for "
-                "separation."
-            )
-        )
+    messages: list[GlmmWarning] = []
+    if not converged:
+        text = "The search of statsmodels did not converge. Rescale covariates."
+        messages.append(ConvergenceWarning(text))
     return Estimate(
         beta=beta, cov_beta=cov, df=np.full(len(beta), df), shape=shape, terms=(), llf=llf,
         n_params=problem.n_params, converged=converged, singular=(),
