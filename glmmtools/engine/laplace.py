@@ -275,8 +275,6 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     """Shape parameters that are one number, coefficients of modelled ones, and their errors."""
     shape, predictors, errors = {}, {}, {}
     modelled = {"phi": marginal.problem.dispersion, ZERO: marginal.problem.zero}
-    with np.errstate(invalid="ignore"):
-        se = np.sqrt(np.diag(optimum.covariance))
     for name in marginal.likelihood.predictors:
         part = marginal.names[name]
         shift = marginal.constant(name, marginal.shape_shift(name))
@@ -284,7 +282,11 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
             bounded = marginal.likelihood.bounded(name, optimum.point[part])
             shape[name] = float(bounded[0] * np.exp(shift[0]))
         else:
-            predictors[name], errors[name] = optimum.point[part] + shift, se[part]
+            to_user = marginal.likelihood.to_user[name]
+            predictors[name] = to_user @ (optimum.point[part] + shift)
+            with np.errstate(invalid="ignore"):
+                covariance = to_user @ optimum.covariance[part, part] @ to_user.T
+                errors[name] = np.sqrt(np.diag(covariance))
     return shape, predictors, errors
 
 
