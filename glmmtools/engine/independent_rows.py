@@ -48,8 +48,8 @@ def least_squares(problem: Problem, engine: str) -> Estimate:
         n = n - p
     llf = -0.5 * (n * (np.log(2 * np.pi) + 1) + log_variance - np.log(weights).sum())
     return Estimate(
-        beta=beta, cov_beta=phi * (inverse @ inverse.T), df=np.full(p, float(design.n - p)), shape={"phi": phi},
-        terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
+        beta=beta, cov_beta=phi * (inverse @ inverse.T), df=np.full(p, float(design.n - p)),
+        shape={"phi": phi}, terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
         messages=(), engine=engine, method="REML" if problem.reml else "OLS",
     )  # fmt: skip
 

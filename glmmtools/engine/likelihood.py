@@ -15,8 +15,7 @@ from scipy import special
 
 from glmmtools.engine.problem import Problem
 from glmmtools.families.links import Link
-from glmmtools.formula.design import FixedPart
-from glmmtools.shared.matrices import coefficients_of_one, orthonormal, spans
+from glmmtools.shared.matrices import coefficients_of_one, has_constant, orthonormal
 
 Array = np.ndarray
 ZERO = "zero"
@@ -54,7 +53,7 @@ class Likelihood:
         if self.family.location_scale and self.link.is_identity:
             if coefficients_of_one(design.X) is not None:
                 self.origin = float(np.mean(design.y - design.offset))
-            if _has_free_size(problem.dispersion):
+            if problem.dispersion is None or has_constant(problem.dispersion.X):
                 self.unit = self.scale = float(np.std(design.y - design.offset))
             self.y = self.inner_response(self.y)
         elif self.link.has_units:
@@ -268,9 +267,7 @@ class Likelihood:
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
         """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
         shape = {name: self._of_zeros(value) for name, value in shape.items()}
-        density = self.family.eta_log_density(
-            np.zeros(1), eta[..., self.zeros], self.link, **shape
-        )
+        density = self.family.eta_log_density(np.zeros(1), eta[..., self.zeros], self.link, **shape)
         w = special.expit(density - self._of_zeros(logit))
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
@@ -288,11 +285,6 @@ class Likelihood:
         if self.weights is None:
             return values
         return tuple(None if each is None else each * self.weights for each in values)
-
-
-def _has_free_size(dispersion: FixedPart | None) -> bool:
-    """Whether the dispersion of all rows may be multiplied by a number, as a unit does."""
-    return dispersion is None or spans(dispersion.X, np.ones((len(dispersion.X), 1)))
 
 
 def _spread(values: Array) -> float:

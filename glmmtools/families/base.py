@@ -42,10 +42,6 @@ class Limit:
     at: float
     family: Family
 
-    def reached(self, value: float) -> bool:
-        """Whether an estimate is at the limit, for all that data can tell."""
-        return value < 1e-5 if self.at == 0 else value > 1e4
-
 
 class Family:
     """A response distribution with mean ``mu`` and shape parameters.
@@ -75,7 +71,7 @@ class Family:
     - ``phi_is_variance``: whether phi is about the variance of a row on the scale of the
       default link.
     - ``normal_on_link_scale``: whether a row is normal there, as random effects are.
-    - ``takes_rest``: whether its functions of ``mu`` take ``rest``, which is 1 - mu with all digits.
+    - ``takes_rest``: whether its functions of ``mu`` take ``rest``, 1 - mu with all its digits.
     - ``log_concave``: whether the log-density is concave in eta, or nearly so, for all its links.
 
     - ``notation``, ``notation_text``: "y is distributed as", in LaTeX and as text.

@@ -21,6 +21,11 @@ def spans(larger: Array, smaller: Array) -> bool:
     return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
 
 
+def has_constant(X: Array) -> bool:
+    """Whether some combination of the columns is 1 in every row."""
+    return spans(X, np.ones((len(X), 1)))
+
+
 def orthonormal(X: Array) -> tuple[Array, Array]:
     """Columns with XᵀX = n I that span those of `X`, and the matrix that takes their coefficients
     to those of `X`.
@@ -45,5 +50,4 @@ def coefficients_of_one(X: Array) -> Array | None:
     constant = np.all(X == 1, axis=0)
     if np.any(constant):
         return np.eye(X.shape[1])[constant.argmax()]
-    ones = np.ones((len(X), 1))
-    return np.linalg.lstsq(X, ones)[0][:, 0] if spans(X, ones) else None
+    return np.linalg.lstsq(X, np.ones(len(X)))[0] if has_constant(X) else None
