@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 
 import numpy as np
 
@@ -19,23 +18,18 @@ from glmmtools.engine.separation import Separation, separation_message, separati
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
-Fitter = Callable[[Problem], Estimate]
 
 
-def with_limits(fit: Fitter) -> Fitter:
-    """Let an engine fit separated data: it fits the rows that are not certain."""
-
-    @wraps(fit)
-    def fit_or_limit(problem: Problem) -> Estimate:
-        separation = separation_of(problem)
-        if separation is None:
-            return fit(problem)
-        left = problem.on_rows(~separation.certain, separation.rank.kept)
-        none_left = left.design.n == 0
-        estimate = _of_no_rows(left, fit) if none_left else fit(left)
-        return _in_the_limit(problem, separation, estimate)
-
-    return fit_or_limit
+def fit_what_is_finite(
+    problem: Problem, fit: Callable[[Problem], Estimate], engine: str
+) -> Estimate:
+    """Fit a problem; where it is separated, the rows that are not certain."""
+    separation = separation_of(problem)
+    if separation is None:
+        return fit(problem)
+    left = problem.on_rows(~separation.certain, separation.rank.kept)
+    estimate = fit(left) if left.design.n else _of_no_rows(left, engine)
+    return _in_the_limit(problem, separation, estimate)
 
 
 def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) -> Estimate:
@@ -58,19 +52,21 @@ def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) 
     )  # fmt: skip
 
 
-def _of_no_rows(problem: Problem, fit: Fitter) -> Estimate:
+def _of_no_rows(problem: Problem, engine: str) -> Estimate:
     """Where every row is certain: the likelihood is 1, whatever the other parameters are."""
-    nothing = np.zeros(0)
-    terms = []
-    for term in problem.design.random:
-        G = term.structure.covariance(np.ones(term.structure.n_params))
-        modes = np.zeros((term.structure.n_levels, term.structure.q))
-        rho = np.nan if term.structure.has_rho else None
-        terms.append(TermEstimate(np.full_like(G, np.nan), modes, rho))
+    structures = [term.structure for term in problem.design.random]
+    modelled = {"phi": problem.dispersion, "zero": problem.zero}
+    predictors = {name: np.zeros(0) for name, part in modelled.items() if part is not None}
     return Estimate(
-        beta=nothing, cov_beta=np.zeros((0, 0)), df=nothing,
-        shape={name: np.nan for name in problem.family.shape if name != "phi" or problem.dispersion is None},
-        terms=tuple(terms), llf=0.0, n_params=0, converged=True, singular=(), messages=(),
-        engine=fit.__module__.rpartition(".")[2], method="ML",
-        predictors={}, predictor_se={},
+        beta=np.zeros(0), cov_beta=np.zeros((0, 0)), df=np.zeros(0),
+        shape={name: np.nan for name in problem.family.shape if name not in predictors},
+        terms=tuple(
+            TermEstimate(
+                np.full_like(each.covariance(np.ones(each.n_params)), np.nan),
+                np.zeros((each.n_levels, each.q)), np.nan if each.has_rho else None,
+            )
+            for each in structures
+        ),
+        llf=0.0, n_params=problem.n_params, converged=True, singular=(), messages=(),
+        engine=engine, method=problem.method, predictors=predictors, predictor_se=predictors,
     )  # fmt: skip

@@ -52,6 +52,16 @@ class Problem:
         """Whether this is a linear (mixed) model: a residual variance, and the identity link."""
         return self.family.has_residual_variance and self.link.is_identity
 
+    @property
+    def method(self) -> str:
+        """What is maximised, as :attr:`FittedModel.method` says it."""
+        if self.reml:
+            return "REML"
+        method = f"AGQ({self.nagq})" if self.nagq > 1 else "Laplace"
+        if self.is_linear or not self.design.random:
+            method = "ML"
+        return method if self.penalty is None else f"penalised {method}"
+
     @cached_property
     def n_params(self) -> int:
         """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""
@@ -100,3 +110,15 @@ class Problem:
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""
         return replace(self, design=replace(self.design, random=(), recipes=()), nagq=1)
+
+    def without_term(self, k: int) -> Problem:
+        """The model without one of its random terms."""
+        random, recipes = (
+            parts[:k] + parts[k + 1 :] for parts in (self.design.random, self.design.recipes)
+        )
+        design = replace(self.design, random=random, recipes=recipes)
+        return replace(self, design=design, nagq=self.nagq if random else 1)
+
+    def at_limit_family(self) -> Problem:
+        """The model of the simpler family that its family becomes at the limit of a parameter."""
+        return replace(self, family=self.family.limit.family)

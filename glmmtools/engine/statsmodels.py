@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate
-from glmmtools.engine.limit import with_limits
+from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.mixedlm import fit_mixed, why_not_mixed
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of
@@ -33,15 +33,20 @@ def why_not(problem: Problem) -> str | None:
     return None
 
 
-@with_limits
 def fit(problem: Problem) -> Estimate:
     """Fit by least squares (normal), maximum or restricted maximum likelihood.
+
+    Under separation it is the limit.
 
     Raises
     ------
     ValueError
         Where statsmodels breaks off with an error.
     """
+    return fit_what_is_finite(problem, _fit, NAME)
+
+
+def _fit(problem: Problem) -> Estimate:
     if problem.is_linear and not problem.design.random:
         return _least_squares(problem)
     try:
