@@ -112,6 +112,15 @@ class Estimate:
         covariance[infinite] = covariance[:, infinite] = np.nan
         return covariance
 
+    def combined_variances(self, combinations: Array) -> Array:
+        """Variances of linear combinations, nan for those that are not finite, (m,)."""
+        kept, covariance, finite = combinations, self.cov_beta, True
+        if self.limit is not None:
+            separation, covariance = self.limit.separation, self.limit.estimate.cov_beta
+            kept = combinations[:, separation.rank.kept]
+            finite = separation.side_of(combinations) == 0
+        return np.where(finite, np.einsum("ni,ij,nj->n", kept, covariance, kept), np.nan)
+
     def predictor(self, name: str, X: Array) -> Array:
         """A modelled parameter's linear predictor in rows of its columns, shape (n, k).
 

@@ -359,11 +359,12 @@ class Marginal:
         theta = vector[self.names["theta"]]
         for each, term in zip(self.placed, terms, strict=True):
             structure = each.structure.on(term.codes, term.structure.entries)
-            known = (term.codes >= 0)[:, None]
+            place = each.places(term.codes)
+            known = (place >= 0)[:, None]
             rows = structure.rows(theta[each.theta]) * known
             G = structure.covariance(theta[each.theta])
             unseen += structure.predictor_variances(G) * ~known[:, 0]
-            place = np.maximum(term.codes, 0)
+            place = np.maximum(place, 0)
             if each.in_block:
                 block[:, each.columns] = rows
                 codes = place

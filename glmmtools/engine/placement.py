@@ -34,6 +34,15 @@ class PlacedTerm:
         levels, q = self._levels_and_columns
         return slice(self.first, self.first + levels * q)
 
+    def places(self, codes: Array) -> Array:
+        """Of levels, by their codes: their places among the blocks, or among the levels of the
+        border; -1 for those of which there are no rows in the blocks, or none at all."""
+        if not self.in_block:
+            return codes
+        blocks = np.full(self.structure.n_levels + 1, -1)
+        blocks[self.levels] = np.arange(len(self.levels))
+        return blocks[codes]  # the last place is that of the code -1
+
     def modes(self, solution: Solution) -> Array:
         """The modes u, shape (levels, q): zero where a level has no rows."""
         if self.in_block:

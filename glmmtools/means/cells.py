@@ -67,13 +67,13 @@ class Combinations(Shown):
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
-        eta = self.L @ self.model.params.to_numpy() + self.offset
+        eta = self.model.estimate.combined(self.L) + self.offset
         return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
-        return self.L @ self.model.estimate.cov_beta @ self.L.T
+        return self.model.estimate.combined_covariance(self.L)
 
     @property
     def std_error(self) -> Array:
