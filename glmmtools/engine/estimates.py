@@ -66,7 +66,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
                 marginal.placed, covariances, marginal.modes(vector, solution), strict=True
             )
         ),
-        llf=optimum.value,
+        llf=optimum.value - float(marginal.prior.value(optimum.point[marginal.names["beta"]])),
         n_params=problem.n_params,
         converged=converged,
         singular=singular,
@@ -99,7 +99,8 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
 def _df(marginal: Marginal, optimum: Optimum) -> Array:
     """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
     problem = marginal.problem
-    if not (problem.is_linear and problem.design.random and optimum.converged and marginal.p):
+    by_likelihood = problem.is_linear and problem.design.random and problem.penalty is None
+    if not (by_likelihood and optimum.converged and marginal.p):
         return np.full(marginal.p, np.inf)
     tau = slice(marginal.n_fixed, None)
     fitted = Satterthwaite(marginal, optimum.point[tau], optimum.covariance[tau, tau])

@@ -54,6 +54,7 @@ from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum
@@ -120,13 +121,14 @@ def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
         if why_not(smaller) is not None:
             continue
         estimate = _fit(smaller)
-        if not estimate.converged or not estimate.llf > best.value + NO_DIFFERENCE:
+        height = estimate.llf + SlopePrior.of(smaller).value(estimate.beta)
+        if not estimate.converged or not height > best.value + NO_DIFFERENCE:
             continue
         start = max(points_of(marginal, smaller, estimate), key=marginal.value_at)
         found = best_end(marginal, start)
         if found is not None and found.value > best.value:
             best = found
-        if best.value < estimate.llf - NO_DIFFERENCE:
+        if best.value < height - NO_DIFFERENCE:
             best = replace(best, converged=False)
     return best
 

@@ -12,6 +12,7 @@ from glmmtools.engine.arrow import Arrow, EffectRows, Pattern
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
+from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.matrices import coefficients_of_one, orthonormal
@@ -59,6 +60,7 @@ class Marginal:
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
+        self.prior = SlopePrior.of(problem, self.to_user * self.likelihood.scale, self.origin)
         self._several: dict[int, Marginal] = {}
 
     def _place(self, block_group: str | None) -> None:
@@ -180,7 +182,7 @@ class Marginal:
         if vectors.ndim == 2:
             return self._at_several(vectors)
         solution = self.solve(vectors)
-        value = -np.inf if solution is None else self.value(solution)
+        value = -np.inf if solution is None else self.value(vectors, solution)
         if not np.isfinite(value):
             return -np.inf, np.zeros(self.size)
         return value, self.gradient(vectors, solution)
@@ -188,7 +190,7 @@ class Marginal:
     def value_at(self, vector: Array) -> float:
         """The value alone; minus infinity where it cannot be computed."""
         solution = self.solve(vector)
-        return -np.inf if solution is None else self.value(solution)
+        return -np.inf if solution is None else self.value(vector, solution)
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
@@ -198,7 +200,7 @@ class Marginal:
                 for k in range(*part.indices(len(vectors))):
                     values[k], gradients[k] = self.value_and_gradient(vectors[k])
             elif solution is not None:
-                values[part] = copies.value(solution)
+                values[part] = copies.value(vectors[part], solution)
                 gradients[part] = copies.gradient(vectors[part], solution)
         return values, gradients
 
@@ -240,7 +242,12 @@ class Marginal:
                 slopes[self.names[name], k] = rows @ self.likelihood.predictors[name]
         return variances, slopes
 
-    def value(self, solution: Solution) -> float | Array:
+    def value(self, vectors: Array, solution: Solution) -> float | Array:
+        """What is maximised: the log-likelihood, and the logarithm of the prior of a penalty."""
+        beta = vectors[..., self.names["beta"]]
+        return self.log_likelihood(solution) + self.prior.value(beta)
+
+    def log_likelihood(self, solution: Solution) -> float | Array:
         integrated = self.p if self.problem.reml else 0
         values = (
             solution.log_joint
@@ -315,6 +322,8 @@ class Marginal:
             rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
             matrix = self.likelihood.predictors[name]
             gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+        beta = self.names["beta"]
+        gradient[:, beta] += self.prior.gradient(np.atleast_2d(vectors)[:, beta])
         return gradient.reshape(vectors.shape)
 
     # -- between the user's parameters and the vector

@@ -90,6 +90,14 @@ class Problem:
         columns, rank = tuple(everything[k] for k in kept), Rank.full(len(kept))
         return replace(self, design=replace(self.design, X=X[:, kept], columns=columns, rank=rank))
 
+    def with_coefficient(self, place: int, value: float) -> Problem:
+        """The model with the coefficient of one column of X held at a value."""
+        design = self.design
+        others = [k for k in range(design.X.shape[1]) if k != place]
+        offset = design.offset + value * design.X[:, place]
+        held = replace(design.on_rows(np.ones(design.n, dtype=bool), others), offset=offset)
+        return replace(self, design=held)
+
     def on_rows(self, rows: Array, kept: Sequence[int]) -> Problem:
         """The model of some of the rows, with those of the columns of X that these tell apart.
 

@@ -107,11 +107,12 @@ def separation_of(problem: Problem) -> Separation | None:
     n, p = X.shape
     if not p or problem.penalty is not None or not side.any():
         return None
+    every = max(1, n // _FEW)
+    few = X[::every]
+    if _is_overlapping(_leading(_from_origin(few, _origin(few)), side[::every])):
+        return None
     origin = _origin(X)
     X = _from_origin(X, origin)
-    every = max(1, n // _FEW)
-    if _is_overlapping(_leading(X[::every], side[::every])):
-        return None
     left, rank = np.ones(n, dtype=bool), Rank.full(p)
     while len(rank.kept):
         found = _separated_rows(X[left][:, rank.kept], side[left])

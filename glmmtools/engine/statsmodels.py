@@ -22,6 +22,8 @@ def why_not(problem: Problem) -> str | None:
         return f"the statsmodels engine has no {problem.family.name} family"
     if problem.dispersion is not None or problem.zero is not None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
+    if problem.penalty is not None:
+        return "the statsmodels engine has no penalty"
     if not problem.design.names:
         return "the statsmodels engine needs a fixed effect"
     if problem.design.random:

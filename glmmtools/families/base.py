@@ -212,9 +212,9 @@ class Family:
         """
         if not self.discrete:
             return np.zeros(len(y))
-        low, high = (np.asarray(end * (1 if trials is None else trials)) for end in (
-            self.mean_interval
-        ))
+        low, high = (
+            np.asarray(end * (1 if trials is None else trials)) for end in (self.mean_interval)
+        )
         return (y == high).astype(float) - (y == low)
 
     def mean(self, mu, trials=1):

@@ -268,7 +268,9 @@ class Fit:
             standard deviations are given the parameters, as lme4's ``condVar``.
         """
         finite = self.in_the_limit
-        sds = laplace.conditional_sds(finite.problem, finite.estimate)
+        sds = [np.full(b.shape, np.nan) for b in self.modes]
+        if finite.nobs:
+            sds = laplace.conditional_sds(finite.problem, finite.estimate)
         return pd.DataFrame(tidy_effects(self.design.random, estimate=self.modes, std_error=sds))
 
     @property
@@ -379,6 +381,6 @@ def refuse_penalised(fit: Fit, what: str) -> None:
     """Raise ValueError for what needs a likelihood at its maximum, of a penalised fit."""
     if fit.problem.penalty is not None:
         raise ValueError(
-            f"{what} is for maximum likelihood, and {fit.formula!r} was fitted with "
-            f"penalty={fit.problem.penalty:g}: fit without penalty="
+            f"{what} needs fits by maximum likelihood, and {fit.formula!r} was fitted with "
+            f"penalty={fit.problem.penalty:g}; fit without penalty="
         )

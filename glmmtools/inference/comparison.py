@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.families.base import Family
-from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.fit import Fit, refuse_penalised, require_converged
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
@@ -158,6 +158,7 @@ def _check_comparable(models: Sequence[Fit]) -> None:
     """Raise ValueError if the log-likelihoods of the models are not of the same data."""
     for model in models:
         require_converged(model, "compare() needs")
+        refuse_penalised(model, "compare()")
     first = models[0]
     for other in models[1:]:
         difference = (

@@ -14,7 +14,6 @@ from glmmtools.shared.text import plural
 
 def summary_content(model: Fit) -> Content:
     """What the summary of a fit shows."""
-    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
     success = model.design.response.success
     note = f"; a success is {success!r}" if success is not None else ""
     facts = [
@@ -22,12 +21,10 @@ def summary_content(model: Fit) -> Content:
         ("distribution", f"{model.family.name}, {model.link.name} link{note}"),
         ("method", f"{model.method} (engine {model.engine})"),
         ("data", _data_line(model)),
-        (
-            "fit",
-            f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
-            f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters",
-        ),
+        ("fit", _fit_line(model)),
     ]
+    if model.problem.penalty is not None:
+        facts.insert(3, ("penalty", f"the prior of the {prior_in_words(model)}"))
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
@@ -42,6 +39,23 @@ def summary_content(model: Fit) -> Content:
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)
+
+
+def _fit_line(model: Fit) -> str:
+    parameters = f"{model.df_model} parameters"
+    if model.problem.penalty is not None:
+        return f"logLik {fixed(model.llf, 3)} (without the penalty), {parameters}"
+    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
+    return (
+        f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
+        f"BIC {fixed(model.bic, 3)}, {parameters}"
+    )
+
+
+def prior_in_words(model: Fit) -> str:
+    """The prior of a penalised fit."""
+    sd = f"{model.problem.penalty:g}"
+    return f"standardised slopes is normal with mean 0 and standard deviation {sd}"
 
 
 def _data_line(model: Fit) -> str:
@@ -77,8 +91,14 @@ def _decimals(std_errors: pd.Series) -> int:
 
 
 def glance(model: Fit) -> pd.DataFrame:
-    """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence."""
-    names = ["method", "engine", "nobs", "df_model", "df_resid", "llf", "aic", "bic"]
+    """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence.
+
+    A penalised fit has neither AIC nor BIC: they are nan.
+    """
+    penalised = model.problem.penalty is not None
+    names = ["method", "engine", "nobs", "df_model", "df_resid", "llf"]
     row = {"family": model.family.name, "link": model.link.name}
-    row |= {name: getattr(model, name) for name in [*names, "converged", "singular"]}
+    row |= {name: getattr(model, name) for name in names}
+    row |= {name: np.nan if penalised else getattr(model, name) for name in ("aic", "bic")}
+    row |= {name: getattr(model, name) for name in ("converged", "singular", "separated")}
     return pd.DataFrame([row])
