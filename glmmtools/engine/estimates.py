@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
 from glmmtools.engine.diagnosis import (
     moved_when_flat,
     not_converged,
@@ -42,6 +43,10 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += shape_messages(marginal, optimum, shape)
+    boundless = boundless_coefficients(marginal, optimum)
+    messages += boundless_messages(problem, boundless)
+    for name, marked in boundless.items():
+        predictor_se[name][marked] = np.nan
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]

@@ -15,7 +15,9 @@ import numpy as np
 from glmmtools.engine.estimate import Estimate, Limit, TermEstimate
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.separation import Separation, separation_message, separation_of
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
+from glmmtools.shared.messages import singular_message
 
 Array = np.ndarray
 
@@ -34,21 +36,53 @@ def fit_what_is_finite(
 
 def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) -> Estimate:
     """The estimate of all rows, from that of the rows that are not certain."""
-    left = ~separation.certain
+    left, p = ~separation.certain, len(problem.design.names)
     modelled = {"phi": problem.dispersion, "zero": problem.zero}
     parts = {
         name: Rank.of(part.X[left], part.columns)
         for name, part in modelled.items() if part is not None
     }  # fmt: skip
-    limit, p = Limit(separation, estimate, parts), len(problem.design.names)
-    whole = replace(estimate, limit=limit, df=np.full(p, np.inf), n_params=problem.n_params)
-    each = np.eye(p)
-    beta = whole.combined(each)
+    terms = [
+        _without_absent(term, each, left)
+        for term, each in zip(problem.design.random, estimate.terms, strict=True)
+    ]
+    absent = tuple(
+        term.label
+        for term, each, before in zip(problem.design.random, terms, estimate.terms, strict=True)
+        if each is not before and term.label not in estimate.singular
+    )
+    whole = replace(
+        estimate, limit=Limit(separation, estimate, parts), df=np.full(p, np.inf),
+        n_params=problem.n_params, terms=tuple(terms), singular=estimate.singular + absent,
+    )  # fmt: skip
+    beta = whole.combined(np.eye(p))
     names = [name for name, b in zip(problem.design.names, beta, strict=True) if not np.isfinite(b)]
-    message = separation_message(problem, names, not left.any())
+    words = {"phi": "dispersion formula", "zero": "zero inflation"}
+    messages = [
+        separation_message(problem, names, not left.any()),
+        *(message for name, rank in parts.items() for message in rank.warnings(words[name])),
+        *([singular_message(absent, single=False)] if absent else []),
+        *estimate.messages,
+    ]
     return replace(
-        whole, beta=beta, cov_beta=whole.combined_covariance(each),
-        messages=(message, *estimate.messages),
+        whole, beta=beta, cov_beta=whole.combined_covariance(np.eye(p)), messages=tuple(messages)
+    )
+
+
+def _without_absent(term: RandomTerm, estimate: TermEstimate, left: Array) -> TermEstimate:
+    """Without the effects of columns that are zero in all rows that are left.
+
+    Such as a slope for a level whose rows are all certain: nothing is known of its variance.
+    """
+    if term.structure.one_effect_a_row or not left.any():
+        return estimate
+    present = np.any(term.Z[left] != 0, axis=0)
+    if present.all():
+        return estimate
+    both = np.outer(present, present)
+    return replace(
+        estimate, covariance=np.where(both, estimate.covariance, 0.0),
+        modes=np.where(present, estimate.modes, 0.0),
     )  # fmt: skip
 
 
