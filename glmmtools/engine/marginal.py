@@ -60,7 +60,8 @@ class Marginal:
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
-        self.prior = SlopePrior.of(problem, self.to_user * self.likelihood.scale, self.origin)
+        to_user = self.to_user[:, : self.n_fixed] * self.likelihood.scale
+        self.prior = SlopePrior.of(problem, to_user, self.origin)
         self._several: dict[int, Marginal] = {}
 
     def _place(self, block_group: str | None) -> None:
@@ -182,15 +183,19 @@ class Marginal:
         if vectors.ndim == 2:
             return self._at_several(vectors)
         solution = self.solve(vectors)
-        value = -np.inf if solution is None else self.value(vectors, solution)
+        value = -np.inf if solution is None else self.value(solution) + self._log_prior(vectors)
         if not np.isfinite(value):
             return -np.inf, np.zeros(self.size)
         return value, self.gradient(vectors, solution)
 
+    def _log_prior(self, vectors: Array) -> float | Array:
+        """Of the coefficients, where there is a penalty: it is maximised with the likelihood."""
+        return self.prior.value(vectors[..., self.names["beta"]])
+
     def value_at(self, vector: Array) -> float:
         """The value alone; minus infinity where it cannot be computed."""
         solution = self.solve(vector)
-        return -np.inf if solution is None else self.value(vector, solution)
+        return -np.inf if solution is None else self.value(solution) + self._log_prior(vector)
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
@@ -200,7 +205,7 @@ class Marginal:
                 for k in range(*part.indices(len(vectors))):
                     values[k], gradients[k] = self.value_and_gradient(vectors[k])
             elif solution is not None:
-                values[part] = copies.value(vectors[part], solution)
+                values[part] = copies.value(solution) + self._log_prior(vectors[part])
                 gradients[part] = copies.gradient(vectors[part], solution)
         return values, gradients
 
@@ -242,12 +247,8 @@ class Marginal:
                 slopes[self.names[name], k] = rows @ self.likelihood.predictors[name]
         return variances, slopes
 
-    def value(self, vectors: Array, solution: Solution) -> float | Array:
-        """What is maximised: the log-likelihood, and the logarithm of the prior of a penalty."""
-        beta = vectors[..., self.names["beta"]]
-        return self.log_likelihood(solution) + self.prior.value(beta)
-
-    def log_likelihood(self, solution: Solution) -> float | Array:
+    def value(self, solution: Solution) -> float | Array:
+        """The log-likelihood."""
         integrated = self.p if self.problem.reml else 0
         values = (
             solution.log_joint

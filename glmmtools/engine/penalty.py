@@ -58,10 +58,10 @@ class SlopePrior:
     ) -> SlopePrior:
         """The prior of a problem; without `A` that of the user's coefficients."""
         X = problem.design.X
-        if problem.penalty is None:
-            return cls(np.zeros((0, X.shape[1])), np.zeros(0))
-        in_sds = np.std(X, axis=0, ddof=1) / problem.penalty
         A = np.eye(X.shape[1]) if A is None else A
+        if problem.penalty is None:
+            return cls(np.zeros((0, A.shape[1])), np.zeros(0))
+        in_sds = np.std(X, axis=0, ddof=1) / problem.penalty
         return cls(in_sds[:, None] * A, in_sds * origin)
 
     @property

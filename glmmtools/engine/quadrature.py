@@ -50,7 +50,7 @@ class QuadratureMarginal(Marginal):
         self.log_weights = np.array([sum(each) for each in products])
         self._last: tuple = (None, None)
 
-    def log_likelihood(self, solution: Solution) -> float | Array:
+    def value(self, solution: Solution) -> float | Array:
         copies = self.pattern.copies
         by_group = special.logsumexp(self._log_terms(solution), axis=0).reshape(copies, -1)
         values = by_group.sum(axis=1) - 0.5 * solution.arrow.logdet + self.likelihood.llf_shift()
