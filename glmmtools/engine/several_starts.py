@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.engine.independent_rows import possible_starts
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.start import other_series, starting_point
@@ -22,7 +23,9 @@ def best_of_starts(marginal: Marginal) -> Optimum | None:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        best = _better(best, best_end(marginal, starting_point(marginal, factor), best))
+        starts = possible_starts(marginal, starting_point(marginal, factor))
+        start = starts[0] if len(starts) == 1 else max(starts, key=marginal.value_at)
+        best = _better(best, best_end(marginal, start, best))
         if best is not None and best.converged and not several:
             break
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
