@@ -106,9 +106,7 @@ def _may_have_several_maxima(marginal: Marginal, best: Optimum) -> bool:
     return n <= _FEW_ROWS or any(_FEW_EACH * s.n_levels * s.q >= n for s in structures)
 
 
-def _not_below_contained(
-    marginal: Marginal, best: Optimum, fits: dict[tuple, Estimate]
-) -> Optimum:
+def _not_below_contained(marginal: Marginal, best: Optimum, fits: dict[tuple, Estimate]) -> Optimum:
     """The best end of searches from the fits of contained models that are better than it.
 
     If none ends as high as the contained model, the search did not converge.

@@ -412,7 +412,7 @@ class Marginal:
     def _bound_dispersion(self) -> None:
         """Every row has a random effect of its own: without a residual there is no singularity."""
         family, link = self.likelihood.family, self.likelihood.link
-        if link.name == family.default_link.name:
+        if link.name == family.default_link.name or not link.has_units:
             _, residual = self.least_squares(self.likelihood.working - self.likelihood.offset)
             self.likelihood.bound_dispersion(float(np.var(residual)) or 1.0)
 
