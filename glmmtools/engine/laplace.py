@@ -53,9 +53,10 @@ from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
+from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum
-from glmmtools.engine.several_starts import best_end, best_of_starts
+from glmmtools.engine.several_starts import best_end, best_of_starts, best_profiled
 
 Array = np.ndarray
 NAME = "laplace"
@@ -86,7 +87,10 @@ def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
     marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
-    best = best_of_starts(marginal) if problem.design.random else maximum(marginal)
+    if not problem.design.random:
+        best = maximum(marginal)
+    else:
+        best = (best_profiled if can_be_profiled(problem) else best_of_starts)(marginal)
     if best is None:
         return unknown(problem, NAME)
     if fits is not None and best.converged and _may_have_several_maxima(marginal, best):

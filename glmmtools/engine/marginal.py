@@ -245,12 +245,12 @@ class Marginal:
             - 0.5 * solution.arrow.logdet
             + 0.5 * integrated * np.log(2 * np.pi)
             + self.likelihood.llf_shift()
-            + self._reml_shift
+            + self.reml_shift
         )
         return float(values[0]) if len(values) == 1 else values
 
     @cached_property
-    def _reml_shift(self) -> float:
+    def reml_shift(self) -> float:
         """REML depends on the coordinates of β: back from the orthonormal ones to the user's."""
         if not self.problem.reml:
             return 0.0
