@@ -23,6 +23,7 @@ from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, expanded, r
 from glmmtools.formula.rank import Rank, estimable
 from glmmtools.formula.response import Response, read_response
 from glmmtools.shared.messages import DataWarning
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -87,6 +88,7 @@ class FixedRows(NamedTuple):
     beyond: Array
 
 
+@hands_out_copies("frame")
 @dataclass(frozen=True, eq=False)
 class Design:
     """Everything numeric that a fit needs, from one formula and one data frame.

@@ -13,11 +13,13 @@ from glmmtools.formula.coding import ModelColumn, variables_of
 from glmmtools.formula.columns import is_factor_column, matched, select, to_frame
 from glmmtools.formula.evaluation import UnknownLevel, apply_recipe
 from glmmtools.formula.grammar import variables_in
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 
 
+@hands_out_copies("frame")
 @dataclass(frozen=True, eq=False)
 class NewData:
     """How new rows are read.

@@ -12,8 +12,10 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
+from glmmtools.shared.tables import hands_out_copies
 
 
+@hands_out_copies("frame")
 @dataclass(frozen=True)
 class ModelTable:
     """Several fits side by side; prints as text, shows as HTML in a notebook.

@@ -37,6 +37,7 @@ from glmmtools.residuals.tests import (
     smooth_basis,
     values_by_row,
 )
+from glmmtools.shared.tables import hands_out_copies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,6 +91,7 @@ def simulated_residuals(
     return SimulatedResiduals(model, int(n), seed, conditional)
 
 
+@hands_out_copies("residuals", "fitted")
 class SimulatedResiduals:
     """Simulated residuals of one model, and their tests. Made by `FittedModel.simulated_residuals`.
 

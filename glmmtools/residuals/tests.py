@@ -10,6 +10,7 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 from glmmtools.shared.shown import html_facts
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -17,6 +18,7 @@ QUARTILES = (0.25, 0.5, 0.75)
 _FEW_VALUES = 5  # a variable with no more distinct values is compared value by value
 
 
+@hands_out_copies("table")
 @dataclass(frozen=True)
 class ResidualTest:
     """The result of one test of simulated residuals.
