@@ -130,7 +130,8 @@ def _objects(column: pd.Series) -> pd.Series:
     if not all(isinstance(value, (Real, Decimal)) for value in values):
         _check_one_value_a_row(column.name, values)
         return column
-    if kind != "floating" and all(value == value // 1 for value in values):
+    are_floats = all(isinstance(value, float) for value in values)
+    if not are_floats and all(value == value // 1 for value in values):
         try:
             whole = pd.array([None if missing else int(value)
                               for value, missing in zip(column, column.isna(), strict=True)],

@@ -80,7 +80,7 @@ class _Materializer(PandasMaterializer):
     @override
     def _is_categorical(self, values: Any) -> bool:
         kind = getattr(getattr(values, "dtype", None), "kind", "")
-        return kind in ("b", "U", "O") or super()._is_categorical(values)
+        return kind == "b" or super()._is_categorical(values)
 
     @override
     def _lookup(self, name):
@@ -90,9 +90,11 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr, metadata, spec):
-        found = super()._evaluate(expr, metadata, spec)
-        _check_no_dates(expr, found[0])
-        return found
+        values, *others = super()._evaluate(expr, metadata, spec)
+        _check_no_dates(expr, values)
+        if isinstance(values, np.ndarray) and values.dtype.kind in "UO":  # text, as of np.where()
+            values = pd.Series(values, index=self.data.index, dtype=object)
+        return (values, *others)
 
 
 def _check_no_dates(name: str, values: Any) -> None:

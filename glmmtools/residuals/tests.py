@@ -11,6 +11,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit
 from glmmtools.shared.shown import html_facts
 from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -19,8 +20,8 @@ _FEW_VALUES = 5  # a variable with no more distinct values is compared value by 
 
 
 @hands_out_copies("table")
-@dataclass(frozen=True)
-class ResidualTest:
+@dataclass(frozen=True, repr=False)
+class ResidualTest(Printed):
     """The result of one test of simulated residuals.
 
     Attributes
@@ -47,7 +48,7 @@ class ResidualTest:
     reading: str
     table: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         return (
             f"{self.name}: {self.reading}\n"
             f"  statistic {self.statistic:.4f}, effect {self.effect:.4f}, "

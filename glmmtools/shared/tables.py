@@ -32,7 +32,8 @@ def hands_out_copies(*names: str) -> Callable[[_Class], _Class]:
     ...     def __init__(self):
     ...         self.frame = pd.DataFrame({"estimate": [1.0]})
     >>> result = Result()
-    >>> result.frame["estimate"] = 99.0
+    >>> table = result.frame
+    >>> table["estimate"] = 99.0
     >>> float(result.frame["estimate"][0])
     1.0
     """
