@@ -12,6 +12,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.start import starting_point
+from glmmtools.shared.matrices import coefficients_of_one
 
 Array = np.ndarray
 _STEP = 1e-4  # of the logarithm of a shape parameter
@@ -30,18 +31,25 @@ def least_squares(problem: Problem, engine: str) -> Estimate:
     design = problem.design
     n, p = design.X.shape
     weights = np.ones(n) if design.weights is None else design.weights
-    Q, R = np.linalg.qr(design.X * np.sqrt(weights)[:, None])
-    beta = np.linalg.solve(R, Q.T @ (np.sqrt(weights) * (design.y - design.offset)))
-    rss = np.sum(weights * (design.y - design.offset - design.X @ beta) ** 2)
-    unscaled, phi = np.linalg.inv(R.T @ R), rss / (n - p)
+    root = np.sqrt(weights)
+    ones = coefficients_of_one(design.X)
+    origin = 0.0 if ones is None else np.average(design.y - design.offset, weights=weights)
+    response = root * (design.y - design.offset - origin)
+    Q, R = np.linalg.qr(design.X * root[:, None])
+    residual = response - Q @ (Q.T @ response)
+    residual -= Q @ (Q.T @ residual)  # of digits that far columns lost
+    inverse = np.linalg.inv(R)
+    beta = inverse @ (Q.T @ response) + (0.0 if ones is None else origin * ones)
+    rss = residual @ residual
+    phi = rss / (n - p)
     log_variance = n * np.log(rss / n)
     if problem.reml:
         log_variance = (n - p) * np.log(phi) + 2 * np.log(np.abs(np.diag(R))).sum()
         n = n - p
     llf = -0.5 * (n * (np.log(2 * np.pi) + 1) + log_variance - np.log(weights).sum())
     return Estimate(
-        beta=beta, cov_beta=phi * unscaled, df=np.full(p, float(design.n - p)), shape={"phi": phi},
-        terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
+        beta=beta, cov_beta=phi * (inverse @ inverse.T), df=np.full(p, float(design.n - p)),
+        shape={"phi": phi}, terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
         messages=(), engine=engine, method="REML" if problem.reml else "OLS",
     )  # fmt: skip
 
@@ -58,7 +66,8 @@ def maximum(marginal: Marginal) -> Optimum | None:
 
     with np.errstate(all="ignore"):
         start = max(_starts(marginal), key=lambda point: function(point)[0])
-        return maximise(function, start, information=partial(information, marginal))
+        exact = None if marginal.problem.reml else partial(information, marginal)
+        return maximise(function, start, information=exact)
 
 
 def has_possible_means(marginal: Marginal, vector: Array) -> bool:

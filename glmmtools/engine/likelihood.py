@@ -15,8 +15,7 @@ from scipy import special
 
 from glmmtools.engine.problem import Problem
 from glmmtools.families.links import Link
-from glmmtools.formula.design import FixedPart
-from glmmtools.shared.matrices import spans
+from glmmtools.shared.matrices import coefficients_of_one, has_constant, orthonormal
 
 Array = np.ndarray
 ZERO = "zero"
@@ -35,8 +34,13 @@ class Likelihood:
         Unit of the linear predictor, where it has the units of the response or of its inverse.
     unit : float
         Unit of the response: for normal and t with identity link that of the linear predictor.
+    origin : float
+        What is subtracted from the response first, where the fixed part can give it back.
     predictors : dict of ndarray
-        Design matrix of each shape parameter's log, and of the extra zeros' logit (``"zero"``).
+        Orthonormal columns of each shape parameter's log, and of the extra zeros' logit
+        (``"zero"``).
+    to_user : dict of ndarray
+        The matrix that takes the coefficients of those columns to the user's.
     limits : dict of tuple
         Lowest and highest value of each shape parameter; beyond, the likelihood is constant.
     """
@@ -45,11 +49,13 @@ class Likelihood:
         design = problem.design
         self.family, self.link = problem.family, problem.link
         self.trials = {name: values[order] for name, values in problem.trials.items()}
-        self.y, self.unit, self.scale = design.y[order], 1.0, 1.0
+        self.y, self.unit, self.scale, self.origin = design.y[order], 1.0, 1.0, 0.0
         if self.family.location_scale and self.link.is_identity:
-            if _has_free_size(problem.dispersion):
+            if coefficients_of_one(design.X) is not None:
+                self.origin = float(np.mean(design.y - design.offset))
+            if problem.dispersion is None or has_constant(problem.dispersion.X):
                 self.unit = self.scale = float(np.std(design.y - design.offset))
-                self.y = self.y / self.unit
+            self.y = self.inner_response(self.y)
         elif self.link.has_units:
             self.scale = _spread(self.link(self.guessed_means()))
             self.link = _in_units(self.link, self.scale)
@@ -58,15 +64,16 @@ class Likelihood:
         prior = self.family.weights_divide_phi
         self.weights = None if prior else weights
         self.prior = weights if prior else None
-        ones = np.ones((design.n, 1))
-        self.predictors = {name: ones for name in self.family.shape}
+        columns = dict.fromkeys(self.family.shape, np.ones((design.n, 1)))
         if problem.dispersion is not None:
-            self.predictors["phi"] = problem.dispersion.X[order]
+            columns["phi"] = problem.dispersion.X[order]
         if problem.zero is not None:
-            self.predictors[ZERO] = problem.zero.X[order]
+            columns[ZERO] = problem.zero.X[order]
+        both = {name: orthonormal(X) for name, X in columns.items()}
+        self.predictors = {name: inner for name, (inner, _) in both.items()}
+        self.to_user = {name: matrix for name, (_, matrix) in both.items()}
         self.constant = {
-            name: each.shape[1] == 1 and bool(np.all(each == 1))
-            for name, each in self.predictors.items()
+            name: X.shape[1] == 1 and bool(np.all(X == 1)) for name, X in self.predictors.items()
         }
         self.zeros = np.flatnonzero(self.y == 0)
         self.concave = self.family.log_concave and problem.zero is None  # in eta, or nearly so
@@ -89,6 +96,18 @@ class Likelihood:
         other.y, other.zeros = y, np.flatnonzero(y == 0)
         return other
 
+    def inner_response(self, y: Array) -> Array:
+        """A response of the user's in internal units."""
+        return (y - self.origin) / self.unit
+
+    def user_response(self, y: Array) -> Array:
+        """A response in internal units on the user's scale."""
+        return y * self.unit + self.origin
+
+    def user_eta(self, eta: Array) -> Array:
+        """A linear predictor in internal units on the user's scale."""
+        return eta * self.scale + self.origin
+
     def bound_dispersion(self, variance: float) -> None:
         """Bound the dispersion where it leaves less than 1e-7 of the `variance` to the rows.
 
@@ -101,7 +120,8 @@ class Likelihood:
 
     def llf_shift(self) -> float:
         """What the scaling of the response adds to the log-likelihood."""
-        return -len(self.y) / self.copies * np.log(self.unit)
+        rows = len(self.y) if self.weights is None else np.sum(self.weights)
+        return -rows / self.copies * np.log(self.unit)
 
     @property
     def working(self) -> Array:
@@ -178,8 +198,7 @@ class Likelihood:
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
         """Log-density of each row; further axes of eta come first."""
         shape, logit = self._split(parameters)
-        mu = self.means(eta)
-        value = self.family.log_density(self.y, mu, **shape, **self.trials)
+        value = self.family.eta_log_density(self.y, eta, self.link, **shape, **self.trials)
         if logit is not None:
             at = self._of_zeros(logit)
             value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
@@ -247,9 +266,8 @@ class Likelihood:
 
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
         """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
-        mu = self.means(eta[..., self.zeros])
         shape = {name: self._of_zeros(value) for name, value in shape.items()}
-        density = self.family.log_density(np.zeros(1), mu, **shape)
+        density = self.family.eta_log_density(np.zeros(1), eta[..., self.zeros], self.link, **shape)
         w = special.expit(density - self._of_zeros(logit))
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
@@ -267,11 +285,6 @@ class Likelihood:
         if self.weights is None:
             return values
         return tuple(None if each is None else each * self.weights for each in values)
-
-
-def _has_free_size(dispersion: FixedPart | None) -> bool:
-    """Whether the dispersion of all rows may be multiplied by a number, as a unit does."""
-    return dispersion is None or spans(dispersion.X, np.ones((len(dispersion.X), 1)))
 
 
 def _spread(values: Array) -> float:

@@ -14,6 +14,7 @@ from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
 from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
 from glmmtools.engine.problem import Problem
+from glmmtools.shared.matrices import coefficients_of_one, orthonormal
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
@@ -46,8 +47,11 @@ class Marginal:
         order = rows_by_block(design.random, block_group, design.n)
         self.order = order
         self.likelihood = Likelihood(problem, order)
-        self.X, self.to_user = _orthonormal(design.X[order])
+        self.X, self.to_user = orthonormal(design.X[order])
         self.p = self.X.shape[1]
+        self.origin = np.zeros(self.p)  # coefficients of what is subtracted from the response
+        if self.likelihood.origin:
+            self.origin = self.likelihood.origin * coefficients_of_one(design.X)
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
         if any(each.structure.n_levels * each.structure.q >= design.n for each in self.placed):
@@ -316,7 +320,7 @@ class Marginal:
     def fixed_effects(self, vector: Array, solution: Solution) -> Array:
         """β of the user's columns."""
         inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
-        return self.to_user @ inner[: self.p] * self.likelihood.scale
+        return self.to_user @ inner[: self.p] * self.likelihood.scale + self.origin
 
     def shape_shift(self, name: str) -> float:
         """What the scaling of the response adds to the log of a shape parameter."""
@@ -326,8 +330,8 @@ class Marginal:
         """The parameter vector of an estimate, of this engine or another."""
         vector = np.zeros(self.size)
         if self.n_fixed:
-            beta = np.linalg.solve(self.to_user, estimate.beta / self.likelihood.scale)
-            vector[self.names["beta"]] = beta
+            beta = (estimate.beta - self.origin) / self.likelihood.scale
+            vector[self.names["beta"]] = np.linalg.solve(self.to_user, beta)
         for each, term in zip(self.placed, estimate.terms, strict=True):
             covariance = term.covariance / self.likelihood.scale**2
             theta = each.structure.theta_of(covariance, term.correlation)
@@ -337,7 +341,8 @@ class Marginal:
                 values = estimate.predictors[name]
             else:
                 values = np.log([estimate.shape[name]])
-            vector[self.names[name]] = values - self.constant(name, self.shape_shift(name))
+            inner = np.linalg.solve(self.likelihood.to_user[name], values)
+            vector[self.names[name]] = inner - self.constant(name, self.shape_shift(name))
         return vector
 
     def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
@@ -420,12 +425,3 @@ class Marginal:
         """Coefficients of a further predictor that give it one value in all rows."""
         matrix = self.likelihood.predictors[name]
         return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
-
-
-def _orthonormal(X: Array) -> tuple[Array, Array]:
-    """Columns with XᵀX = n I, and the matrix that takes their coefficients to the user's."""
-    n, p = X.shape
-    if p == 0:
-        return X, np.zeros((0, 0))
-    Q, R = np.linalg.qr(X)
-    return Q * np.sqrt(n), np.linalg.inv(R) * np.sqrt(n)

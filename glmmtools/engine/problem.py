@@ -89,3 +89,15 @@ class Problem:
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""
         return replace(self, design=replace(self.design, random=(), recipes=()), nagq=1)
+
+    def without_term(self, k: int) -> Problem:
+        """The model without one of its random terms."""
+        random, recipes = (
+            parts[:k] + parts[k + 1 :] for parts in (self.design.random, self.design.recipes)
+        )
+        design = replace(self.design, random=random, recipes=recipes)
+        return replace(self, design=design, nagq=self.nagq if random else 1)
+
+    def at_limit_family(self) -> Problem:
+        """The model of the simpler family that its family becomes at the limit of a parameter."""
+        return replace(self, family=self.family.limit.family)

@@ -16,6 +16,7 @@ from glmmtools.shared.shown import Content, Shown, html_facts
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
 SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
+LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
 
 
@@ -40,10 +41,6 @@ class Limit:
     parameter: str
     at: float
     family: Family
-
-    def reached(self, value: float) -> bool:
-        """Whether an estimate is at the limit, for all that data can tell."""
-        return value < 1e-5 if self.at == 0 else value > 1e4
 
 
 class Family:
@@ -74,6 +71,7 @@ class Family:
     - ``phi_is_variance``: whether phi is about the variance of a row on the scale of the
       default link.
     - ``normal_on_link_scale``: whether a row is normal there, as random effects are.
+    - ``takes_rest``: whether its functions of ``mu`` take ``rest``, 1 - mu with all its digits.
     - ``log_concave``: whether the log-density is concave in eta, or nearly so, for all its links.
 
     - ``notation``, ``notation_text``: "y is distributed as", in LaTeX and as text.
@@ -101,6 +99,7 @@ class Family:
     location_scale: ClassVar[bool] = False
     phi_is_variance: ClassVar[bool] = False
     normal_on_link_scale: ClassVar[bool] = False
+    takes_rest: ClassVar[bool] = False
     log_concave: ClassVar[bool] = False
 
     mean_text: ClassVar[str] = "μ"
@@ -248,13 +247,26 @@ class Family:
 
         With ``order=2`` the third is None where it is costly.
         """
-        by_mu = self.mu_derivatives(y, self.clipped_mean(eta, link), order=order, **shape)
+        by_mu = self.mu_derivatives(y, order=order, **self._means(eta, link), **shape)
         return _chain(by_mu, eta, link)
+
+    def eta_log_density(self, y, eta, link: Link, **shape) -> Array:
+        """The log-density as a function of the linear predictor; arrays broadcast."""
+        return self.log_density(y, **self._means(eta, link), **shape)
+
+    def _means(self, eta, link: Link) -> dict[str, Array]:
+        """The mean, and for families that take it its complement, both with all digits."""
+        if not (self.takes_rest and link.has_log_derivatives):
+            return {"mu": self.clipped_mean(eta, link)}
+        return {
+            "mu": np.maximum(link.inverse(eta), LEAST_PROBABILITY),
+            "rest": np.maximum(link.complement(eta), LEAST_PROBABILITY),
+        }
 
     def shape_eta_derivatives(self, y, eta, link: Link, **shape) -> dict[str, tuple]:
         """As `shape_derivatives`, with derivatives in eta in place of mu."""
         slope, curve, _ = link.derivatives(eta)
-        by_mu = self.shape_derivatives(y, self.clipped_mean(eta, link), **shape)
+        by_mu = self.shape_derivatives(y, **self._means(eta, link), **shape)
         return {
             name: (value, d1 * slope, d2 * slope**2 + d1 * curve)
             for name, (value, d1, d2) in by_mu.items()

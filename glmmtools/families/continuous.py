@@ -246,7 +246,8 @@ class Gamma(Family):
 class Beta(Family):
     name, aliases, notation = "beta", ("beta_family",), r"\mathrm{Beta}(\mu, \phi)"
     notation_text = "y ~ Beta(μ, φ)"
-    discrete, mean_interval, log_concave = False, (0.0, 1.0), True
+    discrete, mean_interval = False, (0.0, 1.0)
+    log_concave = takes_rest = True
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "μ(1 − μ)/(1 + φ) (a larger φ means a smaller variance)"
     typical = "a proportion that is not a count out of a total: cover, yield fraction"
@@ -261,34 +262,37 @@ class Beta(Family):
         mu = np.asarray(mu, float)
         return mu * (1 - mu) / (1 + phi)
 
-    def log_density(self, y, mu, phi=1.0):
-        a, b = mu * phi, (1 - mu) * phi
+    def log_density(self, y, mu, phi=1.0, rest=None):
+        rest = 1 - mu if rest is None else rest
+        a, b = mu * phi, rest * phi
         return (
-            a * log_excess(y / mu, (y - mu) / mu)
-            + b * log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu))
+            a * log_excess(y / mu, _excess(y, mu, rest) / mu)
+            + b * log_excess((1 - y) / rest, -_excess(y, mu, rest) / rest)
             + stirling_error(phi) - stirling_error(a) - stirling_error(b)
-            + 0.5 * (np.log(a) + np.log1p(-mu) - LOG_TWO_PI)
+            + 0.5 * (np.log(a) + np.log(rest) - LOG_TWO_PI)
             - np.log(y) - np.log1p(-y)
         )  # fmt: skip
 
-    def mu_derivatives(self, y, mu, phi=1.0, order=3):
-        (less_a, less_b), (a1, b1), *third = _beta_polygammas(mu, phi, order - 1)
+    def mu_derivatives(self, y, mu, phi=1.0, rest=None, order=3):
+        rest = 1 - mu if rest is None else rest
+        (less_a, less_b), (a1, b1), *third = _beta_polygammas(mu, rest, phi, order - 1)
         return (
-            phi * (_log_odds_ratio(y, mu) + less_a - less_b),
+            phi * (_log_odds_ratio(y, mu, rest) + less_a - less_b),
             -(phi**2) * (a1 + b1),
             -(phi**3) * (third[0][0] - third[0][1]) if third else None,
         )
 
-    def shape_derivatives(self, y, mu, phi=1.0):
-        a, b = mu * phi, (1 - mu) * phi
-        (less_a, less_b), (a1, b1), (a2, b2) = _beta_polygammas(mu, phi, 2)
+    def shape_derivatives(self, y, mu, phi=1.0, rest=None):
+        rest = 1 - mu if rest is None else rest
+        a, b = mu * phi, rest * phi
+        (less_a, less_b), (a1, b1), (a2, b2) = _beta_polygammas(mu, rest, phi, 2)
         value = (
-            mu * (less_a + log_excess(y / mu, (y - mu) / mu))
-            + (1 - mu) * (less_b + log_excess((1 - y) / (1 - mu), (mu - y) / (1 - mu)))
+            mu * (less_a + log_excess(y / mu, _excess(y, mu, rest) / mu))
+            + rest * (less_b + log_excess((1 - y) / rest, -_excess(y, mu, rest) / rest))
             - log_less_digamma(phi)
         )
-        first = _log_odds_ratio(y, mu) + less_a - less_b - (a * a1 - 1) + (b * b1 - 1)
-        second = -2 * phi * (a1 + b1) - phi**2 * (mu * a2 + (1 - mu) * b2)
+        first = _log_odds_ratio(y, mu, rest) + less_a - less_b - (a * a1 - 1) + (b * b1 - 1)
+        second = -2 * phi * (a1 + b1) - phi**2 * (mu * a2 + rest * b2)
         return {"phi": (phi * value, phi * first, phi * second)}
 
     def distribution(self, mu, phi=1.0):
@@ -314,14 +318,19 @@ class Beta(Family):
         return f"{reason}. Out of a known total? Give trials=" if reason and bounded else reason
 
 
-def _beta_polygammas(mu, phi, order):
+def _beta_polygammas(mu, rest, phi, order):
     """For each order that of μφ and that of (1 - μ)φ."""
-    return polygammas(np.stack(np.broadcast_arrays(mu * phi, (1 - mu) * phi)), order)
+    return polygammas(np.stack(np.broadcast_arrays(mu * phi, rest * phi)), order)
 
 
-def _log_odds_ratio(y, mu):
+def _excess(y, mu, rest):
+    """``y - mu``, with all digits also where both are nearly 1."""
+    return np.where(mu < 0.5, y - mu, rest - (1 - y))
+
+
+def _log_odds_ratio(y, mu, rest):
     """``logit(y) - logit(mu)``"""
-    return log_ratio(y * (1 - mu) / (mu * (1 - y)), (y - mu) / (mu * (1 - y)))
+    return log_ratio(y * rest / (mu * (1 - y)), _excess(y, mu, rest) / (mu * (1 - y)))
 
 
 class LogNormal(Family):

@@ -18,6 +18,7 @@ from glmmtools.families.special import (
 )
 
 LOG_TWO_PI = np.log(2 * np.pi)
+_UNDERFLOW = 1e-290  # of a probability: its logarithm alone has digits
 MOST = 1e18  # beyond, a count does not fit into an integer
 
 
@@ -25,11 +26,11 @@ def _not_count(y: Array) -> Array:
     return (y < 0) | (np.abs(y - np.round(y)) > 1e-8)
 
 
-def _log_binomial(y, trials, mu):
-    """Log-probability of `y` successes of independent trials."""
+def _log_binomial(y, trials, mu, rest, log_mu, log_rest):
+    """Log-probability of `y` successes of independent trials; `rest` is 1 - mu."""
     y, trials, mu = np.asarray(y, float), np.asarray(trials, float), np.asarray(mu, float)
     failures = trials - y
-    ends = np.where(y == 0, special.xlog1py(trials, -mu), special.xlogy(trials, mu))
+    ends = trials * np.where(y == 0, log_rest, log_mu)
     inside = (y > 0) & (failures > 0)
     if not np.any(inside):  # single trials, the commonest data: nothing else is needed
         return ends
@@ -40,11 +41,21 @@ def _log_binomial(y, trials, mu):
     )
     inner = (
         some * log_excess(trials * mu / some, -excess / some)
-        + others * log_excess(trials * (1 - mu) / others, excess / others)
+        + others * log_excess(trials * rest / others, excess / others)
         + stirling_error(trials) - stirling_error(some) - stirling_error(others)
         + 0.5 * (np.log(trials / (some * others)) - LOG_TWO_PI)
     )  # fmt: skip
+    hopeless = np.minimum(mu, rest) < _UNDERFLOW
+    if np.any(hopeless & inside):
+        coefficient = -special.betaln(some + 1, others + 1) - np.log1p(trials)
+        inner = np.where(hopeless, some * log_mu + others * log_rest + coefficient, inner)
     return np.where(inside, inner, ends)
+
+
+def _logs(mu) -> dict[str, Array]:
+    """What `_log_binomial` takes, where the mean alone is known."""
+    mu = np.asarray(mu, float)
+    return {"mu": mu, "rest": 1 - mu, "log_mu": np.log(mu), "log_rest": np.log1p(-mu)}
 
 
 def _log_negative_binomial(y, mu, phi):
@@ -69,7 +80,7 @@ class _Successes(Family):
     """What the two families for successes out of known trials share."""
 
     discrete, support, mean_interval = True, "y = 0, 1, …, N (N trials, known)", (0.0, 1.0)
-    takes_trials = log_concave = True
+    takes_trials = takes_rest = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
     slip = "Successes out of a total? Use prop(successes, trials)"
 
@@ -119,7 +130,14 @@ class Binomial(_Successes):
         return trials * mu * (1 - mu)
 
     def log_density(self, y, mu, trials=1):
-        return _log_binomial(y, trials, mu)
+        return _log_binomial(y, trials, **_logs(mu))
+
+    def eta_log_density(self, y, eta, link, trials=1):
+        if not link.has_log_derivatives:
+            return super().eta_log_density(y, eta, link, trials=trials)
+        (log_mu, *_), (log_rest, *_) = link.log_derivatives(eta)
+        mu, rest = link.inverse(eta), link.complement(eta)
+        return _log_binomial(y, trials, mu, rest, log_mu, log_rest)
 
     def mu_derivatives(self, y, mu, trials=1, order=3):
         failures, rest = trials - y, 1 - mu
@@ -130,10 +148,16 @@ class Binomial(_Successes):
         )
 
     def eta_derivatives(self, y, eta, link, trials=1, order=3):
-        if link.name != "logit":
+        if link.name == "logit":  # the same as below, in fewer steps
+            mu, slope, third = link.inverse(eta), *link.derivatives(eta)[:2]
+            return y - trials * mu, -trials * slope, -trials * third
+        if not link.has_log_derivatives:
             return super().eta_derivatives(y, eta, link, order=order, trials=trials)
-        mu, slope, third = link.inverse(eta), *link.derivatives(eta)[:2]
-        return y - trials * mu, -trials * slope, -trials * third
+        (_, *successes), (_, *failures) = link.log_derivatives(eta)
+        return tuple(
+            y * success + (trials - y) * failure
+            for success, failure in zip(successes, failures, strict=True)
+        )
 
     def distribution(self, mu, trials=1):
         from scipy import stats
@@ -163,35 +187,40 @@ class BetaBinomial(_Successes):
         mu = np.asarray(mu, float)
         return trials * mu * (1 - mu) * (phi + trials) / (phi + 1)
 
-    def log_density(self, y, mu, phi=1.0, trials=1):
+    def log_density(self, y, mu, phi=1.0, trials=1, rest=None):
+        logs = _logs(mu)
+        if rest is not None:
+            logs |= {"rest": rest, "log_rest": np.log(rest)}
         # times the binomial, to which it tends as phi grows
-        return _log_binomial(y, trials, mu) + (
+        return _log_binomial(y, trials, **logs) + (
             log_rising_excess(mu * phi, y)
-            + log_rising_excess((1 - mu) * phi, trials - y)
+            + log_rising_excess(logs["rest"] * phi, trials - y)
             - log_rising_excess(phi, trials)
         )
 
-    def _steps(self, order, y, mu, phi, trials):
+    def _steps(self, order, y, mu, rest, phi, trials):
         """Rises of ψ, ψ' and ψ'' from a = μφ to a + y, and from b to b + trials - y."""
-        parts = np.broadcast_arrays(mu * phi, (1 - mu) * phi, y, trials - y)
+        parts = np.broadcast_arrays(mu * phi, rest * phi, y, trials - y)
         x, rise = np.stack(parts[:2]), np.stack(parts[2:]).astype(float)
         first, *others = polygamma_steps(x, rise, order)
         return [first + np.log1p(rise / x), *others]
 
-    def mu_derivatives(self, y, mu, phi=1.0, trials=1, order=3):
-        (a0, b0), (a1, b1), *third = self._steps(order - 1, y, mu, phi, trials)
+    def mu_derivatives(self, y, mu, phi=1.0, trials=1, rest=None, order=3):
+        rest = 1 - mu if rest is None else rest
+        (a0, b0), (a1, b1), *third = self._steps(order - 1, y, mu, rest, phi, trials)
         return (
             phi * (a0 - b0),
             phi**2 * (a1 + b1),
             phi**3 * (third[0][0] - third[0][1]) if third else None,
         )
 
-    def shape_derivatives(self, y, mu, phi=1.0, trials=1):
-        (a0, b0), (a1, b1), (a2, b2) = self._steps(2, y, mu, phi, trials)
+    def shape_derivatives(self, y, mu, phi=1.0, trials=1, rest=None):
+        rest = 1 - mu if rest is None else rest
+        (a0, b0), (a1, b1), (a2, b2) = self._steps(2, y, mu, rest, phi, trials)
         total = polygamma_steps(phi, trials, 0)[0] + np.log1p(trials / phi)
-        value = mu * a0 + (1 - mu) * b0 - total
-        first = a0 - b0 + phi * (mu * a1 - (1 - mu) * b1)
-        second = 2 * phi * (a1 + b1) + phi**2 * (mu * a2 + (1 - mu) * b2)
+        value = mu * a0 + rest * b0 - total
+        first = a0 - b0 + phi * (mu * a1 - rest * b1)
+        second = 2 * phi * (a1 + b1) + phi**2 * (mu * a2 + rest * b2)
         return {"phi": (phi * value, phi * first, phi * second)}
 
     def distribution(self, mu, phi=1.0, trials=1):

@@ -21,7 +21,9 @@ from scipy import special
 from glmmtools.shared.text import nearest
 
 Array = np.ndarray
+LogMean = tuple[Array, Array, Array, Array]
 SQRT_TWO_PI = np.sqrt(2 * np.pi)
+_LARGEST = 700.0  # its exponential is nearly the largest double
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Link:
     statsmodels: str = ""
     usual_family: str = ""
     usual_line: tuple[float, float] = (0.0, 1.0)
+    _log_derivatives: Callable[[Array], tuple[LogMean, LogMean]] | None = None
 
     @property
     def is_identity(self) -> bool:
@@ -120,6 +123,25 @@ class Link:
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
             return self._derivatives(np.asarray(eta, float))
 
+    def complement(self, eta) -> Array:
+        """Return ``1 - mu``, with all digits also where mu is nearly 1 if the link can."""
+        if self.has_log_derivatives:
+            return np.exp(self.log_derivatives(eta)[1][0])
+        return 1 - self.inverse(eta)
+
+    def log_derivatives(self, eta) -> tuple[LogMean, LogMean]:
+        """Return ``log mu`` and ``log(1 - mu)``, each with its first three derivatives in ``eta``.
+
+        They keep their digits where mu or 1 - mu is below the smallest double. Only links onto
+        the whole of (0, 1) have them: see `has_log_derivatives`.
+        """
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+            return self._log_derivatives(np.asarray(eta, float))
+
+    @property
+    def has_log_derivatives(self) -> bool:
+        return self._log_derivatives is not None
+
     def __repr__(self) -> str:
         return f"<link {self.name}>"
 
@@ -153,6 +175,41 @@ def _cloglog_derivatives(eta):
     return slope, slope * (1 - hazard), slope * (1 - 3 * hazard + hazard * hazard)
 
 
+def _logit_log_derivatives(eta):
+    mu, rest = special.expit(eta), special.expit(-eta)
+    slope = mu * rest
+    curve = slope * (rest - mu)
+    return (
+        (special.log_expit(eta), rest, -slope, -curve),
+        (special.log_expit(-eta), -mu, -slope, -curve),
+    )
+
+
+def _probit_log_derivatives(eta):
+    def lower(x):
+        log_mu = special.log_ndtr(x)
+        first = np.exp(-0.5 * x * x - log_mu) / SQRT_TWO_PI  # Mills' ratio of the lower tail
+        second = -first * (x + first)
+        return log_mu, first, second, -second * (x + first) - first * (1 + second)
+
+    value, first, second, third = lower(-eta)
+    return lower(eta), (value, -first, second, -third)
+
+
+def _cloglog_log_derivatives(eta):
+    hazard = np.exp(np.minimum(eta, _LARGEST))
+    small = hazard < 1e-3  # where differences from 1 lose digits: their series
+    some = np.where(small, 1e-3, hazard)
+    log_mu = np.where(
+        small, np.minimum(eta, 0) - hazard / 2 + hazard**2 / 24, np.log(-np.expm1(-some))
+    )
+    first = np.where(small, 1 - hazard / 2 + hazard**2 / 12, some / np.expm1(some))
+    factor = np.where(small, -hazard / 2 - hazard**2 / 12, 1 - hazard - first)
+    second = first * factor
+    third = second * factor - first * (hazard + second)
+    return (log_mu, first, second, third), (-hazard,) * 4
+
+
 def _inverse_derivatives(eta):
     return -(eta**-2), 2 * eta**-3, -6 * eta**-4
 
@@ -176,12 +233,13 @@ _LINK_LIST = (
         words="log odds", ratio="odds ratio", ratio_of="odds",
         ratio_caution="An odds ratio is not a ratio of probabilities.",
         symbol=r"\operatorname{logit}(\mu)", statsmodels="Logit", usual_family="binomial",
+        _log_derivatives=_logit_log_derivatives,
     ),
     Link(
         "probit", r"\Phi^{-1}(\mu)", r"\Phi(\eta)", (0.0, 1.0),
         "a shift of a standard normal score",
         special.ndtri, special.ndtr, _probit_derivatives,
-        statsmodels="Probit", usual_family="binomial",
+        statsmodels="Probit", usual_family="binomial", _log_derivatives=_probit_log_derivatives,
     ),
     Link(
         "cloglog", r"\log(-\log(1-\mu))", r"1-\exp(-e^{\eta})", (0.0, 1.0),
@@ -189,7 +247,7 @@ _LINK_LIST = (
         lambda mu: np.log(-np.log1p(-mu)), lambda eta: -np.expm1(-np.exp(eta)),
         _cloglog_derivatives,
         ratio="hazard ratio", symbol=r"\operatorname{cloglog}(\mu)",
-        statsmodels="CLogLog", usual_family="binomial",
+        statsmodels="CLogLog", usual_family="binomial", _log_derivatives=_cloglog_log_derivatives,
     ),
     Link(
         "inverse", r"1/\mu", r"1/\eta", (0.0, np.inf), "a difference of reciprocal means",

@@ -146,8 +146,10 @@ class _Profile:
         quantities = {}
         beta = marginal.names["beta"]
         for j, name in enumerate(self.model.params.index):
-            row = marginal.to_user[j] * scale
-            quantities[name] = _Quantity(lambda v, row=row: row @ v[beta], low=-np.inf)
+            row, origin = marginal.to_user[j] * scale, marginal.origin[j]
+            quantities[name] = _Quantity(
+                lambda v, row=row, origin=origin: row @ v[beta] + origin, low=-np.inf
+            )
         for placed, term in zip(marginal.placed, marginal.terms, strict=True):
             structure, start = placed.structure, marginal.names["theta"].start
             part = slice(start + placed.theta.start, start + placed.theta.stop)

@@ -83,7 +83,7 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
     likelihood, vector = marginal.likelihood, marginal.vector_of(model.estimate)
     size = len(vector)
     covariance = model.joint.covariance if model.converged else np.zeros((size, size))
-    drawn = simulate(model, n, seed)[:, marginal.order] / likelihood.unit
+    drawn = likelihood.inner_response(simulate(model, n, seed)[:, marginal.order])
     at_once = max(1, _STACKED_ROWS // model.nobs)
     refits = []
     for start in range(0, n, at_once):
@@ -101,9 +101,9 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
         if model.method == "OLS":  # whose residual variance is unbiased
             shape["phi"] = shape["phi"] * model.nobs / (model.nobs - marginal.p)
     extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
-    mu = model.family.clipped_mean(eta[:, back] * likelihood.scale, model.link)
+    mu = model.family.clipped_mean(likelihood.user_eta(eta[:, back]), model.link)
     known = {**shape, **model.problem.trials}
-    return Rows(model.family, y[:, back] * likelihood.unit, mu, known, extra)
+    return Rows(model.family, likelihood.user_response(y[:, back]), mu, known, extra)
 
 
 def _refit(marginal: Marginal, y: Array, vector: Array, covariance: Array) -> list[tuple]:

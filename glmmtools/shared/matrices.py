@@ -19,3 +19,35 @@ def spans(larger: Array, smaller: Array) -> bool:
         return False
     residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
     return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
+
+
+def has_constant(X: Array) -> bool:
+    """Whether some combination of the columns is 1 in every row."""
+    return spans(X, np.ones((len(X), 1)))
+
+
+def orthonormal(X: Array) -> tuple[Array, Array]:
+    """Columns with XᵀX = n I that span those of `X`, and the matrix that takes their coefficients
+    to those of `X`.
+
+    >>> columns, to_user = orthonormal(np.array([[1.0, 0.0], [1.0, 2.0]]))
+    >>> np.allclose(columns @ np.linalg.inv(to_user), [[1, 0], [1, 2]])
+    True
+    """
+    n, p = X.shape
+    if p == 0 or (p == 1 and np.all(X == 1)):
+        return X, np.eye(p)
+    Q, R = np.linalg.qr(X)
+    return Q * np.sqrt(n), np.linalg.inv(R) * np.sqrt(n)
+
+
+def coefficients_of_one(X: Array) -> Array | None:
+    """The coefficients whose combination of the columns is 1 in every row; None without any.
+
+    >>> coefficients_of_one(np.array([[1.0, 0.0], [1.0, 2.0]]))
+    array([1., 0.])
+    """
+    constant = np.all(X == 1, axis=0)
+    if np.any(constant):
+        return np.eye(X.shape[1])[constant.argmax()]
+    return np.linalg.lstsq(X, np.ones(len(X)))[0] if has_constant(X) else None

@@ -1,0 +1,115 @@
+"""The models that a model contains: no fit is worse than one of them.
+
+A likelihood may have several maxima, where random effects, a dispersion and extra zeros compete for
+the same scatter. The fit of a smaller model is a point of the larger one, from which a search can
+only rise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import Problem
+from glmmtools.families.base import Family
+from glmmtools.shared.matrices import has_constant
+
+Array = np.ndarray
+NO_DIFFERENCE = 1e-4  # of log-likelihoods of two models, one of which contains the other
+_FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and of a logit
+_ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
+
+
+def contained_problems(problem: Problem) -> Iterator[Problem]:
+    """Those with one part less: a random term, extra zeros, a dispersion, a shape parameter."""
+    for k in range(len(problem.design.random)):
+        yield problem.without_term(k)
+    if problem.zero is not None and has_constant(problem.zero.X):
+        yield replace(problem, zero=None)
+    if problem.dispersion is not None and has_constant(problem.dispersion.X):
+        yield replace(problem, dispersion=None)
+    if problem.dispersion is None and _has_limit(problem):
+        yield problem.at_limit_family()
+
+
+def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[Array]:
+    """Parameter vectors of a problem at the estimate of one that it contains.
+
+    The first is that model itself, up to rounding; others lie on the way to where the search is.
+    """
+    problem = marginal.problem
+    shape, predictors = _shape_of(problem, smaller, estimate)
+    labels = [term.label for term in smaller.design.random]
+    terms, missing = [], []
+    for each, term in zip(marginal.placed, problem.design.random, strict=True):
+        if term.label in labels:
+            terms.append(estimate.terms[labels.index(term.label)])
+            continue
+        missing.append(each.theta)
+        variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))
+        terms.append(TermEstimate(variances, np.zeros(0), 0.0))
+    point = marginal.vector_of(
+        replace(estimate, terms=tuple(terms), shape=shape, predictors=predictors)
+    )
+    theta, is_sd = point[marginal.names["theta"]], marginal.is_sd[marginal.names["theta"]]
+    for part in missing:
+        theta[part] = np.where(is_sd[part], 0.0, theta[part])
+    points = [point]
+    name = _parameter_at_limit(problem, smaller)
+    if name is not None:
+        towards = _end(problem.family) / _FARTHEST
+        for distance in _ON_THE_WAY:
+            points.append(point.copy())
+            points[-1][marginal.names[name]] = marginal.constant(name, towards * distance)
+    return points
+
+
+def at_limits(marginal: Marginal, point: Array) -> dict[str, Array]:
+    """By parameter that has a limit: the point with that parameter there.
+
+    These are the shape parameter whose limit is a simpler family, and the extra zeros' probability.
+    """
+    problem, points = marginal.problem, {}
+    if problem.dispersion is None and _has_limit(problem):
+        points[problem.family.limit.parameter] = _end(problem.family)
+    if problem.zero is not None and has_constant(problem.zero.X):
+        points[ZERO] = -_FARTHEST
+    for name, value in points.items():
+        points[name] = point.copy()
+        points[name][marginal.names[name]] = marginal.constant(name, value)
+    return points
+
+
+def _has_limit(problem: Problem) -> bool:
+    limit = problem.family.limit
+    return limit is not None and limit.parameter in problem.family.shape
+
+
+def _parameter_at_limit(problem: Problem, smaller: Problem) -> str | None:
+    """The parameter of the larger model that the smaller one has at the end of its range."""
+    return problem.family.limit.parameter if smaller.family is not problem.family else None
+
+
+def _end(family: Family) -> float:
+    """The logarithm of the parameter that has a limit, there."""
+    return -_FARTHEST if family.limit.at == 0 else _FARTHEST
+
+
+def _shape_of(problem: Problem, smaller: Problem, estimate: Estimate):
+    """Shape parameters and modelled ones of the larger problem at the estimate of the smaller."""
+    shape, predictors = dict(estimate.shape), dict(estimate.predictors)
+    name = _parameter_at_limit(problem, smaller)
+    if name is not None:
+        shape[name] = float(np.exp(_end(problem.family)))
+    for name, part, value in (
+        ("phi", problem.dispersion, np.log(shape.get("phi", 1.0))),
+        (ZERO, problem.zero, -_FARTHEST),
+    ):
+        if part is not None and name not in predictors:
+            predictors[name] = np.linalg.lstsq(part.X, np.full(len(part.X), value))[0]
+    return shape, predictors

@@ -1,0 +1,105 @@
+"""What a fit says of itself: whether it converged, and what its user must know."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glmmtools.engine.contained import NO_DIFFERENCE, at_limits
+from glmmtools.engine.independent_rows import has_possible_means
+from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.run_away import instead_of_laplace
+from glmmtools.engine.search import Optimum
+from glmmtools.shared.messages import ConvergenceWarning, DataWarning, GlmmWarning
+
+Array = np.ndarray
+_NO_PEAK = 0.1  # the prior alone gives H a curvature of 1
+_CLEAR = 1.0  # curvature in a logarithm or a logit, above which it is not at its limit
+
+
+def shape_messages(
+    marginal: Marginal, optimum: Optimum, shape: dict[str, float]
+) -> list[GlmmWarning]:
+    """What to say of parameters at an end of their range: the likelihood is as high there."""
+    found: list[GlmmWarning] = []
+    problem = marginal.problem
+    for name in _at_their_limit(marginal, optimum):
+        if name == ZERO:
+            found.append(
+                DataWarning(
+                    "The probability of an extra zero is estimated at zero. The counts show no "
+                    "need for it: fit without zero_inflation."
+                )
+            )
+        else:
+            simpler = problem.family.limit.family.title
+            found.append(
+                DataWarning(
+                    f"The {name} of {problem.family.name} is estimated at its limit, where the "
+                    f"family is the {simpler}. The data show no need for it: fit the {simpler} "
+                    "family."
+                )
+            )
+    if "phi" in shape and marginal.likelihood.near_limit(
+        "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
+    ):
+        found.append(
+            DataWarning(
+                f"The phi of {problem.family.name} is estimated at its limit: random effects of "
+                "single rows account for all of the scatter. Say so in the report."
+            )
+        )
+    return found
+
+
+def _at_their_limit(marginal: Marginal, optimum: Optimum) -> list[str]:
+    """The parameters that may as well be at their limit, for all that the likelihood tells."""
+    curvature = np.diag(optimum.information)
+    return [
+        name
+        for name, point in at_limits(marginal, optimum.point).items()
+        if not np.all(curvature[marginal.names[name]] > _CLEAR)
+        and marginal.value_at(point) > optimum.value - NO_DIFFERENCE
+    ]
+
+
+def moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
+    """Which of the user's fixed effects a direction without curvature moves."""
+    if not (marginal.n_fixed and len(optimum.flat)):
+        return np.zeros(marginal.p, dtype=bool)
+    rms = np.sqrt(np.mean(marginal.problem.design.X**2, axis=0))
+    moved = np.abs(marginal.to_user @ optimum.flat[:, : marginal.n_fixed].T) * rms[:, None]
+    return np.any(moved > 1e-3, axis=1)
+
+
+def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
+    problem = marginal.problem
+    if problem.design.random:
+        no_peak = solution.arrow.least_curvature < _NO_PEAK
+        return _no_peak(problem) if no_peak else not_converged(problem)
+    with np.errstate(invalid="ignore"):
+        next_point = optimum.point + optimum.covariance @ optimum.gradient
+    if has_possible_means(marginal, next_point):
+        return not_converged(problem)
+    return ConvergenceWarning(
+        f"The likelihood rises to where the {problem.link.name} link gives means that "
+        f"{problem.family.name} cannot have, so there is no maximum. Do not use these numbers: "
+        "take a link that keeps the means inside, or leave a covariate out."
+    )
+
+
+def not_converged(problem: Problem) -> ConvergenceWarning:
+    simpler = "simplify the random part, or " if problem.design.random else ""
+    return ConvergenceWarning(
+        "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
+        f"numbers: {simpler}look for separation and for outliers."
+    )
+
+
+def _no_peak(problem: Problem) -> ConvergenceWarning:
+    """Where H is near to singular, the approximation grows without limit."""
+    return ConvergenceWarning(
+        "The Laplace approximation breaks down: in some group the random effects have no clear "
+        f"peak, and the search was drawn to such a point. {instead_of_laplace(problem)}"
+    )

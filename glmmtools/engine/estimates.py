@@ -1,0 +1,169 @@
+"""From where a search ended to the estimates on the user's scale, with their errors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glmmtools.engine.diagnosis import (
+    moved_when_flat,
+    not_converged,
+    shape_messages,
+    why_not_converged,
+)
+from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.run_away import run_away
+from glmmtools.engine.satterthwaite import Satterthwaite
+from glmmtools.engine.search import Optimum
+from glmmtools.engine.separation import separation_messages
+from glmmtools.shared.messages import GlmmWarning, SeparationWarning, singular_message
+
+Array = np.ndarray
+
+
+def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
+    """The estimates where a search ended, and what is to be said of them."""
+    problem = marginal.problem
+    vector = marginal.snapped(optimum.point)
+    solution = marginal.solve(vector)
+    if solution is None:
+        return unknown(problem, engine)
+    beta = marginal.fixed_effects(vector, solution)
+    shape, predictors, predictor_se = _other_parameters(marginal, optimum)
+    singular = _singular_labels(marginal, vector)
+    found = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
+    messages: list[GlmmWarning] = list(separation_messages(problem, beta, found))
+    converged = found and not messages
+    if singular:
+        sizes = [
+            each.structure.n_params
+            for each, term in zip(marginal.placed, marginal.terms, strict=True)
+            if term.label in singular
+        ]
+        messages.append(singular_message(singular, single=max(sizes) == 1))
+    messages += shape_messages(marginal, optimum, shape)
+    if problem.family.discrete and optimum.value > 1e-6:
+        converged = False
+    theta = vector[marginal.names["theta"]]
+    scale = marginal.likelihood.scale
+    covariances = [
+        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed
+    ]
+    ran_away = run_away(marginal, optimum, covariances)
+    if ran_away:
+        converged = False
+        messages += ran_away
+    elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
+        messages.append(why_not_converged(marginal, optimum, solution))
+    return Estimate(
+        beta=beta,
+        cov_beta=_cov_beta(marginal, optimum, solution),
+        df=_df(marginal, optimum),
+        shape=shape,
+        terms=tuple(
+            TermEstimate(G, modes, each.structure.rho(theta[each.theta]))
+            for each, G, modes in zip(
+                marginal.placed, covariances, marginal.modes(vector, solution), strict=True
+            )
+        ),
+        llf=optimum.value,
+        n_params=problem.n_params,
+        converged=converged,
+        singular=singular,
+        messages=tuple(messages),
+        engine=engine,
+        method=_method(problem),
+        predictors=predictors,
+        predictor_se=predictor_se,
+    )
+
+
+def _method(problem: Problem) -> str:
+    if problem.reml:
+        return "REML"
+    if problem.is_linear or not problem.design.random:
+        return "ML"
+    return f"AGQ({problem.nagq})" if problem.nagq > 1 else "Laplace"
+
+
+def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
+    """Covariance of β: given the variances for linear mixed models, as lme4; else joint.
+
+    It is nan where there is no maximum, or none in the direction of a coefficient.
+    """
+    p, scale = marginal.p, marginal.likelihood.scale
+    if marginal.problem.reml:
+        inner = solution.arrow.border_inverse[0, -p:, -p:]
+    elif marginal.problem.is_linear:
+        inner = np.linalg.inv(optimum.information[:p, :p])
+    else:
+        inner = optimum.covariance[:p, :p]
+    covariance = marginal.to_user @ inner @ marginal.to_user.T * scale**2
+    unknown = moved_when_flat(marginal, optimum) | (not optimum.converged)
+    covariance[unknown] = covariance[:, unknown] = np.nan
+    return covariance
+
+
+def _df(marginal: Marginal, optimum: Optimum) -> Array:
+    """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
+    problem = marginal.problem
+    if not (problem.is_linear and problem.design.random and optimum.converged and marginal.p):
+        return np.full(marginal.p, np.inf)
+    tau = slice(marginal.n_fixed, None)
+    fitted = Satterthwaite(marginal, optimum.point[tau], optimum.covariance[tau, tau])
+    return fitted.df(np.eye(marginal.p))
+
+
+def _other_parameters(marginal: Marginal, optimum: Optimum):
+    """Shape parameters that are one number, coefficients of modelled ones, and their errors."""
+    shape, predictors, errors = {}, {}, {}
+    modelled = {"phi": marginal.problem.dispersion, ZERO: marginal.problem.zero}
+    for name in marginal.likelihood.predictors:
+        part = marginal.names[name]
+        shift = marginal.constant(name, marginal.shape_shift(name))
+        if modelled.get(name) is None:
+            bounded = marginal.likelihood.bounded(name, optimum.point[part])
+            shape[name] = float(bounded[0] * np.exp(shift[0]))
+        else:
+            to_user = marginal.likelihood.to_user[name]
+            predictors[name] = to_user @ (optimum.point[part] + shift)
+            with np.errstate(invalid="ignore"):
+                covariance = to_user @ optimum.covariance[part, part] @ to_user.T
+                errors[name] = np.sqrt(np.diag(covariance))
+    return shape, predictors, errors
+
+
+def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
+    theta = vector[marginal.names["theta"]]
+    return tuple(
+        term.label
+        for each, term in zip(marginal.placed, marginal.terms, strict=True)
+        if each.structure.is_singular(theta[each.theta])
+    )
+
+
+def unknown(problem: Problem, engine: str) -> Estimate:
+    """No numbers, where the likelihood could not even be computed."""
+    marginal, p = Marginal(problem), len(problem.design.names)
+    unknowns = {
+        name: np.full(part.X.shape[1], np.nan)
+        for name, part in (("phi", problem.dispersion), (ZERO, problem.zero))
+        if part is not None
+    }
+    return Estimate(
+        beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
+        shape={name: np.nan for name in problem.family.shape if name not in unknowns},
+        terms=tuple(
+            TermEstimate(
+                np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
+                np.full((each.structure.n_levels, each.structure.q), np.nan),
+                np.nan if each.structure.has_rho else None,
+            )
+            for each in marginal.placed
+        ),
+        llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
+        singular=(), messages=(not_converged(problem),), engine=engine, method=_method(problem),
+        predictors=unknowns, predictor_se=unknowns,
+    )  # fmt: skip

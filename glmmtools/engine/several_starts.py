@@ -1,0 +1,83 @@
+"""Searches from several starts, as many as a likelihood may need."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.search import Optimum, maximise
+from glmmtools.engine.start import other_series, starting_point
+
+Array = np.ndarray
+_START_FACTORS = (1.0, 0.2, 3.0)
+_DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
+_BETTER = 1e-6
+_HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
+_FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
+
+
+def best_of_starts(marginal: Marginal) -> Optimum | None:
+    """The best end of searches from several starts, as many as the likelihood may need."""
+    problem = marginal.problem
+    several = problem.zero is not None and problem.design.n <= _FEW_ROWS
+    best: Optimum | None = None
+    for factor in _START_FACTORS:
+        best = _better(best, best_end(marginal, starting_point(marginal, factor), best))
+        if best is not None and best.converged and not several:
+            break
+    if not several and best is not None and best.converged and _doubtful_series(marginal, best):
+        for start in _hopeful(marginal, best, other_series(marginal, best.point)):
+            best = _better(best, best_end(marginal, start, best))
+    return best
+
+
+def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
+    """The better end of two searches.
+
+    A maximum goes before a higher point that is none: where the log-density is not concave (extra
+    zeros, t), H may come near to singular, and the approximation grows without limit.
+    """
+    if best is None or found is None:
+        return best or found
+    return max(best, found, key=lambda each: (each.converged, each.value))
+
+
+def _hopeful(marginal: Marginal, best: Optimum, points: list[Array]) -> list[Array]:
+    """The points that are not far below the maximum found."""
+    return [each for each in points if marginal.value_at(each) > best.value - _HOPELESS]
+
+
+def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
+    """Whether a model with a series ended where its likelihood often has a higher maximum.
+
+    That is: rho at an end or within three standard errors of zero, a variance of zero, of a term or
+    of the residual.
+    """
+    theta = optimum.point[marginal.names["theta"]]
+    variances = np.diag(optimum.covariance)[marginal.names["theta"]]
+    likelihood, ended = marginal.likelihood, False
+    if "phi" in likelihood.predictors:
+        log_phi = likelihood.predictors["phi"] @ optimum.point[marginal.names["phi"]]
+        ended = bool(np.any(likelihood.near_limit("phi", np.exp(log_phi))))
+    ended |= any(each.structure.is_singular(theta[each.theta]) for each in marginal.placed)
+    return any(
+        ended or each.structure.is_unsure(theta[each.theta], variances[each.theta])
+        for each in marginal.placed
+        if each.structure.of_time
+    )
+
+
+def best_end(marginal: Marginal, start: Array, known: Optimum | None = None) -> Optimum | None:
+    """Where the search ends; it goes on from a small standard deviation set to zero if better.
+
+    Near zero there may be a lower maximum, and no fit may be worse than one without the term.
+    """
+    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known)
+    if found is None or found is known or not found.converged:
+        return found
+    variances = np.diag(found.covariance)
+    for k in np.flatnonzero(marginal.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):
+        without = np.where(np.arange(marginal.size) == k, 0.0, found.point)
+        if marginal.value_at(without) > found.value + _BETTER:
+            return best_end(marginal, without)
+    return found

@@ -1,0 +1,139 @@
+"""600 random models, most of them hard: a fit is right by an independent likelihood, or says no."""
+
+import contextlib
+import signal
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import glmmtools as gt
+from tests.random_models import RandomModel, random_model
+
+pytestmark = pytest.mark.slow
+MODELS, CHUNKS = 600, 12
+SAME = 1e-3  # of log-likelihoods
+LONGEST = 10.0  # seconds of a processor, for one fit
+# Of fifty models how many may end so; infinite coefficients may not tell the linear predictor.
+MOST = {"did not converge": 4, "refused": 2, "infinite coefficients": 3}
+PACKAGE = Path(gt.__file__).parent
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
+    """Fifty of them, of which four may say that they did not converge.
+
+    A fit that converged has the log-likelihood of its parameters, as an independent calculation
+    finds it, and no model that it contains has a higher one. What is refused is refused in a
+    sentence. No fit takes longer than ten seconds.
+    """
+    verdicts = [judged(random_model(seed)) for seed in range(chunk, MODELS, CHUNKS)]
+    for end in MOST:
+        those = [verdict for verdict in verdicts if verdict.end == end]
+        print(f"{end}: {len(those)} of {len(verdicts)}", *those, sep="\n  ")
+    slowest = max(verdicts, key=lambda verdict: verdict.seconds)
+    print(f"slowest: {slowest.seconds:.2f} s, {slowest}")
+    wrong = [str(verdict) for verdict in verdicts if verdict.fault]
+    assert not wrong, "\n".join(wrong)
+    ends = [verdict.end for verdict in verdicts]
+    assert all(ends.count(end) <= most for end, most in MOST.items())
+
+
+@dataclass
+class Verdict:
+    """How the fit of one model ended, and what is wrong with it."""
+
+    model: RandomModel
+    end: str = "converged"
+    fault: str = ""
+    said: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (str(self.model), self.fault, self.said)))
+
+
+def judged(model: RandomModel) -> Verdict:
+    verdict = Verdict(model)
+    started = time.process_time()
+    fit = fitted(model, verdict)
+    verdict.seconds = time.process_time() - started
+    if fit is None:
+        return verdict
+    verdict.said = " ".join(map(str, fit.messages))
+    doubts = [each for each in fit.messages if isinstance(each, gt.ConvergenceWarning)]
+    if not fit.converged:
+        verdict.end = "did not converge"
+        if not (doubts or any(isinstance(m, gt.SeparationWarning) for m in fit.messages)):
+            verdict.fault = "no message says why it did not converge"
+    elif doubts:
+        verdict.fault = "converged beside a ConvergenceWarning"
+    else:
+        verdict.fault = likelihood_fault(model, fit, verdict)
+    return verdict
+
+
+def likelihood_fault(model: RandomModel, fit: gt.FittedModel, verdict: Verdict) -> str:
+    """What is wrong with the log-likelihood of a fit that converged."""
+    independent = model.independent_llf(fit)
+    if np.isnan(independent) and np.isfinite(fit.llf):
+        verdict.end = "infinite coefficients"
+    elif not abs(fit.llf - independent) < SAME:
+        return f"log-likelihood {fit.llf:.6f}, at its parameters it is {independent:.6f}"
+    for smaller in model.contained():
+        other = Verdict(smaller)
+        contained = fitted(smaller, other)
+        if other.fault:
+            return f"the contained {smaller.formula!r}, {smaller.family}: {other.fault}"
+        if contained and contained.converged and contained.llf > fit.llf + SAME:
+            return (
+                f"log-likelihood {fit.llf:.6f}, below {contained.llf:.6f} of the contained "
+                f"{smaller.formula!r}, {smaller.family}, {smaller.options}"
+            )
+    return ""
+
+
+def fitted(model: RandomModel, verdict: Verdict) -> gt.FittedModel | None:
+    """The fit; None, with the reason in the verdict, where there is an error."""
+    try:
+        with warnings.catch_warnings(), at_most(LONGEST):
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", gt.GlmmWarning)
+            return model.fit()
+    except Exception as error:
+        verdict.end, verdict.said = "refused", str(error)
+        if not is_refusal(error):
+            verdict.end, verdict.fault = "failed", f"{type(error).__name__} in {where(error)}"
+        return None
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Stop the block with a TimeoutError after so many seconds of the processor."""
+
+    def stop(*_):
+        raise TimeoutError(f"took longer than {seconds:g} s")
+
+    signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it is a ValueError that the package raises itself, in a sentence."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    ours = PACKAGE in Path(frame.filename).parents and frame.line.startswith("raise ")
+    return type(error) is ValueError and ours and len(str(error).split()) > 4
+
+
+def where(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
