@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
@@ -77,6 +78,8 @@ class Fit:
     @property
     def kind(self) -> str:
         """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
+        if self.problem.clusters is not None:
+            return "population-averaged model"
         generalized = "" if self.is_linear else "generalized "
         return f"{generalized}linear {'mixed model' if self.design.random else 'model'}"
 
@@ -87,7 +90,7 @@ class Fit:
 
     @property
     def method(self) -> str:
-        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``."""
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``, ``GEE``."""
         return self.estimate.method
 
     @property
@@ -124,7 +127,24 @@ class Fit:
     @property
     def n_groups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
+        clusters = self.problem.clusters
+        if clusters is not None:
+            return {clusters.group: len(clusters.sizes)}
         return {term.group: len(term.levels) for term in self.design.random}
+
+    @property
+    def working_correlation(self) -> WorkingCorrelation:
+        """How the rows of a group are taken to be alike, in a model of :func:`glmmtools.gee`.
+
+        ``alpha`` is the correlation of any two rows (exchangeable), or of two that are one unit of
+        time apart (ar1); ``frame`` the correlations as a table.
+        """
+        if self.estimate.working is None:
+            raise ValueError(
+                "a working correlation is that of a population-averaged model, gt.gee(...); the "
+                "random effects of this one are in variance_components"
+            )
+        return self.estimate.working
 
     # -- fixed effects
 
@@ -159,6 +179,7 @@ class Fit:
     @property
     def llf(self) -> float:
         """Log-likelihood; the REML criterion for a REML fit."""
+        require_likelihood(self, "a log-likelihood needs")
         return self.estimate.llf
 
     @property
@@ -172,10 +193,12 @@ class Fit:
 
     @property
     def aic(self) -> float:
+        require_likelihood(self, "AIC needs")
         return 2 * self.df_model - 2 * self.llf
 
     @property
     def bic(self) -> float:
+        require_likelihood(self, "BIC needs")
         return np.log(self.nobs) * self.df_model - 2 * self.llf
 
     # -- variance components and random effects
@@ -324,6 +347,16 @@ class Fit:
     def joint(self) -> Joint:
         """The likelihood around the estimates, for standard errors of predictions."""
         return Joint(self.problem, self.estimate)
+
+
+def require_likelihood(fit: Fit, what: str) -> None:
+    """Raise ValueError if the fit is a population-averaged model, which has no likelihood."""
+    if fit.problem.clusters is not None:
+        raise ValueError(
+            f"{what} the likelihood of a distribution, which a population-averaged model does not "
+            "have: take its Wald tests, anova(), and intervals, conf_int(), or fit a mixed model, "
+            f"gt.fit with (1 | {fit.problem.clusters.group}) in the formula"
+        )
 
 
 def require_converged(fit: Fit, what: str, forced: str = "") -> None:

@@ -101,10 +101,11 @@ class RandomRecipe:
 
     def unknown(self, frame: pd.DataFrame) -> list[str]:
         """Labels that the fit has not seen, each once."""
-        return [_label(key) for key in dict.fromkeys(self._keys(frame)) if key not in self.index]
+        unknown = dict.fromkeys(key for key in self._keys(frame) if key not in self.index)
+        return [label_of_key(key) for key in unknown]
 
 
-def _label(key: Any) -> str:
+def label_of_key(key: Any) -> str:
     return ":".join(map(label_text, key)) if isinstance(key, tuple) else label_text(key)
 
 
@@ -113,7 +114,7 @@ def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
-def _group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
+def group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
     """Code of each row and, for each code, its label or tuple of labels; only levels that occur."""
     labels = frame[list(groups)].reset_index(drop=True)
     codes = labels.groupby(list(groups), sort=True, observed=True).ngroup().to_numpy(np.intp)
@@ -161,7 +162,7 @@ def _split(spec: RandomSpec, frame: pd.DataFrame) -> list[RandomSpec]:
 
 
 def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, RandomRecipe]:
-    codes, keys = _group_codes(frame, spec.groups)
+    codes, keys = group_codes(frame, spec.groups)
     if spec.structure.of_levels:
         _check_one_factor(spec)
     if len(keys) < 2 and not spec.structure.of_time:
@@ -169,7 +170,7 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
             f"the grouping factor {spec.group!r} has one level only ({keys[0]!r}); "
             "a variance between levels needs at least two"
         )
-    labels = np.array([_label(key) for key in keys], object)
+    labels = np.array([label_of_key(key) for key in keys], object)
     model_columns, model_spec, kept = (), None, np.zeros(0, bool)
     if spec.structure.of_time:
         time = numeric(spec.columns, frame, "time")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.fitted.fit import Fit
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
@@ -152,6 +153,8 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
         (about, "link"): model.link.name,
         (about, "method"): model.method,
     }
+    if model.estimate.working is not None:
+        cells[about, "working correlation"] = _working(model.estimate.working)
     for name in model.params.index:
         both = model.params[name], model.bse[name]
         estimate, error = with_digits(both, both[1], 3)
@@ -169,9 +172,14 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
     for group, levels in model.n_groups.items():
         cells[fit, f"levels of {group}"] = str(levels)
     cells[fit, "parameters"] = str(model.df_model)
-    cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
-    cells[fit, "AIC"] = fixed(model.aic, 2)
+    if model.estimate.working is None:
+        cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
+        cells[fit, "AIC"] = fixed(model.aic, 2)
     return cells
+
+
+def _working(working: WorkingCorrelation) -> str:
+    return working.name + (f" ({working.alpha:.2f})" if working.pairs else "")
 
 
 def _notes(models, names: list[str]) -> list[str]:

@@ -418,7 +418,7 @@ class SimulatedResiduals(Printed):
 
     def _text(self) -> str:
         which = f" {'conditional on' if self.conditional else 'with new'} random effects"
-        lines = [f"{self.n} simulations{which if self.model.n_groups else ''}"]
+        lines = [f"{self.n} simulations{which if self.model.design.random else ''}"]
         tests = self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros
         for test in tests:
             # a test that does not apply to the family is left out
