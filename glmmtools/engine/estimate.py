@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.shared.messages import GlmmWarning
 
 Array = np.ndarray
@@ -47,7 +48,7 @@ class Estimate:
         Their standard errors.
     terms : tuple of TermEstimate
     llf : float
-        Log-likelihood, or the REML criterion.
+        Log-likelihood, or the REML criterion; nan where no likelihood was maximised.
     n_params : int
         Number of estimated parameters, variance components and dispersion included.
     converged : bool
@@ -55,7 +56,9 @@ class Estimate:
         Labels of the random terms at the boundary.
     messages : tuple of GlmmWarning
     engine, method : str
-        Who computed it, and what was maximised ("ML", "REML", "Laplace", "AGQ(9)").
+        Who computed it, and what was maximised ("ML", "REML", "Laplace", "AGQ(9)"), or "GEE".
+    working : WorkingCorrelation or None
+        Of a population-averaged model.
     """
 
     beta: Array
@@ -72,3 +75,4 @@ class Estimate:
     method: str
     predictors: dict[str, Array] = field(default_factory=dict)
     predictor_se: dict[str, Array] = field(default_factory=dict)
+    working: WorkingCorrelation | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.design import Design, FixedPart
 from glmmtools.formula.rank import Rank
 
@@ -34,6 +35,8 @@ class Problem:
         Columns of the logarithm of phi; None where phi is one number.
     zero : FixedPart or None
         Columns of the logit of the probability of an extra zero; None without extra zeros.
+    clusters : Clusters or None
+        Of a population-averaged model: which rows are alike, and how.
     """
 
     design: Design
@@ -43,6 +46,7 @@ class Problem:
     nagq: int = 1
     dispersion: FixedPart | None = None
     zero: FixedPart | None = None
+    clusters: Clusters | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -51,7 +55,12 @@ class Problem:
 
     @cached_property
     def n_params(self) -> int:
-        """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""
+        """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros.
+
+        Of a population-averaged model the coefficients.
+        """
+        if self.clusters is not None:
+            return len(self.design.names)
         total = len(self.design.names) + len(self.family.shape)
         total += sum(term.structure.n_params for term in self.design.random)
         if self.dispersion is not None:

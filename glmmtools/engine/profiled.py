@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glmmtools.engine.arrow import Arrow, EffectRows
+from glmmtools.engine.arrow import Arrow
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum
@@ -67,7 +67,7 @@ class _At:
 
 
 class Profiled:
-    """The profiled log-likelihood, or REML criterion, of a linear mixed model as a function of θ."""
+    """The profiled log-likelihood, or REML criterion, of a linear mixed model over relative θ."""
 
     refresh = 5  # steps from one differenced Hessian to the next
 

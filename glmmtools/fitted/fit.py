@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
@@ -23,6 +24,7 @@ from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import GlmmWarning
+from glmmtools.shared.tables import kept_table
 
 Array = np.ndarray
 
@@ -44,6 +46,10 @@ class Fit:
     def __init__(self, problem: Problem, estimate: Estimate):
         self.problem = problem
         self.estimate = estimate
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is saved and copied: not what was computed since the fit, which is so again."""
+        return {"problem": self.problem, "estimate": self.estimate}
 
     # -- what was fitted, and how it went
 
@@ -72,6 +78,8 @@ class Fit:
     @property
     def kind(self) -> str:
         """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
+        if self.problem.clusters is not None:
+            return "population-averaged model"
         generalized = "" if self.is_linear else "generalized "
         return f"{generalized}linear {'mixed model' if self.design.random else 'model'}"
 
@@ -82,7 +90,7 @@ class Fit:
 
     @property
     def method(self) -> str:
-        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``."""
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``, ``GEE``."""
         return self.estimate.method
 
     @property
@@ -119,16 +127,33 @@ class Fit:
     @property
     def n_groups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
+        clusters = self.problem.clusters
+        if clusters is not None:
+            return {clusters.group: len(clusters.sizes)}
         return {term.group: len(term.levels) for term in self.design.random}
+
+    @property
+    def working_correlation(self) -> WorkingCorrelation:
+        """How the rows of a group are taken to be alike, in a model of :func:`glmmtools.gee`.
+
+        ``alpha`` is the correlation of any two rows (exchangeable), or of two that are one unit of
+        time apart (ar1); ``frame`` the correlations as a table.
+        """
+        if self.estimate.working is None:
+            raise ValueError(
+                "a working correlation is that of a population-averaged model, gt.gee(...); the "
+                "random effects of this one are in variance_components"
+            )
+        return self.estimate.working
 
     # -- fixed effects
 
-    @cached_property
+    @kept_table
     def params(self) -> pd.Series:
         """Fixed effects on the scale of the linear predictor."""
         return self.by_coefficient(self.estimate.beta, "estimate")
 
-    @cached_property
+    @kept_table
     def bse(self) -> pd.Series:
         """Standard errors of the fixed effects."""
         with np.errstate(invalid="ignore"):
@@ -154,6 +179,7 @@ class Fit:
     @property
     def llf(self) -> float:
         """Log-likelihood; the REML criterion for a REML fit."""
+        require_likelihood(self, "a log-likelihood needs")
         return self.estimate.llf
 
     @property
@@ -167,10 +193,12 @@ class Fit:
 
     @property
     def aic(self) -> float:
+        require_likelihood(self, "AIC needs")
         return 2 * self.df_model - 2 * self.llf
 
     @property
     def bic(self) -> float:
+        require_likelihood(self, "BIC needs")
         return np.log(self.nobs) * self.df_model - 2 * self.llf
 
     # -- variance components and random effects
@@ -180,7 +208,7 @@ class Fit:
         """Each random term with its estimates."""
         return list(zip(self.design.random, self.estimate.terms, strict=True))
 
-    @cached_property
+    @kept_table
     def variance_components(self) -> pd.DataFrame:
         """Variances of the random effects, and the residual variance of a normal model.
 
@@ -236,7 +264,7 @@ class Fit:
         hidden = ["residual sd", "phi"] if self.family.has_residual_variance else []
         return self.dispersion.drop(hidden, errors="ignore")
 
-    @cached_property
+    @kept_table
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes of the random effects with their conditional standard deviations.
 
@@ -295,14 +323,14 @@ class Fit:
         X = part.X if newdata is None else part.on(newdata)
         return special.expit(X @ self.estimate.predictors["zero"])
 
-    @cached_property
+    @kept_table
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
         design = self.design
         eta = linear_predictor(design.X, design.random, self.estimate.beta, self.modes)
         return self.by_row(eta + design.offset, "eta")
 
-    @cached_property
+    @kept_table
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 
@@ -319,6 +347,16 @@ class Fit:
     def joint(self) -> Joint:
         """The likelihood around the estimates, for standard errors of predictions."""
         return Joint(self.problem, self.estimate)
+
+
+def require_likelihood(fit: Fit, what: str) -> None:
+    """Raise ValueError if the fit is a population-averaged model, which has no likelihood."""
+    if fit.problem.clusters is not None:
+        raise ValueError(
+            f"{what} the likelihood of a distribution, which a population-averaged model does not "
+            "have: take its Wald tests, anova(), and intervals, conf_int(), or fit a mixed model, "
+            f"gt.fit with (1 | {fit.problem.clusters.group}) in the formula"
+        )
 
 
 def require_converged(fit: Fit, what: str, forced: str = "") -> None:

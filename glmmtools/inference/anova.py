@@ -28,7 +28,7 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
-from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
@@ -248,6 +248,7 @@ def _chi_square(statistic: float, df: int) -> dict:
 
 
 def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+    require_likelihood(model, "a likelihood ratio needs")
     design = model.design
     if model.problem.reml:
         raise ValueError(

@@ -20,7 +20,7 @@ from glmmtools.covariances.base import Structure
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.engine.suitability import confounded_with_residual
-from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.fitted.parameters import wald_intervals
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.shared.arguments import check_level, one_of
@@ -78,6 +78,7 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     Name: sd herd Intercept, dtype: float64
     """
     problem = model.problem
+    require_likelihood(model, "a profile needs")
     if problem.reml:
         raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
     if problem.nagq > 1:

@@ -14,19 +14,14 @@ from glmmtools.shared.text import plural
 
 def summary_content(model: Fit) -> Content:
     """What the summary of a fit shows."""
-    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
     success = model.design.response.success
     note = f"; a success is {success!r}" if success is not None else ""
     facts = [
         ("formula", model.formula),
         ("distribution", f"{model.family.name}, {model.link.name} link{note}"),
-        ("method", f"{model.method} (engine {model.engine})"),
+        ("method", f"{_method(model)} (engine {model.engine})"),
         ("data", _data_line(model)),
-        (
-            "fit",
-            f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
-            f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters",
-        ),
+        _fit_line(model),
     ]
     tables = []
     if len(model.variance_components):
@@ -37,7 +32,8 @@ def summary_content(model: Fit) -> Content:
     if len(model.params):
         link = model.link
         scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
-        tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
+        effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
+        tables.append((f"{effects} ({scale})", _fixed_table(model)))
     notes = [f"{type(message).__name__}: {message}" for message in model.messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
@@ -48,6 +44,22 @@ def _data_line(model: Fit) -> str:
     groups = "".join(f"; {group}: {n} levels" for group, n in model.n_groups.items())
     dropped = f" ({plural(model.n_dropped, 'row')} with missing values dropped)"
     return plural(model.nobs, "row") + (dropped if model.n_dropped else "") + groups
+
+
+def _method(model: Fit) -> str:
+    return model.method + ("" if model.estimate.working is None else ", robust standard errors")
+
+
+def _fit_line(model: Fit) -> tuple[str, str]:
+    """How well the model fits; of a population-averaged one how its rows are alike."""
+    working = model.estimate.working
+    if working is not None:
+        return "correlation", working.text
+    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
+    return "fit", (
+        f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
+        f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters"
+    )
 
 
 def _components_table(model: Fit) -> pd.DataFrame:
@@ -77,8 +89,14 @@ def _decimals(std_errors: pd.Series) -> int:
 
 
 def glance(model: Fit) -> pd.DataFrame:
-    """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence."""
-    names = ["method", "engine", "nobs", "df_model", "df_resid", "llf", "aic", "bic"]
+    """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence.
+
+    A population-averaged model has no likelihood: nan.
+    """
     row = {"family": model.family.name, "link": model.link.name}
-    row |= {name: getattr(model, name) for name in [*names, "converged", "singular"]}
+    for name in ("method", "engine", "nobs", "df_model", "df_resid"):
+        row[name] = getattr(model, name)
+    for name in ("llf", "aic", "bic"):
+        row[name] = getattr(model, name) if model.estimate.working is None else np.nan
+    row |= {"converged": model.converged, "singular": model.singular}
     return pd.DataFrame([row])
