@@ -30,7 +30,7 @@ try:
     from glmmtools.inference.bootstrap import bootstrap_lrt
     from glmmtools.inference.comparison import compare
     from glmmtools.inference.refit import cross_check
-    from glmmtools.model import FittedModel, fit
+    from glmmtools.model import FittedModel, fit, gee
     from glmmtools.report.model_table import table
     from glmmtools.shared.messages import (
         ConvergenceWarning,
@@ -70,6 +70,7 @@ __all__ = [
     "explore",
     "family",
     "fit",
+    "gee",
     "link",
     "load_data",
     "plot_covariance",

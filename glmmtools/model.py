@@ -1,4 +1,4 @@
-"""`fit` and `FittedModel`: everything a user asks of one fitted model."""
+"""`fit`, `gee` and `FittedModel`: everything a user asks of one fitted model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from glmmtools.engine import choice as engines
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted import effect_plots, parameters, random_effect_plots
-from glmmtools.fitted.build import build_problem
+from glmmtools.fitted.build import build_population_problem, build_problem
 from glmmtools.fitted.covariance import covariance, random_covariance
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.pooling import pooling
@@ -121,11 +121,90 @@ def fit(
     return model
 
 
+def gee(
+    formula: str,
+    data: Any,
+    family: str | Family = "normal",
+    *,
+    groups: str,
+    working: str = "exchangeable",
+    time: str | None = None,
+    link: str | Link | None = None,
+    offset: Any = None,
+    weights: Any = None,
+) -> FittedModel:
+    """Fit a population-averaged model by generalized estimating equations (GEE).
+
+    It says how the mean over the population depends on the covariates, ``g(E(y)) = X β``, without
+    random effects. How the rows of a group are alike is a *working correlation*: it may be wrong,
+    for the standard errors are robust ones (sandwich), from the scatter between groups. There is no
+    likelihood, so that likelihood ratios, AIC, profiles and simulations refuse; Wald tests and
+    intervals, means and pictures work as for any model. The equations of Liang & Zeger (1986,
+    Biometrika 73:13) are solved by statsmodels' GEE.
+
+    Parameters
+    ----------
+    formula : str
+        As in :func:`fit`, without random terms.
+    data : DataFrame or dict
+    family : str or Family
+        Whose variance is that of a row up to a factor: normal, binomial, poisson or gamma.
+    groups : str
+        Column that says which rows are alike; ``"farm:pen"`` for pens numbered within farms.
+    working : {"exchangeable", "ar1", "independence", "unstructured"}
+        The correlation of two rows of a group: the same for any two; ``alpha ** |t - s|`` for rows
+        at the times t and s; none; one for each pair of times. What was estimated is in
+        ``model.working_correlation``.
+    time : str, optional
+        Column of the times, for ``"ar1"`` and ``"unstructured"``. Default: the rows of a group are
+        1, 2, … in the order of the data.
+    link, offset : optional
+        As in :func:`fit`.
+    weights : str or array_like, optional
+        For binomial families the trials of a proportion, else w in Var(y) = phi v(mu) / w.
+
+    Returns
+    -------
+    FittedModel
+        With ``engine`` and ``method`` ``"gee"`` and ``"GEE"``.
+
+    Raises
+    ------
+    ValueError
+        For wrong input, as `fit`; where the data do not tell the working correlation.
+
+    Warns
+    -----
+    ConvergenceWarning, SeparationWarning, DataWarning
+        Also of few groups: the robust standard errors want 40 or more.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> wheeze = gt.load_data("wheeze")
+    >>> m = gt.gee("wheeze ~ age + smoke", wheeze, "binomial", groups="child")
+    >>> m.tidy()[["estimate", "std_error"]].round(3)
+                  estimate  std_error
+    term
+    Intercept       -0.860      0.381
+    age             -0.113      0.044
+    smoke[T.yes]     0.265      0.178
+    >>> print(m.working_correlation.text)
+    exchangeable within child: 0.354 between any two rows
+    """
+    problem = build_population_problem(
+        formula, data, family, link, offset, weights, groups, time, working
+    )
+    model = FittedModel(problem, engines.choose(problem, engines.gee.NAME).fit(problem))
+    messages.issue(model.messages)
+    return model
+
+
 class FittedModel(Shown, Fit):
     """One fitted model: what a `Fit` holds, and the verbs.
 
-    Made by :func:`fit`. Printing it, or leaving it as the last line of a notebook cell, shows the
-    summary. Every table is a DataFrame.
+    Made by :func:`fit` or :func:`gee`. Printing it, or leaving it as the last line of a notebook
+    cell, shows the summary. Every table is a DataFrame.
     """
 
     # -- what was estimated
@@ -167,7 +246,7 @@ class FittedModel(Shown, Fit):
 
     def equation(self) -> Equation:
         """Return the model as a hierarchy in LaTeX: data model, process model, parameter model."""
-        return equation(self.problem.design, self.family, self.link)
+        return equation(self.problem)
 
     def summary(self) -> None:
         """Print the summary."""

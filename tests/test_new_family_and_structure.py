@@ -190,7 +190,7 @@ FUNCTIONS = {
 }  # fmt: skip
 ELSEWHERE = {
     "of a normal model": {"covariance", "plot_covariance"},
-    "of another package, which has no such family": {"to_bambi"},
+    "of another package, which has no such family": {"gee", "to_bambi"},
     "of links": {"LINKS", "Link", "link", "plot_link"},
     "of layouts, data and lessons": {
         "check", "describe_design", "designs", "load_data", "plot_design", "preflight",

@@ -78,6 +78,11 @@ def plot_hierarchy(
         given = None if known or not distribution.takes_trials else trials
         design = specified_design(model, layout, distribution, given)
         chosen_link, notes = distribution.check_link(link), []
+    elif model.problem.clusters is not None:
+        raise ValueError(
+            "a population-averaged model is no hierarchy: nothing is drawn before the rows. Its "
+            "equation() says what it assumes"
+        )
     else:
         design, distribution, chosen_link = model.problem.design, model.family, model.link
         notes = _estimates(model)

@@ -1,14 +1,14 @@
-"""The engines that fit models: ours, and statsmodels as the second opinion."""
+"""The engines that fit models: ours, and statsmodels as the second opinion and for the GEE."""
 
 from __future__ import annotations
 
 from types import ModuleType
 
-from glmmtools.engine import laplace, statsmodels
+from glmmtools.engine import gee, laplace, statsmodels
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.text import nearest
 
-ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (laplace, statsmodels)}
+ENGINES: dict[str, ModuleType] = {each.NAME: each for each in (laplace, statsmodels, gee)}
 _GONE = ("auto", "glmm")
 
 

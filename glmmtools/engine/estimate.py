@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine.separation import Separation
 from glmmtools.formula.rank import Rank
 from glmmtools.shared.messages import GlmmWarning
@@ -52,7 +53,7 @@ class Estimate:
         Their standard errors.
     terms : tuple of TermEstimate
     llf : float
-        Log-likelihood, or the REML criterion.
+        Log-likelihood, or the REML criterion; nan where no likelihood was maximised.
     n_params : int
         Number of estimated parameters, variance components and dispersion included.
     converged : bool
@@ -60,7 +61,9 @@ class Estimate:
         Labels of the random terms at the boundary.
     messages : tuple of GlmmWarning
     engine, method : str
-        Who computed it, and what was maximised ("ML", "REML", "Laplace", "AGQ(9)").
+        Who computed it, and what was maximised ("ML", "REML", "Laplace", "AGQ(9)"), or "GEE".
+    working : WorkingCorrelation or None
+        Of a population-averaged model.
     limit : Limit or None
         Under separation, what the estimates are the limit of.
     """
@@ -79,6 +82,7 @@ class Estimate:
     method: str
     predictors: dict[str, Array] = field(default_factory=dict)
     predictor_se: dict[str, Array] = field(default_factory=dict)
+    working: WorkingCorrelation | None = None
     limit: Limit | None = None
 
     def combined(self, combinations: Array) -> Array:

@@ -18,7 +18,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.run_away import run_away
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.search import Optimum
-from glmmtools.shared.messages import GlmmWarning, singular_message
+from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning, singular_message
 
 Array = np.ndarray
 
@@ -47,6 +47,8 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     messages += boundless_messages(problem, boundless)
     for name, marked in boundless.items():
         predictor_se[name][marked] = np.nan
+    has_no_limit = any(isinstance(each, ConvergenceWarning) for each in messages)
+    converged = converged and not has_no_limit
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]
@@ -58,7 +60,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if ran_away:
         converged = False
         messages += ran_away
-    elif not converged:
+    elif not converged and not has_no_limit:
         messages.append(why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,

@@ -14,10 +14,15 @@ import numpy as np
 
 from glmmtools.engine.estimate import Estimate, Limit, TermEstimate
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.separation import Separation, separation_message, separation_of
+from glmmtools.engine.separation import (
+    Separation,
+    no_finite_value,
+    separated_names,
+    separation_of,
+)
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
-from glmmtools.shared.messages import singular_message
+from glmmtools.shared.messages import SeparationWarning, singular_message
 
 Array = np.ndarray
 
@@ -55,17 +60,30 @@ def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) 
         estimate, limit=Limit(separation, estimate, parts), df=np.full(p, np.inf),
         n_params=problem.n_params, terms=tuple(terms), singular=estimate.singular + absent,
     )  # fmt: skip
-    beta = whole.combined(np.eye(p))
-    names = [name for name, b in zip(problem.design.names, beta, strict=True) if not np.isfinite(b)]
     words = {"phi": "dispersion formula", "zero": "zero inflation"}
     messages = [
-        separation_message(problem, names, not left.any()),
+        _message(problem, separation),
         *(message for name, rank in parts.items() for message in rank.warnings(words[name])),
         *([singular_message(absent, single=False)] if absent else []),
         *estimate.messages,
     ]
     return replace(
-        whole, beta=beta, cov_beta=whole.combined_covariance(np.eye(p)), messages=tuple(messages)
+        whole, beta=whole.combined(np.eye(p)), cov_beta=whole.combined_covariance(np.eye(p)),
+        messages=tuple(messages),
+    )  # fmt: skip
+
+
+def _message(problem: Problem, separation: Separation) -> SeparationWarning:
+    names = separated_names(problem, separation)
+    rest = "All rows are separated, so that nothing else can be estimated."
+    if not separation.certain.all():
+        rest = (
+            "All other numbers are those of the rows that are not separated, and likelihood "
+            f"ratios test {'it' if len(names) == 1 else 'them'}."
+        )
+    return SeparationWarning(
+        f"{no_finite_value(problem, names)} {rest} For a finite estimate fit with penalty=2.5, a "
+        "prior on the slopes; or merge or drop the level."
     )
 
 

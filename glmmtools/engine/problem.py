@@ -10,6 +10,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.design import Design, FixedPart
 from glmmtools.formula.rank import Rank
 
@@ -36,6 +37,8 @@ class Problem:
         Columns of the logit of the probability of an extra zero; None without extra zeros.
     penalty : float or None
         Standard deviation of a normal prior on the standardised slopes; None without one.
+    clusters : Clusters or None
+        Of a population-averaged model: which rows are alike, and how.
     """
 
     design: Design
@@ -46,6 +49,7 @@ class Problem:
     dispersion: FixedPart | None = None
     zero: FixedPart | None = None
     penalty: float | None = None
+    clusters: Clusters | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -64,7 +68,12 @@ class Problem:
 
     @cached_property
     def n_params(self) -> int:
-        """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros."""
+        """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros.
+
+        Of a population-averaged model the coefficients.
+        """
+        if self.clusters is not None:
+            return len(self.design.names)
         total = len(self.design.names) + len(self.family.shape)
         total += sum(term.structure.n_params for term in self.design.random)
         if self.dispersion is not None:
@@ -75,6 +84,12 @@ class Problem:
     def trials(self) -> dict[str, Array]:
         """The trials as a keyword argument of the family's functions, where it takes them."""
         return {"trials": self.design.trials} if self.family.takes_trials else {}
+
+    @property
+    def parts(self) -> tuple:
+        """What tells a problem from those of the same data that it contains."""
+        labels = tuple(term.label for term in self.design.random)
+        return labels, self.family.name, self.dispersion is None, self.zero is None
 
     def with_response(self, y: Array) -> Problem:
         """The same model of another response, shape (n,), on the same rows."""

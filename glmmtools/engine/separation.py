@@ -21,6 +21,7 @@ what it leaves.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,6 @@ from scipy import special
 
 from glmmtools.engine.problem import Problem
 from glmmtools.formula.rank import Rank
-from glmmtools.shared.messages import SeparationWarning
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
@@ -240,24 +240,16 @@ def _separating(rows: Array) -> tuple[Array, Array]:
     return size, nowhere
 
 
-def separation_message(problem: Problem, names: list[str], none_left: bool) -> SeparationWarning:
-    """What to say of coefficients without a finite estimate."""
-    takes_trials = problem.family.takes_trials
-    what = "successes from failures" if takes_trials else "zeros from counts"
-    one = len(names) == 1
-    subject = (
-        f"The estimate of {names[0]!r} has no finite value: it separates" if one
-        else f"The estimates of {listed(map(repr, names))} have no finite value: "
-        "together they separate"
-    )  # fmt: skip
-    rest = (
-        "All rows are separated, so nothing else can be estimated." if none_left
-        else "All other numbers are those of the rows that are not separated, and likelihood "
-        "ratios test it." if one
-        else "All other numbers are those of the rows that are not separated, and likelihood "
-        "ratios test them."
-    )  # fmt: skip
-    return SeparationWarning(
-        f"{subject} {what}. {rest} For a finite estimate fit with penalty=2.5, a prior on the "
-        "slopes; or merge or drop the level."
-    )
+def separated_names(problem: Problem, separation: Separation) -> list[str]:
+    """Names of the coefficients that have no finite estimate."""
+    names = problem.design.names
+    return list(itertools.compress(names, separation.side_of(np.eye(len(names))) != 0))
+
+
+def no_finite_value(problem: Problem, names: list[str]) -> str:
+    """The sentence that says which estimates have no finite value, and why."""
+    what = "successes from failures" if problem.family.takes_trials else "zeros from counts"
+    if len(names) == 1:
+        return f"The estimate of {names[0]!r} has no finite value: it separates {what}."
+    quoted = listed(map(repr, names))
+    return f"The estimates of {quoted} have no finite value: together they separate {what}."

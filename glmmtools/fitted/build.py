@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from glmmtools.covariances.working import WORKING
 from glmmtools.engine.penalty import check_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
+from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import right_of_tilde
-from glmmtools.shared.arguments import is_count
+from glmmtools.shared.arguments import is_count, one_of
 
 
 def build_problem(
@@ -59,5 +61,30 @@ def build_problem(
         )
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
+    check_problem(problem)
+    return problem
+
+
+def build_population_problem(
+    formula, data, name, link, offset, weights, groups, time, working
+) -> Problem:
+    """Build the problem of one call of `gee`.
+
+    Raises
+    ------
+    ValueError
+        As `build_problem`, and if the groups and times do not go with the working correlation.
+    """
+    one_of("working", working, tuple(WORKING))
+    distribution = look_up(name)
+    chosen_link = distribution.check_link(link)
+    columns = columns_of_clusters(data, groups, time)
+    design = build_design(
+        formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
+        also_used=tuple(f"`{name}`" for name in (*columns, time) if name is not None),
+    )  # fmt: skip
+    check_support(distribution, design)
+    clusters = read_clusters(design.frame, columns, time, WORKING[working])
+    problem = Problem(design, distribution, chosen_link, clusters=clusters)
     check_problem(problem)
     return problem

@@ -26,10 +26,12 @@ def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, Ter
     """
     pairs = model.random_terms
     if not pairs:
-        raise ValueError(
-            f"the model {model.formula!r} has no random effects; "
-            "one is added as (1 | group) to the formula"
-        )
+        clusters = model.problem.clusters
+        how = (
+            "one is added as (1 | group) to the formula" if clusters is None
+            else f"gt.fit, in place of gt.gee, fits them as (1 | {clusters.group}) in the formula"
+        )  # fmt: skip
+        raise ValueError(f"the model {model.formula!r} has no random effects; {how}")
     if group is None:
         return pairs
     if group not in model.n_groups:
@@ -83,6 +85,11 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
     10     0.0     0.0  2339.0
     """
     require_converged(model, "covariance() needs")
+    if model.problem.clusters is not None:
+        raise ValueError(
+            "the working correlation of a population-averaged model may be wrong, and is no "
+            "covariance of its rows; it is in working_correlation"
+        )
     positions = rows_at(model, slice(None) if rows is None else rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(

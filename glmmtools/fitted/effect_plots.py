@@ -171,7 +171,7 @@ def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, labe
 
 def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
     parts = []
-    if model.n_groups:
+    if model.design.random:
         groups = model.design.formula.groups
         typical = "" if model.link.is_identity else f" (a typical {groups[0]}, not the average)"
         words = {
@@ -219,6 +219,6 @@ def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
     ends = [min(fitted.min(), observations.min()), max(fitted.max(), observations.max())]
     ax.plot(ends, ends, color=style.DATA, linewidth=1, zorder=1, label="identity")
     kind = "probability" if model.family.takes_trials else "mean"
-    given = ", given the random effects" if model.n_groups else ""
+    given = ", given the random effects" if model.design.random else ""
     observed_label = f"observed {model.design.response.label}"
     return style.label_axes(ax, f"fitted {kind}{given}", observed_label)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
@@ -23,6 +24,7 @@ from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import GlmmWarning
+from glmmtools.shared.tables import kept_table
 
 Array = np.ndarray
 
@@ -44,6 +46,10 @@ class Fit:
     def __init__(self, problem: Problem, estimate: Estimate):
         self.problem = problem
         self.estimate = estimate
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is saved and copied: not what was computed since the fit, which is so again."""
+        return {"problem": self.problem, "estimate": self.estimate}
 
     # -- what was fitted, and how it went
 
@@ -72,6 +78,8 @@ class Fit:
     @property
     def kind(self) -> str:
         """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
+        if self.problem.clusters is not None:
+            return "population-averaged model"
         generalized = "" if self.is_linear else "generalized "
         return f"{generalized}linear {'mixed model' if self.design.random else 'model'}"
 
@@ -82,7 +90,7 @@ class Fit:
 
     @property
     def method(self) -> str:
-        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``."""
+        """What was maximised: ``ML``, ``REML``, ``Laplace``, ``AGQ(k)``; or ``OLS``, ``GEE``."""
         return self.estimate.method
 
     @property
@@ -138,16 +146,33 @@ class Fit:
     @property
     def n_groups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
+        clusters = self.problem.clusters
+        if clusters is not None:
+            return {clusters.group: len(clusters.sizes)}
         return {term.group: len(term.levels) for term in self.design.random}
+
+    @property
+    def working_correlation(self) -> WorkingCorrelation:
+        """How the rows of a group are taken to be alike, in a model of :func:`glmmtools.gee`.
+
+        ``alpha`` is the correlation of any two rows (exchangeable), or of two that are one unit of
+        time apart (ar1); ``frame`` the correlations as a table.
+        """
+        if self.estimate.working is None:
+            raise ValueError(
+                "a working correlation is that of a population-averaged model, gt.gee(...); the "
+                "random effects of this one are in variance_components"
+            )
+        return self.estimate.working
 
     # -- fixed effects
 
-    @cached_property
+    @kept_table
     def params(self) -> pd.Series:
         """Fixed effects on the scale of the linear predictor."""
         return self.by_coefficient(self.estimate.beta, "estimate")
 
-    @cached_property
+    @kept_table
     def bse(self) -> pd.Series:
         """Standard errors of the fixed effects."""
         with np.errstate(invalid="ignore"):
@@ -173,6 +198,7 @@ class Fit:
     @property
     def llf(self) -> float:
         """Log-likelihood; the REML criterion for a REML fit."""
+        require_likelihood(self, "a log-likelihood needs")
         return self.estimate.llf
 
     @property
@@ -186,12 +212,12 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        refuse_penalised(self, "AIC")
+        require_maximum(self, "AIC needs")
         return 2 * self.df_model - 2 * self.llf
 
     @property
     def bic(self) -> float:
-        refuse_penalised(self, "BIC")
+        require_maximum(self, "BIC needs")
         return np.log(self.nobs) * self.df_model - 2 * self.llf
 
     # -- variance components and random effects
@@ -201,7 +227,7 @@ class Fit:
         """Each random term with its estimates."""
         return list(zip(self.design.random, self.estimate.terms, strict=True))
 
-    @cached_property
+    @kept_table
     def variance_components(self) -> pd.DataFrame:
         """Variances of the random effects, and the residual variance of a normal model.
 
@@ -257,7 +283,7 @@ class Fit:
         hidden = ["residual sd", "phi"] if self.family.has_residual_variance else []
         return self.dispersion.drop(hidden, errors="ignore")
 
-    @cached_property
+    @kept_table
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes of the random effects with their conditional standard deviations.
 
@@ -329,13 +355,13 @@ class Fit:
         eta[~limit.separation.certain] = self.in_the_limit.fixed_predictor
         return eta
 
-    @cached_property
+    @kept_table
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
         eta = self.fixed_predictor + random_predictor(self.design.random, self.modes)
         return self.by_row(eta, "eta")
 
-    @cached_property
+    @kept_table
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 
@@ -364,6 +390,31 @@ class Fit:
         return np.where(limit.separation.side_of(X) == 0, sds, np.nan)
 
 
+def require_likelihood(fit: Fit, what: str) -> None:
+    """Raise ValueError if the fit is a population-averaged model, which has no likelihood."""
+    if fit.problem.clusters is not None:
+        raise ValueError(
+            f"{what} the likelihood of a distribution, which a population-averaged model does not "
+            "have: take its Wald tests, anova(), and intervals, conf_int(), or fit a mixed model, "
+            f"gt.fit with (1 | {fit.problem.clusters.group}) in the formula"
+        )
+
+
+def has_maximum(fit: Fit) -> bool:
+    """Whether the fit is at the maximum of a likelihood, as AIC and likelihood ratios need."""
+    return fit.problem.clusters is None and fit.problem.penalty is None
+
+
+def require_maximum(fit: Fit, what: str) -> None:
+    """Raise ValueError with the reason if the fit is not at the maximum of a likelihood."""
+    require_likelihood(fit, what)
+    if fit.problem.penalty is not None:
+        raise ValueError(
+            f"{what} a fit by maximum likelihood, and {fit.formula!r} was fitted with "
+            f"penalty={fit.problem.penalty:g}: fit it without penalty="
+        )
+
+
 def require_converged(fit: Fit, what: str, forced: str = "") -> None:
     """Raise ValueError with the reason if the fit did not converge.
 
@@ -374,13 +425,4 @@ def require_converged(fit: Fit, what: str, forced: str = "") -> None:
         raise ValueError(
             f"the fit of {fit.formula!r} did not converge, and {what} one that did: {reasons}"
             + (f" Mend the model, or {forced} with force=True" if forced else "")
-        )
-
-
-def refuse_penalised(fit: Fit, what: str) -> None:
-    """Raise ValueError for what needs a likelihood at its maximum, of a penalised fit."""
-    if fit.problem.penalty is not None:
-        raise ValueError(
-            f"{what} needs fits by maximum likelihood, and {fit.formula!r} was fitted with "
-            f"penalty={fit.problem.penalty:g}; fit without penalty="
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
@@ -177,6 +177,7 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         For weights of a family other than the normal: they multiply the log-likelihood, so that a
         row stands for several observations, not for one response.
     """
+    require_likelihood(model, "drawing responses needs")
     if np.isnan(model.fixed_predictor).any():
         raise ValueError("the fit found no finite estimates, so there is nothing to draw from")
     weights = model.design.weights

@@ -28,7 +28,7 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
-from glmmtools.fitted.fit import Fit, refuse_penalised, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
@@ -282,8 +282,8 @@ def _chi_square(statistic: float, df: int) -> dict:
 
 
 def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+    require_maximum(model, "a likelihood ratio needs")
     design = model.design
-    refuse_penalised(model, "a likelihood ratio")
     if model.problem.reml:
         raise ValueError(
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "

@@ -80,6 +80,7 @@ def _check(model: Fit) -> None:
     reasons = {
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
+        "a working correlation": problem.clusters is not None,
         "prior weights": problem.design.weights is not None,
         "columns that others determine": bool(problem.design.rank.left_out),
         f"the family {model.family.name}": model.family.known_as("bambi") is None,

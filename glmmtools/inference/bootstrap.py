@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit, refuse_penalised, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood, require_maximum
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
 from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
 
 
@@ -74,6 +75,7 @@ def bootstrap(
     ['estimate', 'conf_low', 'conf_high']
     """
     statistic = parameters if statistic is None else statistic
+    require_likelihood(model, "the bootstrap needs")
     require_converged(model, "the bootstrap needs")
     task = Replicate(lean(model), (lean(model),), statistic)
     estimate = as_series(statistic(model))
@@ -81,6 +83,7 @@ def bootstrap(
     return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
 
 
+@hands_out_copies("estimate", "replicates", "failures", "warnings")
 @dataclass(frozen=True, eq=False, repr=False)
 class Bootstrap(Shown):
     """Bootstrap replicates of some statistics of a model; made by ``model.bootstrap()``.
@@ -226,8 +229,8 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
+        require_maximum(model, "a likelihood ratio needs")
         require_converged(model, "the bootstrap needs")
-        refuse_penalised(model, "a likelihood ratio")
     task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     observed = _ratio(smaller, larger)
     rows = _run(task, as_series(observed), n, seed, n_jobs, path, progress)

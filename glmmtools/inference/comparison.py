@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.families.base import Family
-from glmmtools.fitted.fit import Fit, refuse_penalised, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
@@ -69,7 +69,7 @@ def compare(
     if len(models) < 2:
         raise ValueError(f"compare needs two models or more; got {len(models)}")
     for model in models:
-        if not hasattr(model, "llf"):
+        if not isinstance(model, Fit):
             raise ValueError(
                 f"compare takes fitted models, one by one: compare(m0, m1); got {model!r:.60}"
             )
@@ -157,8 +157,8 @@ class _Extension:
 def _check_comparable(models: Sequence[Fit]) -> None:
     """Raise ValueError if the log-likelihoods of the models are not of the same data."""
     for model in models:
+        require_maximum(model, "compare() needs")
         require_converged(model, "compare() needs")
-        refuse_penalised(model, "compare()")
     first = models[0]
     for other in models[1:]:
         difference = (

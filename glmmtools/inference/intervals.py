@@ -20,7 +20,7 @@ from glmmtools.covariances.base import Structure
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.engine.suitability import confounded_with_residual
-from glmmtools.fitted.fit import Fit, refuse_penalised, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import wald_intervals
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.one_sided import infinite_intervals
@@ -79,7 +79,7 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     Name: sd herd Intercept, dtype: float64
     """
     problem = model.problem
-    refuse_penalised(model, "a profile of the likelihood")
+    require_maximum(model, "a profile needs")
     if problem.reml:
         raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
     if problem.nagq > 1:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from glmmtools.engine import choice as engines
 from glmmtools.engine.suitability import check_support
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.shared import messages
 
 SomeFit = TypeVar("SomeFit", bound=Fit)
@@ -51,6 +51,7 @@ def cross_check(model: Fit) -> pd.DataFrame:
     >>> bool((cross_check(m)["spread"] < 1e-4).all())
     True
     """
+    require_likelihood(model, "cross_check() needs")
     fits = {model.engine: model}
     for name, engine in engines.ENGINES.items():
         if name not in fits and engine.why_not(model.problem) is None:

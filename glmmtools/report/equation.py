@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
 from glmmtools.formula.design import Design
 from glmmtools.shared.markup import latex_escaped
+from glmmtools.shared.terminal import printable
 
 _LONGEST_SUM = 8
 _TERMS_A_LINE = 3
@@ -18,6 +21,9 @@ _TERMS_A_LINE = 3
 
 class Equation(str):
     """LaTeX source that a notebook shows as mathematics."""
+
+    def __str__(self) -> str:
+        return printable(str.__str__(self))
 
     def _repr_latex_(self) -> str:
         return f"$${self}$$"
@@ -27,9 +33,17 @@ Line = tuple[str, str]
 """Left and right of the place where the lines of an equation are aligned."""
 
 
-def equation(design: Design, family: Family, link: Link) -> Equation:
-    """The model as data model, process model and parameter model."""
-    lines = [line for layer in equation_layers(design, family, link) for line in layer]
+def equation(problem: Problem) -> Equation:
+    """The model as data model, process model and parameter model.
+
+    Of a population-averaged model: the mean and variance of a row, and the working correlation.
+    """
+    design, family, link = problem.design, problem.family, problem.link
+    if problem.clusters is None:
+        layers = equation_layers(design, family, link)
+    else:
+        layers = _population_layers(problem, problem.clusters)
+    lines = [line for layer in layers for line in layer]
     written = r" \\ ".join(f"{left} &{right}".lstrip() for left, right in lines)
     return Equation(rf"\begin{{aligned}}{written}\end{{aligned}}")
 
@@ -50,15 +64,40 @@ def equation_layers(
     """
     given = r" \mid \mathbf{u}" if design.random else ""
     response = text(design.response.name)
+    return [
+        [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
+        _process_lines(design, link, text),
+        [_random_distribution(number, design, text) for number in range(len(design.random))],
+    ]
+
+
+def _process_lines(design: Design, link: Link, text: Callable[[str], str]) -> list[Line]:
     link_of_mu = link.short_equation.replace(r"\mu", r"\mu_i")
     first, *others = _linear_predictor(design, text)
     return [
-        [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
+        (rf"{link_of_mu} = \eta_i", f"= {first}"),
+        *(("", rf"\quad {{}}+ {other}") for other in others),
+    ]
+
+
+def _population_layers(problem: Problem, clusters: Clusters) -> list[list[Line]]:
+    """What estimating equations assume: no distribution, and the variance up to a factor."""
+    design, response = problem.design, latex_text(problem.design.response.name)
+    trials = "" if design.trials is None or np.all(design.trials == 1) else r"N_i\,"
+    time = latex_text(clusters.time_name or "row")
+    correlation = clusters.working.latex(time)
+    group = latex_text(clusters.group)
+    together = rf"\quad \text{{for }} {group}[i] = {group}[j]"
+    return [
         [
-            (rf"{link_of_mu} = \eta_i", f"= {first}"),
-            *(("", rf"\quad {{}}+ {other}") for other in others),
+            (rf"\mathrm{{E}}({response}_i)", rf"= {trials}\mu_i"),
+            (
+                rf"\mathrm{{Var}}({response}_i)",
+                rf"\propto \mathrm{{Var}}[{_distribution(problem.family, design)}]",
+            ),
         ],
-        [_random_distribution(number, design, text) for number in range(len(design.random))],
+        _process_lines(design, problem.link, latex_text),
+        [(rf"\mathrm{{Corr}}({response}_i, {response}_j)", f"= {correlation}{together}")],
     ]
 
 

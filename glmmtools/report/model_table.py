@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.covariances.working import WorkingCorrelation
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
+from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.terminal import Printed
 
 
-@dataclass(frozen=True)
-class ModelTable:
+@hands_out_copies("frame")
+@dataclass(frozen=True, repr=False)
+class ModelTable(Printed):
     """Several fits side by side; prints as text, shows as HTML in a notebook.
 
     Attributes
@@ -34,7 +38,7 @@ class ModelTable:
         for part, block in self.frame.groupby(level=0, sort=False):
             yield part, list(block.droplevel(0).itertuples(name=None))
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         first = 2 + max(map(len, self.frame.index.get_level_values(1)))
         widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
 
@@ -149,6 +153,8 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
         (about, "link"): model.link.name,
         (about, "method"): model.method,
     }
+    if model.estimate.working is not None:
+        cells[about, "working correlation"] = _working(model.estimate.working)
     for name in model.params.index:
         both = model.params[name], model.bse[name]
         estimate, error = with_digits(both, both[1], 3)
@@ -166,10 +172,15 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
     for group, levels in model.n_groups.items():
         cells[fit, f"levels of {group}"] = str(levels)
     cells[fit, "parameters"] = str(model.df_model)
-    cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
-    if model.problem.penalty is None:
+    if model.estimate.working is None:
+        cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
+    if has_maximum(model):
         cells[fit, "AIC"] = fixed(model.aic, 2)
     return cells
+
+
+def _working(working: WorkingCorrelation) -> str:
+    return working.name + (f" ({working.alpha:.2f})" if working.pairs else "")
 
 
 def _notes(models, names: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
@@ -25,6 +25,7 @@ _METHODS = {
     "REML": "by restricted maximum likelihood (REML)",
     "OLS": "by least squares",
     "Laplace": "by maximum likelihood with the Laplace approximation",
+    "GEE": "by generalized estimating equations (GEE), with robust standard errors",
 }
 
 
@@ -81,16 +82,22 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
         sentences += _estimate_sentences(model, level)
         sentences += _test_sentences(model)
         sentences += _variance_sentences(model)
-        restricted = "restricted " if model.method == "REML" else ""
-        penalised = model.problem.penalty is not None
-        aside = " (the penalty left out)" if penalised else f" (AIC {fixed(model.aic, 2)})"
-        sentences.append(
-            f"The {restricted}log-likelihood was {fixed(model.llf, 2)} with "
-            f"{plural(model.df_model, 'parameter')}{aside}."
-        )
+        sentences += _fit_sentence(model)
     if versions:
         sentences.append(_software_sentence(model))
     return Report(tuple(sentences))
+
+
+def _fit_sentence(model: Fit) -> list[str]:
+    working = model.estimate.working
+    if working is None:
+        restricted = "restricted " if model.method == "REML" else ""
+        aside = f"AIC {fixed(model.aic, 2)}" if has_maximum(model) else "without the penalty"
+        return [
+            f"The {restricted}log-likelihood was {fixed(model.llf, 2)} with "
+            f"{plural(model.df_model, 'parameter')} ({aside})."
+        ]
+    return [f"The working correlation was {working.pairs}."] if working.pairs else []
 
 
 def first_sentence(message: str) -> str:
@@ -109,6 +116,12 @@ def _model_sentence(model: Fit) -> str:
         f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
         for term in problem.design.random
     ]
+    if problem.clusters is not None:
+        groups = plural(len(problem.clusters.sizes), "level")
+        parts.append(
+            f"the working correlation {problem.clusters.working.name!r} within "
+            f"{problem.clusters.group} ({groups})"
+        )
     if problem.dispersion is not None:
         parts.append(f"a log dispersion linear in {problem.dispersion.text}")
     if problem.zero is not None:
@@ -190,7 +203,7 @@ def _holds_on_average(model: Fit) -> bool:
     """Whether a coefficient means the same given the random effects and averaged over them."""
     slopes = any(term.names != ("Intercept",) for term in model.design.random)
     collapsible = model.link.is_identity or (model.link.is_log and not slopes)
-    return collapsible or not model.n_groups
+    return collapsible or not model.design.random
 
 
 def _column_text(model: Fit, column: ModelColumn) -> str | None:
@@ -252,7 +265,7 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
         zeros.append("offset 0")
     where = f"At {_joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
-    random = " with random effects at 0" if model.n_groups else ""
+    random = " with random effects at 0" if model.design.random else ""
     low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
     mean, low, high = _rounded(float(model.link.inverse(row["estimate"])), low, high)
     confidence = percent.replace("intervals", "interval")
@@ -357,7 +370,7 @@ def _software_sentence(model: Fit) -> str:
     from importlib import metadata
 
     own = model.engine == "laplace"
-    engine = "its own engine" if own else f"{model.engine} {metadata.version(model.engine)}"
+    engine = "its own engine" if own else f"statsmodels {metadata.version('statsmodels')}"
     return (
         f"Software: glmmtools {metadata.version('glmmtools')} with {engine}, NumPy "
         f"{np.__version__} and Python {platform.python_version()}."

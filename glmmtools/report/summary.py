@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
@@ -19,9 +19,9 @@ def summary_content(model: Fit) -> Content:
     facts = [
         ("formula", model.formula),
         ("distribution", f"{model.family.name}, {model.link.name} link{note}"),
-        ("method", f"{model.method} (engine {model.engine})"),
+        ("method", f"{_method(model)} (engine {model.engine})"),
         ("data", _data_line(model)),
-        ("fit", _fit_line(model)),
+        _fit_line(model),
     ]
     if model.problem.penalty is not None:
         facts.insert(3, ("penalty", f"the prior of the {prior_in_words(model)}"))
@@ -34,22 +34,12 @@ def summary_content(model: Fit) -> Content:
     if len(model.params):
         link = model.link
         scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
-        tables.append((f"Fixed effects ({scale})", _fixed_table(model)))
+        effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
+        tables.append((f"{effects} ({scale})", _fixed_table(model)))
     notes = [f"{type(message).__name__}: {message}" for message in model.messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)
-
-
-def _fit_line(model: Fit) -> str:
-    parameters = f"{model.df_model} parameters"
-    if model.problem.penalty is not None:
-        return f"logLik {fixed(model.llf, 3)} (without the penalty), {parameters}"
-    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
-    return (
-        f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
-        f"BIC {fixed(model.bic, 3)}, {parameters}"
-    )
 
 
 def prior_in_words(model: Fit) -> str:
@@ -62,6 +52,22 @@ def _data_line(model: Fit) -> str:
     groups = "".join(f"; {group}: {n} levels" for group, n in model.n_groups.items())
     dropped = f" ({plural(model.n_dropped, 'row')} with missing values dropped)"
     return plural(model.nobs, "row") + (dropped if model.n_dropped else "") + groups
+
+
+def _method(model: Fit) -> str:
+    return model.method + ("" if model.estimate.working is None else ", robust standard errors")
+
+
+def _fit_line(model: Fit) -> tuple[str, str]:
+    """How well the model fits; of a population-averaged one how its rows are alike."""
+    working = model.estimate.working
+    if working is not None:
+        return "correlation", working.text
+    criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
+    others = "without the penalty"
+    if has_maximum(model):
+        others = f"AIC {fixed(model.aic, 3)}, BIC {fixed(model.bic, 3)}"
+    return "fit", f"{criterion} {fixed(model.llf, 3)}, {others}, {model.df_model} parameters"
 
 
 def _components_table(model: Fit) -> pd.DataFrame:
@@ -93,12 +99,13 @@ def _decimals(std_errors: pd.Series) -> int:
 def glance(model: Fit) -> pd.DataFrame:
     """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence.
 
-    A penalised fit has neither AIC nor BIC: they are nan.
+    A population-averaged model has no likelihood, a penalised fit not its maximum: nan.
     """
-    penalised = model.problem.penalty is not None
-    names = ["method", "engine", "nobs", "df_model", "df_resid", "llf"]
     row = {"family": model.family.name, "link": model.link.name}
-    row |= {name: getattr(model, name) for name in names}
-    row |= {name: np.nan if penalised else getattr(model, name) for name in ("aic", "bic")}
+    for name in ("method", "engine", "nobs", "df_model", "df_resid"):
+        row[name] = getattr(model, name)
+    row["llf"] = model.llf if model.estimate.working is None else np.nan
+    for name in ("aic", "bic"):
+        row[name] = getattr(model, name) if has_maximum(model) else np.nan
     row |= {name: getattr(model, name) for name in ("converged", "singular", "separated")}
     return pd.DataFrame([row])

@@ -21,7 +21,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import family as look_up
-from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import Design, check_rank, one_sided
 from glmmtools.formula.random_terms import random_term
@@ -79,6 +79,7 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     ValueError
         If the fit did not converge, or for a parameter that cannot be replaced.
     """
+    require_likelihood(model, "a study, which draws responses, needs")
     require_converged(model, "a study")
     problem, estimate = model.problem, model.estimate
     design, terms, shape = problem.design, estimate.terms, dict(estimate.shape)
