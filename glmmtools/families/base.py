@@ -255,7 +255,7 @@ class Family:
 
     def _means(self, eta, link: Link) -> dict[str, Array]:
         """The mean, and for families that take it its complement, both with all digits."""
-        if not (self.takes_rest and link.has_log_derivatives):
+        if not (self.takes_rest and link.is_of_probability):
             return {"mu": self.clipped_mean(eta, link)}
         return {
             "mu": np.maximum(link.inverse(eta), LEAST_PROBABILITY),
