@@ -100,8 +100,11 @@ class FirstOrderAutoregressive(Structure):
         times = np.unique(self.times[~np.isnan(self.times)])
         if len(times) == np.ptp(times) + 1:
             return InGlmmTMB("ar1(0 + factor({columns}) | {group})", ("sd", "corr"))
-        # its ar1 counts the times that occur; its Ornstein-Uhlenbeck process counts time
-        return InGlmmTMB("ou(0 + numFactor({columns}) | {group})", ("sd", "decay"), negative=False)
+        # its ar1 counts the times that occur; its Ornstein-Uhlenbeck process counts time, and its
+        # search starts at a correlation of 1/e at a distance of 1
+        gap = np.median(np.diff(times))
+        written = f"ou(0 + numFactor({{columns}} / {gap:g}) | {{group}})"
+        return InGlmmTMB(written, ("sd", "decay"), negative=False)
 
     def effect_labels(self):
         labels = [[f"{self.names[0]}[{time:g}]" for time in series] for series in self.times]

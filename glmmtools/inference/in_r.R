@@ -33,8 +33,9 @@ given_variances <- function(fit) {
     is_beta <- names(fit$obj$env$last.par.best)[fit$obj$env$random] == "beta"
     return(as.matrix(solve(inner))[is_beta, is_beta, drop = FALSE])
   }
-  is_beta <- rownames(fit$sdr$cov.fixed) == "beta"
-  solve(solve(fit$sdr$cov.fixed)[is_beta, is_beta, drop = FALSE])
+  V <- fit$sdr$cov.fixed
+  is_beta <- rownames(V) == "beta"
+  if (!all(is.finite(V))) V[is_beta, is_beta, drop = FALSE] else solve(solve(V)[is_beta, is_beta, drop = FALSE])
 }
 
 standard_deviations <- function(fit) {

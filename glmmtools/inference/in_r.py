@@ -65,18 +65,19 @@ def fit_in_r(problem: Problem, ours: Estimate) -> InR:
     package, family = found["version"][0], problem.family
     shape, predictors = {}, {}
     if problem.dispersion is not None:
-        predictors["phi"] = family.phi_of_sigma * _numbers(found["log_sigma"])
+        log_sigma = _numbers(found["log_sigma"]) / call.scales["phi"]
+        predictors["phi"] = family.phi_of_sigma * log_sigma
     elif "phi" in family.shape:
         shape["phi"] = float(_numbers(found["sigma"])[0]) ** family.phi_of_sigma
     if "df" in family.shape:
         shape["df"] = float(_numbers(found["df"])[0])
     if problem.zero is not None:
-        predictors["zero"] = _numbers(found["zero"])
+        predictors["zero"] = _numbers(found["zero"]) / call.scales["zero"]
     names, estimates, errors = (
         found["coefficients"][key] for key in ("names", "estimate", "std_error")
     )
     found_by_name = pd.DataFrame({"estimate": estimates, "std_error": errors}, names, dtype=float)
-    coefficients = found_by_name.reindex(call.fixed)
+    coefficients = found_by_name.reindex(call.fixed).div(call.scales["mean"], axis=0)
     said = [f"R's {package} says that its search did not converge: {t}." for t in found["said"]]
     estimate = replace(
         ours,
@@ -85,8 +86,8 @@ def fit_in_r(problem: Problem, ours: Estimate) -> InR:
         shape=shape,
         predictors=predictors,
         terms=tuple(
-            _term(term, [_numbers(found["sd"][str(k)]) for k in places])
-            for term, places in zip(problem.design.random, call.places, strict=True)
+            _term(term, [_numbers(found["sd"][str(k)]) / scales for k, scales in there])
+            for term, there in zip(problem.design.random, call.random, strict=True)
         ),
         llf=float(_numbers(found["llf"])[0]) + call.beyond_llf,
         converged=not said,

@@ -32,10 +32,19 @@ class NotInR(Exception):
 
 
 class _Columns:
-    """The columns that R gets, each under a name that R can read."""
+    """The columns that R gets, each under a name that R can read.
+
+    Attributes
+    ----------
+    values : dict of ndarray
+    scales : dict of float
+        What a column was divided by, a power of ten: glmmTMB differences its Hessian with steps
+        that are too long for the coefficients of large columns.
+    """
 
     def __init__(self):
         self.values: dict[str, Array] = {}
+        self.scales: dict[str, float] = {}
         self.own: set[str] = set()
 
     def add(self, wanted: str, values: Array, own: bool = False) -> str:
@@ -51,6 +60,17 @@ class _Columns:
         self.own |= {name} if own else set()
         return name
 
+    def scaled(self, wanted: str, values: Array) -> str:
+        """A name of a column with these values, by a power of ten where they are far off 1."""
+        size = np.sqrt(np.mean(values**2))
+        scale = 1.0 if 0.1 <= size <= 10 or size == 0 else 10.0 ** np.round(np.log10(size))
+        name = self.add(wanted if scale == 1 else f"{wanted} / {scale:g}", values / scale)
+        self.scales[name] = scale
+        return name
+
+    def scales_of(self, names: Iterable[str]) -> Array:
+        return np.array([self.scales[name] for name in names])
+
     def quoted(self, wanted: str, values: Array, own: bool = False) -> str:
         return f"`{self.add(wanted, values, own)}`"
 
@@ -64,28 +84,31 @@ class Call:
     data : DataFrame
     fixed : list of str
         Names in R of the fixed effects, in the order of the design.
-    places : list of list of int
-        Which of R's random terms each of ours is, counted from 1.
+    scales : dict of ndarray
+        By which the coefficients of the ``"mean"``, of ``"phi"`` and of ``"zero"`` are to divide.
+    random : list of list of (int, ndarray)
+        For each random term those that R has for it, counted from 1, and what their standard
+        deviations are to be divided by.
     beyond_llf : float
-        What R leaves out of the log-likelihood.
+        What R's log-likelihood lacks.
     """
 
     def __init__(self, problem: Problem, ours: Estimate):
         self.problem, self.ours, self.columns = problem, ours, _Columns()
         self.package = _package(problem)
-        self.beyond_llf = _saturated(problem) if self._has_quadrature else 0.0
         design = problem.design
-        self.fixed = [
-            self.columns.add(name, x) for name, x in zip(design.names, design.X.T, strict=True)
-        ]
+        pairs = zip(design.names, design.X.T, strict=True)
+        self.fixed = [self.columns.scaled(name, x) for name, x in pairs]
+        self.scales = {"mean": self.columns.scales_of(self.fixed)}
+        self.beyond_llf = _saturated(problem) if self._has_quadrature else 0.0
+        self.beyond_llf -= problem.reml * np.log(self.scales["mean"]).sum()
         self.groups: list[str] = []
         self.parameters: list[str] = []
-        self.places: list[list[int]] = []
+        self.random: list[list[tuple[int, Array]]] = []
         right = ["0", *(f"`{name}`" for name in self.fixed)]
         for term in design.random:
-            first = len(self.groups)
+            self.random.append([])
             right += self._random(term)
-            self.places.append(list(range(first + 1, len(self.groups) + 1)))
         if design.has_offset:
             right.append(f"offset({self.columns.quoted('offset', design.offset)})")
         formula = f"{self._response()} ~ {' + '.join(right)}"
@@ -127,7 +150,7 @@ class Call:
         structure = term.structure
         if structure.bar:
             pairs = zip(term.names, term.Z.T, strict=True)
-            columns = [self.columns.quoted(name, z) for name, z in pairs]
+            columns = [self.columns.scaled(name, z) for name, z in pairs]
             together = [columns] if structure.unrestricted else [[column] for column in columns]
             return [self._of_columns(each, term) for each in together]
         there = structure.in_glmmtmb()
@@ -140,18 +163,20 @@ class Call:
             )
         columns = self.columns.quoted(structure.column_name, structure.coordinates)
         self._parameters(there.parameters)
-        return [there.written.format(columns=columns, group=self._group(term))]
+        return [there.written.format(columns=columns, group=self._group(term, np.ones(1)))]
 
     def _of_columns(self, columns: list[str], term: RandomTerm) -> str:
         self._parameters(range(len(columns) * (len(columns) + 1) // 2))
-        return f"(0 + {' + '.join(columns)} | {self._group(term)})"
+        left = " + ".join(f"`{name}`" for name in columns)
+        return f"(0 + {left} | {self._group(term, self.columns.scales_of(columns))})"
 
     def _parameters(self, names: Iterable[object]) -> None:
         """Note the parameters of the random term that comes next."""
         self.parameters += [f"{len(self.groups)}.{name}" for name in names]
 
-    def _group(self, term: RandomTerm) -> str:
+    def _group(self, term: RandomTerm, scales: Array) -> str:
         self.groups.append(self.columns.add(term.group, term.codes, own=True))
+        self.random[-1].append((len(self.groups), scales))
         return f"`{self.groups[-1]}`"
 
     def _weights(self) -> str:
@@ -174,12 +199,14 @@ class Call:
         problem = self.problem
         parts = [formula, "data = d", f"family = {self._family()}"]
         if problem.dispersion is not None:
-            parts.append(f"dispformula = {self._part(problem.dispersion)}")
+            parts.append(f"dispformula = {self._part('phi', problem.dispersion)}")
         if problem.zero is not None:
-            parts.append(f"ziformula = {self._part(problem.zero)}")
+            parts.append(f"ziformula = {self._part('zero', problem.zero)}")
         start, fixed = {}, {}
         if problem.link.name != problem.family.default_link.name:
-            start["beta"] = ", ".join(f"{value:.3g}" for value in self.ours.beta)
+            start["beta"] = ", ".join(
+                f"{value:.3g}" for value in self.ours.beta * self.scales["mean"]
+            )
         if len(set(self.parameters)) < len(self.parameters):
             fixed["theta"] = "factor(c({}))".format(", ".join(f"'{n}'" for n in self.parameters))
         if "df" in problem.family.fixed:
@@ -194,9 +221,10 @@ class Call:
     def _family(self) -> str:
         return f'{self.problem.family.known_as("glmmTMB")}(link = "{self.problem.link.name}")'
 
-    def _part(self, part: FixedPart) -> str:
-        names = [self.columns.quoted(name, x) for name, x in zip(part.names, part.X.T, strict=True)]
-        return f"~ {' + '.join(['0', *names])}"
+    def _part(self, of: str, part: FixedPart) -> str:
+        names = [self.columns.scaled(name, x) for name, x in zip(part.names, part.X.T, strict=True)]
+        self.scales[of] = self.columns.scales_of(names)
+        return f"~ {' + '.join(['0', *(f'`{name}`' for name in names)])}"
 
 
 def _logical(value: bool) -> str:
