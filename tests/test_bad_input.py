@@ -35,6 +35,10 @@ CASES = {
         ("y ~ X + (1 | block)",),
         r"no column 'X' \(did you mean 'x'\?\)\. Columns: y, x",
     ),
+    "index in place of a column": (
+        ("y ~ x + (1 | plot)", TRIAL.rename_axis("plot")),
+        r"'plot' is the index of the data: give data.reset_index\(\)",
+    ),
     "unknown column inside a function": (("y ~ np.log(z1)",), "no column 'z1'"),
     "unknown group": (("y ~ x + (1 | blok)",), r"no column 'blok' \(did you mean 'block'\?\)"),
     "unknown family": (("y ~ x", TRIAL, "gama"), r"unknown family 'gama' \(did you mean 'gamma'"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from glmmtools.course import exercises
 from glmmtools.course.exercises.kinds import Exercise, in_short
+from glmmtools.shared.terminal import say
 
 RIGHT, WRONG = "✓", "✗"
 
@@ -30,7 +31,7 @@ def check(id: str, answer: Any = ...) -> None:
     >>> check("00.1", "fifty-six")
     ✗ The answer to 00.1 is a number; this is text. Write it without quotes.
     """
-    print(_reply(id, answer))
+    say(_reply(id, answer))
 
 
 def _reply(id: Any, answer: Any) -> str:

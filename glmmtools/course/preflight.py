@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from glmmtools.course import installation
+from glmmtools.shared.terminal import say
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -83,7 +84,7 @@ def print_findings() -> bool:
     bad = sum(not finding.ok for finding in findings)
     last = "Everything is ready." if not bad else f"Not ready yet: mend the lines with ✗ ({bad})."
     for line in (*findings, last):
-        _print(str(line))
+        say(str(line))
     return not bad
 
 
@@ -94,14 +95,6 @@ def faults_behind(error: Exception) -> list[str]:
     if not faults and (broken := _broken(error)):
         faults = [broken]
     return [str(finding) for finding in faults]
-
-
-def _print(line: str) -> None:
-    try:
-        print(line)
-    except UnicodeEncodeError:  # Windows, into a file or a pipe
-        plain = line.translate({ord("✓"): "ok", ord("✗"): "NOT OK", ord("—"): "-"})
-        print(plain.encode("ascii", "backslashreplace").decode())
 
 
 def _new(findings: Iterable[Finding], known: list[Finding]) -> list[Finding]:

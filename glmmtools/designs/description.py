@@ -14,6 +14,7 @@ from glmmtools.formula.brackets import split_outside, unquoted
 from glmmtools.formula.columns import complete_rows, select, to_frame
 from glmmtools.shared.arguments import names_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
 
 Array = np.ndarray
@@ -39,6 +40,7 @@ class Grouping:
         return int(self.codes.max()) + 1
 
 
+@hands_out_copies("factors", "relations", "treatments")
 @dataclass(frozen=True, eq=False, repr=False)
 class DesignDescription(Shown):
     """What :func:`describe_design` found; prints as text, shows as tables in a notebook.

@@ -10,6 +10,7 @@ import pandas as pd
 
 from glmmtools.families.lookup import FAMILIES
 from glmmtools.fitted.parameters import parameters
+from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import plural
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-class Truth(dict):
+class Truth(Printed, dict):
     """The parameters that made a simulated data set, in plain numbers, text, lists and dicts.
 
     Copies of the data share it: it is not to be changed.
@@ -28,7 +29,7 @@ class Truth(dict):
         # pandas copies attrs at every step; 1e5 random effects would make each step slow
         return self
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         lines = [f"{key}: {value}" for key, value in self.items() if key != "random_effects"]
         drawn = plural(len(self["random_effects"]["value"]), "value")
         return "\n".join([*lines, f"random_effects: {drawn}"])

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
 
 Array = np.ndarray
+_LARGE, _FULL = 100_000, 0.1  # entries between blocks and border, and the share that are not zero
 _NARROW = 2  # columns of blocks up to which products are taken one by one
 
 
@@ -88,6 +91,17 @@ class Pattern:
     def side(self) -> Array:
         """Flat places in the (levels, m) side of a row's border entries."""
         return (self.codes[:, None] * self.border + self.local).ravel()
+
+    @cached_property
+    def is_sparse(self) -> bool:
+        """Whether few levels of a block meet an effect of the border, as with two large factors."""
+        size = len(self.starts) * self.border
+        return self.copies == 1 and size > _LARGE and len(self.side) < _FULL * size
+
+    @cached_property
+    def pairs(self) -> tuple[Array, Array]:
+        """Of `side`: the places that occur, in order, and which of them each entry is."""
+        return np.unique(self.side, return_inverse=True)
 
     @cached_property
     def padded(self) -> Array | None:
@@ -203,11 +217,25 @@ class EffectRows:
         if self.padded_border is not None:
             return self._padded(WA).transpose(0, 2, 1) @ self.padded_border
         levels, m = len(self.pattern.starts), self.pattern.border
+        if self.pattern.is_sparse:
+            return self._sparse_side(WA)
         C = np.empty((levels, WA.shape[1], m))
         for j in range(WA.shape[1]):
             side = (WA[:, j : j + 1] * self.values).ravel()
             C[:, j] = np.bincount(self.pattern.side, side, levels * m).reshape(levels, m)
         return C
+
+    def _sparse_side(self, WA: Array) -> sparse.csr_array:
+        """`side_products` with its zeros left out, as a matrix of shape (levels * q, m)."""
+        places, which = self.pattern.pairs
+        q, m = WA.shape[1], self.pattern.border
+        level, column = places // m, places % m
+        data = [np.bincount(which, (WA[:, j : j + 1] * self.values).ravel()) for j in range(q)]
+        rows = [level * q + j for j in range(q)]
+        return sparse.csr_array(
+            (np.concatenate(data), (np.concatenate(rows), np.tile(column, q))),
+            shape=(len(self.pattern.starts) * q, m),
+        )
 
     def corner_products(self, W: Array) -> Array:
         """``AᵀWA`` within the border, shape (copies, m, m)."""
@@ -256,9 +284,13 @@ class Arrow:
         S = self.effects.corner_products(W)
         S[:, np.arange(m), np.arange(m)] += pattern.prior.reshape(copies, m)
         C = self.effects.side_products(WA)
-        shape = copies, len(C) // copies * q, m
-        self.K = (self.inverse * C if q == 1 else self.inverse @ C).reshape(shape)
-        S -= C.reshape(shape).transpose(0, 2, 1) @ self.K
+        if pattern.is_sparse:
+            self.K = sparse.csr_array(_block_diagonal(self.inverse) @ C)
+            S[0] -= (C.T @ self.K).toarray()
+        else:
+            shape = copies, len(C) // copies * q, m
+            self.K = (self.inverse * C if q == 1 else self.inverse @ C).reshape(shape)
+            S -= C.reshape(shape).transpose(0, 2, 1) @ self.K
         self.border_inverse, logdet = _inverses((S + S.transpose(0, 2, 1)) / 2)
         self.logdet = self.logdet + logdet
 
@@ -267,6 +299,9 @@ class Arrow:
         solved = _apply(self.inverse, block)
         if not self.effects.has_border:
             return solved, border
+        if self.effects.pattern.is_sparse:
+            x = self.border_inverse[0] @ (border - self.K.T @ block.ravel())
+            return solved - (self.K @ x).reshape(solved.shape), x
         K, copies = self.K, len(self.K)
         x = border.reshape(copies, -1, 1) - K.transpose(0, 2, 1) @ block.reshape(copies, -1, 1)
         x = self.border_inverse @ x
@@ -283,14 +318,21 @@ class Arrow:
     @cached_property
     def _cross(self) -> Array:
         """Minus the part of ``H⁻¹`` between the levels and the border, shape (levels, q, m)."""
-        return (self.K @ self.border_inverse).reshape(len(self.inverse), -1, self.K.shape[2])
+        B = self.border_inverse[0] if self.effects.pattern.is_sparse else self.border_inverse
+        return (self.K @ B).reshape(len(self.inverse), -1, B.shape[-1])
 
     @cached_property
     def block_covariances(self) -> Array:
         """Diagonal blocks of ``H⁻¹`` for the levels, shape (levels, q, q)."""
         if not self.effects.has_border:
             return self.inverse
-        return self.inverse + self._cross @ self.K.reshape(self._cross.shape).transpose(0, 2, 1)
+        if not self.effects.pattern.is_sparse:
+            K = self.K.reshape(self._cross.shape)
+            return self.inverse + self._cross @ K.transpose(0, 2, 1)
+        covariances, q = self.inverse.copy(), self.inverse.shape[1]
+        for i, j in np.ndindex(q, q):
+            covariances[:, i, j] += self.K[j::q].multiply(self._cross[:, i]).sum(axis=1)
+        return covariances
 
     def rows_solved(self, effects: EffectRows) -> tuple[Array, Array]:
         """``H⁻¹ a`` for each row a, at the columns where a is not zero: (n, q) and (n, k)."""
@@ -333,9 +375,8 @@ def _inverses(H: Array) -> tuple[Array, Array]:
     if size > 2 or not H.size:
         factor = np.linalg.cholesky(H)
         logdet = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-        if size > 40:  # half the work of the inverse of a matrix without symmetry
-            half = np.linalg.inv(factor)
-            return half.transpose(0, 2, 1) @ half, logdet
+        if size > 40:  # less work than the inverse of a matrix without symmetry
+            return np.array([_from_factor(each) for each in factor]), logdet
         return np.linalg.inv(H), logdet
     first = H[:, 0, 0]
     det = first if size == 1 else first * H[:, 1, 1] - H[:, 0, 1] ** 2
@@ -347,6 +388,21 @@ def _inverses(H: Array) -> tuple[Array, Array]:
     inverse[:, 0, 0], inverse[:, 1, 1] = H[:, 1, 1] / det, first / det
     inverse[:, 0, 1] = inverse[:, 1, 0] = -H[:, 0, 1] / det
     return inverse, np.log(det)
+
+
+def _from_factor(factor: Array) -> Array:
+    """The inverse of ``L Lᵀ``."""
+    lower = lapack.dpotri(factor, lower=True)[0]  # zeros above the diagonal
+    inverse = lower + lower.T
+    inverse[np.diag_indices_from(inverse)] /= 2
+    return inverse
+
+
+def _block_diagonal(blocks: Array) -> sparse.bsr_array:
+    levels, q = blocks.shape[:2]
+    return sparse.bsr_array(
+        (blocks, np.arange(levels), np.arange(levels + 1)), shape=(levels * q, levels * q)
+    )
 
 
 def _apply(matrices: Array, vectors: Array) -> Array:

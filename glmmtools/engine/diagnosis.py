@@ -44,13 +44,24 @@ def shape_messages(
     if "phi" in shape and marginal.likelihood.near_limit(
         "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
     ):
-        found.append(
-            DataWarning(
-                f"The phi of {problem.family.name} is estimated at its limit: random effects of "
-                "single rows account for all of the scatter. Say so in the report."
-            )
-        )
+        found.append(_phi_at_limit(marginal))
     return found
+
+
+def _phi_at_limit(marginal: Marginal) -> GlmmWarning:
+    """Where rows of weight above 1 are as many rows with one effect, no phi has the highest."""
+    problem, weights = marginal.problem, marginal.likelihood.weights
+    what = f"The phi of {problem.family.name}"
+    if weights is not None and np.any(weights > 1):
+        return ConvergenceWarning(
+            f"{what} has no estimate: each row has a random effect of its own and weights above 1 "
+            "count it as several rows that agree, so the likelihood grows without limit. Do not "
+            "use these numbers: leave out the weights or the effects of single rows."
+        )
+    return DataWarning(
+        f"{what} is estimated at its limit: random effects of single rows account for all of the "
+        "scatter. Say so in the report."
+    )
 
 
 def _at_their_limit(marginal: Marginal, optimum: Optimum) -> list[str]:

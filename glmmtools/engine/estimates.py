@@ -18,7 +18,12 @@ from glmmtools.engine.run_away import run_away
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.search import Optimum
 from glmmtools.engine.separation import separation_messages
-from glmmtools.shared.messages import GlmmWarning, SeparationWarning, singular_message
+from glmmtools.shared.messages import (
+    ConvergenceWarning,
+    GlmmWarning,
+    SeparationWarning,
+    singular_message,
+)
 
 Array = np.ndarray
 
@@ -44,6 +49,8 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += shape_messages(marginal, optimum, shape)
+    has_no_limit = any(isinstance(each, ConvergenceWarning) for each in messages)
+    converged = converged and not has_no_limit
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]
@@ -55,7 +62,11 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if ran_away:
         converged = False
         messages += ran_away
-    elif not converged and not any(isinstance(each, SeparationWarning) for each in messages):
+    elif (
+        not converged
+        and not has_no_limit
+        and not any(isinstance(each, SeparationWarning) for each in messages)
+    ):
         messages.append(why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,

@@ -15,6 +15,7 @@ from glmmtools.engine.start import starting_point
 from glmmtools.shared.matrices import coefficients_of_one
 
 Array = np.ndarray
+_SMALLER = 0.2  # standard deviations of random effects, at which fewer means are impossible
 _STEP = 1e-4  # of the logarithm of a shape parameter
 
 
@@ -49,50 +50,36 @@ def least_squares(problem: Problem, engine: str) -> Estimate:
     llf = -0.5 * (n * (np.log(2 * np.pi) + 1) + log_variance - np.log(weights).sum())
     return Estimate(
         beta=beta, cov_beta=phi * (inverse @ inverse.T), df=np.full(p, float(design.n - p)),
-        shape={"phi": phi}, terms=(), llf=float(llf), n_params=problem.n_params, converged=True, singular=(),
-        messages=(), engine=engine, method="REML" if problem.reml else "OLS",
+        shape={"phi": phi}, terms=(), llf=float(llf), n_params=problem.n_params, converged=True,
+        singular=(), messages=(), engine=engine, method="REML" if problem.reml else "OLS",
     )  # fmt: skip
 
 
 def maximum(marginal: Marginal) -> Optimum | None:
-    """Newton's method; None if the likelihood could not be computed.
-
-    Where the link may give impossible means, such points have no value: no clipped mean is fitted.
-    """
-
-    def function(point: Array) -> tuple[float, Array]:
-        value, gradient = marginal.value_and_gradient(point)
-        return value if has_possible_means(marginal, point) else -np.inf, gradient
-
+    """Newton's method; None if the likelihood could not be computed."""
+    function = marginal.value_and_gradient
     with np.errstate(all="ignore"):
-        start = max(_starts(marginal), key=lambda point: function(point)[0])
+        start = max(possible_starts(marginal, starting_point(marginal)), key=marginal.value_at)
         exact = None if marginal.problem.reml else partial(information, marginal)
         return maximise(function, start, information=exact)
 
 
 def has_possible_means(marginal: Marginal, vector: Array) -> bool:
-    """Whether every mean lies inside the interval of the family's means."""
-    if _keeps_means_inside(marginal):
+    """Whether every mean lies inside the interval of the family's means, without random effects."""
+    if marginal.likelihood.keeps_means_inside:
         return True
-    likelihood, beta = marginal.likelihood, vector[marginal.names["beta"]]
-    low, high = likelihood.family.mean_interval
-    with np.errstate(all="ignore"):
-        mu = likelihood.link.inverse(likelihood.offset + marginal.X @ beta)
-    return bool(np.all((mu > low) & (mu < high)))
+    eta = marginal.likelihood.offset + marginal.X @ vector[marginal.names["beta"]]
+    return bool(np.all(marginal.likelihood.has_possible_mean(eta)))
 
 
-def _keeps_means_inside(marginal: Marginal) -> bool:
-    link, family = marginal.likelihood.link, marginal.likelihood.family
-    return link.mean_interval == family.mean_interval and bool(np.all(np.isinf(link.eta_interval)))
+def possible_starts(marginal: Marginal, start: Array) -> list[Array]:
+    """A start; where the link may give impossible means, also what competes with it.
 
-
-def _starts(marginal: Marginal) -> list[Array]:
-    """Least squares on the link scale; where that may give impossible means, what competes with it.
-
-    That is least squares weighted by the information of the rows, and one mean for all rows.
+    That is least squares weighted by the information of the rows, one mean for all rows, and each
+    with smaller random effects.
     """
-    start, likelihood = starting_point(marginal), marginal.likelihood
-    if _keeps_means_inside(marginal):
+    likelihood = marginal.likelihood
+    if likelihood.keeps_means_inside:
         return [start]
     X, working, offset = marginal.X, likelihood.working, likelihood.offset
     parameters = marginal.parameters(start[None])
@@ -106,6 +93,9 @@ def _starts(marginal: Marginal) -> list[Array]:
     ):
         starts.append(start.copy())
         starts[-1][marginal.names["beta"]] = beta
+    if marginal.placed:
+        smaller = np.where(marginal.is_sd, _SMALLER, 1.0)
+        starts += [each * smaller**power for each in starts for power in (1, 2)]
     return starts
 
 

@@ -53,13 +53,15 @@ from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
+from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum
-from glmmtools.engine.several_starts import best_end, best_of_starts
+from glmmtools.engine.several_starts import best_end, best_of_starts, best_profiled
 
 Array = np.ndarray
 NAME = "laplace"
 _FEW_ROWS = 500  # up to here all contained models are fitted: that costs little
+_FEW_EACH = 3  # rows of a random effect
 
 
 def why_not(problem: Problem) -> str | None:
@@ -76,15 +78,23 @@ def fit(problem: Problem, *, thorough: bool = True) -> Estimate:
 
     Without `thorough` nobody asks whether a model that it contains has a higher likelihood.
     """
+    return _fit(problem, {} if thorough else None)
+
+
+def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
+    """The fit of a problem; `fits` are those of contained ones, None where nobody asks for them."""
     if is_least_squares(problem):
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
     marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
-    best = best_of_starts(marginal) if problem.design.random else maximum(marginal)
+    if not problem.design.random:
+        best = maximum(marginal)
+    else:
+        best = (best_profiled if can_be_profiled(problem) else best_of_starts)(marginal)
     if best is None:
         return unknown(problem, NAME)
-    if thorough and _may_have_several_maxima(marginal, best):
-        best = _not_below_contained(marginal, best)
+    if fits is not None and best.converged and _may_have_several_maxima(marginal, best):
+        best = _not_below_contained(marginal, best, fits)
     return at_optimum(marginal, best, NAME)
 
 
@@ -94,16 +104,13 @@ def _may_have_several_maxima(marginal: Marginal, best: Optimum) -> bool:
     For large data only where effects of few rows do, because the question costs a fit or more.
     """
     problem, n = marginal.problem, marginal.problem.design.n
-    series = any(each.structure.of_time for each in marginal.placed)
-    if problem.is_linear and problem.dispersion is None and not series:
+    structures = [each.structure for each in marginal.placed]
+    if problem.is_linear and problem.dispersion is None and not any(s.of_time for s in structures):
         return False
-    few_rows_each = any(
-        3 * each.structure.n_levels * each.structure.q >= n for each in marginal.placed
-    )
-    return n <= _FEW_ROWS or few_rows_each or not best.converged
+    return n <= _FEW_ROWS or any(_FEW_EACH * s.n_levels * s.q >= n for s in structures)
 
 
-def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
+def _not_below_contained(marginal: Marginal, best: Optimum, fits: dict[tuple, Estimate]) -> Optimum:
     """The best end of searches from the fits of contained models that are better than it.
 
     If none ends as high as the contained model, the search did not converge.
@@ -111,7 +118,9 @@ def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
     for smaller in contained_problems(marginal.problem):
         if why_not(smaller) is not None:
             continue
-        estimate = fit(smaller)
+        estimate = fits.get(smaller.parts)
+        if estimate is None:
+            estimate = fits[smaller.parts] = _fit(smaller, fits)
         if not estimate.converged or not estimate.llf > best.value + NO_DIFFERENCE:
             continue
         start = max(points_of(marginal, smaller, estimate), key=marginal.value_at)

@@ -76,6 +76,9 @@ class Likelihood:
             name: X.shape[1] == 1 and bool(np.all(X == 1)) for name, X in self.predictors.items()
         }
         self.zeros = np.flatnonzero(self.y == 0)
+        self.keeps_means_inside = self.link.mean_interval == self.family.mean_interval and bool(
+            np.all(np.isinf(self.link.eta_interval))
+        )
         self.concave = self.family.log_concave and problem.zero is None  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
@@ -195,15 +198,28 @@ class Likelihood:
         low, high = self.limits[name]
         return (value < 10 * low) | (value > high / 10)
 
+    def has_possible_mean(self, eta: Array) -> Array:
+        """Whether the mean lies inside the interval of the family's means, by row."""
+        (low, high), (least, most) = self.family.mean_interval, self.link.eta_interval
+        mu = self.link.inverse(eta)
+        return (mu > low) & (mu < high) & (eta > least) & (eta < most)
+
     def density(self, eta: Array, parameters: dict[str, Array]) -> Array:
-        """Log-density of each row; further axes of eta come first."""
+        """Log-density of each row; further axes of eta come first.
+
+        It is minus infinity where the link gives a mean that the family cannot have.
+        """
         shape, logit = self._split(parameters)
         value = self.family.eta_log_density(self.y, eta, self.link, **shape, **self.trials)
         if logit is not None:
             at = self._of_zeros(logit)
             value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
             value = value - np.logaddexp(0, logit)
-        return value if self.weights is None else value * self.weights
+        if self.weights is not None:
+            value = value * self.weights
+        if not self.keeps_means_inside:
+            value = np.where(self.has_possible_mean(eta), value, -np.inf)
+        return value
 
     def eta_derivatives(self, eta: Array, parameters: dict[str, Array], order: int = 3) -> tuple:
         """First three derivatives of the log-density of each row in eta.

@@ -16,6 +16,8 @@ from glmmtools.engine.arrow import Arrow, EffectRows, positive_definite
 Array = np.ndarray
 _MAX_STEPS = 60
 _MAX_HALVINGS = 30
+_MAX_ALL_HALVINGS = 100  # of one search: beyond, the mode lies where the density has an end,
+_MAX_HOLLOW = 20  # as after so many steps in a row from points where it is not concave
 _EXACT = 1e-20  # decrement a row at which the mode is found
 _CLOSE = 1e-10  # below, the next step of Newton's method will be exact
 _SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
@@ -82,16 +84,20 @@ class _Newton:
         # without a border each block is damped on its own, else each copy
         self.parts = pattern.copies if effects.has_border else len(pattern.starts)
         self.derivatives = self.arrow = self.curvature = None
-        self.observed = False
+        self.observed, self.halvings = False, 0
 
     def run(self, u: Array, border: Array, trusting: bool) -> Solution | None:
+        self.halvings = 0
         point, unchecked = self._start(u, border, trusting), None
         decrement = np.inf if u.size or border.size else 0.0
         copies = self.effects.pattern.copies
-        exact = _EXACT * (1 + len(point.eta) / copies)
+        exact, hollow = _EXACT * (1 + len(point.eta) / copies), 0
         for _ in range(_MAX_STEPS):
             before = decrement
             self._differentiate(point.eta, order=3 if before < _CLOSE else 2)
+            hollow = 0 if self.observed else hollow + 1
+            if hollow > _MAX_HOLLOW:
+                return None
             step, decrements = self._step(point)
             if unchecked and not self._was_safe(unchecked, decrements):
                 moved = self._damped(unchecked.start, unchecked.step)
@@ -185,7 +191,7 @@ class _Newton:
         before = self._objective(point)
         slack = 1e-12 * (1 + np.abs(before))
         length = np.ones(self.parts)
-        for _ in range(_MAX_HALVINGS):
+        for _ in range(min(_MAX_HALVINGS, _MAX_ALL_HALVINGS - self.halvings)):
             by_u = (step[0].reshape(self.parts, -1) * length[:, None]).reshape(point.u.shape)
             by_border = np.zeros_like(point.border)
             if self.effects.has_border:
@@ -196,4 +202,5 @@ class _Newton:
             if not np.any(worse):
                 return None if np.array_equal(moved.eta, point.eta) else moved
             length = np.where(worse, length / 2, length)
+            self.halvings += 1
         return None

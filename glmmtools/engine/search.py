@@ -13,6 +13,7 @@ Function = Callable[[Array], tuple[float, Array]]
 _MAX_ITERATIONS = 300
 _MAX_REFRESHED = 50  # iterations; a search that takes longer is lost, and made no dearer
 _MAX_POLISH = 12
+_MOST_FAILURES = 30  # points without a value
 _MAX_STEP = 0.6  # in units of the linear predictors; shorter or longer, more steps are needed
 _PART_OF_SD = 0.8  # by which a step may change a standard deviation,
 _SMALL_STEP = 0.1  # or by this
@@ -76,6 +77,7 @@ def maximise(
     information : callable, optional
         The negative Hessian at a point; by default it is differenced from the gradient.
     """
+    function = _Patient(function)
     if information is None:
         hessian = partial(_information, function)
     else:
@@ -96,6 +98,23 @@ def maximise(
     if _climbs_to(known, *found[:2]):
         return known
     return _polish(function, hessian, climb, *found)
+
+
+class _Patient:
+    """A function that has no value anywhere any more, once it had none at too many points.
+
+    Where a likelihood ends on all sides, each of them may cost the longest search for the modes.
+    """
+
+    def __init__(self, function: Function):
+        self.function, self.failures = function, 0
+
+    def __call__(self, points: Array) -> tuple[float | Array, Array]:
+        if self.failures > _MOST_FAILURES:
+            return np.full(points.shape[:-1], -np.inf)[()], np.zeros(points.shape)
+        value, gradient = self.function(points)
+        self.failures += int(np.sum(~np.isfinite(value)))
+        return value, gradient
 
 
 def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.engine.independent_rows import possible_starts
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.profiled import Profiled
 from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.start import other_series, starting_point
 
@@ -22,13 +24,27 @@ def best_of_starts(marginal: Marginal) -> Optimum | None:
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
     best: Optimum | None = None
     for factor in _START_FACTORS:
-        best = _better(best, best_end(marginal, starting_point(marginal, factor), best))
+        starts = possible_starts(marginal, starting_point(marginal, factor))
+        start = starts[0] if len(starts) == 1 else max(starts, key=marginal.value_at)
+        best = _better(best, best_end(marginal, start, best))
         if best is not None and best.converged and not several:
             break
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, best_end(marginal, start, best))
     return best
+
+
+def best_profiled(marginal: Marginal) -> Optimum | None:
+    """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out."""
+    profiled = Profiled(marginal)
+    best: Optimum | None = None
+    for factor in _START_FACTORS:
+        start = profiled.start(starting_point(marginal, factor))
+        best = _better(best, best_end(profiled, start, best))
+        if best is not None and best.converged:
+            break
+    return None if best is None else profiled.lifted(best)
 
 
 def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:

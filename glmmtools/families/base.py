@@ -14,7 +14,6 @@ from glmmtools.families.values import Values
 from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
-IDENTITY = LINKS["identity"]
 SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
 LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
@@ -369,7 +368,7 @@ def _end(value: float) -> str:
 
 def _chain(by_mu, eta, link: Link):
     d1, d2, d3 = by_mu
-    if link is IDENTITY:
+    if link.is_identity:
         return by_mu
     slope, curve, third = link.derivatives(eta)
     square = slope * slope

@@ -55,7 +55,9 @@ def _log_binomial(y, trials, mu, rest, log_mu, log_rest):
 def _logs(mu) -> dict[str, Array]:
     """What `_log_binomial` takes, where the mean alone is known."""
     mu = np.asarray(mu, float)
-    return {"mu": mu, "rest": 1 - mu, "log_mu": np.log(mu), "log_rest": np.log1p(-mu)}
+    # scipy's logarithm of zero is -inf without a warning
+    logs = {"log_mu": special.xlogy(1.0, mu), "log_rest": special.xlog1py(1.0, -mu)}
+    return {"mu": mu, "rest": 1 - mu} | logs
 
 
 def _log_negative_binomial(y, mu, phi):

@@ -149,6 +149,25 @@ class Link:
         return rf"$g(\mu) = {self.equation}, \quad g^{{-1}}(\eta) = {self.inverse_equation}$"
 
 
+# Functions with names, not lambdas: a fitted model holds its link, and is pickled.
+
+
+def _same(values):
+    return values
+
+
+def _reciprocal(values):
+    return 1 / values
+
+
+def _cloglog(mu):
+    return np.log(-np.log1p(-mu))
+
+
+def _cloglog_inverse(eta):
+    return -np.expm1(-np.exp(eta))
+
+
 def _identity_derivatives(eta):
     return np.ones_like(eta), np.zeros_like(eta), np.zeros_like(eta)
 
@@ -217,7 +236,7 @@ def _inverse_derivatives(eta):
 _LINK_LIST = (
     Link(
         "identity", r"\mu", r"\eta", (-np.inf, np.inf), "a difference of means",
-        lambda mu: mu, lambda eta: eta, _identity_derivatives,
+        _same, _same, _identity_derivatives,
         has_units=True, statsmodels="Identity", usual_family="normal", usual_line=(10.0, 2.0),
     ),
     Link(
@@ -244,14 +263,13 @@ _LINK_LIST = (
     Link(
         "cloglog", r"\log(-\log(1-\mu))", r"1-\exp(-e^{\eta})", (0.0, 1.0),
         "exp(slope) is a ratio of hazards",
-        lambda mu: np.log(-np.log1p(-mu)), lambda eta: -np.expm1(-np.exp(eta)),
-        _cloglog_derivatives,
+        _cloglog, _cloglog_inverse, _cloglog_derivatives,
         ratio="hazard ratio", symbol=r"\operatorname{cloglog}(\mu)",
         statsmodels="CLogLog", usual_family="binomial", _log_derivatives=_cloglog_log_derivatives,
     ),
     Link(
         "inverse", r"1/\mu", r"1/\eta", (0.0, np.inf), "a difference of reciprocal means",
-        lambda mu: 1 / mu, lambda eta: 1 / eta, _inverse_derivatives,
+        _reciprocal, _reciprocal, _inverse_derivatives,
         eta_interval=(0.0, np.inf), has_units=True,
         statsmodels="InversePower", usual_family="gamma", usual_line=(0.5, 0.1),
     ),

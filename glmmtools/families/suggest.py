@@ -8,6 +8,7 @@ from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES
 from glmmtools.families.values import Values, read_values
 from glmmtools.shared.markup import html_text
+from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import plural
 
 _CAVEAT = (
@@ -16,8 +17,8 @@ _CAVEAT = (
 )
 
 
-@dataclass(frozen=True)
-class Suggestion:
+@dataclass(frozen=True, repr=False)
+class Suggestion(Printed):
     """What `suggest_family` found; prints as text, shows as a table in a notebook.
 
     Attributes
@@ -42,7 +43,7 @@ class Suggestion:
         titles = "Candidates", "Possible, but", "Impossible"
         return [(title, group) for title, group in zip(titles, groups, strict=True) if group]
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         width = max(len(name) for _, group in self._groups() for name in group)
         lines = [f"{'; '.join(self.facts)}."]
         for title, group in self._groups():

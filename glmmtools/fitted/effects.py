@@ -15,12 +15,14 @@ from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.arguments import one_of
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
 
 _POINTS = 101
 _FEW = 5  # so many values of a numeric `by` are shown as they are
 
 
+@hands_out_copies("table", "lines")
 @dataclass(frozen=True)
 class EffectCurves:
     """Predictions along `x`, one curve for each value of `by`.

@@ -24,6 +24,7 @@ from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import GlmmWarning
+from glmmtools.shared.tables import kept_table
 
 Array = np.ndarray
 
@@ -45,6 +46,10 @@ class Fit:
     def __init__(self, problem: Problem, estimate: Estimate):
         self.problem = problem
         self.estimate = estimate
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is saved and copied: not what was computed since the fit, which is so again."""
+        return {"problem": self.problem, "estimate": self.estimate}
 
     # -- what was fitted, and how it went
 
@@ -143,12 +148,12 @@ class Fit:
 
     # -- fixed effects
 
-    @cached_property
+    @kept_table
     def params(self) -> pd.Series:
         """Fixed effects on the scale of the linear predictor."""
         return self.by_coefficient(self.estimate.beta, "estimate")
 
-    @cached_property
+    @kept_table
     def bse(self) -> pd.Series:
         """Standard errors of the fixed effects."""
         with np.errstate(invalid="ignore"):
@@ -203,7 +208,7 @@ class Fit:
         """Each random term with its estimates."""
         return list(zip(self.design.random, self.estimate.terms, strict=True))
 
-    @cached_property
+    @kept_table
     def variance_components(self) -> pd.DataFrame:
         """Variances of the random effects, and the residual variance of a normal model.
 
@@ -259,7 +264,7 @@ class Fit:
         hidden = ["residual sd", "phi"] if self.family.has_residual_variance else []
         return self.dispersion.drop(hidden, errors="ignore")
 
-    @cached_property
+    @kept_table
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes of the random effects with their conditional standard deviations.
 
@@ -318,14 +323,14 @@ class Fit:
         X = part.X if newdata is None else part.on(newdata)
         return special.expit(X @ self.estimate.predictors["zero"])
 
-    @cached_property
+    @kept_table
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
         design = self.design
         eta = linear_predictor(design.X, design.random, self.estimate.beta, self.modes)
         return self.by_row(eta + design.offset, "eta")
 
-    @cached_property
+    @kept_table
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 

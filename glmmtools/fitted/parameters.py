@@ -13,7 +13,7 @@ from glmmtools.fitted.wald import t_quantile
 def cov_params(model: Fit) -> pd.DataFrame:
     """Covariance matrix of the fixed effects."""
     names = list(model.design.names)
-    return pd.DataFrame(model.estimate.cov_beta, index=names, columns=names)
+    return pd.DataFrame(model.estimate.cov_beta, index=names, columns=names, copy=True)
 
 
 def wald_intervals(model: Fit, level: float = 0.95) -> pd.DataFrame:

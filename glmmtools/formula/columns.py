@@ -58,6 +58,8 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Return the named columns, each taken by :func:`taken`, or say which does not exist."""
     for name in names:
         if name not in frame.columns:
+            if name in frame.index.names:
+                raise ValueError(f"{name!r} is the index of the data: give data.reset_index()")
             raise ValueError(
                 f"there is no column {name!r}{nearest(name, frame.columns)}. "
                 f"Columns: {listed(frame.columns, 12)}"
@@ -81,7 +83,7 @@ def taken(column: pd.Series) -> pd.Series:
     Raises
     ------
     ValueError
-        For complex numbers and for values that are not one value a row, such as lists.
+        For complex numbers, for bytes and for values that are not one value a row, such as lists.
     """
     dtype = column.dtype
     numpy_bool = isinstance(dtype, np.dtype) and dtype.kind == "b"
@@ -116,6 +118,11 @@ def _objects(column: pd.Series) -> pd.Series:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "boolean":
         return column if column.isna().any() else column.astype(bool)
+    if kind == "bytes":
+        raise ValueError(
+            f"column {column.name!r} holds bytes; make text of them: "
+            f"data[{column.name!r}].str.decode('utf-8')"
+        )
     if kind not in ("integer", "floating", "mixed-integer-float", "decimal", "mixed",
                     "mixed-integer"):  # fmt: skip
         return column
@@ -123,7 +130,8 @@ def _objects(column: pd.Series) -> pd.Series:
     if not all(isinstance(value, (Real, Decimal)) for value in values):
         _check_one_value_a_row(column.name, values)
         return column
-    if kind != "floating" and all(value == value // 1 for value in values):
+    are_floats = all(isinstance(value, float) for value in values)
+    if not are_floats and all(value == value // 1 for value in values):
         try:
             whole = pd.array([None if missing else int(value)
                               for value, missing in zip(column, column.isna(), strict=True)],

@@ -15,7 +15,7 @@ import pandas as pd
 
 from glmmtools.formula.coding import ModelColumn, model_matrix
 from glmmtools.formula.columns import check_finite, complete_rows, select, taken, to_frame
-from glmmtools.formula.evaluation import numeric
+from glmmtools.formula.evaluation import UnknownLevel, numeric
 from glmmtools.formula.grammar import ParsedFormula, parse_formula, right_of_tilde, variables_in
 from glmmtools.formula.idioms import check_dots
 from glmmtools.formula.new_data import NewData
@@ -23,6 +23,7 @@ from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, expanded, r
 from glmmtools.formula.rank import Rank, estimable
 from glmmtools.formula.response import Response, read_response
 from glmmtools.shared.messages import DataWarning
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -63,12 +64,12 @@ def one_sided(
     `missing` are the rows that were left out because a column had no value, by column.
     """
     inner = right_of_tilde(text, argument)
-    X, columns, model_spec = model_matrix(inner, frame)
+    new_data = NewData(frame, missing or {})
+    X, columns, model_spec = _matrix(inner, new_data)
     rank = Rank.of(X, columns)
     return FixedPart(
-        inner, rank.split(X)[0], tuple(columns[k] for k in rank.kept), rank, model_spec,
-        NewData(frame, missing or {}),
-    )  # fmt: skip
+        inner, rank.split(X)[0], tuple(columns[k] for k in rank.kept), rank, model_spec, new_data
+    )
 
 
 class FixedRows(NamedTuple):
@@ -87,6 +88,7 @@ class FixedRows(NamedTuple):
     beyond: Array
 
 
+@hands_out_copies("frame")
 @dataclass(frozen=True, eq=False)
 class Design:
     """Everything numeric that a fit needs, from one formula and one data frame.
@@ -191,21 +193,31 @@ class Design:
         columns = [recipe.spec.columns for recipe in self.recipes]
         frame = self.new_data.read(data, columns, self.formula.groups if with_codes else [])
         return tuple(
-            recipe(frame, term, with_codes)
+            recipe(self.new_data, frame, term, with_codes)
             for recipe, term in zip(self.recipes, self.random, strict=True)
         )
 
     def new_label_warnings(self, data: Any) -> tuple[DataWarning, ...]:
         """Name the labels of each grouping factor in new data that the fit has not seen."""
         frame = self.new_data.read(data, (), self.formula.groups)
-        unknown = {recipe.spec.group: recipe.unknown(frame) for recipe in self.recipes}
+        unknown = {recipe.spec.groups: recipe.unknown(frame) for recipe in self.recipes}
         return tuple(
             DataWarning(
-                f"The fit has not seen these labels of {group!r}: {listed(labels)}. Their rows get "
-                "the random effect 0, that of a typical group."
+                f"The fit has not seen these labels of {':'.join(groups)!r}: {listed(labels)}. "
+                "Their rows get the random effect 0, that of a typical group"
+                f"{''.join(map(self.new_data.why_absent, groups))}."
             )
-            for group, labels in unknown.items() if labels
+            for groups, labels in unknown.items() if labels
         )  # fmt: skip
+
+
+def _matrix(expression: str, new_data: NewData) -> tuple[Array, tuple[ModelColumn, ...], Any]:
+    """:func:`model_matrix`; a level that is not there is explained by the rows that were lost."""
+    try:
+        return model_matrix(expression, new_data.frame)
+    except UnknownLevel as error:
+        why = "".join(map(new_data.why_absent, variables_in(expression)))
+        raise ValueError(f"{error}{why}") from error
 
 
 def _without_columns(model_spec: Any, new_data: NewData, part: str) -> tuple[DataWarning, ...]:
@@ -296,12 +308,13 @@ def assembled(
     No column is left out of X. `missing` are the rows that were left out because a column had no
     value, by column.
     """
-    X, columns, model_spec = model_matrix(parsed.fixed, frame)
+    new_data = NewData(frame, missing or {})
+    X, columns, model_spec = _matrix(parsed.fixed, new_data)
     parsed = replace(parsed, random=expanded(parsed.random, frame))
     built = [random_term(spec, frame) for spec in parsed.random]
     return Design(
         parsed, response, X, columns, Rank.full(len(columns)), _offset(parsed, frame), None,
-        tuple(term for term, _ in built), frame, 0, NewData(frame, missing or {}), model_spec,
+        tuple(term for term, _ in built), frame, 0, new_data, model_spec,
         tuple(recipe for _, recipe in built),
     )  # fmt: skip
 
@@ -325,17 +338,17 @@ def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
         called, given = f"{role}={given!r}", select(frame, [given])[given]
     elif isinstance(given, pd.Series):
         given = taken(_aligned(given, role, frame.index))
-    if isinstance(given, pd.Series):
-        if not pd.api.types.is_numeric_dtype(given):
-            raise ValueError(
-                f"{called} must be a column of numbers; it holds values such as {given.iloc[0]!r}"
-            )
-        given = given.to_numpy(float, na_value=np.nan)
-    values = np.asarray(given, float)
-    if values.shape != (len(frame),):
+    elif np.ndim(given) == 1:
+        given = taken(pd.Series(given, name=role))
+    if np.shape(given) != (len(frame),):
         raise ValueError(
-            f"{role}= needs one value a row: {len(frame)} rows, {role} of shape {values.shape}"
+            f"{role}= needs one value a row: {len(frame)} rows, {role} of shape {np.shape(given)}"
         )
+    if not pd.api.types.is_numeric_dtype(given):
+        raise ValueError(
+            f"{called} must be a column of numbers; it holds values such as {given.iloc[0]!r}"
+        )
+    values = given.to_numpy(float, na_value=np.nan)
     if np.isinf(values).any():
         row = np.isinf(values).argmax()
         raise ValueError(f"{role}= holds an infinite value in row {frame.index[row]}")
@@ -346,12 +359,10 @@ def _aligned(given: pd.Series, role: str, index: pd.Index) -> pd.Series:
     """The values that stand at the labels of the data."""
     if given.index.equals(index):
         return given
-    absent = ~index.isin(given.index)
-    if absent.any() or not (given.index.is_unique and index.is_unique):
-        why = (
-            f"it has no label {index[absent.argmax()]!r}" if absent.any()
-            else "some labels are there more than once"
-        )  # fmt: skip
+    known = set(given.index)
+    absent = [label for label in index.tolist() if label not in known]
+    if absent or not (given.index.is_unique and index.is_unique):
+        why = f"it has no label {absent[0]!r}" if absent else "some labels are there more than once"
         raise ValueError(
             f"{role}= is a Series, which is taken by its labels, as the rows of the data: {why}. "
             f"Give it the index of the data, or {role}=values.to_numpy() to go by position"

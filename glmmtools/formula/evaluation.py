@@ -34,8 +34,8 @@ class _NoNumbers(ValueError):
     """What formulaic may not wrap into an error of its own."""
 
 
-class NewLevels(ValueError):
-    """New data has a level of a factor that the fit has not seen."""
+class UnknownLevel(ValueError):
+    """A factor does not have a level that new data, or its coding, asks for."""
 
 
 class _Columns(Mapping):
@@ -90,9 +90,11 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr, metadata, spec):
-        found = super()._evaluate(expr, metadata, spec)
-        _check_no_dates(expr, found[0])
-        return found
+        values, *others = super()._evaluate(expr, metadata, spec)
+        _check_no_dates(expr, values)
+        if isinstance(values, np.ndarray) and values.dtype.kind in "UO":  # text, as of np.where()
+            values = pd.Series(values, index=self.data.index, dtype=object)
+        return (values, *others)
 
 
 def _check_no_dates(name: str, values: Any) -> None:
@@ -116,6 +118,15 @@ def _centred(name: str) -> Any:
     return update_wrapper(partial(spline, constraints="center"), spline)
 
 
+_REASONS = {
+    "^Numeric literals|^Term already seen with a different numerical":
+        "arithmetic stands inside I(), as in I(x / 10)",
+    "^Unknown operator '[<>=!]": "a condition stands inside I(), as in I(x > 10)",
+    r"NameError: name '(\w+)' is not defined":
+        r"there is no function \1(); take one of NumPy, such as np.sin(x), or make a column first",
+    r"(`.*`)\. \[TypeError: 'Series' object is not callable":
+        r"a function in \1 is called like a column of the data; rename the column",
+}  # fmt: skip
 _CONTEXT = {
     "np": np, "sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1, "C": _levels,
 }  # fmt: skip
@@ -141,14 +152,24 @@ def evaluate(
                 frame, context=context, output="numpy", na_action="ignore",
                 **{"materializer": _Materializer.REGISTER_NAME, **options},
             )  # fmt: skip
-    except (FormulaicError, SyntaxError) as error:
+    except (FormulaicError, SyntaxError, ValueError) as error:
         if isinstance(error.__cause__, _NoNumbers):
             raise ValueError(*error.__cause__.args) from None
-        why = first_line(error)
-        if why.startswith(("Numeric literals", "Term already seen with a different numerical")):
-            why = "arithmetic stands inside I(), as in I(x / 10)"
-        raise ValueError(f"cannot read {expression!r}: {why}") from error
+        if "is not among the provided levels" in str(error):
+            level = re.search("`(.*?)`", str(error))[1]
+            raise UnknownLevel(f"{expression!r} names {level}, which is no level of it") from error
+        raise ValueError(f"cannot read {expression!r}: {_why(error)}") from error
     return np.asarray(matrix, float), matrix.model_spec
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with an expression, as a line to write where one is known."""
+    why = first_line(error)
+    for sign, line in _REASONS.items():
+        found = re.search(sign, why)
+        if found:
+            return found.expand(line)
+    return why
 
 
 def _with_a_column_called_1(expression: str) -> str:
@@ -169,9 +190,10 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
     if name in frame.columns:
         refuse_dates(name, frame[name])
         if not pd.api.types.is_numeric_dtype(frame[name]):
-            value = frame[name].iloc[0]
+            value = frame[name].tolist()[0]
             raise ValueError(
-                f"the {what} {name!r} must be numbers; it holds values such as {value!r}"
+                f"the {what} {name!r} must be numbers; it holds values such as {value!r}. Numbers "
+                f"in a column of text or categories: data[{name!r}].astype(float)"
             )
         return frame[name].to_numpy(float)
     names = variables_in(expression)
@@ -204,7 +226,7 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
 
     Raises
     ------
-    NewLevels
+    UnknownLevel
         For a level that the recipe does not know.
     ValueError
         For values that it cannot take.
@@ -215,7 +237,7 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
             matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
         except DataMismatchWarning as error:
             new = re.search(r"\{(.*)\}", str(error))
-            raise NewLevels(
+            raise UnknownLevel(
                 "the new data has a factor level that the model has not seen: "
                 f"{new.group(1) if new else first_line(error)}"
             ) from error

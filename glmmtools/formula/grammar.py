@@ -20,7 +20,7 @@ from glmmtools.covariances.lookup import STRUCTURES, called_in_formulas, structu
 from glmmtools.formula.brackets import blanked, inside_call, split_outside, unquoted
 from glmmtools.formula.idioms import as_meant, check_idioms
 
-_NAMESPACES = ("np", "contr")
+_NAMESPACES, _CONSTANTS = ("np", "contr"), ("True", "False", "None")
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,8 @@ def variables_in(expression: str) -> list[str]:
         names = []
         for token in tokens:
             if token.kind is Token.Kind.NAME:
-                names.append(token.token)
+                quoted = token.source[token.source_start] == "`"
+                names += [token.token] if quoted or token.token not in _CONSTANTS else []
             elif token.kind is Token.Kind.PYTHON:
                 names += _columns_in_python(token.token)
     except (FormulaicError, SyntaxError) as error:
@@ -219,7 +220,7 @@ def variables_in(expression: str) -> list[str]:
                 "rename the column"
             )
         raise ValueError(f"cannot read {expression!r}: {why}") from error
-    return list(dict.fromkeys(name for name in names if name not in ("True", "False", "None")))
+    return list(dict.fromkeys(names))
 
 
 def _columns_in_python(code: str) -> list[str]:

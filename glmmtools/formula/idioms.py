@@ -1,4 +1,4 @@
-"""What R writes otherwise: read as it is meant, or refused with the line to write here."""
+"""What R and statsmodels write otherwise: read as meant, or refused with the line to write."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from glmmtools.formula.brackets import QUOTED, blanked, split_outside
 _COMPARISON = re.compile(r"[<>]|[=!]=")
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _FACTOR = re.compile(r"\b(?:as\.)?factor\(([^()]*)\)")
+_FACTOR_GROUP = re.compile(r"\|[^|]*?\bC\(([^()|]*)\)\s*\)$")
 _FACTOR_CALL = re.compile(r"\b(?:as\.)?factor\(")
 _NAME = r"[\w.]+|`[^`]+`"
 _MARK = "\ue000"  # a character that no text has
@@ -65,7 +66,7 @@ def _bracketed(arguments: str) -> str:
 
 
 def check_idioms(piece: str) -> None:
-    """Raise ValueError, with the line to write, for what only R reads.
+    """Raise ValueError, with the line to write, for what only R or statsmodels reads.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def check_idioms(piece: str) -> None:
         A term of a formula, or one of its sides.
     """
     plain = blanked(piece)
-    if _FACTOR_CALL.search(plain):
+    if _FACTOR_CALL.search(plain) or _FACTOR_GROUP.search(plain):
         _refuse(piece, _without_factor(piece))
     for pattern, line in _LINES.items():
         match = re.search(pattern, plain)
@@ -82,7 +83,7 @@ def check_idioms(piece: str) -> None:
 
 
 def _refuse(written: str, line: str) -> None:
-    raise ValueError(f"{written!r} is R's way of writing. Here write {line}")
+    raise ValueError(f"{written!r} is not read here: write {line}")
 
 
 def _without_factor(piece: str) -> str:
@@ -90,7 +91,7 @@ def _without_factor(piece: str) -> str:
     if "|" not in piece:
         return _FACTOR_CALL.sub("C(", piece)
     columns, bar, group = re.match(r"([^|]*)(\|+)(.*)", piece, re.DOTALL).groups()
-    group = _FACTOR.sub(r"\1", group)
+    group = re.sub(r"\bC\(([^()]*)\)", r"\1", _FACTOR.sub(r"\1", group))
     if columns.startswith("("):
         return _FACTOR.sub(r"C(\1)", columns) + bar + group
     columns = re.sub(r"\s*\+\s*0\s*$|(?<=\()\s*0\s*\+\s*", "", _FACTOR.sub(r"\1", columns))
@@ -99,6 +100,8 @@ def _without_factor(piece: str) -> str:
 
 def _spline(piece: str, match: re.Match) -> str:
     name, *others = (part for part, _ in split_outside(piece[slice(*match.span(1))], ","))
+    if any(re.search("bs.*re", part) for part in others):
+        return f"(1 | {name})"
     number = re.search(r"\d+", " ".join(others))
     return f"cr({name}, df={number.group() if number else 5})"
 
@@ -116,11 +119,28 @@ def _two_bars(piece: str, match: re.Match) -> str:
     return f"({re.sub(r'[|]+', '||', piece[slice(*match.span(1))])})"
 
 
+def _column_of_type(piece: str, match: re.Match) -> str:
+    return (
+        "the name of the column; what it holds is changed before the fit, by data[...].astype(...)"
+    )
+
+
+def _contrast(piece: str, match: re.Match) -> str:
+    return f"contr.{match[1].lower()}"
+
+
+def _not(piece: str, match: re.Match) -> str:
+    return "~ for 'not', as in I(~x)"
+
+
 _LINES: dict[str, Callable[[str, re.Match], str]] = {
     r"\b(?:ns|s)\(([^()]*)\)": _spline,
     rf"({_NAME})\s*%in%\s*({_NAME})": _nested,
     r"(?<![\w.)\]])\.(?![\w.])": _columns_out,
     r"\bdiag\(([^()]*\|[^()]*)\)": _two_bars,
+    r"\b(?:as|is)\.\w+\(": _column_of_type,
+    r"(?<=,)\s*(Treatment|Sum|Poly|Helmert|Diff)\b": _contrast,
+    r"!(?!=)": _not,
 }
 
 

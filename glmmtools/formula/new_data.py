@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.formula.coding import ModelColumn, variables_of
-from glmmtools.formula.columns import is_factor_column, matched, select, taken, to_frame
-from glmmtools.formula.evaluation import NewLevels, apply_recipe
+from glmmtools.formula.columns import is_factor_column, matched, select, to_frame
+from glmmtools.formula.evaluation import UnknownLevel, apply_recipe
 from glmmtools.formula.grammar import variables_in
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 
 
+@hands_out_copies("frame")
 @dataclass(frozen=True, eq=False)
 class NewData:
     """How new rows are read.
@@ -55,18 +57,16 @@ class NewData:
 
     def _as_in_fit(self, column: pd.Series) -> pd.Series:
         fitted = self.frame[column.name]
-        if fitted.dtype.kind in "Ob" and not isinstance(fitted.dtype, pd.PeriodDtype):
-            values = list(column.unique())
-            known = dict(zip(values, matched(values, fitted.unique()), strict=True))
-            if all(type(known[value]) is type(value) for value in values):
-                return column
-            return taken(column.astype(object).map(known))
+        if fitted.dtype.kind in "Ob":
+            levels = fitted.unique().tolist()
+            found = pd.Series(matched(column.tolist(), levels), column.index, object, column.name)
+            return found.astype(fitted.dtype) if found.isin(levels).all() else found
         if column.dtype.kind == "b":
             return column.astype(np.int64)
         if pd.api.types.is_numeric_dtype(fitted) and is_factor_column(column):
             raise ValueError(
                 f"column {column.name!r} holds numbers in the data of the fit, and values such as "
-                f"{column.iloc[0]!r} in the new data"
+                f"{column.tolist()[0]!r} in the new data"
             )
         return column
 
@@ -80,7 +80,7 @@ class NewData:
         """
         try:
             return apply_recipe(model_spec, frame)
-        except NewLevels as error:
+        except UnknownLevel as error:
             for variable in variables_of(tuple(columns)):
                 if variable.levels is None or variable.column is None:
                     continue

@@ -12,10 +12,12 @@ import pandas as pd
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import structure_of_bar
+from glmmtools.formula.brackets import split_outside
 from glmmtools.formula.coding import ModelColumn, model_matrix, variables_of
 from glmmtools.formula.columns import label_text, matched
-from glmmtools.formula.evaluation import apply_recipe, numeric
+from glmmtools.formula.evaluation import numeric
 from glmmtools.formula.grammar import RandomSpec
+from glmmtools.formula.new_data import NewData
 
 Array = np.ndarray
 
@@ -72,14 +74,17 @@ class RandomRecipe:
     kept: Array
     index: dict[Any, int]
 
-    def __call__(self, frame: pd.DataFrame, term: RandomTerm, with_codes: bool) -> RandomTerm:
+    def __call__(
+        self, new_data: NewData, frame: pd.DataFrame, term: RandomTerm, with_codes: bool
+    ) -> RandomTerm:
         codes = np.full(len(frame), -1, dtype=np.intp)
         if with_codes:
             codes = np.array([self.index.get(key, -1) for key in self._keys(frame)], dtype=np.intp)
         if term.structure.of_time:
             entries = _places(term, codes, numeric(self.spec.columns, frame, "time"))
         else:
-            entries = _kept_columns(apply_recipe(self.model_spec, frame), self.kept)
+            matrix = new_data.matrix(self.model_spec, term.columns, frame)
+            entries = _kept_columns(matrix, self.kept)
         return replace(term, structure=term.structure.on(codes, entries))
 
     def _keys(self, frame: pd.DataFrame) -> list[Any]:
@@ -158,6 +163,8 @@ def _split(spec: RandomSpec, frame: pd.DataFrame) -> list[RandomSpec]:
 
 def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, RandomRecipe]:
     codes, keys = group_codes(frame, spec.groups)
+    if spec.structure.of_levels:
+        _check_one_factor(spec)
     if len(keys) < 2 and not spec.structure.of_time:
         raise ValueError(
             f"the grouping factor {spec.group!r} has one level only ({keys[0]!r}); "
@@ -203,6 +210,15 @@ def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
             f"{time[row]:g} in the data of the fit; predict with effects='population'"
         )
     return places
+
+
+def _check_one_factor(spec: RandomSpec) -> None:
+    if len(split_outside(spec.columns, "+-*:/")) > 1 or spec.columns.isdigit():
+        name = spec.structure.name
+        raise ValueError(
+            f"left of the bar in {spec.label} stands one factor, as in {name}(treatment | "
+            f"{spec.group}); for combinations of two factors make a column of them"
+        )
 
 
 def _check_times(time: Array, codes: Array, labels: Array, spec: RandomSpec) -> None:

@@ -19,6 +19,7 @@ from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
 from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
 
 
@@ -82,6 +83,7 @@ def bootstrap(
     return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
 
 
+@hands_out_copies("estimate", "replicates", "failures", "warnings")
 @dataclass(frozen=True, eq=False, repr=False)
 class Bootstrap(Shown):
     """Bootstrap replicates of some statistics of a model; made by ``model.bootstrap()``.

@@ -15,6 +15,7 @@ from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
@@ -26,6 +27,7 @@ def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
     return Content(tables=[(title, table)], notes=notes)
 
 
+@hands_out_copies("frame")
 class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
 
@@ -91,6 +93,7 @@ class Combinations(Shown):
         return table_content(self.title(), self.frame, self.notes())
 
 
+@hands_out_copies("cells")
 class CellMeans(Combinations):
     """One mean for each cell of a grid: each combination of the levels of some factors.
 

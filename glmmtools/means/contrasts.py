@@ -20,6 +20,7 @@ from glmmtools.means.adjust import (
 from glmmtools.means.cells import CellMeans, Combinations
 from glmmtools.means.grid import label_of, rows_of
 from glmmtools.shared.arguments import one_of
+from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
@@ -152,7 +153,8 @@ class Contrasts(Combinations):
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
             limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
-        return "\n".join([f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))])
+        lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
+        return printable("\n".join(lines))
 
 
 def methods_of(method: Any, interaction: Any, factors: tuple[str, ...]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from glmmtools.formula.design import FixedRows
 from glmmtools.formula.grammar import variables_in
 from glmmtools.formula.rank import estimable
 from glmmtools.shared import messages
+from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -41,6 +42,7 @@ def rows_of(frame: pd.DataFrame) -> list[tuple]:
     return list(frame.itertuples(index=False, name=None))
 
 
+@hands_out_copies("rows", "data")
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Every combination of the levels and values that the means of a model are averaged over.

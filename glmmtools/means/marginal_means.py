@@ -29,6 +29,7 @@ from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_level, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -337,4 +338,4 @@ class MarginalMeans(CellMeans):
             f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
             "still differ: compare means with .contrasts()."
         )
-        return "\n".join([f"{self.title()}.", *self.notes(), limits])
+        return printable("\n".join([f"{self.title()}.", *self.notes(), limits]))

@@ -13,6 +13,7 @@ from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
 from glmmtools.formula.design import Design
 from glmmtools.shared.markup import latex_escaped
+from glmmtools.shared.terminal import printable
 
 _LONGEST_SUM = 8
 _TERMS_A_LINE = 3
@@ -20,6 +21,9 @@ _TERMS_A_LINE = 3
 
 class Equation(str):
     """LaTeX source that a notebook shows as mathematics."""
+
+    def __str__(self) -> str:
+        return printable(str.__str__(self))
 
     def _repr_latex_(self) -> str:
         return f"$${self}$$"

@@ -13,10 +13,13 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
+from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.terminal import Printed
 
 
-@dataclass(frozen=True)
-class ModelTable:
+@hands_out_copies("frame")
+@dataclass(frozen=True, repr=False)
+class ModelTable(Printed):
     """Several fits side by side; prints as text, shows as HTML in a notebook.
 
     Attributes
@@ -35,7 +38,7 @@ class ModelTable:
         for part, block in self.frame.groupby(level=0, sort=False):
             yield part, list(block.droplevel(0).itertuples(name=None))
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         first = 2 + max(map(len, self.frame.index.get_level_values(1)))
         widths = [max(len(name), *map(len, self.frame[name])) for name in self.frame]
 

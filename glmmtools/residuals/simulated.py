@@ -37,6 +37,8 @@ from glmmtools.residuals.tests import (
     smooth_basis,
     values_by_row,
 )
+from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.terminal import Printed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +92,8 @@ def simulated_residuals(
     return SimulatedResiduals(model, int(n), seed, conditional)
 
 
-class SimulatedResiduals:
+@hands_out_copies("residuals", "fitted")
+class SimulatedResiduals(Printed):
     """Simulated residuals of one model, and their tests. Made by `FittedModel.simulated_residuals`.
 
     Attributes
@@ -413,7 +416,7 @@ class SimulatedResiduals:
         """
         return plot_residuals(self.residuals, self.fitted, axes)
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         which = f" {'conditional on' if self.conditional else 'with new'} random effects"
         lines = [f"{self.n} simulations{which if self.model.design.random else ''}"]
         tests = self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros

@@ -10,6 +10,8 @@ import pandas as pd
 
 from glmmtools.fitted.fit import Fit
 from glmmtools.shared.shown import html_facts
+from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -17,8 +19,9 @@ QUARTILES = (0.25, 0.5, 0.75)
 _FEW_VALUES = 5  # a variable with no more distinct values is compared value by value
 
 
-@dataclass(frozen=True)
-class ResidualTest:
+@hands_out_copies("table")
+@dataclass(frozen=True, repr=False)
+class ResidualTest(Printed):
     """The result of one test of simulated residuals.
 
     Attributes
@@ -45,7 +48,7 @@ class ResidualTest:
     reading: str
     table: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         return (
             f"{self.name}: {self.reading}\n"
             f"  statistic {self.statistic:.4f}, effect {self.effect:.4f}, "

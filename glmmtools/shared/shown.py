@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from glmmtools.shared.markup import html_text
+from glmmtools.shared.terminal import Printed
 
 Facts = Sequence[tuple[str, str]]
 _LEFT = ' style="text-align:left"'
@@ -59,16 +60,13 @@ class Content(NamedTuple):
         return pieces[0] if len(pieces) == 1 else f"<div>{gap.join(pieces)}</div>"
 
 
-class Shown:
-    """Base class of results that say in `_content` what they show.
-
-    A dataclass among them needs ``repr=False``, or its own ``__repr__`` hides this one.
-    """
+class Shown(Printed):
+    """Base class of results that say in `_content` what they show."""
 
     def _content(self) -> Content:
         raise NotImplementedError
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         return self._content().text()
 
     def _repr_html_(self) -> str:

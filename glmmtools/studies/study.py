@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from scipy import special
 
 from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import hands_out_copies, kept_table
 from glmmtools.shared.text import plural
 from glmmtools.studies.options import showing_options, study_options
 from glmmtools.studies.plan import Covered, Estimates, Plan, PValues, Statistic, plan_study
@@ -215,6 +215,7 @@ def recovery_study(
     return _run(plan, Estimates([*names, *claimed]), np.nan)
 
 
+@hands_out_copies("true", "replicates")
 @dataclass(frozen=True, eq=False, repr=False)
 class Study(Shown):
     """The result of a simulation study; made by :func:`power` and its sisters.
@@ -254,7 +255,7 @@ class Study(Shown):
         """Fits with a variance at zero or a correlation at -1 or 1, over all sizes."""
         return _counts(self.replicates)["n_singular"]
 
-    @cached_property
+    @kept_table
     def frame(self) -> pd.DataFrame:
         """One row a size and effect: see the function that made the study."""
         rows = []
