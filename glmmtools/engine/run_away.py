@@ -106,4 +106,4 @@ def integrated(marginal: Marginal, point: Array) -> float:
             density = likelihood.density(fixed + slopes * _GRID[part, None], parameters)
             by_group = np.add.reduceat(density, starts, axis=1) + _LOG_WEIGHTS[part, None]
             total = np.logaddexp(total, special.logsumexp(by_group, axis=0))
-    return float(total.sum())
+    return float(total.sum() + marginal.prior.value(point[marginal.names["beta"]]))
