@@ -92,7 +92,7 @@ QUESTIONS = (
         ("m.messages", "what the fit says of itself"),
         ("m.converged", "False: do not read on"),
         ("m.singular", "a variance at 0, correlation at ±1"),
-        ("gt.cross_check(m)", "fitted by another engine"),
+        ("gt.cross_check(m)", "quadrature, statsmodels agree?"),
     )),
     ("Does it fit?  r = m.simulated_residuals()", (
         ("r.plot()", "uniform, and no pattern?"),

@@ -37,7 +37,7 @@ def run_away(
 ) -> list[ConvergenceWarning]:
     """A warning for each term whose standard deviation is no estimate."""
     problem = marginal.problem
-    if not (problem.family.takes_trials and problem.link.has_log_derivatives):
+    if not (problem.family.takes_trials and problem.link.is_of_probability):
         return []
     sds = [
         float(np.sqrt(np.mean(term.structure.predictor_variances(G))))

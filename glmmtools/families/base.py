@@ -14,6 +14,7 @@ from glmmtools.families.values import Values
 from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
+IDENTITY = LINKS["identity"]
 SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
 LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
@@ -80,6 +81,7 @@ class Family:
     - ``slip``: the likely mistake where data are outside the support.
     - ``hint``: what speaks for the family in values that it can produce.
     - ``elsewhere``: names of the distribution in other packages: see `known_as`.
+    - ``phi_of_sigma``: the power of ``sigma()`` of R's packages that phi is.
     """
 
     name: ClassVar[str]
@@ -107,6 +109,7 @@ class Family:
     r_text: ClassVar[str] = ""
     slip: ClassVar[str] = ""
     elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    phi_of_sigma: ClassVar[int] = 2
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and "title" not in cls.__dict__:
@@ -271,7 +274,7 @@ class Family:
 
     def _means(self, eta, link: Link) -> dict[str, Array]:
         """The mean, and for families that take it its complement, both with all digits."""
-        if not (self.takes_rest and link.has_log_derivatives):
+        if not (self.takes_rest and link.is_of_probability):
             return {"mu": self.clipped_mean(eta, link)}
         return {
             "mu": np.maximum(link.inverse(eta), LEAST_PROBABILITY),
@@ -382,7 +385,7 @@ def _end(value: float) -> str:
 
 def _chain(by_mu, eta, link: Link):
     d1, d2, d3 = by_mu
-    if link.is_identity:
+    if link == IDENTITY:  # not by name: a link in other units has it too
         return by_mu
     slope, curve, third = link.derivatives(eta)
     square = slope * slope
