@@ -1,12 +1,12 @@
-"""How long fits take, beside R's glmmTMB and lme4 in the same run where R is installed.
+"""How long fits take, beside statsmodels, and beside R's glmmTMB and lme4 where R is installed.
 
     python benchmarks/fit_speed.py
 
-Every reference model end to end through `gt.fit` (formula, codes, engine, standard errors), by the
-engine that `gt.fit` chooses and by our Laplace engine; then the large cases of the design. R is
-called as a user would call it, with default controls. The repetitions of ours and of R's take
-turns, model by model, so that other work on the machine slows both alike, and what is compared is
-the processor time of one thread: medians. Writes benchmarks/fit_speed.md.
+Every reference model end to end through `gt.fit` (formula, codes, engine, standard errors), by our
+engine and by statsmodels where it has the model; then the large cases of the design. R is called as
+a user would call it, with default controls. The repetitions of all take turns, model by model, so
+that other work on the machine slows them alike, and what is compared is the processor time of one
+thread: medians. Writes benchmarks/fit_speed.md.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import glmmtools as gt
+from glmmtools.engine import laplace
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
@@ -76,27 +78,18 @@ def reference_models() -> list[dict]:
     models = json.loads((ROOT / "tests" / "reference" / "models.json").read_text())
     rows, r = [], R()
     for model in models:
-        data = _load(model)
-        names = ("reml", "nagq", "weights", "dispersion_formula", "zero_inflation")
-        options = {name: model["options"][name] for name in names if model["options"].get(name)}
-        df = model["options"].get("t_df")
-        family = gt.family(model["family"], df=df) if df else model["family"]
-
-        def call(engine, model=model, data=data, family=family, options=options):
-            return gt.fit(
-                model["formula"], data, family, link=model["link"], engine=engine, **options
-            )
-
-        fitted = call("auto")
-        times = {"auto": [], "laplace": [], "glmmTMB": [], "lme4": []}
+        call = _call_of(model)
+        fitted = call("laplace")
+        times = {name: [] for name in ("laplace", "statsmodels", "glmmTMB", "lme4")}
         for _ in range(RUNS + 1):
-            for engine in ("auto", "laplace"):
+            for engine in ("laplace", "statsmodels"):
                 times[engine].append(seconds(lambda call=call, engine=engine: call(engine)))
             for package, value in r.times(model["id"]).items():
                 times[package].append(value)
         rows.append(
             {
                 "model": model["id"],
+                "linear": fitted.is_linear,
                 "rows": fitted.nobs,
                 "terms": len(fitted.n_groups),
                 "groups": " × ".join(map(str, fitted.n_groups.values())) or "–",
@@ -106,6 +99,18 @@ def reference_models() -> list[dict]:
         )
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
+
+
+def _call_of(model: dict):
+    """The fit of a reference model by an engine."""
+    data, options = _load(model), model["options"]
+    names = ("reml", "nagq", "weights", "dispersion_formula", "zero_inflation")
+    given = {name: options[name] for name in names if options.get(name)}
+    df = options.get("t_df")
+    family = gt.family(model["family"], df=df) if df else model["family"]
+    return lambda engine: gt.fit(
+        model["formula"], data, family, link=model["link"], engine=engine, **given
+    )
 
 
 def _load(model: dict) -> pd.DataFrame:
@@ -119,17 +124,54 @@ def _load(model: dict) -> pd.DataFrame:
 
 def large_cases() -> list[tuple[str, str, float, float | None]]:
     """Name, bar, elapsed and processor seconds of each large case; peak memory at the end."""
-    rng = np.random.default_rng(0)
     found = []
-
-    def add(name, bar, formula, data, family, engine="auto"):
+    for name, bar, formula, data, family, options in _cases(np.random.default_rng(0)):
         start = time.perf_counter(), time.process_time()
-        model = gt.fit(formula, data, family, engine=engine)
+        model = gt.fit(formula, data, family, **options)
         took = time.perf_counter() - start[0], time.process_time() - start[1]
-        found.append((f"{name} (engine {model.engine})", bar, *took))
+        found.append((name, bar, *took))
+        print(found[-1], file=sys.stderr, flush=True)
         assert model.converged, name
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    found.append(("peak memory of this process, GB", "0.6 GB", peak, None))
+    return found
 
-    series, times = 1000, 10
+
+def _cases(rng: np.random.Generator):
+    """Name, bar, formula, data, family, options."""
+    for series, times, bar in ((1000, 10, "5 s"), (300, 100, "15 s")):
+        data = _series(rng, series, times)
+        name = f"{series * times:,} rows in {series:,} series"
+        yield f"AR(1), normal, {name}", bar, "y ~ x + ar1(time | g)", data, "normal", {}
+        yield f"AR(1), Poisson, {name}", bar, "count ~ x + ar1(time | g)", data, "poisson", {}
+    data = _series(rng, 24, 10).assign(w=rng.integers(1, 4, 240))
+    data["part"] = np.clip(1 - np.exp(-np.exp(0.5 * data["y"] - 1)), 0.001, 0.999)
+    formula = "part ~ x + ar1(time | g)"
+    options = {"link": "cloglog", "weights": "w"}
+    yield "AR(1), beta, cloglog, weights, 240 rows", "10 s", formula, data, "beta", options
+
+    n = 73_421
+    data = pd.DataFrame({"s": rng.integers(0, 2972, n), "d": rng.integers(0, 1128, n)})
+    u, v = rng.normal(0, 0.33, 2972)[data["s"]], rng.normal(0, 0.52, 1128)[data["d"]]
+    data["x"] = rng.normal(size=n)
+    data["y"] = 3 + 0.1 * data["x"] + u + v + rng.normal(0, 1.18, n)
+    formula = "y ~ x + (1 | s) + (1 | d)"
+    yield "crossed normal, 73,421 rows, 2972 × 1128", "3 s", formula, data, "normal", {}
+
+    for rows in (10**4, 10**5, 10**6):
+        data = _grouped(rng, rows, 500)
+        name = f"Poisson, {rows:,} rows in 500 groups"
+        yield name, "linear in rows", "count ~ x + (1 | g)", data, "poisson", {}
+    data = _grouped(rng, 200_000, 50_000)
+    for family, bar in (("poisson", "2 s"), ("negative_binomial", "5 s"), ("nbinom1", "10 s")):
+        yield f"{family}, 50,000 groups", bar, "many ~ x + (1 | g)", data, family, {}
+
+    data = _grouped(rng, 10**6, 10**5)
+    formula = "success ~ x + (1 | g)"
+    yield "Bernoulli, 1,000,000 rows in 100,000 groups", "5 s", formula, data, "binomial", {}
+
+
+def _series(rng: np.random.Generator, series: int, times: int) -> pd.DataFrame:
     b = np.empty((series, times))
     b[:, 0] = rng.normal(size=series)
     for k in range(1, times):
@@ -139,108 +181,80 @@ def large_cases() -> list[tuple[str, str, float, float | None]]:
     ).assign(x=rng.normal(size=series * times))
     data["y"] = 1 + 0.5 * data["x"] + b.ravel() + rng.normal(0, 0.5, len(data))
     data["count"] = rng.poisson(np.exp(0.5 + 0.3 * data["x"] + 0.7 * b.ravel()))
-    formula = "~ x + ar1(time | g)"
-    add("AR(1), normal, 1e4 rows in 1e3 series", "5 s", f"y {formula}", data, "normal")
-    add("AR(1), Poisson, 1e4 rows in 1e3 series", "5 s", f"count {formula}", data, "poisson")
+    return data
 
-    n = 73_421
-    data = pd.DataFrame({"s": rng.integers(0, 2972, n), "d": rng.integers(0, 1128, n)})
-    u, v = rng.normal(0, 0.33, 2972)[data["s"]], rng.normal(0, 0.52, 1128)[data["d"]]
-    data["x"] = rng.normal(size=n)
-    data["y"] = 3 + 0.1 * data["x"] + u + v + rng.normal(0, 1.18, n)
-    add(
-        "crossed normal, 73,421 rows, 2972 × 1128",
-        "5 s",
-        "y ~ x + (1 | s) + (1 | d)",
-        data,
-        "normal",
-    )
 
-    for rows in (10**4, 10**5, 10**6):
-        g = rng.integers(0, 500, rows)
-        data = pd.DataFrame({"g": g, "x": rng.normal(size=rows)})
-        data["y"] = rng.poisson(np.exp(0.5 + 0.3 * data["x"] + rng.normal(0, 0.5, 500)[g]))
-        for engine in ("auto", "laplace"):
-            name = f"Poisson, {rows:.0e} rows in 500 groups".replace("e+0", "e")
-            add(name, "linear in rows", "y ~ x + (1 | g)", data, "poisson", engine)
-
-    g = rng.integers(0, 10**5, 10**6)
-    data = pd.DataFrame({"g": g, "x": rng.normal(size=10**6)})
-    p = 1 / (1 + np.exp(0.5 - 0.5 * data["x"] - rng.normal(size=10**5)[g]))
-    data["y"] = (rng.random(10**6) < p).astype(int)
-    add("Bernoulli, 1e6 rows in 1e5 groups", "15 s", "y ~ x + (1 | g)", data, "binomial")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    found.append(("peak memory of this process, GB", "2 GB", peak, None))
-    return found
+def _grouped(rng: np.random.Generator, rows: int, groups: int) -> pd.DataFrame:
+    """Counts, overdispersed counts and 0/1 in groups of unequal size."""
+    data = pd.DataFrame({"g": rng.integers(0, groups, rows), "x": rng.normal(size=rows)})
+    eta = 0.3 * data["x"] + rng.normal(0, 0.5, groups)[data["g"]]
+    data["count"] = rng.poisson(np.exp(0.5 + eta))
+    data["many"] = rng.poisson(np.exp(0.5 + eta) * rng.gamma(2, 0.5, rows))
+    data["success"] = (rng.random(rows) < 1 / (1 + np.exp(0.5 - 2 * eta))).astype(int)
+    return data
 
 
 def overhead() -> float:
     """What `gt.fit` of herds takes beyond the engine's own time, in milliseconds."""
-    import glmm
-
     data = gt.load_data("herds")
     formula = "prop(incidence, size) ~ period + (1 | herd)"
-    own = {
-        "y": (data["incidence"] / data["size"]).to_numpy(float),
-        **{f"x{k}": (data["period"] == str(k)).to_numpy(float) for k in (2, 3, 4)},
-        "g": data["herd"],
-    }
-    trials = data["size"].to_numpy(float)
-    calls = (
-        lambda: glmm.fit(own, "y ~ 1 + x2 + x3 + x4 + (1 | g)", "binomial", weights=trials),
-        lambda: gt.fit(formula, data, "binomial"),
+    problem = gt.fit(formula, data, "binomial").problem
+    # what a problem remembers of a fit is not to count
+    calls = (lambda: laplace.fit(replace(problem)), lambda: gt.fit(formula, data, "binomial"))
+    engine, whole = zip(*((seconds(call) for call in calls) for _ in range(7 * RUNS)), strict=True)
+    return 1e3 * (median(whole) - median(engine))
+
+
+def table(rows: list[dict]) -> list[str]:
+    """The lines of the reference models, and what they say together."""
+    lines = [
+        "Seconds a fit; in the last column glmmTMB's time over ours.", "",
+        "| model | rows | groups | glmmTMB | lme4 | statsmodels | ours | ratio |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for row in rows:
+        times = [_cell(row[name]) for name in ("glmmTMB", "lme4", "statsmodels", "laplace")]
+        cells = [row["model"], row["rows"], row["groups"], *times, _cell(ratio(row, "glmmTMB"), 1)]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines.append("")
+    for other, chosen in {
+        "glmmTMB": rows,
+        "lme4": [row for row in rows if row["linear"]],
+        "statsmodels": rows,
+    }.items():
+        ratios = [(ratio(row, other), row["model"]) for row in chosen if ratio(row, other)]
+        if ratios:
+            which = "linear mixed models" if chosen is not rows else "models"
+            lines.append(
+                f"{other} takes {min(ratios)[0]:.1f} ({min(ratios)[1]}) to {max(ratios)[0]:.1f} "
+                f"times as long as ours, median {statistics.median(x for x, _ in ratios):.1f} of "
+                f"{len(ratios)} {which}."
+            )
+    small = [
+        (row["laplace"], row["model"]) for row in rows if row["rows"] < 1000 and row["terms"] <= 2
+    ]
+    lines.append(
+        f"Ours on fewer than 1000 rows and up to two terms: at most {max(small)[0]:.2f} s "
+        f"({max(small)[1]})."
     )
-    engine, ours = zip(*((seconds(call) for call in calls) for _ in range(7 * RUNS)), strict=True)
-    return 1e3 * (median(ours) - median(engine))
+    return lines
+
+
+def ratio(row: dict, other: str) -> float | None:
+    """Time of another program over ours."""
+    return row[other] / row["laplace"] if row[other] and row["laplace"] else None
 
 
 def main() -> None:
     warnings.simplefilter("ignore", gt.GlmmWarning)
     lines = [
-        "# Speed of fits",
-        "",
+        "# Speed of fits", "",
         "Made by `python benchmarks/fit_speed.py`: processor seconds of one thread, medians of "
-        f"{RUNS} repetitions in which R and Python take turns.",
-        "",
-    ]
-    rows = reference_models()
-    lines += [
-        "Seconds a fit. ratio: glmmTMB / ours (auto); slower: ours (laplace) / glmmTMB.", "",
-        "| model | rows | groups | glmmTMB | lme4 | ours (auto) | ours (laplace) "
-        "| ratio | slower |",
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|",
+        f"{RUNS} repetitions in which R and Python take turns.", "",
+        *table(reference_models()),
+        f"Overhead of `gt.fit` on herds beyond the engine: {overhead():.1f} ms.",
+        "", "| large case | bar | elapsed | processor |", "|---|---|---:|---:|",
     ]  # fmt: skip
-    ratios, slower, small = [], [], []
-    for row in rows:
-        tmb, lme4 = row["glmmTMB"], row["lme4"]
-        ratio = tmb / row["auto"] if tmb and row["auto"] else None
-        slow = row["laplace"] / tmb if tmb and row["laplace"] else None
-        ratios += [(ratio, row["model"])] if ratio else []
-        slower += [(slow, row["model"])] if slow else []
-        if row["laplace"] and row["rows"] < 1000 and row["terms"] <= 2:
-            small.append((row["laplace"], row["model"]))
-        cells = [row["model"], row["rows"], row["groups"]]
-        cells += [_cell(each) for each in (tmb, lme4, row["auto"], row["laplace"])]
-        cells += [_cell(ratio, 1), _cell(slow, 2)]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines.append("")
-    if ratios:
-        lines.append(
-            f"auto is {min(ratios)[0]:.1f} ({min(ratios)[1]}) to {max(ratios)[0]:.1f} times as "
-            f"fast as glmmTMB, median {statistics.median(x for x, _ in ratios):.1f}; below 5: "
-            f"{sum(x < 5 for x, _ in ratios)} of {len(ratios)}."
-        )
-        lines.append(
-            f"laplace takes at most {max(slower)[0]:.2f} of glmmTMB's time ({max(slower)[1]}); "
-            f"slower than it on {sum(x > 1 for x, _ in slower)} of {len(slower)}."
-        )
-    lines.append(
-        "laplace on fewer than 1000 rows and up to two terms: at most "
-        f"{max(small)[0]:.2f} s ({max(small)[1]}); "
-        f"above 0.3 s: {sum(x > 0.3 for x, _ in small)} of {len(small)}."
-    )
-    lines.append(f"Overhead of `gt.fit` on herds beyond the engine: {overhead():.1f} ms.")
-    lines += ["", "| large case | bar | elapsed | processor |", "|---|---|---:|---:|"]
     lines += [
         f"| {name} | {bar} | {value:.2f} | {_cell(processor, 2)} |"
         for name, bar, value, processor in large_cases()

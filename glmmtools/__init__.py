@@ -29,7 +29,7 @@ try:
     from glmmtools.inference.bayes import to_bambi
     from glmmtools.inference.bootstrap import bootstrap_lrt
     from glmmtools.inference.comparison import compare
-    from glmmtools.inference.refit import cross_check
+    from glmmtools.inference.cross_check import cross_check
     from glmmtools.model import FittedModel, fit, gee
     from glmmtools.report.model_table import table
     from glmmtools.shared.messages import (

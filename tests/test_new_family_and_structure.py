@@ -183,7 +183,9 @@ FUNCTIONS = {
     "table": (lambda c: "inverse_gaussian" in str(gt.table(c.model)), True),
     "compare": (lambda c: gt.compare(c.smaller, c.model)["reference"].iloc[1], "chi2(1)"),
     "bootstrap_lrt": (lambda c: gt.bootstrap_lrt(c.smaller, c.model, n=3)["n_failed"], 0),
-    "cross_check": (lambda c: list(gt.cross_check(c.model)), ["laplace", "spread"]),
+    "cross_check": (
+        lambda c: list(gt.cross_check(c.model)), ["laplace", "quadrature", "spread"]
+    ),
     "power": (lambda c: share_of_failures(gt.power, c), 0),
     "coverage": (lambda c: share_of_failures(gt.coverage, c), 0),
     "recovery_study": (lambda c: share_of_failures(gt.recovery_study, c), 0),
@@ -455,6 +457,7 @@ def test_a_family_under_another_name_is_treated_alike(name, two_families):
 OTHER_MEANINGS = {
     ("engine", "beta"): "β, the fixed effects in a parameter vector",
     ("inference/intervals.py", "beta"): "the same",
+    ("inference/r_call.py", "beta"): "the same, in R's glmmTMB",
     ("inference/bayes.py", "Gamma"): "a prior distribution of bambi",
     ("inference/bayes.py", "log"): "the function of that name, in a formula",
     ("fitted/effect_plots.py", "identity"): "the label of a line",

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 Array = np.ndarray
 ZERO_SD = 1e-4  # on the scale of the linear predictor, columns scaled to root mean square 1
+
+
+class InGlmmTMB(NamedTuple):
+    """A structure as R's glmmTMB has it.
+
+    Attributes
+    ----------
+    written : str
+        The random term, with places for the columns left of the bar and for the group.
+    parameters : tuple of str
+        Names of its parameters there; those of one name are one number here.
+    negative : bool
+        Whether its correlation may be below zero.
+    """
+
+    written: str
+    parameters: tuple[str, ...]
+    negative: bool = True
 
 
 class Structure:
@@ -97,6 +115,15 @@ class Structure:
     def one_effect_a_row(self) -> bool:
         """Whether a row has one of the effects of its level, not all of them times its columns."""
         return self.of_time or self.of_levels
+
+    def in_glmmtmb(self) -> InGlmmTMB | None:
+        """How R's glmmTMB has it; None if it has not."""
+        return None
+
+    @property
+    def coordinates(self) -> Array:
+        """What stands left of the bar on each row, as a number: a time, or which level it is."""
+        raise NotImplementedError
 
     def effect_labels(self) -> tuple[Array, Array]:
         """Names of the effects, shape (levels, q), and which of them exist, of the same shape."""

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from scipy import special
 
-from glmmtools.covariances.base import ZERO_SD, Array, Structure
+from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB, Structure
 from glmmtools.shared.matrices import spans
 from glmmtools.shared.text import listed
 
@@ -42,6 +42,10 @@ class ColumnStructure(Structure):
     @property
     def entries(self) -> Array:
         return self.Z
+
+    @property
+    def coordinates(self) -> Array:
+        return self.Z.argmax(axis=1)
 
     def on(self, codes, entries):
         other = copy.copy(self)
@@ -259,6 +263,10 @@ class CompoundSymmetry(ColumnStructure):
     @property
     def in_words(self):
         return f"equally correlated random effects of {self.column_name}"
+
+    def in_glmmtmb(self):
+        parameters = ("sd",) * self.q + ("corr",)
+        return InGlmmTMB("cs(0 + factor({columns}) | {group})", parameters)
 
     @property
     def lowest_rho(self):

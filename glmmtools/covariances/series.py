@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pandas as pd
 
-from glmmtools.covariances.base import ZERO_SD, Array, Structure
+from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB, Structure
 
 _MOST_RHO = 1 - 1e-12  # at 1 itself the innovations vanish, and slopes in rho are infinite
 _NEAR_ONE, _UNSURE = 0.98, 3.0  # rho of a series, and its distance from zero in standard errors
@@ -76,6 +76,10 @@ class FirstOrderAutoregressive(Structure):
     def entries(self) -> Array:
         return self.places
 
+    @property
+    def coordinates(self) -> Array:
+        return self.times[self.codes, self.places]
+
     def on(self, codes, entries):
         other = copy.copy(self)
         other._put_on(codes, entries)
@@ -91,6 +95,16 @@ class FirstOrderAutoregressive(Structure):
     @property
     def in_words(self):
         return f"first-order autoregressive random effects over {self.column_name}"
+
+    def in_glmmtmb(self):
+        times = np.unique(self.times[~np.isnan(self.times)])
+        if len(times) == np.ptp(times) + 1:
+            return InGlmmTMB("ar1(0 + factor({columns}) | {group})", ("sd", "corr"))
+        # its ar1 counts the times that occur; its Ornstein-Uhlenbeck process counts time, and its
+        # search starts at a correlation of 1/e at a distance of 1
+        gap = np.median(np.diff(times))
+        written = f"ou(0 + numFactor({{columns}} / {gap:g}) | {{group}})"
+        return InGlmmTMB(written, ("sd", "decay"), negative=False)
 
     def effect_labels(self):
         labels = [[f"{self.names[0]}[{time:g}]" for time in series] for series in self.times]

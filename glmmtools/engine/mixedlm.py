@@ -20,6 +20,10 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import ConvergenceWarning, singular_message
 
 Array = np.ndarray
+_SEARCHES = (  # each where the one before did not converge
+    {"method": ["bfgs"], "maxiter": 500},
+    {"method": ["lbfgs"], "maxiter": 1000, "pgtol": 1e-8, "factr": 10.0},
+)
 _ADVICE = ("Retrying", "mle_retvals", "different optimizer")  # for who calls statsmodels herself
 
 
@@ -71,25 +75,33 @@ def fit_mixed(problem: Problem, engine: str) -> Estimate:
     design = problem.design
     places = _places(design.random, _outer(design.random))
     n, p = design.X.shape
-    unit = float(np.std(design.y - design.offset))  # its tolerances are absolute
+    unit = float(np.std(design.y - design.offset))
+    X, back = _orthonormal(design.X)
+    correlated = None if places.correlated is None else design.random[places.correlated].Z
     model = MixedLM(
         (design.y - design.offset) / unit,
-        design.X,
+        X,
         groups=places.outer.codes,
-        exog_re=None if places.correlated is None else design.random[places.correlated].Z,
+        exog_re=None if correlated is None else _orthonormal(correlated)[0],
         exog_vc=_components(design.random, places),
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = model.fit(reml=problem.reml)
-        covariance = np.asarray(result.cov_params())[:p, :p]
+        for search in _SEARCHES:
+            result = model.fit(reml=problem.reml, **search)
+            if result.converged:
+                break
+        precision = np.linalg.pinv(np.asarray(result.cov_params()), hermitian=True)
+    # given the variances, as for every linear mixed model
+    covariance = back @ np.linalg.inv(precision[:p, :p]) @ back.T
+    llf = result.llf - (n - p * problem.reml) * np.log(unit)
     estimate = Estimate(
-        beta=np.asarray(result.fe_params) * unit,
+        beta=back @ np.asarray(result.fe_params) * unit,
         cov_beta=covariance * unit**2,
         df=np.full(p, np.inf),
         shape={"phi": float(result.scale) * unit**2},
         terms=_terms(design.random, places, result, unit),
-        llf=float(result.llf - (n - p * problem.reml) * np.log(unit)),
+        llf=float(llf + problem.reml * np.linalg.slogdet(back)[1]),
         n_params=problem.n_params,
         converged=bool(result.converged),
         singular=(),
@@ -100,6 +112,16 @@ def fit_mixed(problem: Problem, engine: str) -> Estimate:
     return _judged(problem, estimate, [str(warning.message) for warning in caught])
 
 
+def _orthonormal(columns: Array) -> tuple[Array, Array]:
+    """Columns of mean square 1, uncorrelated, and the matrix that takes their coefficients back.
+
+    On others MixedLM may stop far below the maximum and say that it converged.
+    """
+    Q, R = np.linalg.qr(columns)
+    root = np.sqrt(len(columns))
+    return Q * root, np.linalg.inv(R) * root
+
+
 def _terms(
     random: tuple[RandomTerm, ...], places: _Places, result, unit: float
 ) -> tuple[TermEstimate, ...]:
@@ -107,10 +129,12 @@ def _terms(
     terms = []
     for k, term in enumerate(random):
         if k == places.correlated:
-            covariance = np.asarray(result.cov_re)
+            back = _orthonormal(term.Z)[1]
+            covariance = back @ np.asarray(result.cov_re) @ back.T
         else:
             found = zip(places.components, result.vcomp, strict=True)
-            covariance = np.diag([variance for (of, _), variance in found if of == k])
+            variances = [variance for (of, _), variance in found if of == k]
+            covariance = np.diag(variances / np.mean(term.Z**2, axis=0))
         modes = np.full((len(term.levels), len(term.names)), np.nan)
         terms.append(TermEstimate(covariance * unit**2, modes))
     return tuple(terms)
@@ -192,9 +216,9 @@ def _components(random: tuple[RandomTerm, ...], places: _Places):
 
 def _blocks(outer: RandomTerm, term: RandomTerm, column: int) -> list[Array]:
     """For each level of the outer factor: the rows of Z of the levels of a term within it."""
-    blocks = []
+    values, blocks = term.Z[:, column] / np.sqrt(np.mean(term.Z[:, column] ** 2)), []
     for level in range(len(outer.levels)):
         rows = outer.codes == level
         codes = np.unique(term.codes[rows], return_inverse=True)[1]
-        blocks.append(np.eye(codes.max() + 1)[codes] * term.Z[rows, column][:, None])
+        blocks.append(np.eye(codes.max() + 1)[codes] * values[rows][:, None])
     return blocks

@@ -81,6 +81,7 @@ class Family:
     - ``slip``: the likely mistake where data are outside the support.
     - ``hint``: what speaks for the family in values that it can produce.
     - ``elsewhere``: names of the distribution in other packages: see `known_as`.
+    - ``phi_of_sigma``: the power of ``sigma()`` of R's packages that phi is.
     """
 
     name: ClassVar[str]
@@ -108,6 +109,7 @@ class Family:
     r_text: ClassVar[str] = ""
     slip: ClassVar[str] = ""
     elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    phi_of_sigma: ClassVar[int] = 2
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and "title" not in cls.__dict__:

@@ -39,7 +39,7 @@ class Normal(Family):
     scipy_text = "scipy.stats.norm(loc=μ, scale=√φ)"
     r_text = "gaussian(); sigma() = √φ"
     example: ClassVar = {"mu": 10.0, "phi": 4.0}
-    elsewhere: ClassVar = {"statsmodels": "Gaussian", "bambi": "gaussian"}
+    elsewhere: ClassVar = {"statsmodels": "Gaussian", "bambi": "gaussian", "glmmTMB": "gaussian"}
 
     def variance(self, mu, phi=1.0):
         return np.ones_like(np.asarray(mu, float)) * phi
@@ -107,7 +107,7 @@ class StudentT(Family):
     scipy_text = "scipy.stats.t(df=ν, loc=μ, scale=√φ)"
     r_text = "glmmTMB::t_family(); sigma() = √φ"
     example: ClassVar = {"mu": 10.0, "phi": 4.0, "df": 4.0}
-    elsewhere: ClassVar = {"bambi": "t"}
+    elsewhere: ClassVar = {"bambi": "t", "glmmTMB": "t_family"}
 
     def __init__(self, df: float | None = None):
         if df is not None:
@@ -206,7 +206,7 @@ class Gamma(Family):
     example: ClassVar = {"mu": 3.0, "phi": 0.3}
     slip = "Zeros or differences? Gamma needs positive values; family='normal' allows any"
     hint = "all values above 0; the standard deviation grows with the mean"
-    elsewhere: ClassVar = {"statsmodels": "Gamma", "bambi": "gamma"}
+    elsewhere: ClassVar = {"statsmodels": "Gamma", "bambi": "gamma", "glmmTMB": "Gamma"}
 
     def variance(self, mu, phi=1.0):
         return phi * np.asarray(mu, float) ** 2
@@ -256,7 +256,8 @@ class Beta(Family):
     example: ClassVar = {"mu": 0.3, "phi": 10.0}
     slip = "Proportions out of a known total? Use prop(successes, trials) with family='binomial'"
     hint = "all values between 0 and 1: if both are bounds, and no total is known"
-    elsewhere: ClassVar = {"bambi": "beta"}
+    elsewhere: ClassVar = {"bambi": "beta", "glmmTMB": "beta_family"}
+    phi_of_sigma = 1
 
     def variance(self, mu, phi=1.0):
         mu = np.asarray(mu, float)

@@ -125,7 +125,7 @@ class Binomial(_Successes):
     r_text = "binomial()"
     example: ClassVar = {"mu": 0.3, "trials": 10}
     hint = "successes out of known totals"
-    elsewhere: ClassVar = {"statsmodels": "Binomial", "bambi": "binomial"}
+    elsewhere: ClassVar = {"statsmodels": "Binomial", "bambi": "binomial", "glmmTMB": "binomial"}
 
     def variance(self, mu, trials=1):
         mu = np.asarray(mu, float)
@@ -183,7 +183,8 @@ class BetaBinomial(_Successes):
     r_text = "glmmTMB::betabinomial(); sigma() = φ"
     example: ClassVar = {"mu": 0.3, "phi": 4.0, "trials": 10}
     hint = "if more than binomial variance remains after the predictors"
-    elsewhere: ClassVar = {"bambi": "beta_binomial"}
+    elsewhere: ClassVar = {"bambi": "beta_binomial", "glmmTMB": "betabinomial"}
+    phi_of_sigma = 1
 
     def variance(self, mu, phi=1.0, trials=1):
         mu = np.asarray(mu, float)
@@ -270,7 +271,7 @@ class Poisson(_Count):
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
     example: ClassVar = {"mu": 4.0}
-    elsewhere: ClassVar = {"statsmodels": "Poisson", "bambi": "poisson"}
+    elsewhere: ClassVar = {"statsmodels": "Poisson", "bambi": "poisson", "glmmTMB": "poisson"}
 
     def variance(self, mu):
         return np.asarray(mu, float) * 1.0
@@ -325,7 +326,8 @@ class NegativeBinomial(_Count):
     r_text = "glmmTMB::nbinom2(), MASS::negative.binomial; theta = sigma() = 1/φ"
     example: ClassVar = {"mu": 4.0, "phi": 0.5}
     hint = "counts that cluster; variance μ + φμ²"
-    elsewhere: ClassVar = {"bambi": "negativebinomial"}
+    elsewhere: ClassVar = {"bambi": "negativebinomial", "glmmTMB": "nbinom2"}
+    phi_of_sigma = -1
 
     def variance(self, mu, phi=1.0):
         mu = np.asarray(mu, float)
@@ -385,6 +387,8 @@ class NegativeBinomial1(_Count):
     r_text = "glmmTMB::nbinom1(); sigma() = φ"
     example: ClassVar = {"mu": 4.0, "phi": 1.0}
     hint = "counts that cluster; variance (1 + φ)μ"
+    elsewhere: ClassVar = {"glmmTMB": "nbinom1"}
+    phi_of_sigma = 1
 
     def variance(self, mu, phi=1.0):
         return np.asarray(mu, float) * (1 + phi)
