@@ -36,7 +36,7 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     DataFrame
         One row a number (log-likelihood, coefficients, standard errors, standard deviations of the
         random effects, shape parameters), one column an engine, and ``spread``: the largest
-        difference between engines. Without a second engine for the model there is one column. With
+        difference between engines, nan where an engine has no finite number. Without a second engine for the model there is one column. With
         `r` its ``attrs`` say which package of R fitted the model (``"R"``) and by which call
         (``"call"``).
 
@@ -77,7 +77,7 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
             lines.append(f"{name} did not converge: {said}")
     issue(tuple(map(GlmmWarning, lines)))
     table = pd.DataFrame({name: _numbers(fit) for name, fit in fits.items()})
-    table["spread"] = table.max(axis=1) - table.min(axis=1)
+    table["spread"] = table.max(axis=1, skipna=False) - table.min(axis=1, skipna=False)
     table.attrs = attrs
     return table
 
