@@ -36,6 +36,7 @@ def fit(
     weights: Any = None,
     dispersion_formula: str | None = None,
     zero_inflation: str | None = None,
+    penalty: float | None = None,
     reml: bool = False,
     nagq: int = 1,
     engine: str = "laplace",
@@ -68,6 +69,13 @@ def fit(
     zero_inflation : str, optional
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
         in x. ``"~ 0"`` is none.
+    penalty : float, optional
+        Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
+        part times the standard deviation of the column: a cure for separation, with 2.5 as a weak
+        one. The intercept is free; slopes of levels depend on the coding. Estimates are modes,
+        standard errors are of the curvature there, and the log-likelihood is that without the
+        prior: AIC, likelihood ratios and REML are refused. After Gelman, Jakulin, Pittau & Su
+        (2008), Ann. Appl. Stat. 2:1360.
     reml : bool
         Restricted maximum likelihood (normal family only).
     nagq : int
@@ -104,8 +112,9 @@ def fit(
     Name: estimate, dtype: float64
     """
     problem = build_problem(
-        formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
-    )
+        formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml,
+        nagq, penalty,
+    )  # fmt: skip
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))
     messages.issue(model.messages)

@@ -52,9 +52,6 @@ class ColumnStructure(Structure):
         other._put_on(codes, entries)
         return other
 
-    def reordered(self, order):
-        return type(self)(self.column_name, self.codes[order], self.Z[order], self.names)
-
     def factor(self, theta: Array) -> Array:
         """Λ of one level, shape (q, q)."""
         raise NotImplementedError

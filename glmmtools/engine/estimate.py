@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glmmtools.covariances.working import WorkingCorrelation
+from glmmtools.engine.separation import Separation
+from glmmtools.formula.rank import Rank
 from glmmtools.shared.messages import GlmmWarning
 
 Array = np.ndarray
@@ -38,12 +40,15 @@ class Estimate:
     Attributes
     ----------
     beta, cov_beta, df : ndarray, shapes (p,), (p, p), (p,)
-        Fixed effects, their covariance, and degrees of freedom of their t tests (inf: z).
+        Fixed effects, their covariance, and degrees of freedom of their t tests (inf: z). Under
+        separation a coefficient may be infinite, or nan where the data do not say on which side;
+        its covariances are nan.
     shape : dict of float
         Shape parameters of the family that are one number, by name.
     predictors : dict of ndarray
         Coefficients of modelled parameters: of log ``phi`` (dispersion formula), and of the logit
-        of an extra ``zero`` (zero inflation).
+        of an extra ``zero`` (zero inflation). Under separation of the columns that the rows which
+        are not certain tell apart.
     predictor_se : dict of ndarray
         Their standard errors.
     terms : tuple of TermEstimate
@@ -59,6 +64,8 @@ class Estimate:
         Who computed it, and what was maximised ("ML", "REML", "Laplace", "AGQ(9)"), or "GEE".
     working : WorkingCorrelation or None
         Of a population-averaged model.
+    limit : Limit or None
+        Under separation, what the estimates are the limit of.
     """
 
     beta: Array
@@ -76,3 +83,71 @@ class Estimate:
     predictors: dict[str, Array] = field(default_factory=dict)
     predictor_se: dict[str, Array] = field(default_factory=dict)
     working: WorkingCorrelation | None = None
+    limit: Limit | None = None
+
+    def combined(self, combinations: Array) -> Array:
+        """Linear combinations of the fixed effects, of which some may be infinite.
+
+        Parameters
+        ----------
+        combinations : ndarray, shape (m, p)
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            Infinite, or nan where the data do not say on which side, if the combination holds a
+            direction in which the data are separated.
+        """
+        if self.limit is None:
+            return combinations @ self.beta
+        separation = self.limit.separation
+        side = separation.side_of(combinations)
+        finite = combinations[:, separation.rank.kept] @ self.limit.estimate.beta
+        return np.where(side == 0, finite, np.copysign(np.inf, side) + side)
+
+    def combined_covariance(self, combinations: Array) -> Array:
+        """Covariance matrix of linear combinations, nan for those that are not finite, (m, m)."""
+        if self.limit is None:
+            return combinations @ self.cov_beta @ combinations.T
+        separation = self.limit.separation
+        kept = combinations[:, separation.rank.kept]
+        covariance = kept @ self.limit.estimate.cov_beta @ kept.T
+        infinite = separation.side_of(combinations) != 0
+        covariance[infinite] = covariance[:, infinite] = np.nan
+        return covariance
+
+    def combined_variances(self, combinations: Array) -> Array:
+        """Variances of linear combinations, nan for those that are not finite, (m,)."""
+        kept, covariance, finite = combinations, self.cov_beta, True
+        if self.limit is not None:
+            separation, covariance = self.limit.separation, self.limit.estimate.cov_beta
+            kept = combinations[:, separation.rank.kept]
+            finite = separation.side_of(combinations) == 0
+        return np.where(finite, np.einsum("ni,ij,nj->n", kept, covariance, kept), np.nan)
+
+    def predictor(self, name: str, X: Array) -> Array:
+        """A modelled parameter's linear predictor in rows of its columns, shape (n, k).
+
+        In rows that are certain it may be any number.
+        """
+        kept = slice(None) if self.limit is None else self.limit.parts[name].kept
+        return X[:, kept] @ self.predictors[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """What the estimates of a separated problem are the limit of.
+
+    Attributes
+    ----------
+    separation : Separation
+        Which rows are certain and which combinations of the fixed effects are finite.
+    estimate : Estimate
+        The estimate of the problem of the other rows (:meth:`Problem.on_rows`).
+    parts : dict of Rank
+        Which columns of modelled parameters, ``phi`` and ``zero``, these rows tell apart.
+    """
+
+    separation: Separation
+    estimate: Estimate
+    parts: dict[str, Rank]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
 from glmmtools.engine.diagnosis import (
     moved_when_flat,
     not_converged,
@@ -17,13 +18,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.run_away import run_away
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.search import Optimum
-from glmmtools.engine.separation import separation_messages
-from glmmtools.shared.messages import (
-    ConvergenceWarning,
-    GlmmWarning,
-    SeparationWarning,
-    singular_message,
-)
+from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning, singular_message
 
 Array = np.ndarray
 
@@ -38,9 +33,8 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     beta = marginal.fixed_effects(vector, solution)
     shape, predictors, predictor_se = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
-    found = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, found))
-    converged = found and not messages
+    converged = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
+    messages: list[GlmmWarning] = []
     if singular:
         sizes = [
             each.structure.n_params
@@ -49,6 +43,10 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += shape_messages(marginal, optimum, shape)
+    boundless = boundless_coefficients(marginal, optimum)
+    messages += boundless_messages(problem, boundless)
+    for name, marked in boundless.items():
+        predictor_se[name][marked] = np.nan
     has_no_limit = any(isinstance(each, ConvergenceWarning) for each in messages)
     converged = converged and not has_no_limit
     if problem.family.discrete and optimum.value > 1e-6:
@@ -62,11 +60,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if ran_away:
         converged = False
         messages += ran_away
-    elif (
-        not converged
-        and not has_no_limit
-        and not any(isinstance(each, SeparationWarning) for each in messages)
-    ):
+    elif not converged and not has_no_limit:
         messages.append(why_not_converged(marginal, optimum, solution))
     return Estimate(
         beta=beta,
@@ -79,24 +73,16 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
                 marginal.placed, covariances, marginal.modes(vector, solution), strict=True
             )
         ),
-        llf=optimum.value,
+        llf=optimum.value - float(marginal.prior.value(optimum.point[marginal.names["beta"]])),
         n_params=problem.n_params,
         converged=converged,
         singular=singular,
         messages=tuple(messages),
         engine=engine,
-        method=_method(problem),
+        method=problem.method,
         predictors=predictors,
         predictor_se=predictor_se,
     )
-
-
-def _method(problem: Problem) -> str:
-    if problem.reml:
-        return "REML"
-    if problem.is_linear or not problem.design.random:
-        return "ML"
-    return f"AGQ({problem.nagq})" if problem.nagq > 1 else "Laplace"
 
 
 def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
@@ -120,7 +106,8 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
 def _df(marginal: Marginal, optimum: Optimum) -> Array:
     """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
     problem = marginal.problem
-    if not (problem.is_linear and problem.design.random and optimum.converged and marginal.p):
+    by_likelihood = problem.is_linear and problem.design.random and problem.penalty is None
+    if not (by_likelihood and optimum.converged and marginal.p):
         return np.full(marginal.p, np.inf)
     tau = slice(marginal.n_fixed, None)
     fitted = Satterthwaite(marginal, optimum.point[tau], optimum.covariance[tau, tau])
@@ -175,6 +162,6 @@ def unknown(problem: Problem, engine: str) -> Estimate:
             for each in marginal.placed
         ),
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
-        singular=(), messages=(not_converged(problem),), engine=engine, method=_method(problem),
+        singular=(), messages=(not_converged(problem),), engine=engine, method=problem.method,
         predictors=unknowns, predictor_se=unknowns,
     )  # fmt: skip

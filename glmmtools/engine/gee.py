@@ -16,7 +16,7 @@ import numpy as np
 from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.separation import separation_messages
+from glmmtools.engine.separation import no_finite_value, separated_names, separation_of
 from glmmtools.shared.messages import (
     ConvergenceWarning,
     DataWarning,
@@ -118,7 +118,7 @@ def _solved(problem: Problem) -> Estimate:
         clusters.group, clusters.time_name, tuple(clusters.time_labels),
         alpha if alpha is None or np.ndim(alpha) else float(alpha),
     )  # fmt: skip
-    messages = _messages(problem, beta, bool(result.converged), working)
+    messages = _messages(problem, bool(result.converged), working)
     return Estimate(
         beta=beta,
         cov_beta=back @ result.cov_robust @ back.T,
@@ -144,12 +144,15 @@ def _rows(problem: Problem) -> tuple[Array, Array]:
     return design.y, np.ones(design.n) if design.weights is None else design.weights
 
 
-def _messages(
-    problem: Problem, beta: Array, converged: bool, working: WorkingCorrelation
-) -> list[GlmmWarning]:
+def _messages(problem: Problem, converged: bool, working: WorkingCorrelation) -> list[GlmmWarning]:
     clusters, n_groups = problem.clusters, len(problem.clusters.sizes)
-    found: list[GlmmWarning] = list(separation_messages(problem, beta, converged))
-    if not converged and not found:
+    found, separation = list[GlmmWarning](), separation_of(problem)
+    if separation is not None:
+        what = no_finite_value(problem, separated_names(problem, separation))
+        found.append(
+            SeparationWarning(f"{what} Do not use these numbers: merge or drop the level.")
+        )
+    elif not converged:
         found.append(
             ConvergenceWarning(
                 f"statsmodels' GEE did not solve its equations in {plural(_MAX_STEPS, 'step')}. "

@@ -21,7 +21,8 @@ _STEP = 1e-4  # of the logarithm of a shape parameter
 
 def is_least_squares(problem: Problem) -> bool:
     """Whether the likelihood is that of a linear model with independent rows of one variance."""
-    return problem.is_linear and not problem.design.random and problem.dispersion is None
+    modelled = problem.dispersion is not None or problem.penalty is not None
+    return problem.is_linear and not problem.design.random and not modelled
 
 
 def least_squares(problem: Problem, engine: str) -> Estimate:
@@ -100,7 +101,7 @@ def possible_starts(marginal: Marginal, start: Array) -> list[Array]:
 
 
 def information(marginal: Marginal, vector: Array) -> Array:
-    """The negative Hessian of the log-likelihood of a model without random terms.
+    """The negative Hessian of what is maximised, of a model without random terms.
 
     It is exact but for the derivatives of the scores of shape parameters, which are differenced.
     """
@@ -116,6 +117,7 @@ def information(marginal: Marginal, vector: Array) -> Array:
         hessian[names[other], names[one]] = block.T
 
     add("beta", "beta", likelihood.eta_derivatives(eta, parameters, order=2)[1])
+    hessian[names["beta"], names["beta"]] -= marginal.prior.information
     for name, (_, mixed, _) in likelihood.other_derivatives(eta, parameters).items():
         add("beta", name, mixed)
         above, below = (

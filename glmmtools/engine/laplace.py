@@ -44,6 +44,7 @@ Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -51,7 +52,9 @@ from glmmtools.engine.contained import NO_DIFFERENCE, contained_problems, points
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
+from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
@@ -76,13 +79,18 @@ def why_not(problem: Problem) -> str | None:
 def fit(problem: Problem, *, thorough: bool = True) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood, or least squares.
 
-    Without `thorough` nobody asks whether a model that it contains has a higher likelihood.
+    Under separation it is the limit. Without `thorough` nobody asks whether a model that it
+    contains has a higher likelihood.
     """
-    return _fit(problem, {} if thorough else None)
+    fits = {} if thorough else None
+    return fit_what_is_finite(problem, partial(_fit, fits=fits), NAME)
 
 
 def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
-    """The fit of a problem; `fits` are those of contained ones, None where nobody asks for them."""
+    """The fit of a problem that is not separated.
+
+    `fits` are those of contained ones, None where nobody asks for them.
+    """
     if is_least_squares(problem):
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
@@ -121,13 +129,14 @@ def _not_below_contained(marginal: Marginal, best: Optimum, fits: dict[tuple, Es
         estimate = fits.get(smaller.parts)
         if estimate is None:
             estimate = fits[smaller.parts] = _fit(smaller, fits)
-        if not estimate.converged or not estimate.llf > best.value + NO_DIFFERENCE:
+        height = estimate.llf + SlopePrior.of(smaller).value(estimate.beta)
+        if not estimate.converged or not height > best.value + NO_DIFFERENCE:
             continue
         start = max(points_of(marginal, smaller, estimate), key=marginal.value_at)
         found = best_end(marginal, start)
         if found is not None and found.value > best.value:
             best = found
-        if best.value < estimate.llf - NO_DIFFERENCE:
+        if best.value < height - NO_DIFFERENCE:
             best = replace(best, converged=False)
     return best
 

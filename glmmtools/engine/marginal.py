@@ -12,6 +12,7 @@ from glmmtools.engine.arrow import Arrow, EffectRows, Pattern
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
+from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.matrices import coefficients_of_one, orthonormal
@@ -59,6 +60,8 @@ class Marginal:
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
         self.names = self._layout()
+        to_user = self.to_user[:, : self.n_fixed] * self.likelihood.scale
+        self.prior = SlopePrior.of(problem, to_user, self.origin)
         self._several: dict[int, Marginal] = {}
 
     def _place(self, block_group: str | None) -> None:
@@ -66,6 +69,11 @@ class Marginal:
             replace(term, structure=term.structure.reordered(self.order))
             for term in self.problem.design.random
         ]
+        block_codes = next((t.codes for t in terms if t.group == block_group), None)
+        starts = np.zeros(0, dtype=np.intp)
+        if block_codes is not None:
+            starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
+        levels = np.zeros(0, dtype=np.intp) if block_codes is None else block_codes[starts]
         self.placed: list[PlacedTerm] = []
         self.q = start = first = 0
         column, indices = 0, []
@@ -76,11 +84,11 @@ class Marginal:
             if term.group == block_group:
                 columns = slice(self.q, self.q + structure.q)
                 self.q = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, True, columns, 0))
+                self.placed.append(PlacedTerm(structure, theta, True, columns, 0, levels))
             else:
                 columns = slice(column, column + structure.q)
                 column = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, False, columns, first))
+                self.placed.append(PlacedTerm(structure, theta, False, columns, first, levels))
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
@@ -90,12 +98,9 @@ class Marginal:
             prior = np.concatenate([prior, np.zeros(self.p)])
         n = len(self.X)
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        codes = next((t.codes for t in terms if t.group == block_group), None)
-        starts = np.zeros(0, dtype=np.intp)
-        if codes is None:
+        codes = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
+        if block_codes is None:
             codes = np.zeros(n, dtype=np.intp)
-        else:
-            starts = np.flatnonzero(np.diff(codes, prepend=-1))
         self.pattern = Pattern(starts, codes, index, prior)
 
     def _layout(self) -> dict[str, slice]:
@@ -178,15 +183,19 @@ class Marginal:
         if vectors.ndim == 2:
             return self._at_several(vectors)
         solution = self.solve(vectors)
-        value = -np.inf if solution is None else self.value(solution)
+        value = -np.inf if solution is None else self.value(solution) + self._log_prior(vectors)
         if not np.isfinite(value):
             return -np.inf, np.zeros(self.size)
         return value, self.gradient(vectors, solution)
 
+    def _log_prior(self, vectors: Array) -> float | Array:
+        """Of the coefficients, where there is a penalty: it is maximised with the likelihood."""
+        return self.prior.value(vectors[..., self.names["beta"]])
+
     def value_at(self, vector: Array) -> float:
         """The value alone; minus infinity where it cannot be computed."""
         solution = self.solve(vector)
-        return -np.inf if solution is None else self.value(solution)
+        return -np.inf if solution is None else self.value(solution) + self._log_prior(vector)
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
@@ -196,7 +205,7 @@ class Marginal:
                 for k in range(*part.indices(len(vectors))):
                     values[k], gradients[k] = self.value_and_gradient(vectors[k])
             elif solution is not None:
-                values[part] = copies.value(solution)
+                values[part] = copies.value(solution) + self._log_prior(vectors[part])
                 gradients[part] = copies.gradient(vectors[part], solution)
         return values, gradients
 
@@ -239,6 +248,7 @@ class Marginal:
         return variances, slopes
 
     def value(self, solution: Solution) -> float | Array:
+        """The log-likelihood."""
         integrated = self.p if self.problem.reml else 0
         values = (
             solution.log_joint
@@ -313,6 +323,8 @@ class Marginal:
             rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
             matrix = self.likelihood.predictors[name]
             gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+        beta = self.names["beta"]
+        gradient[:, beta] += self.prior.gradient(np.atleast_2d(vectors)[:, beta])
         return gradient.reshape(vectors.shape)
 
     # -- between the user's parameters and the vector
@@ -357,11 +369,12 @@ class Marginal:
         theta = vector[self.names["theta"]]
         for each, term in zip(self.placed, terms, strict=True):
             structure = each.structure.on(term.codes, term.structure.entries)
-            known = (term.codes >= 0)[:, None]
+            place = each.places(term.codes)
+            known = (place >= 0)[:, None]
             rows = structure.rows(theta[each.theta]) * known
             G = structure.covariance(theta[each.theta])
             unseen += structure.predictor_variances(G) * ~known[:, 0]
-            place = np.maximum(term.codes, 0)
+            place = np.maximum(place, 0)
             if each.in_block:
                 block[:, each.columns] = rows
                 codes = place

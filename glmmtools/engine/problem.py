@@ -35,6 +35,8 @@ class Problem:
         Columns of the logarithm of phi; None where phi is one number.
     zero : FixedPart or None
         Columns of the logit of the probability of an extra zero; None without extra zeros.
+    penalty : float or None
+        Standard deviation of a normal prior on the standardised slopes; None without one.
     clusters : Clusters or None
         Of a population-averaged model: which rows are alike, and how.
     """
@@ -46,12 +48,23 @@ class Problem:
     nagq: int = 1
     dispersion: FixedPart | None = None
     zero: FixedPart | None = None
+    penalty: float | None = None
     clusters: Clusters | None = None
 
     @property
     def is_linear(self) -> bool:
         """Whether this is a linear (mixed) model: a residual variance, and the identity link."""
         return self.family.has_residual_variance and self.link.is_identity
+
+    @property
+    def method(self) -> str:
+        """What is maximised, as :attr:`FittedModel.method` says it."""
+        if self.reml:
+            return "REML"
+        method = f"AGQ({self.nagq})" if self.nagq > 1 else "Laplace"
+        if self.is_linear or not self.design.random:
+            method = "ML"
+        return method if self.penalty is None else f"penalised {method}"
 
     @cached_property
     def n_params(self) -> int:
@@ -91,6 +104,31 @@ class Problem:
         everything = self.design.rank.all_columns(self.design.columns)
         columns, rank = tuple(everything[k] for k in kept), Rank.full(len(kept))
         return replace(self, design=replace(self.design, X=X[:, kept], columns=columns, rank=rank))
+
+    def with_coefficient(self, place: int, value: float) -> Problem:
+        """The model with the coefficient of one column of X held at a value."""
+        design = self.design
+        others = [k for k in range(design.X.shape[1]) if k != place]
+        offset = design.offset + value * design.X[:, place]
+        held = replace(design.on_rows(np.ones(design.n, dtype=bool), others), offset=offset)
+        return replace(self, design=held)
+
+    def on_rows(self, rows: Array, kept: Sequence[int]) -> Problem:
+        """The model of some of the rows, with those of the columns of X that these tell apart.
+
+        The random effects stay as they are, also those that are left without a row.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n,)
+        kept : sequence of int
+            Places of the columns of X.
+        """
+        parts = {
+            name: part if part is None else part.on_rows(rows)
+            for name, part in (("dispersion", self.dispersion), ("zero", self.zero))
+        }
+        return replace(self, design=self.design.on_rows(rows, kept), **parts)
 
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""

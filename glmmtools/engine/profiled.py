@@ -33,6 +33,7 @@ def can_be_profiled(problem: Problem) -> bool:
     structures = [term.structure for term in problem.design.random]
     return (
         problem.is_linear
+        and problem.penalty is None
         and problem.design.n >= _MANY_ROWS
         and problem.dispersion is None
         and problem.nagq == 1

@@ -37,7 +37,7 @@ def run_away(
 ) -> list[ConvergenceWarning]:
     """A warning for each term whose standard deviation is no estimate."""
     problem = marginal.problem
-    if not (problem.family.takes_trials and problem.link.has_log_derivatives):
+    if not (problem.family.takes_trials and problem.link.is_of_probability):
         return []
     sds = [
         float(np.sqrt(np.mean(term.structure.predictor_variances(G))))
@@ -106,4 +106,4 @@ def integrated(marginal: Marginal, point: Array) -> float:
             density = likelihood.density(fixed + slopes * _GRID[part, None], parameters)
             by_group = np.add.reduceat(density, starts, axis=1) + _LOG_WEIGHTS[part, None]
             total = np.logaddexp(total, special.logsumexp(by_group, axis=0))
-    return float(total.sum())
+    return float(total.sum() + marginal.prior.value(point[marginal.names["beta"]]))

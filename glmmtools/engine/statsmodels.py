@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.mixedlm import fit_mixed, why_not_mixed
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of
-from glmmtools.engine.separation import separation_messages
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning
 
 NAME = "statsmodels"
@@ -22,6 +22,8 @@ def why_not(problem: Problem) -> str | None:
         return f"the statsmodels engine has no {problem.family.name} family"
     if problem.dispersion is not None or problem.zero is not None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
+    if problem.penalty is not None:
+        return "the statsmodels engine has no penalty"
     if not problem.design.names:
         return "the statsmodels engine needs a fixed effect"
     if problem.design.random:
@@ -36,11 +38,17 @@ def why_not(problem: Problem) -> str | None:
 def fit(problem: Problem) -> Estimate:
     """Fit by least squares (normal), maximum or restricted maximum likelihood.
 
+    Under separation it is the limit.
+
     Raises
     ------
     ValueError
         Where statsmodels breaks off with an error.
     """
+    return fit_what_is_finite(problem, _fit, NAME)
+
+
+def _fit(problem: Problem) -> Estimate:
     if problem.is_linear and not problem.design.random:
         return _least_squares(problem)
     try:
@@ -79,7 +87,7 @@ def _glm(problem: Problem) -> Estimate:
     if problem.family.takes_trials:
         y = np.column_stack([design.y, design.trials - design.y])
     with warnings.catch_warnings():
-        # the identity link of a bounded mean and separation are reported in our own words
+        # the identity link of a bounded mean is reported in our own words
         warnings.simplefilter("ignore")
         model = sm.GLM(y, design.X, family=family(link()), offset=design.offset)
         result = model.fit(maxiter=100, atol=0.0, rtol=1e-12)
@@ -109,15 +117,10 @@ def _estimate(
     problem, beta, cov, shape, llf, *, method="ML", df=np.inf, converged=True
 ) -> Estimate:
     beta, cov = np.asarray(beta, float), np.asarray(cov, float)
-    messages: list[GlmmWarning] = list(separation_messages(problem, beta, converged))
-    converged = converged and not messages
-    if not converged and not messages:
-        messages.append(
-            ConvergenceWarning(
-                "The search of statsmodels did not converge. Rescale covariates, or look for "
-                "separation."
-            )
-        )
+    messages: list[GlmmWarning] = []
+    if not converged:
+        text = "The search of statsmodels did not converge. Rescale covariates."
+        messages.append(ConvergenceWarning(text))
     return Estimate(
         beta=beta, cov_beta=cov, df=np.full(len(beta), df), shape=shape, terms=(), llf=llf,
         n_params=problem.n_params, converged=converged, singular=(),

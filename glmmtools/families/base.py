@@ -203,6 +203,22 @@ class Family:
             return ~((y >= low) & (y <= high) & (np.abs(y - np.round(y)) <= 1e-8) & np.isfinite(y))
         return ~((y > low) & (y < high))
 
+    def certain_at_end(self, y: Array, trials: Array | None = None) -> Array:
+        """Say where `y` is the only possible value at an end of the interval of means.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            -1 at the lower end, as for a count of zero; 1 at the upper end, as for successes
+            only; 0 elsewhere.
+        """
+        if not self.discrete:
+            return np.zeros(len(y))
+        low, high = (
+            np.asarray(end * (1 if trials is None else trials)) for end in (self.mean_interval)
+        )
+        return (y == high).astype(float) - (y == low)
+
     def mean(self, mu, trials=1):
         """Return E(y): ``mu``, or ``trials * mu`` for a number of successes."""
         return np.asarray(mu, float) * trials if self.takes_trials else np.asarray(mu, float)
@@ -258,7 +274,7 @@ class Family:
 
     def _means(self, eta, link: Link) -> dict[str, Array]:
         """The mean, and for families that take it its complement, both with all digits."""
-        if not (self.takes_rest and link.has_log_derivatives):
+        if not (self.takes_rest and link.is_of_probability):
             return {"mu": self.clipped_mean(eta, link)}
         return {
             "mu": np.maximum(link.inverse(eta), LEAST_PROBABILITY),

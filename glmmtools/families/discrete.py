@@ -26,14 +26,18 @@ def _not_count(y: Array) -> Array:
     return (y < 0) | (np.abs(y - np.round(y)) > 1e-8)
 
 
-def _log_binomial(y, trials, mu, rest, log_mu, log_rest):
-    """Log-probability of `y` successes of independent trials; `rest` is 1 - mu."""
-    y, trials, mu = np.asarray(y, float), np.asarray(trials, float), np.asarray(mu, float)
+def _log_binomial(y, trials, log_mu, log_rest, probabilities):
+    """Log-probability of `y` successes of independent trials.
+
+    `probabilities` returns mu and 1 - mu; no one asks for them of single trials.
+    """
+    y, trials = np.asarray(y, float), np.asarray(trials, float)
     failures = trials - y
     ends = trials * np.where(y == 0, log_rest, log_mu)
     inside = (y > 0) & (failures > 0)
     if not np.any(inside):  # single trials, the commonest data: nothing else is needed
         return ends
+    mu, rest = probabilities()
     some, others, excess = (
         np.where(inside, y, 1.0),
         np.where(inside, failures, 1.0),
@@ -52,12 +56,13 @@ def _log_binomial(y, trials, mu, rest, log_mu, log_rest):
     return np.where(inside, inner, ends)
 
 
-def _logs(mu) -> dict[str, Array]:
-    """What `_log_binomial` takes, where the mean alone is known."""
+def _log_binomial_at(mu, y, trials, rest=None):
+    """As `_log_binomial`, where means are known."""
     mu = np.asarray(mu, float)
     # scipy's logarithm of zero is -inf without a warning
-    logs = {"log_mu": special.xlogy(1.0, mu), "log_rest": special.xlog1py(1.0, -mu)}
-    return {"mu": mu, "rest": 1 - mu} | logs
+    log_rest = special.xlog1py(1.0, -mu) if rest is None else special.xlogy(1.0, rest)
+    rest = 1 - mu if rest is None else rest
+    return _log_binomial(y, trials, special.xlogy(1.0, mu), log_rest, lambda: (mu, rest))
 
 
 def _log_negative_binomial(y, mu, phi):
@@ -132,14 +137,15 @@ class Binomial(_Successes):
         return trials * mu * (1 - mu)
 
     def log_density(self, y, mu, trials=1):
-        return _log_binomial(y, trials, **_logs(mu))
+        return _log_binomial_at(mu, y, trials)
 
     def eta_log_density(self, y, eta, link, trials=1):
-        if not link.has_log_derivatives:
+        if not link.is_of_probability:
             return super().eta_log_density(y, eta, link, trials=trials)
-        (log_mu, *_), (log_rest, *_) = link.log_derivatives(eta)
-        mu, rest = link.inverse(eta), link.complement(eta)
-        return _log_binomial(y, trials, mu, rest, log_mu, log_rest)
+        log_mu, log_rest = link.log_means(eta)
+        return _log_binomial(
+            y, trials, log_mu, log_rest, lambda: (link.inverse(eta), np.exp(log_rest))
+        )
 
     def mu_derivatives(self, y, mu, trials=1, order=3):
         failures, rest = trials - y, 1 - mu
@@ -150,15 +156,13 @@ class Binomial(_Successes):
         )
 
     def eta_derivatives(self, y, eta, link, trials=1, order=3):
-        if link.name == "logit":  # the same as below, in fewer steps
-            mu, slope, third = link.inverse(eta), *link.derivatives(eta)[:2]
-            return y - trials * mu, -trials * slope, -trials * third
-        if not link.has_log_derivatives:
+        if not link.is_of_probability:
             return super().eta_derivatives(y, eta, link, order=order, trials=trials)
-        (_, *successes), (_, *failures) = link.log_derivatives(eta)
+        success, failure = link.log_derivatives(eta)
+        if success[1] is failure[1]:  # the logit: they differ by eta itself
+            return y + trials * failure[0], trials * success[1], trials * success[2]
         return tuple(
-            y * success + (trials - y) * failure
-            for success, failure in zip(successes, failures, strict=True)
+            y * up + (trials - y) * down for up, down in zip(success, failure, strict=True)
         )
 
     def distribution(self, mu, trials=1):
@@ -191,13 +195,11 @@ class BetaBinomial(_Successes):
         return trials * mu * (1 - mu) * (phi + trials) / (phi + 1)
 
     def log_density(self, y, mu, phi=1.0, trials=1, rest=None):
-        logs = _logs(mu)
-        if rest is not None:
-            logs |= {"rest": rest, "log_rest": np.log(rest)}
+        failure = 1 - mu if rest is None else rest
         # times the binomial, to which it tends as phi grows
-        return _log_binomial(y, trials, **logs) + (
+        return _log_binomial_at(mu, y, trials, rest) + (
             log_rising_excess(mu * phi, y)
-            + log_rising_excess(logs["rest"] * phi, trials - y)
+            + log_rising_excess(failure * phi, trials - y)
             - log_rising_excess(phi, trials)
         )
 

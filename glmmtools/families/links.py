@@ -21,9 +21,10 @@ from scipy import special
 from glmmtools.shared.text import nearest
 
 Array = np.ndarray
-LogMean = tuple[Array, Array, Array, Array]
+Slopes = tuple[Array, Array, Array]
 SQRT_TWO_PI = np.sqrt(2 * np.pi)
 _LARGEST = 700.0  # its exponential is nearly the largest double
+_SMALL_HAZARD = 1e-3  # where differences from 1 lose digits: series
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Link:
     statsmodels: str = ""
     usual_family: str = ""
     usual_line: tuple[float, float] = (0.0, 1.0)
-    _log_derivatives: Callable[[Array], tuple[LogMean, LogMean]] | None = None
+    _log_means: Callable[[Array], tuple[Array, Array]] | None = None
+    _log_derivatives: Callable[[Array], tuple[Slopes, Slopes]] | None = None
 
     @property
     def is_identity(self) -> bool:
@@ -125,22 +127,27 @@ class Link:
 
     def complement(self, eta) -> Array:
         """Return ``1 - mu``, with all digits also where mu is nearly 1 if the link can."""
-        if self.has_log_derivatives:
-            return np.exp(self.log_derivatives(eta)[1][0])
+        if self.is_of_probability:
+            return np.exp(self.log_means(eta)[1])
         return 1 - self.inverse(eta)
 
-    def log_derivatives(self, eta) -> tuple[LogMean, LogMean]:
-        """Return ``log mu`` and ``log(1 - mu)``, each with its first three derivatives in ``eta``.
+    def log_means(self, eta) -> tuple[Array, Array]:
+        """Return ``log mu`` and ``log(1 - mu)``, of which none loses digits in a tail.
 
-        They keep their digits where mu or 1 - mu is below the smallest double. Only links onto
-        the whole of (0, 1) have them: see `has_log_derivatives`.
+        Links onto the whole of (0, 1) have them: see `is_of_probability`.
         """
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+            return self._log_means(np.asarray(eta, float))
+
+    def log_derivatives(self, eta) -> tuple[Slopes, Slopes]:
+        """Return the first three derivatives in ``eta`` of each of `log_means`."""
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
             return self._log_derivatives(np.asarray(eta, float))
 
     @property
-    def has_log_derivatives(self) -> bool:
-        return self._log_derivatives is not None
+    def is_of_probability(self) -> bool:
+        """Whether the means are all of (0, 1)."""
+        return self._log_means is not None
 
     def __repr__(self) -> str:
         return f"<link {self.name}>"
@@ -194,39 +201,48 @@ def _cloglog_derivatives(eta):
     return slope, slope * (1 - hazard), slope * (1 - 3 * hazard + hazard * hazard)
 
 
+def _logit_log_means(eta):
+    log_larger = -np.log1p(np.exp(-np.abs(eta)))
+    return np.minimum(eta, 0) + log_larger, np.minimum(-eta, 0) + log_larger
+
+
 def _logit_log_derivatives(eta):
     mu, rest = special.expit(eta), special.expit(-eta)
-    slope = mu * rest
+    slope = -mu * rest
     curve = slope * (rest - mu)
-    return (
-        (special.log_expit(eta), rest, -slope, -curve),
-        (special.log_expit(-eta), -mu, -slope, -curve),
-    )
+    return (rest, slope, curve), (-mu, slope, curve)
+
+
+def _probit_log_means(eta):
+    return special.log_ndtr(eta), special.log_ndtr(-eta)
 
 
 def _probit_log_derivatives(eta):
-    def lower(x):
-        log_mu = special.log_ndtr(x)
-        first = np.exp(-0.5 * x * x - log_mu) / SQRT_TWO_PI  # Mills' ratio of the lower tail
-        second = -first * (x + first)
-        return log_mu, first, second, -second * (x + first) - first * (1 + second)
+    first, second, third = _of_log_ndtr(-eta)
+    return _of_log_ndtr(eta), (-first, second, -third)
 
-    value, first, second, third = lower(-eta)
-    return lower(eta), (value, -first, second, -third)
+
+def _of_log_ndtr(x):
+    first = np.exp(-0.5 * x * x - special.log_ndtr(x)) / SQRT_TWO_PI  # Mills' ratio, lower tail
+    second = -first * (x + first)
+    return first, second, -second * (x + first) - first * (1 + second)
+
+
+def _cloglog_log_means(eta):
+    hazard = np.exp(np.minimum(eta, _LARGEST))
+    small = hazard < _SMALL_HAZARD
+    series = np.minimum(eta, 0) - hazard / 2 + hazard**2 / 24
+    return np.where(small, series, np.log(-np.expm1(-np.where(small, 1.0, hazard)))), -hazard
 
 
 def _cloglog_log_derivatives(eta):
     hazard = np.exp(np.minimum(eta, _LARGEST))
-    small = hazard < 1e-3  # where differences from 1 lose digits: their series
-    some = np.where(small, 1e-3, hazard)
-    log_mu = np.where(
-        small, np.minimum(eta, 0) - hazard / 2 + hazard**2 / 24, np.log(-np.expm1(-some))
-    )
+    small = hazard < _SMALL_HAZARD
+    some = np.where(small, 1.0, hazard)
     first = np.where(small, 1 - hazard / 2 + hazard**2 / 12, some / np.expm1(some))
     factor = np.where(small, -hazard / 2 - hazard**2 / 12, 1 - hazard - first)
     second = first * factor
-    third = second * factor - first * (hazard + second)
-    return (log_mu, first, second, third), (-hazard,) * 4
+    return (first, second, second * factor - first * (hazard + second)), (-hazard,) * 3
 
 
 def _inverse_derivatives(eta):
@@ -252,20 +268,23 @@ _LINK_LIST = (
         words="log odds", ratio="odds ratio", ratio_of="odds",
         ratio_caution="An odds ratio is not a ratio of probabilities.",
         symbol=r"\operatorname{logit}(\mu)", statsmodels="Logit", usual_family="binomial",
+        _log_means=_logit_log_means,
         _log_derivatives=_logit_log_derivatives,
     ),
     Link(
         "probit", r"\Phi^{-1}(\mu)", r"\Phi(\eta)", (0.0, 1.0),
         "a shift of a standard normal score",
         special.ndtri, special.ndtr, _probit_derivatives,
-        statsmodels="Probit", usual_family="binomial", _log_derivatives=_probit_log_derivatives,
+        statsmodels="Probit", usual_family="binomial", _log_means=_probit_log_means,
+        _log_derivatives=_probit_log_derivatives,
     ),
     Link(
         "cloglog", r"\log(-\log(1-\mu))", r"1-\exp(-e^{\eta})", (0.0, 1.0),
         "exp(slope) is a ratio of hazards",
         _cloglog, _cloglog_inverse, _cloglog_derivatives,
         ratio="hazard ratio", symbol=r"\operatorname{cloglog}(\mu)",
-        statsmodels="CLogLog", usual_family="binomial", _log_derivatives=_cloglog_log_derivatives,
+        statsmodels="CLogLog", usual_family="binomial", _log_means=_cloglog_log_means,
+        _log_derivatives=_cloglog_log_derivatives,
     ),
     Link(
         "inverse", r"1/\mu", r"1/\eta", (0.0, np.inf), "a difference of reciprocal means",

@@ -14,6 +14,7 @@ Array = np.ndarray
 _NEAR = 0.01  # beyond, the plain difference has lost two digits
 _LARGE = 20.0  # from here on the asymptotic series are exact to rounding
 _SHIFT = 12  # the same for the longer ones of `polygammas`
+_FEW, _FAR = 30, 1e4  # counts that are summed one by one, where that loses no digits
 _HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -108,14 +109,47 @@ def _series(s: Array, terms: tuple[float, ...]) -> Array:
 def polygamma_steps(x, y, order: int) -> list[Array]:
     """What ``ψ - log``, ``ψ'`` and ``ψ''`` rise from x to x + y, for counts y.
 
-    Beyond x = 1e4 those of ψ' and ψ'' are differences of their series term by term, whose first
-    neglected term is below rounding.
+    For few counts they are sums. Beyond x = 1e4 those of ψ' and ψ'' are differences of their series
+    term by term, whose first neglected term is below rounding.
     """
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    few = (y <= _FEW) & (x < _FAR)
+    if np.all(few):
+        return _summed_steps(x, y, order)
+    if not np.any(few):
+        return _long_steps(x, y, order)
+    found = [np.empty(x.shape) for _ in range(order + 1)]
+    for rows, steps in ((few, _summed_steps), (~few, _long_steps)):
+        for whole, part in zip(found, steps(x[rows], y[rows], order), strict=True):
+            whole[rows] = part
+    return found
+
+
+def _summed_steps(x: Array, y: Array, order: int) -> list[Array]:
+    """Sums over the counts, of which those that a value has not reached are left out in turn."""
+    x, shape, counts = x.ravel(), x.shape, y.ravel()
+    sums = [np.zeros(x.size) for _ in range(order + 1)]
+    rows = np.flatnonzero(counts > 0)
+    step = 0
+    while len(rows):
+        term = power = 1 / (x[rows] + step)
+        for each in sums:
+            each[rows] += power
+            power = power * term
+        step += 1
+        rows = rows[counts[rows] > step]
+    sums[0] -= np.log1p(counts / x)
+    for k, sign in ((1, -1.0), (2, 2.0)):
+        if order >= k:
+            sums[k] *= sign
+    return [each.reshape(shape) for each in sums]
+
+
+def _long_steps(x: Array, y: Array, order: int) -> list[Array]:
     z = x + y
     less, *others = polygammas(np.stack((x, z)), order)
     found = [less[0] - less[1], *(each[1] - each[0] for each in others)]
-    if order == 0 or np.all(x < 1e4):
+    if order == 0 or np.all(x < _FAR):
         return found
     # 1/z - 1/x, 1/z² - 1/x², 1/z³ - 1/x³ and 1/z⁴ - 1/x⁴ as products, so that nothing cancels
     r1 = -y / (x * z)
@@ -124,7 +158,7 @@ def polygamma_steps(x, y, order: int) -> list[Array]:
     r4 = r2 * (1 / z**2 + 1 / x**2)
     far = (r1 + r2 / 2 + r3 / 6, -r2 - r3 - r4 / 2)
     for k in range(order):
-        found[k + 1] = np.where(x < 1e4, found[k + 1], far[k])
+        found[k + 1] = np.where(x < _FAR, found[k + 1], far[k])
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glmmtools.covariances.working import WORKING
+from glmmtools.engine.penalty import check_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
@@ -13,8 +14,9 @@ from glmmtools.shared.arguments import is_count, one_of
 
 
 def build_problem(
-    formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq
-) -> Problem:
+    formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq,
+    penalty=None,
+) -> Problem:  # fmt: skip
     """Build the problem of one call of `fit`.
 
     Raises
@@ -26,6 +28,12 @@ def build_problem(
     chosen_link = distribution.check_link(link)
     if reml and not distribution.has_residual_variance:
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
+    penalty = check_penalty(penalty)
+    if reml and penalty is not None:
+        raise ValueError(
+            "reml=True integrates over the coefficients, which a penalty has a prior for: leave out "
+            "reml=True or penalty="
+        )
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
     if nagq > 1 and distribution.has_residual_variance:
@@ -52,7 +60,7 @@ def build_problem(
             f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
         )
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
-    problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero)
+    problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
     check_problem(problem)
     return problem
 

@@ -21,7 +21,7 @@ from glmmtools.families.links import Link
 from glmmtools.fitted.random_tables import tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
-from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import GlmmWarning
 from glmmtools.shared.tables import kept_table
@@ -101,6 +101,25 @@ class Fit:
     def singular(self) -> bool:
         """Whether a variance is estimated at zero, or a correlation at -1 or 1."""
         return bool(self.estimate.singular)
+
+    @property
+    def separated(self) -> bool:
+        """Whether some coefficients have no finite estimate, because their columns separate rows.
+
+        These are infinite in `params`, or nan where the data do not say on which side. All other
+        numbers are those of the rows that are not separated (:attr:`in_the_limit`).
+        """
+        return self.estimate.limit is not None
+
+    @cached_property
+    def in_the_limit(self) -> Fit:
+        """The fit of the rows that are not separated, of which all are finite; or this fit."""
+        limit = self.estimate.limit
+        if limit is None:
+            return self
+        separation = limit.separation
+        left = self.problem.on_rows(~separation.certain, separation.rank.kept)
+        return Fit(left, limit.estimate)
 
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
@@ -193,12 +212,12 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        require_likelihood(self, "AIC needs")
+        require_maximum(self, "AIC needs")
         return 2 * self.df_model - 2 * self.llf
 
     @property
     def bic(self) -> float:
-        require_likelihood(self, "BIC needs")
+        require_maximum(self, "BIC needs")
         return np.log(self.nobs) * self.df_model - 2 * self.llf
 
     # -- variance components and random effects
@@ -247,7 +266,7 @@ class Fit:
         values = {**self.family.fixed, **self.estimate.shape}
         if self.family.has_residual_variance and "phi" in values:
             values = {"residual sd": np.sqrt(values["phi"]), **values}
-        parts, predictors = self.problem, self.estimate.predictors
+        parts, predictors = self.in_the_limit.problem, self.estimate.predictors
         if parts.dispersion is not None:
             names = [f"log phi: {name}" for name in parts.dispersion.names]
             values |= zip(names, predictors["phi"], strict=True)
@@ -274,7 +293,10 @@ class Fit:
             Columns ``group, level, term, estimate, std_error``, one row a random effect. The
             standard deviations are given the parameters, as lme4's ``condVar``.
         """
-        sds = laplace.conditional_sds(self.problem, self.estimate)
+        finite = self.in_the_limit
+        sds = [np.full(b.shape, np.nan) for b in self.modes]
+        if finite.nobs:
+            sds = laplace.conditional_sds(finite.problem, finite.estimate)
         return pd.DataFrame(tidy_effects(self.design.random, estimate=self.modes, std_error=sds))
 
     @property
@@ -301,7 +323,7 @@ class Fit:
         """Shape parameters: numbers, or arrays of shape (n,) where they are modelled."""
         values, part = dict(self.estimate.shape), self.problem.dispersion
         if part is not None:
-            values["phi"] = np.exp(part.X @ self.estimate.predictors["phi"])
+            values["phi"] = np.exp(self.estimate.predictor("phi", part.X))
         return values
 
     @property
@@ -321,14 +343,23 @@ class Fit:
         if part is None:
             return 0.0
         X = part.X if newdata is None else part.on(newdata)
-        return special.expit(X @ self.estimate.predictors["zero"])
+        return special.expit(self.estimate.predictor("zero", X))
+
+    @cached_property
+    def fixed_predictor(self) -> Array:
+        """The fixed part of ``eta`` with its offset, shape (n,); infinite in separated rows."""
+        design, limit = self.design, self.estimate.limit
+        if limit is None:
+            return design.X @ self.estimate.beta + design.offset
+        eta = np.copysign(np.inf, limit.separation.side)
+        eta[~limit.separation.certain] = self.in_the_limit.fixed_predictor
+        return eta
 
     @kept_table
     def linear_predictor(self) -> pd.Series:
         """Fitted ``eta``: fixed part, offset and conditional modes."""
-        design = self.design
-        eta = linear_predictor(design.X, design.random, self.estimate.beta, self.modes)
-        return self.by_row(eta + design.offset, "eta")
+        eta = self.fixed_predictor + random_predictor(self.design.random, self.modes)
+        return self.by_row(eta, "eta")
 
     @kept_table
     def fittedvalues(self) -> pd.Series:
@@ -348,6 +379,16 @@ class Fit:
         """The likelihood around the estimates, for standard errors of predictions."""
         return Joint(self.problem, self.estimate)
 
+    def predictor_sds(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
+        """Standard errors of eta in rows of the columns X and of random terms; nan if infinite."""
+        limit, finite = self.estimate.limit, self.in_the_limit
+        if limit is None:
+            return self.joint.predictor_sds(X, terms)
+        if not finite.nobs:
+            return np.full(len(X), np.nan)
+        sds = finite.joint.predictor_sds(X[:, limit.separation.rank.kept], terms)
+        return np.where(limit.separation.side_of(X) == 0, sds, np.nan)
+
 
 def require_likelihood(fit: Fit, what: str) -> None:
     """Raise ValueError if the fit is a population-averaged model, which has no likelihood."""
@@ -356,6 +397,21 @@ def require_likelihood(fit: Fit, what: str) -> None:
             f"{what} the likelihood of a distribution, which a population-averaged model does not "
             "have: take its Wald tests, anova(), and intervals, conf_int(), or fit a mixed model, "
             f"gt.fit with (1 | {fit.problem.clusters.group}) in the formula"
+        )
+
+
+def has_maximum(fit: Fit) -> bool:
+    """Whether the fit is at the maximum of a likelihood, as AIC and likelihood ratios need."""
+    return fit.problem.clusters is None and fit.problem.penalty is None
+
+
+def require_maximum(fit: Fit, what: str) -> None:
+    """Raise ValueError with the reason if the fit is not at the maximum of a likelihood."""
+    require_likelihood(fit, what)
+    if fit.problem.penalty is not None:
+        raise ValueError(
+            f"{what} a fit by maximum likelihood, and {fit.formula!r} was fitted with "
+            f"penalty={fit.problem.penalty:g}: fit it without penalty="
         )
 
 

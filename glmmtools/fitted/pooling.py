@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.engine import laplace
+from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.marginal import Marginal
 from glmmtools.fitted.covariance import terms_of
 from glmmtools.fitted.fit import Fit, require_converged
@@ -63,7 +64,7 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
                 "shown for intercepts and slopes"
             )
     intercept_only = [name for term in chosen for name in term.names] == ["Intercept"]
-    partial, complete = model.estimate.beta, _without_random_effects(model)
+    partial, complete = model.estimate, _without_random_effects(model)
     scale = model.link.inverse if intercept_only else np.asarray
     shrunk, (free, determined) = model.modes, _unshrunk(model, group)
     parts = []
@@ -75,7 +76,7 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
             limit = np.sign(effects) * np.inf if intercept_only else np.nan
             own = above[0] + np.where(known, effects, limit)
             both = above[1] + shrunk[number][:, column]
-            bases = [_base(model, beta, name, intercept_only) for beta in (partial, complete)]
+            bases = [_base(model, each, name, intercept_only) for each in (partial, complete)]
             columns = {
                 "group": group,
                 "level": term.levels,
@@ -90,11 +91,15 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _base(model: Fit, beta: Array, name: str, intercept_only: bool) -> float:
-    """What a random effect is added to: the average fixed part, or its own coefficient."""
+def _base(model: Fit, estimate: Estimate, name: str, intercept_only: bool) -> float:
+    """What a random effect is added to: the average fixed part, or its own coefficient.
+
+    The average is over the rows where the fixed part is finite.
+    """
     if intercept_only:
-        return float(np.mean(model.design.X @ beta))
-    return dict(zip(model.params.index, beta, strict=True)).get(name, 0.0)
+        fixed = estimate.combined(model.design.X)
+        return float(np.mean(fixed[np.isfinite(fixed)]))
+    return dict(zip(model.params.index, estimate.beta, strict=True)).get(name, 0.0)
 
 
 def _outer(model: Fit, term: RandomTerm, modes: list[Array]) -> Array:
@@ -108,9 +113,9 @@ def _outer(model: Fit, term: RandomTerm, modes: list[Array]) -> Array:
     return total
 
 
-def _without_random_effects(model: Fit) -> Array:
-    """Fixed effects of the same model without its random part."""
-    return laplace.fit(model.problem.without_random_terms()).beta
+def _without_random_effects(model: Fit) -> Estimate:
+    """The fit of the same model without its random part."""
+    return laplace.fit(model.problem.without_random_terms())
 
 
 def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
@@ -118,6 +123,9 @@ def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
 
     They are the conditional modes under a prior variance so large that it does not matter.
     """
+    model = model.in_the_limit
+    if not model.nobs:
+        raise ValueError("every row is separated, so there is nothing to pool")
     marginal = Marginal(replace(model.problem, reml=False, nagq=1))
     terms, sds = [], []
     for term, estimate in model.random_terms:

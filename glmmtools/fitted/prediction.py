@@ -11,7 +11,7 @@ from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
-from glmmtools.formula.linear_predictor import linear_predictor
+from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.rank import estimable
 from glmmtools.shared.arguments import check_level, one_of
 from glmmtools.shared.messages import DataWarning, issue
@@ -65,10 +65,11 @@ def predict(
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
     design = model.design
     if newdata is None:
-        X, offset, random, index = design.X, design.offset, design.random, design.frame.index
+        X, fixed, random, index = design.X, model.fixed_predictor, design.random, design.frame.index
     else:
         X, offset, beyond = design.fixed_on(newdata)
         X = _estimable_rows(X, beyond)
+        fixed = model.estimate.combined(X) + offset
         random = ()
         if effects != "population":
             random = design.random_on(newdata, with_codes=effects == "conditional")
@@ -76,7 +77,7 @@ def predict(
             issue(design.new_label_warnings(newdata))
         index = getattr(newdata, "index", None)
     used, modes = (random, model.modes) if effects == "conditional" else ((), [])
-    eta = linear_predictor(X, used, model.estimate.beta, modes) + offset
+    eta = fixed + random_predictor(used, modes)
     if level is not None:
         return _intervals(model, eta, X, used, scale, effects, level, index)
     if effects == "marginal":
@@ -107,9 +108,9 @@ def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFr
     if scale == "response" and model.problem.zero is not None:
         raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
     if effects == "conditional" and random:
-        sd, df = model.joint.predictor_sds(X, random), np.inf
+        sd, df = model.predictor_sds(X, random), np.inf
     else:
-        sd = np.sqrt(np.einsum("ni,ij,nj->n", X, model.estimate.cov_beta, X))
+        sd = np.sqrt(model.estimate.combined_variances(X))
         df = contrast_df(model, X)
     columns = limits(eta, sd, df, level, model.link if scale == "response" else None)
     return pd.DataFrame(columns, index=index).drop(columns="df")
@@ -122,7 +123,8 @@ def _averaged(model, eta: Array, random) -> Array:
         variance += term.structure.predictor_variances(estimate.covariance)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
     grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
-    return model.link.inverse(grid) @ (weights / weights.sum())
+    mean = model.link.inverse(grid) @ (weights / weights.sum())
+    return np.where(np.isinf(eta), model.link.inverse(eta), mean)
 
 
 def resid(model: Fit, kind: str = "response") -> pd.Series:
@@ -137,6 +139,10 @@ def resid(model: Fit, kind: str = "response") -> pd.Series:
     design, trials, mu = model.design, model.trials_by_row, model.fittedvalues.to_numpy()
     if kind == "response":
         return model.by_row(design.y / trials - mu, "resid")
+    if kind == "pearson" and model.separated:
+        values = np.zeros(model.nobs)  # the limit in rows that are certain
+        values[~model.estimate.limit.separation.certain] = resid(model.in_the_limit, kind)
+        return model.by_row(values, "resid")
     if kind == "pearson":
         p = model.extra_zero_probability()
         inner = mu / (1 - p)  # the mean of the counts that are not extra zeros
@@ -172,7 +178,7 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         row stands for several observations, not for one response.
     """
     require_likelihood(model, "drawing responses needs")
-    if not np.isfinite(model.estimate.beta).all():
+    if np.isnan(model.fixed_predictor).any():
         raise ValueError("the fit found no finite estimates, so there is nothing to draw from")
     weights = model.design.weights
     if weights is not None and not model.family.weights_divide_phi and np.any(weights != 1):
@@ -181,6 +187,8 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
             "for several observations, of which there is no single response to draw. Give each "
             "observation a row of its own; for rates use offset=, for proportions prop()"
         )
+    if model.separated:
+        return _simulate_separated(model, n, seed, conditional)
     rng = np.random.default_rng(seed)
     if conditional or not model.design.random:
         eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
@@ -192,10 +200,19 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
     return y.astype(float)
 
 
+def _simulate_separated(model: Fit, n: int, seed: int, conditional: bool) -> Array:
+    """Rows that are certain repeat what was observed."""
+    y, finite = np.tile(model.design.y, (n, 1)), model.in_the_limit
+    if finite.nobs:
+        left = ~model.estimate.limit.separation.certain
+        y[:, left] = simulate(finite, n, seed, conditional)
+    return y
+
+
 def _drawn_predictors(model: Fit, n: int, rng: np.random.Generator) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
-    design, beta = model.design, model.estimate.beta
-    eta = np.empty((n, model.nobs))
-    for k, effects in enumerate(draw_effects(design.random, *model.effect_covariances, rng, n)):
-        eta[k] = linear_predictor(design.X, design.random, beta, effects)
-    return eta + design.offset
+    terms = model.design.random
+    eta = np.tile(model.fixed_predictor, (n, 1))
+    for k, effects in enumerate(draw_effects(terms, *model.effect_covariances, rng, n)):
+        eta[k] += random_predictor(terms, effects)
+    return eta

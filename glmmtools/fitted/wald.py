@@ -23,7 +23,8 @@ def limits(eta: Array, std_error: Array, df: Array, level: float, link=None) -> 
     half = t_quantile(level, df) * std_error
     low, high = eta - half, eta + half
     if link is not None:
-        std_error = np.abs(link.derivatives(eta)[0]) * std_error
+        with np.errstate(invalid="ignore"):  # where eta is infinite
+            std_error = np.abs(link.derivatives(eta)[0]) * std_error
         low, high = np.sort(link.inverse(np.array([low, high])), axis=0)
         eta = link.inverse(eta)
     return {"estimate": eta, "std_error": std_error, "df": df, "conf_low": low, "conf_high": high}

@@ -6,6 +6,7 @@ is said here and in `grammar`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -47,6 +48,14 @@ class FixedPart:
     def warnings(self, part: str) -> tuple[DataWarning, ...]:
         """Name what is left out of the formula, which is of this part of the model."""
         return self.rank.warnings(part) + _without_columns(self.model_spec, self.new_data, part)
+
+    def on_rows(self, rows: Array) -> FixedPart:
+        """The formula on some of its rows, with the columns that these tell apart."""
+        rank = Rank.of(self.X[rows], self.columns)
+        return replace(
+            self, X=self.X[rows][:, rank.kept], columns=tuple(self.columns[k] for k in rank.kept),
+            rank=Rank.full(len(rank.kept)),
+        )  # fmt: skip
 
     def on(self, data: Any) -> Array:
         """The columns on new data; nan in rows of which the data of the fit tell nothing."""
@@ -170,6 +179,29 @@ class Design:
                 DataWarning(f"Left out of {label}, because no row has them: {listed(names)}.")
                 for label, names in empty
             ),
+        )
+
+    def on_rows(self, rows: Array, kept: Sequence[int]) -> Design:
+        """The design of some of its rows, with some of the columns of X; random effects stay."""
+        terms = (
+            replace(
+                term, structure=term.structure.on(term.codes[rows], term.structure.entries[rows])
+            )
+            for term in self.random
+        )
+        response, trials, weights = self.response, self.trials, self.weights
+        return replace(
+            self,
+            response=replace(
+                response, y=response.y[rows], trials=None if trials is None else trials[rows]
+            ),
+            X=self.X[rows][:, kept],
+            columns=tuple(self.columns[k] for k in kept),
+            rank=Rank.full(len(kept)),
+            offset=self.offset[rows],
+            weights=None if weights is None else weights[rows],
+            random=tuple(terms),
+            frame=self.frame[rows],
         )
 
     def fixed_on(self, data: Any) -> FixedRows:

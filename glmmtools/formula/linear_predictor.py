@@ -15,10 +15,13 @@ def linear_predictor(
     X: Array, terms: Sequence[RandomTerm], beta: Array, modes: list[Array]
 ) -> Array:
     """``X β + Z b``; rows of a level that the fit has not seen (code -1) have b = 0."""
-    total = X @ beta
-    for term, b in zip(terms, modes, strict=True):
-        total = total + term.structure.predictor(b)
-    return total
+    return X @ beta + random_predictor(terms, modes)
+
+
+def random_predictor(terms: Sequence[RandomTerm], modes: list[Array]) -> Array | float:
+    """``Z b``, shape (n,); 0 without random terms."""
+    parts = zip(terms, modes, strict=True)
+    return sum((term.structure.predictor(b) for term, b in parts), 0.0)
 
 
 def marginal_covariance(

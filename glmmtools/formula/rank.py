@@ -49,11 +49,14 @@ class Rank:
     @classmethod
     def of(cls, X: Array, columns: Sequence[ModelColumn]) -> Rank:
         """Of the matrix X, shape (n, p + k), and what its columns are."""
+        if not len(X):
+            return cls(np.arange(0), tuple(columns), np.eye(len(columns)))
         kept, out = independent_columns(X)
         if not len(out):
             return cls.full(len(columns))
         scale = _sizes(X)
         weights = np.linalg.lstsq(X[:, kept] / scale[kept], X[:, out] / scale[out])[0]
+        weights[np.abs(weights) < _DEPENDENT] = 0.0  # rounding, not a part of the combination
         null_space = np.zeros((len(columns), len(out)))
         null_space[kept], null_space[out] = -weights, np.eye(len(out))
         null_space *= np.sqrt(len(X)) / np.linalg.norm(null_space, axis=0)

@@ -28,14 +28,15 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
-from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
 from glmmtools.formula.evaluation import evaluate
 from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import one_of
-from glmmtools.shared.text import plural
+from glmmtools.shared.messages import DataWarning, issue
+from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 
@@ -98,9 +99,18 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
         )
     if test == "lr":
         tests = _likelihood_ratios(model, terms, type)
+    elif model.separated and type == 2:
+        tests = _type_two_of_what_is_finite(model, terms)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
         tests = [_wald(model, L) for L in rows]
+    infinite = [
+        term.label for term, test in zip(terms, tests, strict=True)
+        if test["df"] and np.isnan(test["statistic"])
+    ]  # fmt: skip
+    if infinite:
+        text = f"There are no Wald tests of {listed(infinite)}: coefficients are infinite."
+        issue((DataWarning(f"{text} Use test='lr'."),))
     return pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
 
 
@@ -174,6 +184,29 @@ def _type_two_of_spans(rank: Rank, precision: Array, terms: Sequence[_Term]) -> 
     return rows
 
 
+def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict]:
+    """Tests under separation, by the rows that are left; nan of a term that they do not tell.
+
+    In rows that are certain the likelihood has no curvature, so that the tests of terms are those
+    of the other rows, as with empty cells.
+    """
+    left, X = model.in_the_limit, model.design.X @ model.design.rank.coordinates
+    certain = model.estimate.limit.separation.certain
+    columns = model.design.rank.all_columns(model.design.columns)
+    rank, everything = Rank.of(X[~certain], columns), range(len(columns))
+    rows = [np.zeros((0, 0))] * len(terms)
+    if left.design.names:
+        precision = np.linalg.inv(left.estimate.cov_beta)
+        rows = _type_two_of_spans(rank, precision, terms)
+    tests = []
+    for term, L in zip(terms, rows, strict=True):
+        larger = [c for c in everything if c not in term.relatives(terms)]
+        others = [c for c in larger if c not in term.columns]
+        df = len(_independent(X, larger)) - len(_independent(X, others))
+        tests.append(_wald(left, L) if len(L) == df else _chi_square(np.nan, df))
+    return tests
+
+
 def _independent(X: Array, columns: Sequence[int]) -> tuple[int, ...]:
     """Those of the columns that the ones before do not determine."""
     kept, _ = independent_columns(X[:, columns])
@@ -217,9 +250,10 @@ def _wald(model: Fit, L: Array) -> dict:
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
                 "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
-    beta, V = model.estimate.beta, model.estimate.cov_beta
-    estimates, covariance = L @ beta, L @ V @ L.T
-    q = len(L)
+    q, estimates = len(L), model.estimate.combined(L)
+    covariance = model.estimate.combined_covariance(L)
+    if model.separated and not np.all(np.isfinite(estimates)):
+        return _chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not np.isfinite(model.estimate.df).any():
         return _chi_square(statistic, q)
@@ -248,7 +282,7 @@ def _chi_square(statistic: float, df: int) -> dict:
 
 
 def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
-    require_likelihood(model, "a likelihood ratio needs")
+    require_maximum(model, "a likelihood ratio needs")
     design = model.design
     if model.problem.reml:
         raise ValueError(

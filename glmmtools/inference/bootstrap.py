@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood, require_maximum
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
 from glmmtools.shared.arguments import check_level, one_of
@@ -129,16 +129,19 @@ class Bootstrap(Shown):
         DataFrame
             Columns ``estimate, bias, std_error, mc_error, n``. ``mc_error`` is the Monte-Carlo
             standard error of ``std_error``: its standard deviation over runs of this length; ``n``
-            the replicates that have a value (a correlation has none where an sd is zero).
+            the replicates that have a value (a correlation has none where an sd is zero). A
+            coefficient that is infinite in a replicate has neither bias nor standard error.
         """
-        deviation = self.replicates - self.replicates.mean()
-        variance = (deviation**2).mean()
-        of_variance = ((deviation**4).mean() - variance**2) / self.replicates.count()
-        std_error = self.replicates.std()
+        with np.errstate(invalid="ignore"):  # of infinite coefficients
+            deviation = self.replicates - self.replicates.mean()
+            variance = (deviation**2).mean()
+            of_variance = ((deviation**4).mean() - variance**2) / self.replicates.count()
+            std_error = self.replicates.std()
+            bias = self.replicates.mean() - self.estimate
         return pd.DataFrame(
             {
                 "estimate": self.estimate,
-                "bias": self.replicates.mean() - self.estimate,
+                "bias": bias,
                 "std_error": std_error,
                 "mc_error": np.sqrt(of_variance) / (2 * std_error),
                 "n": self.replicates.count(),
@@ -226,7 +229,7 @@ def bootstrap_lrt(
     0.02
     """
     for model in (smaller, larger):
-        require_likelihood(model, "a likelihood ratio needs")
+        require_maximum(model, "a likelihood ratio needs")
         require_converged(model, "the bootstrap needs")
     task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     observed = _ratio(smaller, larger)
@@ -257,9 +260,15 @@ def _run(task: Replicate, estimate: pd.Series, n, seed, n_jobs, path, progress) 
 
 
 def _quantile(column: pd.Series, p: float) -> float:
-    """Order statistic p (n + 1) of the values that there are."""
-    values = column.dropna()
-    return float(np.quantile(values, p, method="weibull")) if len(values) else np.nan
+    """Order statistic p (n + 1) of the values that there are, of which some may be infinite."""
+    values = np.sort(column.dropna().to_numpy())
+    if not len(values):
+        return np.nan
+    place = np.clip(p * (len(values) + 1) - 1, 0, len(values) - 1)
+    low, high = values[int(np.floor(place))], values[int(np.ceil(place))]
+    if low == high or np.isinf(low):
+        return float(low)
+    return float(low + (place % 1) * (high - low))
 
 
 def _ratio(smaller: Fit, larger: Fit) -> float:

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.families.base import Family
-from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
@@ -157,7 +157,7 @@ class _Extension:
 def _check_comparable(models: Sequence[Fit]) -> None:
     """Raise ValueError if the log-likelihoods of the models are not of the same data."""
     for model in models:
-        require_likelihood(model, "compare() needs")
+        require_maximum(model, "compare() needs")
         require_converged(model, "compare() needs")
     first = models[0]
     for other in models[1:]:

@@ -20,9 +20,10 @@ from glmmtools.covariances.base import Structure
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.engine.suitability import confounded_with_residual
-from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
+from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import wald_intervals
 from glmmtools.inference.bootstrap import bootstrap
+from glmmtools.inference.one_sided import infinite_intervals
 from glmmtools.shared.arguments import check_level, one_of
 
 Array = np.ndarray
@@ -64,7 +65,7 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     The limits are the values of a parameter at which twice the log-likelihood, maximised over all
     other parameters, has fallen by the chi-square quantile. An sd whose likelihood at zero has not
     fallen that far has the lower limit 0 (a correlation: -1 or 1); a limit beyond all values that
-    were tried is nan.
+    were tried is nan. The interval of a coefficient that separation makes infinite has one end.
 
     Examples
     --------
@@ -78,23 +79,28 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     Name: sd herd Intercept, dtype: float64
     """
     problem = model.problem
-    require_likelihood(model, "a profile needs")
+    require_maximum(model, "a profile needs")
     if problem.reml:
         raise ValueError("profile intervals are for maximum likelihood; fit with reml=False")
     if problem.nagq > 1:
         raise ValueError("profile intervals are for the Laplace approximation; fit with nagq=1")
     require_converged(model, "a profile needs")
-    profile = _Profile(Marginal(problem), model)
     drop = special.chdtri(1, 1 - level) / 2
-    unknown = _unknown(model)
-    rows = {
-        name: (quantity(profile.best), np.nan, np.nan)
-        if name in unknown
-        else profile.interval(quantity, drop)
-        for name, quantity in profile.quantities().items()
-    }
+    rows = infinite_intervals(model, drop) if model.separated else {}
+    finite = model.in_the_limit
+    if finite.nobs:
+        profile, unknown = _Profile(Marginal(finite.problem), finite), _unknown(finite)
+        rows |= {
+            name: (quantity(profile.best), np.nan, np.nan)
+            if name in unknown
+            else profile.interval(quantity, drop)
+            for name, quantity in profile.quantities().items()
+            if name not in rows
+        }
     columns = ["estimate", "conf_low", "conf_high"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
+    coefficients = [name for name in model.params.index if name in table.index]
+    return table.loc[[*coefficients, *table.index.difference(coefficients, sort=False)]]
 
 
 def _unknown(model: Fit) -> set[str]:

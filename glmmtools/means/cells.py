@@ -61,21 +61,34 @@ class Combinations(Shown):
         """Which of the combinations the data can estimate, shape (m,)."""
         return estimable(self.beyond)
 
-    def not_estimable(self, names: Iterable[str]) -> list[str]:
-        """A note that names the combinations that the data cannot estimate, if there are any."""
-        unknown = list(itertools.compress(names, ~self.estimable))
-        return [f"The data cannot tell (–: not estimable): {listed(unknown, 12)}."] * bool(unknown)
+    @property
+    def finite(self) -> Array:
+        """Which of them have a finite estimate and a standard error, shape (m,)."""
+        return np.isfinite(self.std_error)
+
+    def without_estimate(self, names: Iterable[str]) -> list[str]:
+        """Notes that name the combinations without a finite estimate, if there are any."""
+        names, estimable = list(names), self.estimable
+        unknown = list(itertools.compress(names, ~estimable))
+        infinite = list(itertools.compress(names, estimable & ~self.finite))
+        notes = [f"The data cannot tell (–: not estimable): {listed(unknown, 12)}."] * bool(unknown)
+        if infinite and self.model.separated:
+            notes.append(
+                f"Without a standard error, because coefficients are infinite: "
+                f"{listed(infinite, 12)}."
+            )
+        return notes
 
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
-        eta = self.L @ self.model.params.to_numpy() + self.offset
+        eta = self.model.estimate.combined(self.L) + self.offset
         return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
-        return self.L @ self.model.estimate.cov_beta @ self.L.T
+        return self.model.estimate.combined_covariance(self.L)
 
     @property
     def std_error(self) -> Array:
@@ -145,7 +158,7 @@ class CellMeans(Combinations):
 
     def notes(self) -> list[str]:
         names = ["/".join(map(label_of, key)) for key in rows_of(self.cells)]
-        return [*self._scale_notes(), *self.not_estimable(names), *self.grid_notes()]
+        return [*self._scale_notes(), *self.without_estimate(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""

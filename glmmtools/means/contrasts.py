@@ -103,10 +103,10 @@ class Contrasts(Combinations):
     def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
         """P-values and half-widths in standard errors of one family.
 
-        What cannot be estimated counts as one of the family, as in emmeans, but for "mvt", which
+        What has no finite estimate counts as one of the family, as in emmeans, but for "mvt", which
         is of the joint distribution of what can.
         """
-        known = self.estimable[part]
+        known = self.finite[part]
         counted = np.flatnonzero(known if self.adjust == "mvt" else np.ones(len(known), bool))
         p, quantile = np.full((2, len(known)), np.nan)
         if known.any():
@@ -146,7 +146,7 @@ class Contrasts(Combinations):
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
         names = self.frame[self.families[0].names.columns].astype(str).agg(": ".join, axis=1)
-        return notes + self.not_estimable(names) + self.means.grid_notes()
+        return notes + self.without_estimate(names) + self.means.grid_notes()
 
     def describe(self) -> str:
         """Say in English what these contrasts are, and what not to conclude from them."""

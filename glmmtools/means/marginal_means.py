@@ -264,7 +264,7 @@ class MarginalMeans(CellMeans):
             for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
-            known = np.flatnonzero(self.estimable[family.rows])
+            known = np.flatnonzero(self.finite[family.rows])
             means = self.frame["estimate"].to_numpy()[family.rows[known]]
             order = np.argsort(-means, kind="stable")
             letters[family.rows] = ""
@@ -296,12 +296,13 @@ class MarginalMeans(CellMeans):
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
             names = contrasts.frame["contrast"][part].to_numpy()
-            known = self.estimable[family.rows][pairs].all(axis=1)  # of both means
+            known = self.finite[family.rows][pairs].all(axis=1)  # of both means
             if not known.any():
                 continue
             up, down, wrong = arrow_lengths(eta[family.rows], pairs[known], half[part][known])
             ends[:, family.rows] = eta[family.rows] - down, eta[family.rows] + up
             misled += names[known][wrong].tolist()
+        ends[:, ~self.finite] = np.nan
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))

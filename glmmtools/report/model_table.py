@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.covariances.working import WorkingCorrelation
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
@@ -174,6 +174,7 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
     cells[fit, "parameters"] = str(model.df_model)
     if model.estimate.working is None:
         cells[fit, "REML logLik" if model.method == "REML" else "logLik"] = fixed(model.llf, 2)
+    if has_maximum(model):
         cells[fit, "AIC"] = fixed(model.aic, 2)
     return cells
 
@@ -187,9 +188,14 @@ def _notes(models, names: list[str]) -> list[str]:
     for model, name in zip(models, names, strict=True):
         if not model.converged:
             notes.append(f"{name} did not converge: its numbers are not estimates.")
-        if model.singular:
+        if model.singular or model.separated:
             reasons = " ".join(first_sentence(str(message)) for message in model.messages)
-            notes.append(f"{name} is singular: {reasons}")
+            notes.append(f"{name} is {'singular' if model.singular else 'separated'}: {reasons}")
+        if model.problem.penalty is not None:
+            notes.append(
+                f"{name} is penalised (penalty={model.problem.penalty:g}): its logLik is not "
+                "maximal."
+            )
     responses = {model.design.response.label for model in models}
     if len(responses) > 1 or len({model.nobs for model in models}) > 1:
         notes.append(

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
+from glmmtools.report.summary import prior_in_words
 from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
@@ -91,9 +92,10 @@ def _fit_sentence(model: Fit) -> list[str]:
     working = model.estimate.working
     if working is None:
         restricted = "restricted " if model.method == "REML" else ""
+        aside = f"AIC {fixed(model.aic, 2)}" if has_maximum(model) else "without the penalty"
         return [
             f"The {restricted}log-likelihood was {fixed(model.llf, 2)} with "
-            f"{plural(model.df_model, 'parameter')} (AIC {fixed(model.aic, 2)})."
+            f"{plural(model.df_model, 'parameter')} ({aside})."
         ]
     return [f"The working correlation was {working.pairs}."] if working.pairs else []
 
@@ -134,10 +136,13 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _method_sentence(model: Fit) -> str:
-    how = _METHODS.get(model.method, f"by {model.method}")
-    if model.method.startswith("AGQ"):
+    method = model.method.removeprefix("penalised ")
+    how = _METHODS.get(method, f"by {method}")
+    if method.startswith("AGQ"):
         nodes = f"({model.problem.nagq} nodes)"
         how = f"by maximum likelihood with adaptive Gauss-Hermite quadrature {nodes}"
+    if model.problem.penalty is not None:
+        how += f", penalised: the prior of the {prior_in_words(model)}"
     dropped = f" ({plural(model.n_dropped, 'row')} with missing values left out)"
     rows = plural(model.nobs, "row") + (dropped if model.n_dropped else "")
     return f"It was estimated from {rows} {how}."
@@ -156,6 +161,8 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
     ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = [], [], []
     for column, (name, row) in zip(model.design.columns, rows.iterrows(), strict=True):
+        if not np.isfinite(row["estimate"]):
+            continue  # a message names it
         if column.is_intercept:
             sentences += _intercept_sentence(model, row, percent)
             continue
@@ -300,14 +307,19 @@ def _p(value: float) -> str:
 def _test_sentences(model: Fit) -> list[str]:
     if not _has_intercept(model) or len(model.params) == 1:
         return []
+    kind = "likelihood-ratio" if model.separated else "Wald"
+    try:
+        tests = anova(model, type=2, test="lr" if model.separated else "wald")
+    except ValueError:  # a refit did not converge
+        return []
     parts = []
-    for term, row in anova(model, type=2).iterrows():
+    for term, row in tests.iterrows():
         if row["kind"] == "F":
             statistic = f"F({row['df']:g}, {fixed(row['den_df'], 1)})"
         else:
             statistic = f"χ²({row['df']:g})"
         parts.append(f"{term}: {statistic} = {fixed(row['statistic'], 2)}, {_p(row['p_value'])}")
-    return [f"Type II Wald tests of the terms: {'; '.join(parts)}."]
+    return [f"Type II {kind} tests of the terms: {'; '.join(parts)}."]
 
 
 def _variance_sentences(model: Fit) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
@@ -23,6 +23,8 @@ def summary_content(model: Fit) -> Content:
         ("data", _data_line(model)),
         _fit_line(model),
     ]
+    if model.problem.penalty is not None:
+        facts.insert(3, ("penalty", f"the prior of the {prior_in_words(model)}"))
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
@@ -38,6 +40,12 @@ def summary_content(model: Fit) -> Content:
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)
+
+
+def prior_in_words(model: Fit) -> str:
+    """The prior of a penalised fit."""
+    sd = f"{model.problem.penalty:g}"
+    return f"standardised slopes is normal with mean 0 and standard deviation {sd}"
 
 
 def _data_line(model: Fit) -> str:
@@ -56,10 +64,10 @@ def _fit_line(model: Fit) -> tuple[str, str]:
     if working is not None:
         return "correlation", working.text
     criterion = "REML criterion (log)" if model.method == "REML" else "logLik"
-    return "fit", (
-        f"{criterion} {fixed(model.llf, 3)}, AIC {fixed(model.aic, 3)}, "
-        f"BIC {fixed(model.bic, 3)}, {model.df_model} parameters"
-    )
+    others = "without the penalty"
+    if has_maximum(model):
+        others = f"AIC {fixed(model.aic, 3)}, BIC {fixed(model.bic, 3)}"
+    return "fit", f"{criterion} {fixed(model.llf, 3)}, {others}, {model.df_model} parameters"
 
 
 def _components_table(model: Fit) -> pd.DataFrame:
@@ -91,12 +99,13 @@ def _decimals(std_errors: pd.Series) -> int:
 def glance(model: Fit) -> pd.DataFrame:
     """One row: family, link, method, engine, rows, log-likelihood, AIC, BIC, convergence.
 
-    A population-averaged model has no likelihood: nan.
+    A population-averaged model has no likelihood, a penalised fit not its maximum: nan.
     """
     row = {"family": model.family.name, "link": model.link.name}
     for name in ("method", "engine", "nobs", "df_model", "df_resid"):
         row[name] = getattr(model, name)
-    for name in ("llf", "aic", "bic"):
-        row[name] = getattr(model, name) if model.estimate.working is None else np.nan
-    row |= {"converged": model.converged, "singular": model.singular}
+    row["llf"] = model.llf if model.estimate.working is None else np.nan
+    for name in ("aic", "bic"):
+        row[name] = getattr(model, name) if has_maximum(model) else np.nan
+    row |= {name: getattr(model, name) for name in ("converged", "singular", "separated")}
     return pd.DataFrame([row])

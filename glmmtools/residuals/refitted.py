@@ -68,6 +68,8 @@ class Rows:
 
 def observed_rows(model: Fit) -> Rows:
     """The responses of the fit, at the fitted linear predictor."""
+    if model.separated:
+        return _with_certain(model, observed_rows(model.in_the_limit))
     mu = model.family.clipped_mean(model.linear_predictor.to_numpy(), model.link)
     y, extra_zero = model.design.y, model.extra_zero_probability()
     return Rows(model.family, y, mu, model.row_parameters, extra_zero)
@@ -79,6 +81,11 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
     Data sets whose modes cannot be found are left out. Of a model that did not converge the
     parameters stay as they are.
     """
+    if model.separated and not model.in_the_limit.nobs:
+        rows = observed_rows(model)
+        return replace(rows, y=np.tile(rows.y, (n, 1)), mu=np.tile(rows.mu, (n, 1)))
+    if model.separated:
+        return _with_certain(model, refitted_rows(model.in_the_limit, n, seed))
     marginal = Marginal(replace(model.problem, nagq=1))
     likelihood, vector = marginal.likelihood, marginal.vector_of(model.estimate)
     size = len(vector)
@@ -104,6 +111,25 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
     mu = model.family.clipped_mean(likelihood.user_eta(eta[:, back]), model.link)
     known = {**shape, **model.problem.trials}
     return Rows(model.family, likelihood.user_response(y[:, back]), mu, known, extra)
+
+
+def _with_certain(model: Fit, rows: Rows) -> Rows:
+    """The rows that are not separated among all rows: the others repeat what was observed."""
+    left = ~model.estimate.limit.separation.certain
+
+    def filled(values: Any, others: Any) -> Any:
+        if np.ndim(values) == 0:
+            return values
+        whole = np.broadcast_to(others, (*np.shape(values)[:-1], model.nobs)).astype(float)
+        whole[..., left] = values
+        return whole
+
+    end = model.family.clipped_mean(model.fixed_predictor, model.link)
+    known = {name: filled(values, 1.0) for name, values in rows.shape.items()}
+    return Rows(
+        model.family, filled(rows.y, model.design.y), filled(rows.mu, end),
+        known | model.problem.trials, filled(rows.extra, 0.0),
+    )  # fmt: skip
 
 
 def _refit(marginal: Marginal, y: Array, vector: Array, covariance: Array) -> list[tuple]:

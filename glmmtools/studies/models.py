@@ -6,6 +6,7 @@ bootstrap from parameters that one chooses.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -90,6 +91,12 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
         replaced = checked_coefficients(coef, design.names)
         by_name = isinstance(coef, (Mapping, pd.Series))
         beta = np.where([not by_name or name in coef for name in design.names], replaced, beta)
+    if not np.all(np.isfinite(beta)):
+        infinite = itertools.compress(design.names, ~np.isfinite(beta))
+        raise ValueError(
+            f"a study draws from finite coefficients, and those of {listed(infinite)} are infinite: "
+            "give them by coef=, or fit with penalty=2.5"
+        )
     if any(name in truth for name in ("sd", "corr", "rho")):
         given = (truth.get(name) for name in ("sd", "corr", "rho"))
         terms = _term_estimates(design, *random_parameters(design.random, *given))

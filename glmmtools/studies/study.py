@@ -97,7 +97,7 @@ def power(
     Study
         Its ``frame``: one row a size and effect, with ``power``, its Monte-Carlo interval
         ``conf_low, conf_high`` (Wilson, 95 %), ``n``, ``n_failed`` and ``n_singular``. A failed fit
-        counts as a trial that found nothing.
+        counts as a trial that found nothing, and so does one whose coefficient is infinite.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def recovery_study(
         interval ``conf_low, conf_high`` of the bias; ``sd``, their standard deviation, with its
         Monte-Carlo error ``sd_error``; ``mean_std_error``, the average standard error that the
         fits claim for a coefficient, to compare with ``sd``; and the counts of :func:`power`.
-        Failed fits have no estimates: they are counted beside.
+        Failed fits have no estimates, separated ones not all: they are counted beside.
 
     Examples
     --------
@@ -255,6 +255,11 @@ class Study(Shown):
         """Fits with a variance at zero or a correlation at -1 or 1, over all sizes."""
         return _counts(self.replicates)["n_singular"]
 
+    @property
+    def n_separated(self) -> int:
+        """Fits with coefficients without a finite estimate, over all sizes."""
+        return int(self.replicates["warnings"].str.contains("SeparationWarning").sum())
+
     @kept_table
     def frame(self) -> pd.DataFrame:
         """One row a size and effect: see the function that made the study."""
@@ -273,7 +278,7 @@ class Study(Shown):
     def _figures(self, cell: pd.DataFrame, name: str) -> dict[str, float]:
         values = cell[name]
         if self.kind == "recovery":
-            done, true = values.dropna(), self.true.get(name, np.nan)
+            done, true = values[np.isfinite(values)], self.true.get(name, np.nan)
             sd, bias = done.std(), done.mean() - true
             half = special.ndtri(0.5 + _MC_LEVEL / 2) * sd / np.sqrt(max(len(done), 1))
             claimed = cell.get(f"std_error {name}", pd.Series(dtype=float)).mean()
@@ -319,6 +324,7 @@ class Study(Shown):
     def _content(self) -> Content:
         fits = plural(len(self.replicates), "fit")
         counts = f"{fits}, {self.n_failed} failed, {self.n_singular} singular"
+        counts += f", {self.n_separated} separated" if self.n_separated else ""
         title = f"{self.kind.capitalize()} by simulation: {counts}"
         return Content(tables=[(title, self.frame.round(4))])
 

@@ -1,0 +1,81 @@
+"""Coefficients of extra zeros and of a dispersion that have no finite estimate.
+
+Where a level has no zeros beyond those of its counts, or no scatter beyond that of a simpler family,
+the likelihood rises for ever with a coefficient, and ever less: at the end of the search it is level
+along a direction, however far one goes. The estimate is then a limit, and all else is at its maximum.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from glmmtools.engine.contained import NO_DIFFERENCE, at_limits
+from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.search import Optimum
+from glmmtools.shared.messages import DataWarning
+from glmmtools.shared.text import listed
+
+Array = np.ndarray
+_WEAK = 1e-3  # curvature in a direction of root mean square 1 in the rows
+_FAR = 5.0  # how far one goes along it, in a logarithm or a logit
+
+
+def boundless_coefficients(marginal: Marginal, optimum: Optimum) -> dict[str, Array]:
+    """By part of the model, ``"phi"`` or ``"zero"``: which of the user's coefficients are such.
+
+    Extra zeros that are absent in all rows have a message of their own.
+    """
+    problem, found = marginal.problem, {}
+    whole = at_limits(marginal, optimum.point)
+    for name, part in (("phi", problem.dispersion), (ZERO, problem.zero)):
+        if part is None or not optimum.converged:
+            continue
+        if name in whole and _is_as_high(marginal, optimum, whole[name]):
+            continue
+        to_user, place = marginal.likelihood.to_user[name], marginal.names[name]
+        moved = np.zeros(len(to_user), dtype=bool)
+        values, vectors = np.linalg.eigh(optimum.information[place, place])
+        for direction in vectors[:, values < _WEAK].T:
+            if _is_level(marginal, optimum, place, direction):
+                by = np.abs(to_user @ direction) * np.sqrt(np.mean(part.X**2, axis=0))
+                moved |= by > 1e-3 * by.max()
+        if moved.any():
+            found[name] = moved
+    return found
+
+
+def _is_as_high(marginal: Marginal, optimum: Optimum, point: Array) -> bool:
+    return marginal.value_at(point) > optimum.value - NO_DIFFERENCE
+
+
+def _is_level(marginal: Marginal, optimum: Optimum, place: slice, direction: Array) -> bool:
+    """Whether the likelihood does not fall on the way to one side."""
+    for sign in (-_FAR, _FAR):
+        point = optimum.point.copy()
+        point[place] += sign * direction
+        if _is_as_high(marginal, optimum, point):
+            return True
+    return False
+
+
+def boundless_messages(problem: Problem, found: dict[str, Array]) -> list[DataWarning]:
+    """What to say of them."""
+    messages = []
+    for name, marked in found.items():
+        zeros = name == ZERO
+        part = problem.zero if zeros else problem.dispersion
+        names = list(itertools.compress(part.names, marked))
+        have = "have no finite estimates" if len(names) > 1 else "has no finite estimate"
+        messages.append(
+            DataWarning(
+                f"In the {'zero inflation' if zeros else 'dispersion formula'} {listed(names)} "
+                f"{have}: in some rows the "
+                f"{'probability of an extra zero' if zeros else 'dispersion'} is at an end of its "
+                "range, as far as the data tell. All other numbers are estimates."
+            )
+        )
+    return messages

@@ -1,0 +1,124 @@
+"""Fits of separated data: the limit of the likelihood as some coefficients go to infinity.
+
+An engine fits the rows that are not certain (`separation`); here its estimate becomes that of all
+rows. In a row that is certain the density is 1 for every random effect, so that the limit is that
+of the integral over the random effects too, however it is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from glmmtools.engine.estimate import Estimate, Limit, TermEstimate
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.separation import (
+    Separation,
+    no_finite_value,
+    separated_names,
+    separation_of,
+)
+from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.rank import Rank
+from glmmtools.shared.messages import SeparationWarning, singular_message
+
+Array = np.ndarray
+
+
+def fit_what_is_finite(
+    problem: Problem, fit: Callable[[Problem], Estimate], engine: str
+) -> Estimate:
+    """Fit a problem; where it is separated, the rows that are not certain."""
+    separation = separation_of(problem)
+    if separation is None:
+        return fit(problem)
+    left = problem.on_rows(~separation.certain, separation.rank.kept)
+    estimate = fit(left) if left.design.n else _of_no_rows(left, engine)
+    return _in_the_limit(problem, separation, estimate)
+
+
+def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) -> Estimate:
+    """The estimate of all rows, from that of the rows that are not certain."""
+    left, p = ~separation.certain, len(problem.design.names)
+    modelled = {"phi": problem.dispersion, "zero": problem.zero}
+    parts = {
+        name: Rank.of(part.X[left], part.columns)
+        for name, part in modelled.items() if part is not None
+    }  # fmt: skip
+    terms = [
+        _without_absent(term, each, left)
+        for term, each in zip(problem.design.random, estimate.terms, strict=True)
+    ]
+    absent = tuple(
+        term.label
+        for term, each, before in zip(problem.design.random, terms, estimate.terms, strict=True)
+        if each is not before and term.label not in estimate.singular
+    )
+    whole = replace(
+        estimate, limit=Limit(separation, estimate, parts), df=np.full(p, np.inf),
+        n_params=problem.n_params, terms=tuple(terms), singular=estimate.singular + absent,
+    )  # fmt: skip
+    words = {"phi": "dispersion formula", "zero": "zero inflation"}
+    messages = [
+        _message(problem, separation),
+        *(message for name, rank in parts.items() for message in rank.warnings(words[name])),
+        *([singular_message(absent, single=False)] if absent else []),
+        *estimate.messages,
+    ]
+    return replace(
+        whole, beta=whole.combined(np.eye(p)), cov_beta=whole.combined_covariance(np.eye(p)),
+        messages=tuple(messages),
+    )  # fmt: skip
+
+
+def _message(problem: Problem, separation: Separation) -> SeparationWarning:
+    names = separated_names(problem, separation)
+    rest = "All rows are separated, so that nothing else can be estimated."
+    if not separation.certain.all():
+        rest = (
+            "All other numbers are those of the rows that are not separated, and likelihood "
+            f"ratios test {'it' if len(names) == 1 else 'them'}."
+        )
+    return SeparationWarning(
+        f"{no_finite_value(problem, names)} {rest} For a finite estimate fit with penalty=2.5, a "
+        "prior on the slopes; or merge or drop the level."
+    )
+
+
+def _without_absent(term: RandomTerm, estimate: TermEstimate, left: Array) -> TermEstimate:
+    """Without the effects of columns that are zero in all rows that are left.
+
+    Such as a slope for a level whose rows are all certain: nothing is known of its variance.
+    """
+    if term.structure.one_effect_a_row or not left.any():
+        return estimate
+    present = np.any(term.Z[left] != 0, axis=0)
+    if present.all():
+        return estimate
+    both = np.outer(present, present)
+    return replace(
+        estimate, covariance=np.where(both, estimate.covariance, 0.0),
+        modes=np.where(present, estimate.modes, 0.0),
+    )  # fmt: skip
+
+
+def _of_no_rows(problem: Problem, engine: str) -> Estimate:
+    """Where every row is certain: the likelihood is 1, whatever the other parameters are."""
+    structures = [term.structure for term in problem.design.random]
+    modelled = {"phi": problem.dispersion, "zero": problem.zero}
+    predictors = {name: np.zeros(0) for name, part in modelled.items() if part is not None}
+    return Estimate(
+        beta=np.zeros(0), cov_beta=np.zeros((0, 0)), df=np.zeros(0),
+        shape={name: np.nan for name in problem.family.shape if name not in predictors},
+        terms=tuple(
+            TermEstimate(
+                np.full_like(each.covariance(np.ones(each.n_params)), np.nan),
+                np.zeros((each.n_levels, each.q)), np.nan if each.has_rho else None,
+            )
+            for each in structures
+        ),
+        llf=0.0, n_params=problem.n_params, converged=True, singular=(), messages=(),
+        engine=engine, method=problem.method, predictors=predictors, predictor_se=predictors,
+    )  # fmt: skip
