@@ -1,8 +1,8 @@
 """Coefficients of extra zeros and of a dispersion that have no finite estimate.
 
-Where a level has no zeros beyond those of its counts, or no scatter beyond that of a simpler family,
-the likelihood rises for ever with a coefficient, and ever less: at the end of the search it is level
-along a direction, however far one goes. The estimate is then a limit, and all else is at its maximum.
+Where a level has no zeros beyond those of its counts, or no scatter beyond that of a simpler
+family, the likelihood rises for ever with a coefficient, and ever less: where the search ends it is
+level along a direction, however far one goes. All else is then at its maximum.
 """
 
 from __future__ import annotations

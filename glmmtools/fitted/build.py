@@ -31,8 +31,8 @@ def build_problem(
     penalty = check_penalty(penalty)
     if reml and penalty is not None:
         raise ValueError(
-            "reml=True integrates over the coefficients, which a penalty has a prior for: leave out "
-            "reml=True or penalty="
+            "reml=True integrates over the coefficients, for which a penalty has a prior: leave "
+            "out reml=True or penalty="
         )
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")

@@ -94,8 +94,8 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     if not np.all(np.isfinite(beta)):
         infinite = itertools.compress(design.names, ~np.isfinite(beta))
         raise ValueError(
-            f"a study draws from finite coefficients, and those of {listed(infinite)} are infinite: "
-            "give them by coef=, or fit with penalty=2.5"
+            f"a study draws from finite coefficients, and {listed(infinite)} have no finite "
+            "estimate: give them by coef=, or fit with penalty=2.5"
         )
     if any(name in truth for name in ("sd", "corr", "rho")):
         given = (truth.get(name) for name in ("sd", "corr", "rho"))
