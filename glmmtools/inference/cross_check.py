@@ -36,9 +36,9 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     DataFrame
         One row a number (log-likelihood, coefficients, standard errors, standard deviations of the
         random effects, shape parameters), one column an engine, and ``spread``: the largest
-        difference between engines, nan where an engine has no finite number. Without a second engine for the model there is one column. With
-        `r` its ``attrs`` say which package of R fitted the model (``"R"``) and by which call
-        (``"call"``).
+        difference between engines, nan where an engine has no finite number. Without a second
+        engine for the model there is one column. With `r` its ``attrs`` say which package of R
+        fitted the model (``"R"``) and by which call (``"call"``).
 
     Warns
     -----
