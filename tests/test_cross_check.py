@@ -144,6 +144,7 @@ def test_what_r_lacks_is_one_line_and_needs_no_r(monkeypatch):
          "R's glmmTMB reads weights of the normal family otherwise."),
         ("count ~ x + (1 + x | g)", "poisson", {"nagq": 3},
          "R's lme4 has quadrature for binomial and Poisson models with one (1 | g) only."),
+        ("prop(k, n) ~ x", "binomial", {"penalty": 2.5}, "R's packages have no such penalty."),
         ("zigzag ~ x + ar1(gap | g)", "normal", {},
          "R's glmmTMB has no negative correlation of a series with gaps: ar1(gap | g)."),
     ]:  # fmt: skip
@@ -255,6 +256,19 @@ def test_r_finds_the_same_fit(case):
         assert theirs[f"std_error {name}"] == pytest.approx(error, rel=0.003)
     others = [name for name in table.index if name.startswith(("sd ", "shape "))]
     assert theirs[others].to_numpy() == pytest.approx(ours[others].to_numpy(), rel=0.01, abs=0.005)
+
+
+@with_r
+def test_under_separation_r_has_the_finite_part_too():
+    data = rows().assign(success=lambda d: (d["answer"] == "yes").astype(int))
+    data.loc[data["kind"] == "plain", "success"] = 1
+    with pytest.warns(gt.SeparationWarning):
+        model = gt.fit("success ~ kind + x", data, "binomial")
+    table = gt.cross_check(model, r=True)
+    finite = ["logLik", "coefficient x", "std_error x"]
+    assert table.loc[finite, "spread"].max() < 1e-5
+    assert np.isinf(table.loc["coefficient kind[T.NA]", "laplace"])
+    assert np.isnan(table.loc["std_error kind[T.NA]", "spread"])
 
 
 @with_r

@@ -1,6 +1,7 @@
 """Population-averaged models: estimating equations against geepack, statsmodels and NumPy."""
 
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -329,13 +330,14 @@ NO_RANDOM_EFFECTS = {
 @pytest.mark.parametrize("verb", WORK)
 def test_a_verb_that_makes_sense_works(verb, child):
     assert WORK[verb](child)
+    assert WORK[verb](pickle.loads(pickle.dumps(child)))
     plt.close("all")
 
 
 @pytest.mark.parametrize("verb", NO_LIKELIHOOD)
 def test_a_verb_that_needs_a_likelihood_names_the_way(verb, child):
     with pytest.raises(ValueError, match=r"need.* the likelihood.*anova\(\).*\(1 \| child\)") as no:
-        NO_LIKELIHOOD[verb](child)
+        NO_LIKELIHOOD[verb](pickle.loads(pickle.dumps(child)))
     assert ". " not in str(no.value)
 
 

@@ -25,16 +25,32 @@ _FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and
 _ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
 
 
-def contained_problems(problem: Problem) -> Iterator[Problem]:
-    """Those with one part less: a random term, extra zeros, a dispersion, a shape parameter."""
+def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Problem, Array]]:
+    """Those with one part less: a random term, extra zeros, a dispersion, a shape parameter.
+
+    With each goes the point of the larger problem that lacks the part, and is as `point` otherwise.
+    """
+    problem, limits = marginal.problem, at_limits(marginal, point)
     for k in range(len(problem.design.random)):
-        yield problem.without_term(k)
-    if problem.zero is not None and has_constant(problem.zero.X):
-        yield replace(problem, zero=None)
+        yield problem.without_term(k), _without_effects(marginal, point, marginal.placed[k].theta)
+    if ZERO in limits:
+        yield replace(problem, zero=None), limits.pop(ZERO)
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
-        yield replace(problem, dispersion=None)
-    if problem.dispersion is None and _has_limit(problem):
-        yield problem.at_limit_family()
+        constant, part = point.copy(), marginal.names["phi"]
+        log_phi = marginal.likelihood.predictors["phi"] @ point[part]
+        constant[part] = marginal.constant("phi", float(np.mean(log_phi)))
+        yield replace(problem, dispersion=None), constant
+    for without in limits.values():
+        yield problem.at_limit_family(), without
+
+
+def _without_effects(marginal: Marginal, point: Array, theta: slice) -> Array:
+    """The point with all standard deviations of a term at zero."""
+    start = marginal.names["theta"].start
+    part = slice(start + theta.start, start + theta.stop)
+    without = point.copy()
+    without[part] = np.where(marginal.is_sd[part], 0.0, point[part])
+    return without
 
 
 def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[Array]:
@@ -50,15 +66,14 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
         if term.label in labels:
             terms.append(estimate.terms[labels.index(term.label)])
             continue
-        missing.append(each.theta)
+        missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))
         terms.append(TermEstimate(variances, np.zeros(0), 0.0))
     point = marginal.vector_of(
         replace(estimate, terms=tuple(terms), shape=shape, predictors=predictors)
     )
-    theta, is_sd = point[marginal.names["theta"]], marginal.is_sd[marginal.names["theta"]]
-    for part in missing:
-        theta[part] = np.where(is_sd[part], 0.0, theta[part])
+    for each in missing:
+        point = _without_effects(marginal, point, each.theta)
     points = [point]
     name = _parameter_at_limit(problem, smaller)
     if name is not None:

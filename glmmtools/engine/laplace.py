@@ -63,7 +63,7 @@ from glmmtools.engine.several_starts import best_end, best_of_starts, best_profi
 
 Array = np.ndarray
 NAME = "laplace"
-_FEW_ROWS = 500  # up to here all contained models are fitted: that costs little
+_COSTLY = 10.0  # fall of the log-likelihood without a part, that no other part makes good
 _FEW_EACH = 3  # rows of a random effect
 
 
@@ -101,30 +101,32 @@ def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
         best = (best_profiled if can_be_profiled(problem) else best_of_starts)(marginal)
     if best is None:
         return unknown(problem, NAME)
-    if fits is not None and best.converged and _may_have_several_maxima(marginal, best):
+    if fits is not None and best.converged:
         best = _not_below_contained(marginal, best, fits)
     return at_optimum(marginal, best, NAME)
 
 
-def _may_have_several_maxima(marginal: Marginal, best: Optimum) -> bool:
-    """Whether random effects, a dispersion and extra zeros may compete for the same scatter.
-
-    For large data only where effects of few rows do, because the question costs a fit or more.
-    """
-    problem, n = marginal.problem, marginal.problem.design.n
-    structures = [each.structure for each in marginal.placed]
-    if problem.is_linear and problem.dispersion is None and not any(s.of_time for s in structures):
-        return False
-    return n <= _FEW_ROWS or any(_FEW_EACH * s.n_levels * s.q >= n for s in structures)
+def _parts_compete(problem: Problem) -> bool:
+    """Whether random effects of few rows each may take the scatter of another part."""
+    structures = [term.structure for term in problem.design.random]
+    return any(_FEW_EACH * s.n_levels * s.q >= problem.design.n for s in structures)
 
 
 def _not_below_contained(marginal: Marginal, best: Optimum, fits: dict[tuple, Estimate]) -> Optimum:
     """The best end of searches from the fits of contained models that are better than it.
 
-    If none ends as high as the contained model, the search did not converge.
+    If none ends as high as the contained model, the search did not converge. Nobody fits those that
+    lack a part whose absence costs much, unless parts compete.
     """
-    for smaller in contained_problems(marginal.problem):
+    problem = marginal.problem
+    series = any(each.structure.of_time for each in marginal.placed)
+    if problem.is_linear and problem.dispersion is None and not series:
+        return best
+    needed = _parts_compete(problem)
+    for smaller, without in contained_problems(marginal, best.point):
         if why_not(smaller) is not None:
+            continue
+        if not needed and marginal.value_at(without) < best.value - _COSTLY:
             continue
         estimate = fits.get(smaller.parts)
         if estimate is None:

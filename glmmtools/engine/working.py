@@ -102,27 +102,40 @@ class _Neighbours(CovStruct):
         self.dep_params = 0.0
 
     def update(self, params) -> None:
-        residuals, products, gaps = self.model.endog_li, [], []
-        for residual, times in zip(residuals, self.times, strict=True):
-            order = np.argsort(times, kind="stable")
+        residuals, products = self.model.endog_li, []
+        for residual, order in zip(residuals, self.orders, strict=True):
             products.append(residual[order][1:] * residual[order][:-1])
-            gaps.append(np.diff(times[order]))
         square = np.mean(np.concatenate(residuals) ** 2)
-        self.dep_params = decay(np.concatenate(products) / square, np.concatenate(gaps))
+        self.dep_params = decay(np.concatenate(products) / square, np.concatenate(self.gaps))
 
-    def covariance_matrix(self, expval, index):
-        times = self.times[index]
-        return self.dep_params ** np.abs(times[:, None] - times), True
+    def covariance_matrix_solve(self, expval, index, stdev, rhs):
+        """Row by row, as given the row before a row does not depend on earlier ones."""
+        order = self.orders[index]
+        rho = (self.dep_params ** self.gaps[index])[:, None]
+        scale = 1 / np.sqrt(1 - rho**2)
+        solutions = []
+        for values in rhs:
+            scaled = np.reshape(values, (len(stdev), -1)) / stdev[:, None]
+            inner = scaled[order]
+            inner[1:] = (inner[1:] - rho * inner[:-1]) * scale
+            outer = inner.copy()
+            outer[1:] *= scale
+            outer[:-1] -= rho * scale * inner[1:]
+            scaled[order] = outer
+            solutions.append((scaled / stdev[:, None]).reshape(np.shape(values)))
+        return solutions
 
 
 class _ByTime(_Weighted, _Neighbours):
     def __init__(self, weights: Array, times: Array):
         super().__init__(weights)
-        self.all_times = np.asarray(times, float)
+        self.times = np.asarray(times, float)
 
     def initialize(self, model) -> None:
         super().initialize(model)
-        self.times = model.cluster_list(self.all_times)
+        times = model.cluster_list(self.times)
+        self.orders = [np.argsort(each, kind="stable") for each in times]
+        self.gaps = [np.diff(np.sort(each)) for each in times]
 
 
 def decay(products: Array, gaps: Array) -> float:

@@ -94,6 +94,7 @@ def fit_in_r(problem: Problem, ours: Estimate) -> InR:
         singular=(),
         messages=tuple(map(ConvergenceWarning, said)),
         engine="R",
+        limit=None,
     )
     return InR(estimate, package, call.text)
 

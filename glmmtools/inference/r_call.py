@@ -203,7 +203,8 @@ class Call:
         if problem.zero is not None:
             parts.append(f"ziformula = {self._part('zero', problem.zero)}")
         start, fixed = {}, {}
-        if problem.link.name != problem.family.default_link.name:
+        bounded = problem.link.name != problem.family.default_link.name
+        if bounded and np.isfinite(self.ours.beta).all():
             start["beta"] = ", ".join(
                 f"{value:.3g}" for value in self.ours.beta * self.scales["mean"]
             )
@@ -248,6 +249,8 @@ def _package(problem: Problem) -> str:
         If none has it.
     """
     design, family = problem.design, problem.family
+    if problem.penalty is not None:
+        raise NotInR("R's packages have no such penalty")
     bars = all(term.structure.bar for term in design.random)
     if problem.is_linear and problem.dispersion is None and bars:
         return "lme4" if design.random else "stats"

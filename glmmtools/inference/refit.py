@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from glmmtools.engine import choice as engines
+from glmmtools.engine.choice import fit_again
 from glmmtools.engine.suitability import check_support
 from glmmtools.fitted.fit import Fit
 from glmmtools.shared import messages
@@ -27,6 +27,6 @@ def refit(model: SomeFit, y: Any) -> SomeFit:
         raise ValueError(f"refit needs {model.nobs} values, one a row; got shape {y.shape}")
     problem = model.problem.with_response(y)
     check_support(model.family, problem.design)
-    refitted = type(model)(problem, engines.ENGINES[model.engine].fit(problem))
+    refitted = type(model)(problem, fit_again(problem, model.engine))
     messages.issue(refitted.messages)
     return refitted
