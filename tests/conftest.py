@@ -27,6 +27,21 @@ def _close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.fixture(scope="session")
+def ran_away():
+    """A fit that did not converge: every herd is all or nothing, so that no sd is an estimate."""
+    import numpy as np
+    import pandas as pd
+
+    import glmmtools as gt
+
+    rng, herd = np.random.default_rng(0), np.repeat(np.arange(20), 6)
+    data = pd.DataFrame({"herd": herd, "period": np.tile(list("1234"), 30)})
+    data["sick"] = rng.integers(0, 2, 20)[herd]
+    with pytest.warns(gt.ConvergenceWarning, match="ran away"):
+        return gt.fit("sick ~ period + (1 | herd)", data, "binomial")
+
+
 def pytest_configure(config):
     """Let nbval run a cell as front ends do, with history: otherwise `;` and `Out[n]` fail."""
     if not config.pluginmanager.hasplugin("nbval"):

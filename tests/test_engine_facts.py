@@ -130,15 +130,6 @@ def test_a_negative_binomial_without_overdispersion_says_it_is_the_poisson():
     assert model.llf == pytest.approx(poisson.llf, abs=1e-3)
 
 
-def test_separation_is_found_and_named_and_is_no_convergence():
-    data = gt.load_data("herds")
-    data.loc[data["period"] == "4", "incidence"] = 0
-    with pytest.warns(gt.SeparationWarning, match=r"'period\[T.4\]' has no finite value"):
-        model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial")
-    assert not model.converged
-    assert "its numbers are not estimates" in repr(model)
-
-
 WRONG = {
     "times repeated": (
         ("y ~ 1 + ar1(t | g)", {"t": lambda d: np.tile([1, 2, 3, 3, 4, 5], 30)}),

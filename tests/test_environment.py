@@ -123,7 +123,9 @@ def test_wheel_holds_the_code_and_the_data(tmp_path):
 
     (wheel,) = tmp_path.glob("glmmtools-*.whl")
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "glmmtools").rglob("*.py")}
+    package = ROOT / "glmmtools"
+    code = [path for ending in ("py", "R") for path in package.rglob(f"*.{ending}")]
+    modules = {path.relative_to(ROOT).as_posix() for path in code}
     tables = {f"glmmtools/data/{path.name}" for path in (ROOT / "data").glob("*.csv")}
     studies = {f"glmmtools/data/studies/{p.name}" for p in (ROOT / "data" / "studies").iterdir()}
     assert inside == modules | tables | studies | {"glmmtools/data/README.md"}

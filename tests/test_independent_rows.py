@@ -168,7 +168,7 @@ def test_a_separated_level_is_named_for_links_whose_coefficients_stay_small():
     data.loc[data["g"] == "c", "y"] = 0
     for link in ("logit", "probit", "cloglog"):
         with pytest.warns(gt.SeparationWarning, match=r"'g\[T\.c\]' has no finite value"):
-            assert not gt.fit("y ~ g", data, "binomial", link=link).converged
+            assert gt.fit("y ~ g", data, "binomial", link=link).separated
 
 
 def test_quadrature_is_exact_where_there_is_nothing_to_integrate():

@@ -36,9 +36,9 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     DataFrame
         One row a number (log-likelihood, coefficients, standard errors, standard deviations of the
         random effects, shape parameters), one column an engine, and ``spread``: the largest
-        difference between engines, nan where an engine has no finite number. Without a second engine for the model there is one column. With
-        `r` its ``attrs`` say which package of R fitted the model (``"R"``) and by which call
-        (``"call"``).
+        difference between engines, nan where an engine has no finite number. Without a second
+        engine for the model there is one column. With `r` its ``attrs`` say which package of R
+        fitted the model (``"R"``) and by which call (``"call"``).
 
     Warns
     -----
@@ -53,9 +53,9 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
     >>> cross_check(m).round(3).loc[["logLik", "coefficient period[T.2]", "sd herd Intercept"]]
                              laplace  quadrature  spread
-    logLik                   -92.027     -91.985   0.042
-    coefficient period[T.2]   -0.992      -0.992   0.001
-    sd herd Intercept          0.642       0.647   0.005
+    logLik                   -92.026     -91.983   0.043
+    coefficient period[T.2]   -0.992      -0.991   0.001
+    sd herd Intercept          0.642       0.648   0.005
     """
     require_likelihood(model, "cross_check() needs")
     own = model.method if model.problem.nagq > 1 and model.design.random else model.engine
