@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import ModuleType
 
 import pandas as pd
 
@@ -83,7 +84,7 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     return table
 
 
-def _others(model: Fit) -> Iterator[tuple[str, object, Problem]]:
+def _others(model: Fit) -> Iterator[tuple[str, ModuleType, Problem]]:
     """What else can fit the model: name, engine, problem."""
     problem = model.problem
     for name, engine in engines.ENGINES.items():
