@@ -471,3 +471,48 @@ def test_a_level_without_extra_zeros_or_extra_scatter_is_named():
     with pytest.warns(gt.DataWarning, match=r"dispersion formula t\[T.b\] has no finite estimate"):
         model = gt.fit("y ~ x", data, "negative_binomial", dispersion_formula="~ t")
     assert model.converged
+
+
+# ------------------------------------------------------------------ beside other things
+
+
+def test_a_level_that_is_certain_leaves_its_own_slope_unknown_and_the_others_as_they_are():
+    data = counts()
+    rest = data[data["t"] != "d"]
+    options = {"offset": "x", "weights": "w"}
+    data, rest = (each.assign(w=1 + each["h"] / 6) for each in (data, rest))
+    model, right = (
+        quietly("y ~ t * x + (1 | g)", each, "poisson", **options) for each in (data, rest)
+    )
+    assert model.params["t[T.d]"] == -np.inf
+    assert np.isnan(model.params["t[T.d]:x"])  # at x = 0, among the data, only the level is certain
+    others = model.params.index.drop(["t[T.d]", "t[T.d]:x"])
+    np.testing.assert_allclose(model.params[others], right.params, atol=1e-5)
+    np.testing.assert_allclose(model.bse[others], right.bse, rtol=1e-4)
+    assert model.llf == pytest.approx(right.llf, abs=1e-6)
+
+
+def test_columns_that_others_determine_are_left_out_beside_separation():
+    data = two_factors()
+    data = data[(data["a"] != "k") | (data["b"] != "p")]
+    rest = data[(data["a"] != "l") | (data["b"] != "s")]
+    model, right = (quietly("y ~ b * a + x", each, "binomial") for each in (data, rest))
+    assert model.problem.design.rank.left_out and model.separated
+    assert model.llf == pytest.approx(right.llf, abs=1e-6)
+    new = pd.DataFrame({"a": ["k", "k", "l", "l"], "b": ["p", "q", "q", "s"], "x": 0.0})
+    with pytest.warns(gt.DataWarning, match="means of 1 row of 4 are not estimable"):
+        found = model.predict(new)
+    assert np.isnan(found[0]) and found[3] == 1
+    np.testing.assert_allclose(found[1:3], right.predict(new.iloc[1:3]), atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["laplace", "statsmodels"])
+def test_where_no_column_is_left_the_rows_that_are_left_have_the_mean_of_the_offset(engine):
+    x, y = np.r_[np.zeros(10), np.ones(10)], np.r_[[0, 1] * 5, np.ones(10)]
+    model = quietly("y ~ 0 + x", pd.DataFrame({"x": x, "y": y}), "binomial", engine=engine)
+    assert model.params["x"] == np.inf
+    assert model.llf == pytest.approx(10 * np.log(0.5))
+    end = -np.log(np.expm1(stats.chi2.ppf(0.95, 1) / 20))
+    np.testing.assert_allclose(
+        model.conf_int(method="profile").loc["x"], [np.inf, end, np.inf], rtol=1e-5
+    )
