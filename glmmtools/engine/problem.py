@@ -88,12 +88,6 @@ class Problem:
         """The trials as a keyword argument of the family's functions, where it takes them."""
         return {"trials": self.design.trials} if self.family.takes_trials else {}
 
-    @property
-    def parts(self) -> tuple:
-        """What tells a problem from those of the same data that it contains."""
-        labels = tuple(term.label for term in self.design.random)
-        return labels, self.family.name, self.dispersion is None, self.zero is None
-
     def with_response(self, y: Array) -> Problem:
         """The same model of another response, shape (n,), on the same rows."""
         response = replace(self.design.response, y=y)
