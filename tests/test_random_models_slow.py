@@ -19,14 +19,15 @@ pytestmark = pytest.mark.slow
 MODELS, CHUNKS = 600, 12
 SAME = 1e-3  # of log-likelihoods
 LONGEST = 10.0  # seconds of a processor, for one fit
-# Of fifty models how many may end so; infinite coefficients may not tell the linear predictor.
-MOST = {"did not converge": 4, "refused": 2, "infinite coefficients": 3}
+# Of fifty models how many may end so, where of all about one in twenty does, and chance decides
+# which of them meet. Infinite coefficients may not tell the linear predictor.
+MOST = {"did not converge": 6, "refused": 2, "infinite coefficients": 6}
 PACKAGE = Path(gt.__file__).parent
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
-    """Fifty of them, of which four may say that they did not converge.
+    """Fifty of them, of which six may say that they did not converge.
 
     A fit that converged has the log-likelihood of its parameters, as an independent calculation
     finds it, and no model that it contains has a higher one. What is refused is refused in a

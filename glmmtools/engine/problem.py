@@ -17,7 +17,7 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
-CONSTANT_SERIES = "{} without time"  # label of a term
+CONSTANT_EFFECTS = "{}, all alike"  # label of a term
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +139,13 @@ class Problem:
         design = replace(self.design, random=random, recipes=recipes)
         return replace(self, design=design, nagq=self.nagq if random else 1)
 
-    def with_constant_series(self, k: int) -> Problem:
-        """The model whose random term of time is one effect for each level, as where rho is 1."""
+    def with_constant_effects(self, k: int) -> Problem:
+        """The model whose k-th random term has one effect for each level, as where rho is 1."""
         term = self.design.random[k]
         ones = np.ones((self.design.n, 1))
         structure = structure_of_bar("|")("1", term.codes, ones, ("Intercept",))
         constant = RandomTerm(
-            CONSTANT_SERIES.format(term.label), term.group, term.levels, structure
+            CONSTANT_EFFECTS.format(term.label), term.group, term.levels, structure
         )
         random = (*self.design.random[:k], constant, *self.design.random[k + 1 :])
         return replace(self, design=replace(self.design, random=random))
