@@ -123,9 +123,10 @@ class RandomModel:
     def independent_llf(self, model: gt.FittedModel) -> float:
         """The log-likelihood at the parameters that a fit reports.
 
-        It is nan where they do not tell the linear predictor: a sum of infinite coefficients.
+        It is nan where they do not tell the linear predictor: a sum of infinite coefficients, or
+        one of which the data do not say on which side it is infinite.
         """
-        params = model.params.dropna()  # of columns that others determine there is none
+        params = model.params
         fixed, K, rows = self._fixed(params), self._covariance(model), self._rows(model)
         if self.family == "normal" and self.link == "identity":
             X = self._columns(params.index) if self.options.get("reml") else None

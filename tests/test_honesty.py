@@ -131,6 +131,17 @@ def test_where_every_group_is_all_or_nothing_no_standard_deviation_is_an_estimat
     assert not model.converged
 
 
+def test_a_standard_deviation_that_only_the_approximation_has_is_no_estimate():
+    """Laplace: 22, where the likelihood is 1.4 units lower than at the 13 of 25 nodes."""
+    data = alike_in_groups(8, 8, 1, 4)
+    with pytest.warns(gt.ConvergenceWarning, match="ran away.*nagq=15"):
+        laplace = gt.fit("k ~ 1 + (1 | g)", data, "binomial")
+    assert not laplace.converged
+    quadrature = gt.fit("k ~ 1 + (1 | g)", data, "binomial", nagq=25)
+    assert quadrature.converged
+    assert quadrature.variance_components["sd"].iloc[0] == pytest.approx(13, abs=0.5)
+
+
 def rare_events():
     """glmmTMB issue 399: 27 events in 600 rows, and four crossed factors."""
     n, rng = 600, np.random.default_rng(399)

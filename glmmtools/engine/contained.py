@@ -15,13 +15,14 @@ import numpy as np
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import CONSTANT_SERIES, Problem
 from glmmtools.families.base import Family
 from glmmtools.shared.matrices import has_constant
 
 Array = np.ndarray
 NO_DIFFERENCE = 1e-4  # of log-likelihoods of two models, one of which contains the other
 _FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and of a logit
+_NEARLY_ONE = 0.999  # rho of a series that hardly moves
 _ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
 
 
@@ -31,8 +32,10 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
     With each goes the point of the larger problem that lacks the part, and is as `point` otherwise.
     """
     problem, limits = marginal.problem, at_limits(marginal, point)
-    for k in range(len(problem.design.random)):
-        yield problem.without_term(k), _without_effects(marginal, point, marginal.placed[k].theta)
+    for k, each in enumerate(marginal.placed):
+        yield problem.without_term(k), _without_effects(marginal, point, each.theta)
+        if each.structure.of_time and each.structure.has_rho:
+            yield problem.with_constant_series(k), point
     if ZERO in limits:
         yield replace(problem, zero=None), limits.pop(ZERO)
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
@@ -65,6 +68,10 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
     for each, term in zip(marginal.placed, problem.design.random, strict=True):
         if term.label in labels:
             terms.append(estimate.terms[labels.index(term.label)])
+            continue
+        constant = CONSTANT_SERIES.format(term.label)
+        if constant in labels:
+            terms.append(replace(estimate.terms[labels.index(constant)], correlation=_NEARLY_ONE))
             continue
         missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))

@@ -150,7 +150,9 @@ def _messages(problem: Problem, converged: bool, working: WorkingCorrelation) ->
     if separation is not None:
         what = no_finite_value(problem, separated_names(problem, separation))
         found.append(
-            SeparationWarning(f"{what} Do not use these numbers: merge or drop the level.")
+            SeparationWarning(
+                f"{what} Do not use these numbers: merge levels, or leave the column out."
+            )
         )
     elif not converged:
         found.append(

@@ -63,7 +63,7 @@ from glmmtools.engine.several_starts import best_end, best_of_starts, best_profi
 
 Array = np.ndarray
 NAME = "laplace"
-_COSTLY = 10.0  # fall of the log-likelihood without a part, that no other part makes good
+_COSTLY = 6.0  # fall of the log-likelihood without a part, that no other part makes good
 _FEW_EACH = 3  # rows of a random effect
 
 
@@ -82,15 +82,11 @@ def fit(problem: Problem, *, thorough: bool = True) -> Estimate:
     Under separation it is the limit. Without `thorough` nobody asks whether a model that it
     contains has a higher likelihood.
     """
-    fits = {} if thorough else None
-    return fit_what_is_finite(problem, partial(_fit, fits=fits), NAME)
+    return fit_what_is_finite(problem, partial(_fit, thorough=thorough), NAME)
 
 
-def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
-    """The fit of a problem that is not separated.
-
-    `fits` are those of contained ones, None where nobody asks for them.
-    """
+def _fit(problem: Problem, thorough: bool) -> Estimate:
+    """The fit of a problem that is not separated."""
     if is_least_squares(problem):
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
@@ -101,36 +97,35 @@ def _fit(problem: Problem, fits: dict[tuple, Estimate] | None) -> Estimate:
         best = (best_profiled if can_be_profiled(problem) else best_of_starts)(marginal)
     if best is None:
         return unknown(problem, NAME)
-    if fits is not None and best.converged:
-        best = _not_below_contained(marginal, best, fits)
+    if thorough and best.converged and _may_have_several_maxima(problem):
+        best = _not_below_contained(marginal, best)
     return at_optimum(marginal, best, NAME)
 
 
-def _parts_compete(problem: Problem) -> bool:
-    """Whether random effects of few rows each may take the scatter of another part."""
-    structures = [term.structure for term in problem.design.random]
-    return any(_FEW_EACH * s.n_levels * s.q >= problem.design.n for s in structures)
+def _may_have_several_maxima(problem: Problem) -> bool:
+    """Whether random effects, a dispersion and extra zeros may take the scatter of each other."""
+    series = any(term.structure.of_time for term in problem.design.random)
+    if problem.is_linear and problem.dispersion is None:
+        return series
+    parts = len(problem.design.random) + bool(problem.family.shape) + (problem.zero is not None)
+    return parts > 1 or series
 
 
-def _not_below_contained(marginal: Marginal, best: Optimum, fits: dict[tuple, Estimate]) -> Optimum:
+def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
     """The best end of searches from the fits of contained models that are better than it.
 
-    If none ends as high as the contained model, the search did not converge. Nobody fits those that
-    lack a part whose absence costs much, unless parts compete.
+    If none ends as high as the contained model, the search did not converge. Where every random
+    effect has several rows, nobody fits the models that lack a part whose absence costs much.
     """
     problem = marginal.problem
-    series = any(each.structure.of_time for each in marginal.placed)
-    if problem.is_linear and problem.dispersion is None and not series:
-        return best
-    needed = _parts_compete(problem)
+    structures = [term.structure for term in problem.design.random]
+    all_needed = any(_FEW_EACH * s.n_levels * s.q >= problem.design.n for s in structures)
     for smaller, without in contained_problems(marginal, best.point):
         if why_not(smaller) is not None:
             continue
-        if not needed and marginal.value_at(without) < best.value - _COSTLY:
+        if not all_needed and marginal.value_at(without) < best.value - _COSTLY:
             continue
-        estimate = fits.get(smaller.parts)
-        if estimate is None:
-            estimate = fits[smaller.parts] = _fit(smaller, fits)
+        estimate = _fit(smaller, thorough=False)
         height = estimate.llf + SlopePrior.of(smaller).value(estimate.beta)
         if not estimate.converged or not height > best.value + NO_DIFFERENCE:
             continue

@@ -163,7 +163,7 @@ class Likelihood:
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""
-        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-mu))
+        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-np.maximum(mu, 0)))
         return float(special.logit(np.clip(share, 0.02, 0.5)))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:

@@ -82,8 +82,8 @@ def _message(problem: Problem, separation: Separation) -> SeparationWarning:
             f"ratios test {'it' if len(names) == 1 else 'them'}."
         )
     return SeparationWarning(
-        f"{no_finite_value(problem, names)} {rest} For a finite estimate fit with penalty=2.5, a "
-        "prior on the slopes; or merge or drop the level."
+        f"{no_finite_value(problem, names)} {rest} For finite estimates fit with penalty=2.5, a "
+        "prior on the slopes; or merge levels, or leave the column out."
     )
 
 

@@ -20,10 +20,17 @@ from glmmtools.engine.problem import Problem
 Array = np.ndarray
 
 
-def check_penalty(penalty: object) -> float | None:
-    """The standard deviation as a number; raises ValueError unless it is positive and finite.
+def checked_penalty(penalty: object, reml: bool = False) -> float | None:
+    """The standard deviation as a number; None without one.
 
-    >>> check_penalty(2.5)
+    Raises
+    ------
+    ValueError
+        Unless it is positive and finite, and beside REML.
+
+    Examples
+    --------
+    >>> checked_penalty(2.5)
     2.5
     """
     if penalty is None:
@@ -33,6 +40,11 @@ def check_penalty(penalty: object) -> float | None:
         raise ValueError(
             "penalty is the standard deviation of a normal prior on the standardised slopes, a "
             f"number above 0, such as 2.5; got {penalty!r}"
+        )
+    if reml:
+        raise ValueError(
+            "reml=True integrates over the coefficients, for which a penalty has a prior: leave "
+            "out reml=True or penalty="
         )
     return float(penalty)
 

@@ -8,13 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
+from glmmtools.covariances.lookup import structure_of_bar
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.design import Design, FixedPart
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
+CONSTANT_SERIES = "{} without time"  # label of a term
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +88,6 @@ class Problem:
         """The trials as a keyword argument of the family's functions, where it takes them."""
         return {"trials": self.design.trials} if self.family.takes_trials else {}
 
-    @property
-    def parts(self) -> tuple:
-        """What tells a problem from those of the same data that it contains."""
-        labels = tuple(term.label for term in self.design.random)
-        return labels, self.family.name, self.dispersion is None, self.zero is None
-
     def with_response(self, y: Array) -> Problem:
         """The same model of another response, shape (n,), on the same rows."""
         response = replace(self.design.response, y=y)
@@ -141,6 +138,17 @@ class Problem:
         )
         design = replace(self.design, random=random, recipes=recipes)
         return replace(self, design=design, nagq=self.nagq if random else 1)
+
+    def with_constant_series(self, k: int) -> Problem:
+        """The model whose random term of time is one effect for each level, as where rho is 1."""
+        term = self.design.random[k]
+        ones = np.ones((self.design.n, 1))
+        structure = structure_of_bar("|")("1", term.codes, ones, ("Intercept",))
+        constant = RandomTerm(
+            CONSTANT_SERIES.format(term.label), term.group, term.levels, structure
+        )
+        random = (*self.design.random[:k], constant, *self.design.random[k + 1 :])
+        return replace(self, design=replace(self.design, random=random))
 
     def at_limit_family(self) -> Problem:
         """The model of the simpler family that its family becomes at the limit of a parameter."""

@@ -21,9 +21,10 @@ from glmmtools.shared.messages import ConvergenceWarning
 Array = np.ndarray
 NODES = 15  # of the quadrature that messages offer
 _LARGE_SD = 2.5  # on the scale of the link: below, no approximation is far off
-_LARGEST_SD = 10.0  # where there is no judge: most groups would be all or nothing
+_LARGEST_SD = 10.0  # beyond, most groups are all or nothing
 _FEW_TRIALS = 10
 _TOO_HIGH = 0.1  # above the likelihood, by more than an approximation of use is
+_WORSE = 0.5  # below the highest likelihood: other estimates are better
 _JUDGES = 25  # nodes of the search for the highest likelihood
 _FARTHER = 10.0
 _GRID = np.linspace(-8, 8, 2001)
@@ -46,12 +47,12 @@ def run_away(
     largest = _LARGE_SD
     if not _can_be_judged(marginal):
         largest = _LARGEST_SD if np.max(problem.design.trials) <= _FEW_TRIALS else np.inf
-    elif max(sds) > _LARGE_SD and not _is_too_high(marginal, optimum):
+    elif max(sds) > _LARGE_SD and not _is_no_estimate(marginal, optimum, max(sds)):
         largest = np.inf
     return [
         ConvergenceWarning(
             f"The effects of {term.label} ran away to a standard deviation of {sd:.0f}: the data "
-            f"set no limit to it, or the approximation of the likelihood is too high there. "
+            f"set no limit to it, or the approximation of the likelihood fails there. "
             f"{instead_of_laplace(problem)}"
         )
         for term, sd in zip(problem.design.random, sds, strict=True)
@@ -71,17 +72,17 @@ def _can_be_judged(marginal: Marginal) -> bool:
     return one_effect and marginal.problem.design.n <= _MOST_ROWS
 
 
-def _is_too_high(marginal: Marginal, optimum: Optimum) -> bool:
-    """Whether the likelihood grows for ever, or is nowhere as high as it was said to be."""
+def _is_no_estimate(marginal: Marginal, optimum: Optimum, sd: float) -> bool:
+    """Whether the likelihood grows for ever, is nowhere as high as said, or is higher elsewhere."""
     here = integrated(marginal, optimum.point)
     if integrated(marginal, _farther(marginal, optimum.point)) > here:
         return True
-    if optimum.value < here + _TOO_HIGH:
+    if optimum.value < here + _TOO_HIGH and sd < _LARGEST_SD:
         return False
     judge = QuadratureMarginal(replace(marginal.problem, nagq=_JUDGES))
     found = maximise(judge.value_and_gradient, optimum.point, judge.refresh, judge.is_sd)
     highest = here if found is None else max(here, integrated(marginal, found.point))
-    return optimum.value > highest + _TOO_HIGH
+    return optimum.value > highest + _TOO_HIGH or (sd > _LARGEST_SD and here < highest - _WORSE)
 
 
 def _farther(marginal: Marginal, point: Array) -> Array:

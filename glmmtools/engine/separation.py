@@ -175,12 +175,18 @@ def _is_overlapping(rows: Array) -> bool:
     Q, R = np.linalg.qr(rows / size)
     if np.abs(np.diag(R)).min() < _DEPENDENT:
         return False
-    eta = np.zeros(len(Q))
+    eta, longest = np.zeros(len(Q)), np.linalg.norm(Q, axis=1).max()
     for _ in range(_STEPS):
         weights = special.expit(-eta)
-        information = Q.T @ (Q * (weights * (1 - weights))[:, None])
+        curvature = weights * (1 - weights)
+        information = Q.T @ (Q * curvature[:, None])
+        least = np.linalg.eigvalsh(information)[0]
+        if least <= 0:
+            return False
         step = Q @ np.linalg.solve(information, weights @ Q)
-        if step.max() < _SHORT:
+        # the sum is zero up to rounding, of which a direction would need more than this
+        rounding = np.linalg.norm((weights - curvature * step) @ Q)
+        if step.max() < _SHORT and rounding < least / (2 * longest):
             return True
         eta += step * min(1.0, _LONGEST / np.abs(step).max())
     return False

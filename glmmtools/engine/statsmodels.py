@@ -81,6 +81,10 @@ def _glm(problem: Problem) -> Estimate:
     import statsmodels.api as sm
 
     design = problem.design
+    if not design.names:  # of a separated model nothing else may be left
+        mu = problem.family.clipped_mean(design.offset, problem.link)
+        llf = problem.family.log_density(design.y, mu, **problem.trials).sum()
+        return _estimate(problem, np.zeros(0), np.zeros((0, 0)), {}, float(llf))
     link = getattr(sm.families.links, problem.link.statsmodels)
     family = getattr(sm.families, problem.family.known_as(NAME))
     y = design.y

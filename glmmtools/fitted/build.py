@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glmmtools.covariances.working import WORKING
-from glmmtools.engine.penalty import check_penalty
+from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
@@ -28,12 +28,7 @@ def build_problem(
     chosen_link = distribution.check_link(link)
     if reml and not distribution.has_residual_variance:
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
-    penalty = check_penalty(penalty)
-    if reml and penalty is not None:
-        raise ValueError(
-            "reml=True integrates over the coefficients, for which a penalty has a prior: leave "
-            "out reml=True or penalty="
-        )
+    penalty = checked_penalty(penalty, reml)
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
     if nagq > 1 and distribution.has_residual_variance:

@@ -169,7 +169,7 @@ class Fit:
 
     @kept_table
     def params(self) -> pd.Series:
-        """Fixed effects on the scale of the linear predictor."""
+        """Fixed effects on the scale of the linear predictor; infinite where they separate."""
         return self.by_coefficient(self.estimate.beta, "estimate")
 
     @kept_table

@@ -78,7 +78,8 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
             lines.append(f"{name} did not converge: {said}")
     issue(tuple(map(GlmmWarning, lines)))
     table = pd.DataFrame({name: _numbers(fit) for name, fit in fits.items()})
-    table["spread"] = table.max(axis=1, skipna=False) - table.min(axis=1, skipna=False)
+    high, low = (getattr(table, end)(axis=1, skipna=False) for end in ("max", "min"))
+    table["spread"] = (high - low).where(high != low, 0.0)  # also of two infinite ones
     table.attrs = attrs
     return table
 

@@ -88,8 +88,9 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     drop = special.chdtri(1, 1 - level) / 2
     rows = infinite_intervals(model, drop) if model.separated else {}
     finite = model.in_the_limit
-    if finite.nobs:
-        profile, unknown = _Profile(Marginal(finite.problem), finite), _unknown(finite)
+    marginal = Marginal(finite.problem) if finite.nobs else None
+    if marginal is not None and marginal.size:
+        profile, unknown = _Profile(marginal, finite), _unknown(finite)
         rows |= {
             name: (quantity(profile.best), np.nan, np.nan)
             if name in unknown

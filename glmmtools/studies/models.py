@@ -17,6 +17,7 @@ from scipy import special
 
 from glmmtools.engine import choice as engines
 from glmmtools.engine.estimate import Estimate, TermEstimate
+from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem
 from glmmtools.families.base import Family
@@ -38,7 +39,7 @@ from glmmtools.shared.text import listed, nearest
 from glmmtools.studies.sizes import extended
 
 Array = np.ndarray
-_ANALYSIS = ("formula", "family", "link", "reml", "nagq", "engine")
+_ANALYSIS = ("formula", "family", "link", "penalty", "reml", "nagq", "engine")
 
 
 # ------------------------------------------------------------------------------ the truth
@@ -217,7 +218,8 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
     if reml and not family.has_residual_variance:
         raise ValueError(f"analysis: reml is for the normal family; this one is {family.name}")
     problem = replace(
-        problem, link=family.check_link(link), reml=reml, nagq=int(options.get("nagq", 1))
-    )
+        problem, link=family.check_link(link), reml=reml, nagq=int(options.get("nagq", 1)),
+        penalty=checked_penalty(options.get("penalty", problem.penalty), reml),
+    )  # fmt: skip
     check_problem(problem)
     return problem

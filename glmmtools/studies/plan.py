@@ -191,7 +191,8 @@ def _in_words(model: FittedModel) -> str:
     problem = model.problem
     reml = " by REML" if problem.reml else ""
     nodes = f", nagq = {problem.nagq}" if problem.nagq > 1 else ""
-    return f"{model.formula}, {model.family.name}, {model.link.name} link{reml}{nodes}"
+    penalty = f", penalty = {problem.penalty:g}" if problem.penalty is not None else ""
+    return f"{model.formula}, {model.family.name}, {model.link.name} link{reml}{nodes}{penalty}"
 
 
 def _digest(model: Fit) -> str:

@@ -87,7 +87,7 @@ def power(
         Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
-        reml, nagq, engine`` as in :func:`fit`.
+        penalty, reml, nagq, engine`` as in :func:`fit`.
     coef, sd, corr, rho, phi, df, zero, trials, link : optional
         The truth, as in :func:`simulate`. With a fitted model they replace its estimates; `coef`
         those it names.
