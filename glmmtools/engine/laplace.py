@@ -104,11 +104,11 @@ def _fit(problem: Problem, thorough: bool) -> Estimate:
 
 def _may_have_several_maxima(problem: Problem) -> bool:
     """Whether random effects, a dispersion and extra zeros may take the scatter of each other."""
-    series = any(term.structure.of_time for term in problem.design.random)
+    correlated = any(term.structure.has_rho for term in problem.design.random)
     if problem.is_linear and problem.dispersion is None:
-        return series
+        return correlated
     parts = len(problem.design.random) + bool(problem.family.shape) + (problem.zero is not None)
-    return parts > 1 or series
+    return parts > 1 or correlated
 
 
 def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
