@@ -7,6 +7,7 @@ coefficient: ``time[T.12:00]`` is one level, not a product.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -151,6 +152,8 @@ def model_matrix(
         If the expression cannot be evaluated or is not finite, or two levels of a factor have one
         name.
     """
+    if expression.strip() == "1":  # the commonest random part, without the cost of formulaic
+        return np.ones((len(frame), 1)), *_intercept()
     X, model_spec = evaluate(expression, frame)
     columns: list[ModelColumn] = []
     for term, scoped_terms, names in model_spec.structure:
@@ -170,6 +173,12 @@ def model_matrix(
             f"the term {columns[place].name!r} is not a finite number in row {frame.index[row]}"
         )
     return X, tuple(columns), model_spec
+
+
+@cache
+def _intercept() -> tuple[tuple[ModelColumn, ...], Any]:
+    _, model_spec = evaluate("1", pd.DataFrame({"row": [0]}))
+    return (ModelColumn("Intercept", "1", ()),), model_spec
 
 
 def _products(scoped_terms, model_spec, frame=None) -> list[tuple[float, tuple[Factor, ...]]]:
