@@ -13,7 +13,13 @@ import glmmtools as gt
 from glmmtools.engine import statsmodels
 from glmmtools.inference import in_r
 
-with_r = pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+
+def with_r(test):
+    """Ask R itself: slow, because each question starts it anew."""
+    skip = pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+    return pytest.mark.slow(skip(test))
+
+
 HERDS = "prop(incidence, size) ~ period + (1 | herd)"
 
 
