@@ -403,6 +403,7 @@ def test_failed_refits_are_counted_and_kept_apart():
     assert (boot.frame["n"] == 100 - boot.n_failed).all()
 
 
+@pytest.mark.slow
 def test_bootstrap_standard_errors_of_a_balanced_trial_are_the_exact_ones():
     """In balanced data least squares is best, so the covariance of the estimates is known."""
     model = fitted("yield ~ C(nitro) + (1 | block/variety)", "oats")
@@ -448,6 +449,7 @@ def test_what_the_bootstrap_cannot_do_is_said(call, sentence):
         call()
 
 
+@pytest.mark.slow
 def test_the_bootstrap_likelihood_ratio_test_agrees_with_the_exact_f_test():
     """In a balanced block design the likelihood ratio of a treatment is a function of its F."""
     data = data_of("oats").query("variety == 'Victory'").copy()
