@@ -91,12 +91,13 @@ class Separation:
 
     def _side_along(self, direction: Array) -> float:
         """The sign with which a direction is a sum of positive multiples of the pulls, or nan."""
-        from scipy.optimize import nnls
+        from scipy.optimize import linprog
 
         if np.isnan(direction).any():
             return np.nan
+        nothing = np.zeros(len(self.pulls))  # to minimise: whether it is possible at all
         for sign in (1.0, -1.0):
-            if nnls(self.pulls.T, sign * direction)[1] < 1e-8:
+            if linprog(nothing, A_eq=self.pulls.T, b_eq=sign * direction).status == 0:
                 return sign
         return np.nan
 
