@@ -17,10 +17,10 @@ from glmmtools.engine.arrow import Arrow
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum
+from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
 _MANY_ROWS = 2000
-LOG_TWO_PI = np.log(2 * np.pi)
 _Solved = tuple[Array, tuple[Array, Array]]
 
 
@@ -154,7 +154,8 @@ class Profiled:
         try:
             arrow = Arrow(effects, self.W)
             V_y, *V_X = (self._solve(arrow, column) for column in (self.y, *plain.X.T))
-            root = np.linalg.cholesky(plain.X.T @ np.column_stack([each for each, _ in V_X]))
+            solved_X = np.reshape([each for each, _ in V_X], plain.X.T.shape)
+            root = np.linalg.cholesky(solved_X @ plain.X)
         except np.linalg.LinAlgError:
             return None
         beta = np.linalg.solve(root @ root.T, plain.X.T @ V_y[0])

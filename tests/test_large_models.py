@@ -1,0 +1,94 @@
+"""What large data are fitted by gives the numbers of what small data are fitted by."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import glmmtools as gt
+from glmmtools.engine import arrow
+from glmmtools.engine.estimates import at_optimum
+from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.several_starts import best_of_starts, best_profiled
+from glmmtools.fitted.build import build_problem
+
+
+@pytest.fixture(scope="module")
+def plots():
+    rng, n = np.random.default_rng(4), 400
+    data = pd.DataFrame(
+        {
+            "g": rng.integers(0, 25, n), "h": rng.integers(0, 9, n), "x": rng.normal(3, 1, n),
+            "w": rng.uniform(0.5, 2, n), "o": rng.normal(size=n),
+        }
+    )  # fmt: skip
+    slopes = rng.normal(0.3, 0.5, 25)[data["g"]]
+    y = 1e3 + slopes * data["x"] + rng.normal(0, 0.4, 9)[data["h"]] + rng.normal(size=n)
+    return data.assign(y=y, noise=rng.normal(size=n))
+
+
+PROFILED = {
+    "intercepts": ("y ~ x + (1 | g)", None),
+    "weights": ("y ~ x + (x | g)", "w"),
+    "crossed": ("y ~ x + (x || g) + (1 | h)", None),
+    "an offset": ("y ~ x + offset(o) + (1 | g)", None),
+    "no fixed effects": ("noise ~ 0 + (x | g)", None),
+    "a variance of zero": ("noise ~ x + (1 | h)", None),
+}
+
+
+@pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
+@pytest.mark.parametrize(("formula", "weights"), PROFILED.values(), ids=list(PROFILED))
+def test_profiling_out_coefficients_and_variance_changes_no_number(plots, formula, weights, reml):
+    problem = build_problem(formula, plots, "normal", None, None, weights, None, None, reml, 1)
+    marginal = Marginal(problem)
+    profiled, whole = (
+        at_optimum(marginal, search(marginal), "laplace")
+        for search in (best_profiled, best_of_starts)
+    )
+    assert profiled.converged
+    assert profiled.singular == whole.singular
+    assert profiled.llf == pytest.approx(whole.llf, abs=1e-7)
+    for name in ("beta", "cov_beta", "df"):
+        np.testing.assert_allclose(
+            getattr(profiled, name), getattr(whole, name), rtol=1e-4, atol=1e-7, err_msg=name
+        )
+    assert profiled.shape["phi"] == pytest.approx(whole.shape["phi"], rel=1e-5)
+    for one, other in zip(profiled.terms, whole.terms, strict=True):
+        np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(one.modes, other.modes, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
+def test_many_rows_need_no_fixed_effects(reml):
+    """Two thousand rows are profiled: the likelihood is that of the balanced one-way layout."""
+    rng, groups, each = np.random.default_rng(0), 50, 44
+    data = pd.DataFrame({"g": np.repeat(np.arange(groups), each)})
+    data["y"] = rng.normal(size=groups)[data["g"]] + rng.normal(size=len(data))
+    model = gt.fit("y ~ 0 + (1 | g)", data, reml=reml)
+    means = data.groupby("g")["y"].mean()
+    within = ((data["y"] - means[data["g"]].to_numpy()) ** 2).sum() / (groups * (each - 1))
+    between = (means**2).mean() - within / each
+    table = model.variance_components.set_index("group")["variance"]
+    assert table["g"] == pytest.approx(between, rel=1e-5)
+    assert table["Residual"] == pytest.approx(within, rel=1e-5)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | a) + (1 | b)", "y ~ x + (x | a) + (1 | b)"])
+@pytest.mark.parametrize("family", ["normal", "poisson"])
+def test_leaving_zeros_between_two_large_factors_out_changes_no_number(
+    formula, family, monkeypatch
+):
+    rng, n = np.random.default_rng(2), 5000
+    data = pd.DataFrame(
+        {"a": rng.integers(0, 500, n), "b": rng.integers(0, 300, n), "x": rng.normal(size=n)}
+    )
+    eta = 0.5 + 0.2 * data["x"] + rng.normal(0, 0.5, 500)[data["a"]]
+    eta = eta + rng.normal(0, 0.4, 300)[data["b"]] + rng.normal(0, 0.2, 500)[data["a"]] * data["x"]
+    data["y"] = eta + rng.normal(size=n) if family == "normal" else rng.poisson(np.exp(eta))
+    sparse = gt.fit(formula, data, family)
+    monkeypatch.setattr(arrow, "_LARGE", np.inf)
+    dense = gt.fit(formula, data, family)
+    assert sparse.llf == pytest.approx(dense.llf, abs=1e-6)
+    np.testing.assert_allclose(sparse.bse, dense.bse, rtol=1e-5)
+    one, other = (model.random_effects[["estimate", "std_error"]] for model in (sparse, dense))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
