@@ -1,7 +1,6 @@
 """Columns as people have them reach the design as the numbers and the factors that they are."""
 
 import io
-import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,13 +9,7 @@ import pandas as pd
 import pytest
 
 import glmmtools as gt
-
-
-def quietly(*arguments, **options):
-    """The fit without its warnings, where a test is about something else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gt.GlmmWarning)
-        return gt.fit(*arguments, **options)
+from tests.quiet_fits import quietly
 
 
 def assert_same_fit(model, right):

@@ -1,7 +1,5 @@
 """Numbers far from zero, in any unit, of any size: they change nothing but units."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +7,7 @@ from scipy import optimize, stats
 
 import glmmtools as gt
 from tests.dense_laplace import Rows, exact_normal
-
-
-def quietly(*arguments, **options):
-    """The fit without its warnings, where a test is about something else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gt.GlmmWarning)
-        return gt.fit(*arguments, **options)
+from tests.quiet_fits import quietly
 
 
 def deviations(model):

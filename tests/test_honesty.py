@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,9 @@ import pytest
 from scipy import optimize, special, stats
 
 import glmmtools as gt
+from tests.quiet_fits import quietly
 
 ROOT = Path(__file__).parent.parent
-
-
-def quietly(*arguments, **options):
-    """The fit without its warnings, where a test is about something else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gt.GlmmWarning)
-        return gt.fit(*arguments, **options)
 
 
 def kinds(model):

@@ -16,15 +16,9 @@ import pandas as pd
 import pytest
 
 import glmmtools as gt
+from tests.quiet_fits import quietly
 
 ROOT = Path(__file__).parent.parent
-
-
-def quietly(*arguments, **options):
-    """The fit without its warnings, where a test is about something else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gt.GlmmWarning)
-        return gt.fit(*arguments, **options)
 
 
 def layout():

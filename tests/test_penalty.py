@@ -1,8 +1,6 @@
 """A normal prior on the standardised slopes: against R, a plain search, and as a function."""
 
-import json
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,19 +12,9 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.quadrature import QuadratureMarginal
 from glmmtools.engine.start import starting_point
 from glmmtools.fitted.build import build_problem
+from tests.separation_reference import data_of, of_r
 
-REFERENCE = Path(__file__).parent / "reference" / "separation.json"
-OF_R = {each["id"]: each for each in json.loads(REFERENCE.read_text()) if each["penalty"]}
-
-
-def data_of(case):
-    data = gt.load_data(case["data"])
-    if case["data"] == "herds":
-        data.loc[data["period"] == "4", "incidence"] = 0
-        return data
-    data["visit"] = "v" + data["period"].astype(str)
-    data.loc[data["visit"] == "v4", "seizures"] = 0
-    return data
+OF_R = of_r(with_prior=True)
 
 
 @pytest.mark.parametrize("case", OF_R.values(), ids=list(OF_R))

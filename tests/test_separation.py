@@ -1,10 +1,8 @@
 """Separation: coefficients that the likelihood drives to infinity, and what stays finite."""
 
-import json
 import pickle
 import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,15 +12,8 @@ from scipy import optimize, special, stats
 import glmmtools as gt
 from glmmtools.engine.separation import separation_of
 from glmmtools.fitted.build import build_problem
-
-REFERENCE = Path(__file__).parent / "reference" / "separation.json"
-
-
-def quietly(*arguments, **options):
-    """The fit without its warnings, where a test is about something else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gt.GlmmWarning)
-        return gt.fit(*arguments, **options)
+from tests.quiet_fits import quietly
+from tests.separation_reference import data_of, of_r
 
 
 def problem_of(formula, data, family="binomial", link=None):
@@ -140,24 +131,6 @@ def test_an_end_that_the_link_reaches_at_a_finite_eta_is_not_separation():
 
 
 # ------------------------------------------------------------------ against R
-
-
-def of_r(with_prior):
-    return {
-        each["id"]: each
-        for each in json.loads(REFERENCE.read_text())
-        if (each["penalty"] is not None) == with_prior
-    }
-
-
-def data_of(case):
-    data = gt.load_data(case["data"])
-    if case["data"] == "herds":
-        data.loc[data["period"] == "4", "incidence"] = 0
-        return data
-    data["visit"] = "v" + data["period"].astype(str)
-    data.loc[data["visit"] == "v4", "seizures"] = 0
-    return data
 
 
 @pytest.mark.parametrize("engine", ["laplace", "statsmodels"])
