@@ -11,10 +11,9 @@ import itertools
 
 import numpy as np
 
-from glmmtools.engine.contained import NO_DIFFERENCE, at_limits
-from glmmtools.engine.likelihood import ZERO
+from glmmtools.engine.contained import at_limits, is_as_high
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import PARTS_IN_WORDS, ZERO, Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.shared.messages import DataWarning
 from glmmtools.shared.text import listed
@@ -29,12 +28,12 @@ def boundless_coefficients(marginal: Marginal, optimum: Optimum) -> dict[str, Ar
 
     Extra zeros that are absent in all rows have a message of their own.
     """
-    problem, found = marginal.problem, {}
+    found: dict[str, Array] = {}
+    if not optimum.converged:
+        return found
     whole = at_limits(marginal, optimum.point)
-    for name, part in (("phi", problem.dispersion), (ZERO, problem.zero)):
-        if part is None or not optimum.converged:
-            continue
-        if name in whole and _is_as_high(marginal, optimum, whole[name]):
+    for name, part in marginal.problem.modelled.items():
+        if name in whole and is_as_high(marginal, optimum, whole[name]):
             continue
         to_user, place = marginal.likelihood.to_user[name], marginal.names[name]
         moved = np.zeros(len(to_user), dtype=bool)
@@ -48,16 +47,12 @@ def boundless_coefficients(marginal: Marginal, optimum: Optimum) -> dict[str, Ar
     return found
 
 
-def _is_as_high(marginal: Marginal, optimum: Optimum, point: Array) -> bool:
-    return marginal.value_at(point) > optimum.value - NO_DIFFERENCE
-
-
 def _is_level(marginal: Marginal, optimum: Optimum, place: slice, direction: Array) -> bool:
     """Whether the likelihood does not fall on the way to one side."""
     for sign in (-_FAR, _FAR):
         point = optimum.point.copy()
         point[place] += sign * direction
-        if _is_as_high(marginal, optimum, point):
+        if is_as_high(marginal, optimum, point):
             return True
     return False
 
@@ -66,16 +61,14 @@ def boundless_messages(problem: Problem, found: dict[str, Array]) -> list[DataWa
     """What to say of them."""
     messages = []
     for name, marked in found.items():
-        zeros = name == ZERO
-        part = problem.zero if zeros else problem.dispersion
-        names = list(itertools.compress(part.names, marked))
+        names = list(itertools.compress(problem.modelled[name].names, marked))
+        what = "probability of an extra zero" if name == ZERO else "dispersion"
         have = "have no finite estimates" if len(names) > 1 else "has no finite estimate"
         messages.append(
             DataWarning(
-                f"In the {'zero inflation' if zeros else 'dispersion formula'} {listed(names)} "
-                f"{have}: in some rows the "
-                f"{'probability of an extra zero' if zeros else 'dispersion'} is at an end of its "
-                "range, as far as the data tell. All other numbers are estimates."
+                f"In the {PARTS_IN_WORDS[name]} {listed(names)} {have}: in some rows the "
+                f"{what} is at an end of its range, as far as the data tell. All other numbers are "
+                "estimates."
             )
         )
     return messages

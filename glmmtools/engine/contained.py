@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import CONSTANT_EFFECTS, Problem
+from glmmtools.engine.problem import CONSTANT_EFFECTS, ZERO, Problem
+from glmmtools.engine.search import Optimum
 from glmmtools.families.base import Family
 from glmmtools.shared.matrices import has_constant
 
@@ -107,6 +107,11 @@ def at_limits(marginal: Marginal, point: Array) -> dict[str, Array]:
     return points
 
 
+def is_as_high(marginal: Marginal, optimum: Optimum, point: Array) -> bool:
+    """Whether the likelihood at a point is that of the optimum, for all that it tells."""
+    return marginal.value_at(point) > optimum.value - NO_DIFFERENCE
+
+
 def _has_limit(problem: Problem) -> bool:
     limit = problem.family.limit
     return limit is not None and limit.parameter in problem.family.shape
@@ -128,10 +133,8 @@ def _shape_of(problem: Problem, smaller: Problem, estimate: Estimate):
     name = _parameter_at_limit(problem, smaller)
     if name is not None:
         shape[name] = float(np.exp(_end(problem.family)))
-    for name, part, value in (
-        ("phi", problem.dispersion, np.log(shape.get("phi", 1.0))),
-        (ZERO, problem.zero, -_FARTHEST),
-    ):
-        if part is not None and name not in predictors:
+    for name, part in problem.modelled.items():
+        if name not in predictors:
+            value = -_FARTHEST if name == ZERO else np.log(shape[name])
             predictors[name] = np.linalg.lstsq(part.X, np.full(len(part.X), value))[0]
     return shape, predictors

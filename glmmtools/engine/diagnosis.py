@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmmtools.engine.contained import NO_DIFFERENCE, at_limits
+from glmmtools.engine.contained import at_limits, is_as_high
 from glmmtools.engine.independent_rows import has_possible_means
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.engine.run_away import instead_of_laplace
 from glmmtools.engine.search import Optimum
 from glmmtools.shared.messages import ConvergenceWarning, DataWarning, GlmmWarning
@@ -71,7 +70,7 @@ def _at_their_limit(marginal: Marginal, optimum: Optimum) -> list[str]:
         name
         for name, point in at_limits(marginal, optimum.point).items()
         if not np.all(curvature[marginal.names[name]] > _CLEAR)
-        and marginal.value_at(point) > optimum.value - NO_DIFFERENCE
+        and is_as_high(marginal, optimum, point)
     ]
 
 

@@ -12,7 +12,6 @@ from glmmtools.engine.diagnosis import (
     why_not_converged,
 )
 from glmmtools.engine.estimate import Estimate, TermEstimate
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.run_away import run_away
@@ -117,11 +116,10 @@ def _df(marginal: Marginal, optimum: Optimum) -> Array:
 def _other_parameters(marginal: Marginal, optimum: Optimum):
     """Shape parameters that are one number, coefficients of modelled ones, and their errors."""
     shape, predictors, errors = {}, {}, {}
-    modelled = {"phi": marginal.problem.dispersion, ZERO: marginal.problem.zero}
     for name in marginal.likelihood.predictors:
         part = marginal.names[name]
         shift = marginal.constant(name, marginal.shape_shift(name))
-        if modelled.get(name) is None:
+        if name not in marginal.problem.modelled:
             bounded = marginal.likelihood.bounded(name, optimum.point[part])
             shape[name] = float(bounded[0] * np.exp(shift[0]))
         else:
@@ -145,11 +143,7 @@ def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
 def unknown(problem: Problem, engine: str) -> Estimate:
     """No numbers, where the likelihood could not even be computed."""
     marginal, p = Marginal(problem), len(problem.design.names)
-    unknowns = {
-        name: np.full(part.X.shape[1], np.nan)
-        for name, part in (("phi", problem.dispersion), (ZERO, problem.zero))
-        if part is not None
-    }
+    unknowns = {name: np.full(part.X.shape[1], np.nan) for name, part in problem.modelled.items()}
     return Estimate(
         beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
         shape={name: np.nan for name in problem.family.shape if name not in unknowns},

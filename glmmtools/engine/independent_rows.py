@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.start import starting_point
 from glmmtools.shared.matrices import coefficients_of_one

@@ -29,7 +29,11 @@ The search starts (`start`) at least squares on the link scale, variances from t
 and between groups, covariances from two steps of the EM algorithm, series from the products of
 neighbours, and dispersions by moments; where it ends at no maximum it starts again with smaller and
 with larger random effects, where it ends at a small standard deviation it tries zero, and where a
-series ends in doubt it tries other series, until they lead to the same maximum.
+series ends in doubt it tries other series, until they lead to the same maximum (`several_starts`).
+Where parts of the model may take the scatter of each other it also starts at the fits of the models
+without one of them, below which it must not end (`contained`). Large linear mixed models are
+searched over the relative covariances alone (`profiled`). Separated rows are taken out first, and
+the estimate of the others is that in the limit (`limit`).
 
 H has a small block for each level of one grouping factor and a border for everything else, so that
 the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is

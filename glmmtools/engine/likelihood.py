@@ -13,12 +13,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.families.links import Link
 from glmmtools.shared.matrices import coefficients_of_one, has_constant, orthonormal
 
 Array = np.ndarray
-ZERO = "zero"
 _WIDEST = (np.exp(-60.0), np.exp(60.0))
 _LEAST = 1e-7
 
@@ -36,6 +35,8 @@ class Likelihood:
         Unit of the response: for normal and t with identity link that of the linear predictor.
     origin : float
         What is subtracted from the response first, where the fixed part can give it back.
+    ones : ndarray, shape (p,), or None
+        The coefficients with which it does so: their combination of the columns is 1.
     predictors : dict of ndarray
         Orthonormal columns of each shape parameter's log, and of the extra zeros' logit
         (``"zero"``).
@@ -50,8 +51,10 @@ class Likelihood:
         self.family, self.link = problem.family, problem.link
         self.trials = {name: values[order] for name, values in problem.trials.items()}
         self.y, self.unit, self.scale, self.origin = design.y[order], 1.0, 1.0, 0.0
+        self.ones: Array | None = None
         if self.family.location_scale and self.link.is_identity:
-            if coefficients_of_one(design.X) is not None:
+            self.ones = coefficients_of_one(design.X)
+            if self.ones is not None:
                 self.origin = float(np.mean(design.y - design.offset))
             if problem.dispersion is None or has_constant(problem.dispersion.X):
                 self.unit = self.scale = float(np.std(design.y - design.offset))
@@ -65,10 +68,7 @@ class Likelihood:
         self.weights = None if prior else weights
         self.prior = weights if prior else None
         columns = dict.fromkeys(self.family.shape, np.ones((design.n, 1)))
-        if problem.dispersion is not None:
-            columns["phi"] = problem.dispersion.X[order]
-        if problem.zero is not None:
-            columns[ZERO] = problem.zero.X[order]
+        columns |= {name: part.X[order] for name, part in problem.modelled.items()}
         both = {name: orthonormal(X) for name, X in columns.items()}
         self.predictors = {name: inner for name, (inner, _) in both.items()}
         self.to_user = {name: matrix for name, (_, matrix) in both.items()}

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from glmmtools.engine.estimate import Estimate, Limit, TermEstimate
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
 from glmmtools.engine.separation import (
     Separation,
     no_finite_value,
@@ -42,11 +42,7 @@ def fit_what_is_finite(
 def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) -> Estimate:
     """The estimate of all rows, from that of the rows that are not certain."""
     left, p = ~separation.certain, len(problem.design.names)
-    modelled = {"phi": problem.dispersion, "zero": problem.zero}
-    parts = {
-        name: Rank.of(part.X[left], part.columns)
-        for name, part in modelled.items() if part is not None
-    }  # fmt: skip
+    parts = {name: Rank.of(part.X[left], part.columns) for name, part in problem.modelled.items()}
     terms = [
         _without_absent(term, each, left)
         for term, each in zip(problem.design.random, estimate.terms, strict=True)
@@ -60,10 +56,9 @@ def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) 
         estimate, limit=Limit(separation, estimate, parts), df=np.full(p, np.inf),
         n_params=problem.n_params, terms=tuple(terms), singular=estimate.singular + absent,
     )  # fmt: skip
-    words = {"phi": "dispersion formula", "zero": "zero inflation"}
     messages = [
         _message(problem, separation),
-        *(message for name, rank in parts.items() for message in rank.warnings(words[name])),
+        *(each for name, rank in parts.items() for each in rank.warnings(PARTS_IN_WORDS[name])),
         *([singular_message(absent, single=False)] if absent else []),
         *estimate.messages,
     ]
@@ -107,8 +102,7 @@ def _without_absent(term: RandomTerm, estimate: TermEstimate, left: Array) -> Te
 def _of_no_rows(problem: Problem, engine: str) -> Estimate:
     """Where every row is certain: the likelihood is 1, whatever the other parameters are."""
     structures = [term.structure for term in problem.design.random]
-    modelled = {"phi": problem.dispersion, "zero": problem.zero}
-    predictors = {name: np.zeros(0) for name, part in modelled.items() if part is not None}
+    predictors = {name: np.zeros(0) for name in problem.modelled}
     return Estimate(
         beta=np.zeros(0), cov_beta=np.zeros((0, 0)), df=np.zeros(0),
         shape={name: np.nan for name in problem.family.shape if name not in predictors},

@@ -15,7 +15,7 @@ from glmmtools.engine.modes import Solution, find_modes
 from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
 from glmmtools.engine.problem import Problem
-from glmmtools.shared.matrices import coefficients_of_one, orthonormal
+from glmmtools.shared.matrices import orthonormal
 
 Array = np.ndarray
 _ROWS_LIKE_CALLS = 2500  # the arithmetic on so many short rows takes as long as the calls
@@ -52,7 +52,7 @@ class Marginal:
         self.p = self.X.shape[1]
         self.origin = np.zeros(self.p)  # coefficients of what is subtracted from the response
         if self.likelihood.origin:
-            self.origin = self.likelihood.origin * coefficients_of_one(design.X)
+            self.origin = self.likelihood.origin * self.likelihood.ones
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
         if any(each.structure.n_levels * each.structure.q >= design.n for each in self.placed):

@@ -17,6 +17,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import orthonormal
 from glmmtools.shared.messages import ConvergenceWarning, singular_message
 
 Array = np.ndarray
@@ -76,13 +77,14 @@ def fit_mixed(problem: Problem, engine: str) -> Estimate:
     places = _places(design.random, _outer(design.random))
     n, p = design.X.shape
     unit = float(np.std(design.y - design.offset))
-    X, back = _orthonormal(design.X)
+    # on other columns MixedLM may stop far below the maximum and say that it converged
+    X, back = orthonormal(design.X)
     correlated = None if places.correlated is None else design.random[places.correlated].Z
     model = MixedLM(
         (design.y - design.offset) / unit,
         X,
         groups=places.outer.codes,
-        exog_re=None if correlated is None else _orthonormal(correlated)[0],
+        exog_re=None if correlated is None else orthonormal(correlated)[0],
         exog_vc=_components(design.random, places),
     )
     with warnings.catch_warnings(record=True) as caught:
@@ -112,16 +114,6 @@ def fit_mixed(problem: Problem, engine: str) -> Estimate:
     return _judged(problem, estimate, [str(warning.message) for warning in caught])
 
 
-def _orthonormal(columns: Array) -> tuple[Array, Array]:
-    """Columns of mean square 1, uncorrelated, and the matrix that takes their coefficients back.
-
-    On others MixedLM may stop far below the maximum and say that it converged.
-    """
-    Q, R = np.linalg.qr(columns)
-    root = np.sqrt(len(columns))
-    return Q * root, np.linalg.inv(R) * root
-
-
 def _terms(
     random: tuple[RandomTerm, ...], places: _Places, result, unit: float
 ) -> tuple[TermEstimate, ...]:
@@ -129,7 +121,7 @@ def _terms(
     terms = []
     for k, term in enumerate(random):
         if k == places.correlated:
-            back = _orthonormal(term.Z)[1]
+            back = orthonormal(term.Z)[1]
             covariance = back @ np.asarray(result.cov_re) @ back.T
         else:
             found = zip(places.components, result.vcomp, strict=True)

@@ -17,6 +17,8 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
+ZERO = "zero"
+PARTS_IN_WORDS = {"phi": "dispersion formula", ZERO: "zero inflation"}
 CONSTANT_EFFECTS = "{}, all alike"  # label of a term
 
 
@@ -68,6 +70,12 @@ class Problem:
         if self.is_linear or not self.design.random:
             method = "ML"
         return method if self.penalty is None else f"penalised {method}"
+
+    @property
+    def modelled(self) -> dict[str, FixedPart]:
+        """The formulas of parameters: of log ``"phi"``, and of the logit of an extra ``"zero"``."""
+        parts = {"phi": self.dispersion, ZERO: self.zero}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @cached_property
     def n_params(self) -> int:

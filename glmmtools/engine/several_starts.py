@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from glmmtools.engine.independent_rows import possible_starts
@@ -22,13 +24,7 @@ def best_of_starts(marginal: Marginal) -> Optimum | None:
     """The best end of searches from several starts, as many as the likelihood may need."""
     problem = marginal.problem
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
-    best: Optimum | None = None
-    for factor in _START_FACTORS:
-        starts = possible_starts(marginal, starting_point(marginal, factor))
-        start = starts[0] if len(starts) == 1 else max(starts, key=marginal.value_at)
-        best = _better(best, best_end(marginal, start, best))
-        if best is not None and best.converged and not several:
-            break
+    best = _climbed(marginal, (_possible_start(marginal, f) for f in _START_FACTORS), several)
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, best_end(marginal, start, best))
@@ -38,13 +34,25 @@ def best_of_starts(marginal: Marginal) -> Optimum | None:
 def best_profiled(marginal: Marginal) -> Optimum | None:
     """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out."""
     profiled = Profiled(marginal)
-    best: Optimum | None = None
-    for factor in _START_FACTORS:
-        start = profiled.start(starting_point(marginal, factor))
-        best = _better(best, best_end(profiled, start, best))
-        if best is not None and best.converged:
-            break
+    best = _climbed(profiled, (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS))
     return None if best is None else profiled.lifted(best)
+
+
+def _possible_start(marginal: Marginal, factor: float) -> Array:
+    starts = possible_starts(marginal, starting_point(marginal, factor))
+    return starts[0] if len(starts) == 1 else max(starts, key=marginal.value_at)
+
+
+def _climbed(
+    searched: Marginal | Profiled, starts: Iterable[Array], all_of_them: bool = False
+) -> Optimum | None:
+    """The best end of searches from these starts, until one converged or from all of them."""
+    best: Optimum | None = None
+    for start in starts:
+        best = _better(best, best_end(searched, start, best))
+        if best is not None and best.converged and not all_of_them:
+            break
+    return best
 
 
 def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
@@ -83,7 +91,9 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
     )
 
 
-def best_end(marginal: Marginal, start: Array, known: Optimum | None = None) -> Optimum | None:
+def best_end(
+    marginal: Marginal | Profiled, start: Array, known: Optimum | None = None
+) -> Optimum | None:
     """Where the search ends; it goes on from a small standard deviation set to zero if better.
 
     Near zero there may be a lower maximum, and no fit may be worse than one without the term.

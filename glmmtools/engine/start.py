@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.modes import Solution
+from glmmtools.engine.problem import ZERO
 
 Array = np.ndarray
 _EM_STEPS = 2  # more gain little: the algorithm is quick at first only

@@ -8,6 +8,7 @@ import numpy as np
 
 from glmmtools.families.base import Family, Limit
 from glmmtools.families.special import (
+    LOG_TWO_PI,
     log_excess,
     log_less_digamma,
     log_ratio,
@@ -17,7 +18,6 @@ from glmmtools.families.special import (
 )
 from glmmtools.shared.text import plural
 
-LOG_TWO_PI = np.log(2 * np.pi)
 # At this coefficient of variation a normal distribution puts 2.3 % below zero.
 _SMALL_CV = 0.5
 

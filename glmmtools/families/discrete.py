@@ -9,6 +9,7 @@ from scipy import special
 
 from glmmtools.families.base import Array, Family, Limit
 from glmmtools.families.special import (
+    LOG_TWO_PI,
     log_excess,
     log_less_digamma,
     log_ratio,
@@ -17,7 +18,6 @@ from glmmtools.families.special import (
     stirling_error,
 )
 
-LOG_TWO_PI = np.log(2 * np.pi)
 _UNDERFLOW = 1e-290  # of a probability: its logarithm alone has digits
 MOST = 1e18  # beyond, a count does not fit into an integer
 

@@ -15,7 +15,7 @@ _NEAR = 0.01  # beyond, the plain difference has lost two digits
 _LARGE = 20.0  # from here on the asymptotic series are exact to rounding
 _SHIFT = 12  # the same for the longer ones of `polygammas`
 _FEW, _FAR = 30, 1e4  # counts that are summed one by one, where that loses no digits
-_HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
+LOG_TWO_PI = np.log(2 * np.pi)
 
 
 def log_excess(ratio, difference) -> Array:
@@ -55,7 +55,7 @@ def stirling_error(x) -> Array:
     r = 1 / far
     s = r * r
     series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188)))))
-    exact = special.gammaln(near) - (near - 0.5) * np.log(near) + near - _HALF_LOG_TWO_PI
+    exact = special.gammaln(near) - (near - 0.5) * np.log(near) + near - 0.5 * LOG_TWO_PI
     return np.where(x < _LARGE, exact, series)
 
 

@@ -13,7 +13,7 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, residual_warnings
 from glmmtools.families.base import Family
@@ -124,11 +124,10 @@ class Fit:
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
-        dispersion, zero = self.problem.dispersion, self.problem.zero
+        parts = self.problem.modelled.items()
         return (
             *self.design.warnings,
-            *(dispersion.warnings("dispersion formula") if dispersion is not None else ()),
-            *(zero.warnings("zero inflation") if zero is not None else ()),
+            *(each for name, part in parts for each in part.warnings(PARTS_IN_WORDS[name])),
             *confounded_groups(self.design),
             *residual_warnings(self.problem),
             *self.estimate.messages,

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from glmmtools.engine.likelihood import ZERO
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 Array = np.ndarray
+_ROUNDING = 1e-8  # relative
 
 
 def spans(larger: Array, smaller: Array) -> bool:
@@ -18,7 +19,9 @@ def spans(larger: Array, smaller: Array) -> bool:
     if smaller.shape[1] > larger.shape[1]:
         return False
     residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
-    return bool(np.all(np.linalg.norm(residual, axis=0) <= 1e-8 * np.linalg.norm(smaller, axis=0)))
+    return bool(
+        np.all(np.linalg.norm(residual, axis=0) <= _ROUNDING * np.linalg.norm(smaller, axis=0))
+    )
 
 
 def has_constant(X: Array) -> bool:
@@ -50,4 +53,7 @@ def coefficients_of_one(X: Array) -> Array | None:
     constant = np.all(X == 1, axis=0)
     if np.any(constant):
         return np.eye(X.shape[1])[constant.argmax()]
-    return np.linalg.lstsq(X, np.ones(len(X)))[0] if has_constant(X) else None
+    ones = np.ones(len(X))
+    coefficients = np.linalg.lstsq(X, ones)[0]
+    is_exact = np.linalg.norm(ones - X @ coefficients) <= _ROUNDING * np.linalg.norm(ones)
+    return coefficients if is_exact else None
