@@ -12,18 +12,8 @@
 suppressPackageStartupMessages(library(geepack))
 options(warn = 1, digits = 10, contrasts = c("contr.treatment", "contr.poly"))
 
-index <- read.csv("data/index.csv", colClasses = "character")
-load_data <- function(name) {
-  if (name == "series") return(read.csv("tests/reference/data/series.csv"))
-  row <- index[index$name == name, ]
-  d <- read.csv(file.path("data", row$file))
-  for (entry in strsplit(row$categories, ";")[[1]]) {
-    parts <- strsplit(entry, "=")[[1]]
-    levels <- if (length(parts) == 2) strsplit(parts[2], ",")[[1]] else sort(unique(d[[parts[1]]]))
-    d[[parts[1]]] <- factor(d[[parts[1]]], levels = levels)
-  }
-  d
-}
+source("tests/reference/load_data.R")
+data_of <- function(name) if (name == "series") read.csv("tests/reference/data/series.csv") else load_data(name)
 
 ALL <- c("independence", "exchangeable", "ar1", "unstructured")
 model <- function(id, data, formula, r_formula, family, groups, time, working, link = NULL, weights = NULL)
@@ -126,7 +116,7 @@ own_fit <- function(m, working, d) {
 
 result <- list()
 for (m in MODELS) {
-  d <- load_data(m$data)
+  d <- data_of(m$data)
   d <- if (is.null(m$time)) d[order(d[[m$groups]]), ] else d[order(d[[m$groups]], d[[m$time]]), ]
   for (working in m$working) {
     fit <- solve_with(m, working, d)
