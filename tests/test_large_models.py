@@ -1,5 +1,7 @@
 """What large data are fitted by gives the numbers of what small data are fitted by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,53 @@ def test_profiling_out_coefficients_and_variance_changes_no_number(plots, formul
     for one, other in zip(profiled.terms, whole.terms, strict=True):
         np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-4, atol=1e-7)
         np.testing.assert_allclose(one.modes, other.modes, rtol=1e-4, atol=1e-5)
+
+
+def by_triangular_factors(marginal, sd_ratios):
+    """The profiled log-likelihood from QR of all columns, dense: without solving for anything."""
+    plain = Marginal(replace(marginal.problem, reml=False))
+    vector = np.zeros(plain.size)
+    vector[plain.names["theta"]] = sd_ratios
+    effects = plain.effects(vector[None])
+    (n, p), (levels, q) = plain.X.shape, (len(plain.pattern.starts), effects.block.shape[1])
+    A, rows = np.zeros((n, levels * q + plain.pattern.border)), np.arange(n)
+    for j in range(q):
+        A[rows, plain.pattern.codes * q + j] = effects.block[:, j]
+    for j in range(effects.values.shape[1]):
+        A[rows, levels * q + plain.pattern.index[:, j]] += effects.values[:, j]
+    k = A.shape[1]
+    columns = np.block([[A, plain.X, plain.likelihood.y[:, None]], [np.eye(k, k + p + 1)]])
+    logs = 2 * np.log(np.abs(np.diag(np.linalg.qr(columns, mode="r"))))
+    reml = marginal.problem.reml
+    df = n - p if reml else n
+    logdet = logs[: k + p].sum() if reml else logs[:k].sum()
+    value = -0.5 * (df * (np.log(2 * np.pi / df) + logs[-1] + 1) + logdet)
+    return value + plain.likelihood.llf_shift() + marginal.reml_shift
+
+
+@pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
+@pytest.mark.parametrize("ratio", [1e2, 1e3, 1e4])
+@pytest.mark.parametrize("random", ["(1 | g)", "(x | g)", "(1 | g) + (1 | h)"])
+def test_a_small_residual_is_no_obstacle_to_profiling(random, ratio, reml):
+    """Beside it the standard deviations of the effects are large, and so are the steps."""
+    rng, n = np.random.default_rng(3), 1200
+    data = pd.DataFrame(
+        {"g": rng.integers(0, 40, n), "h": rng.integers(0, 12, n), "x": rng.normal(size=n)}
+    )
+    intercepts, slopes, others = (rng.normal(0, ratio, k) for k in (40, 40, 12))
+    slopes, others = slopes * ("x" in random), others * ("h" in random)
+    eta = intercepts[data["g"]] + slopes[data["g"]] * data["x"] + others[data["h"]]
+    data["y"] = eta + rng.normal(size=n)
+    problem = build_problem(
+        f"y ~ x + {random}", data, "normal", None, None, None, None, None, reml, 1
+    )
+    marginal = Marginal(problem)
+    found = best_profiled(marginal)
+    theta, log_phi = (found.point[marginal.names[name]] for name in ("theta", "phi"))
+    relative = theta * np.exp(-log_phi / 2)
+    assert found.converged
+    highest = max(by_triangular_factors(marginal, relative * f) for f in (1, 0.999, 1.001))
+    assert found.value == pytest.approx(highest, abs=5e-6)
 
 
 @pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])

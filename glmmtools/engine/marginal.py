@@ -129,6 +129,11 @@ class Marginal:
             mask[self.names["theta"]][each.theta] = each.structure.is_sd
         return mask
 
+    @staticmethod
+    def units(vector: Array) -> Array:
+        """Of each entry: columns are orthonormal, so that all are like linear predictors."""
+        return np.ones(vector.shape)
+
     # -- the value and its gradient, at one vector, shape (size,), or at several, (copies, size)
 
     def times(self, copies: int) -> Marginal:

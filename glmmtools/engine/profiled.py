@@ -89,6 +89,11 @@ class Profiled:
         """θ of a parameter vector of the marginal, relative to its φ."""
         return vector[self.theta] / np.sqrt(np.exp(vector[self.marginal.names["phi"]][0]))
 
+    @staticmethod
+    def units(theta: Array) -> Array:
+        """θ is relative: where the residual is small, its standard deviations are large."""
+        return np.maximum(1.0, np.abs(theta))
+
     def value_and_gradient(self, points: Array) -> tuple[float | Array, Array]:
         """As `Marginal.value_and_gradient`, at one θ or at several."""
         if points.ndim == 2:
@@ -154,13 +159,13 @@ class Profiled:
         try:
             arrow = Arrow(effects, self.W)
             V_y, *V_X = (self._solve(arrow, column) for column in (self.y, *plain.X.T))
-            solved_X = np.reshape([each for each, _ in V_X], plain.X.T.shape)
-            root = np.linalg.cholesky(solved_X @ plain.X)
+            products = self._products(V_X, [*V_X, V_y])
+            root = np.linalg.cholesky(products[:, :-1])
         except np.linalg.LinAlgError:
             return None
-        beta = np.linalg.solve(root @ root.T, plain.X.T @ V_y[0])
+        beta = np.linalg.solve(root @ root.T, products[:, -1])
         residual = _combined([V_y, *V_X], np.append(1.0, -beta))
-        phi = float((self.y - plain.X @ beta) @ residual[0]) / self.df
+        phi = float(self._products([residual], [residual])[0, 0]) / self.df
         if not phi > 0:
             return None
         solved = [_combined([residual], np.array([1 / np.sqrt(phi)]))]
@@ -175,9 +180,24 @@ class Profiled:
         return self._last[1]
 
     def _solve(self, arrow: Arrow, rows: Array) -> _Solved:
-        """``V⁻¹r`` and ``AᵀV⁻¹r``."""
+        """``V⁻¹r`` and ``AᵀV⁻¹r``, refined once: rounding tells where the residual is small."""
         u = arrow.solve(*arrow.effects.transposed_dot(self.W * rows))
+        solved = self.W * (rows - arrow.effects.dot(*u))
+        rest = (a - b for a, b in zip(arrow.effects.transposed_dot(solved), u, strict=True))
+        u = tuple(a + b for a, b in zip(u, arrow.solve(*rest), strict=True))
         return self.W * (rows - arrow.effects.dot(*u)), u
+
+    def _products(self, left: list[_Solved], right: list[_Solved]) -> Array:
+        """``rᵀV⁻¹s`` of each two: of what A leaves of them, and of what it explains.
+
+        That is a sum of squares where r is s, whose least value it is: errors of the solutions are
+        squared in it, however small the residual variance is beside those of the effects.
+        """
+        one, other = (
+            [np.concatenate([rows / np.sqrt(self.W), *map(np.ravel, u)]) for rows, u in solved]
+            for solved in (left, right)
+        )
+        return np.reshape(one, (len(left), len(other[0]))) @ np.transpose(other)
 
     def _rows(self, solved: Array, u: tuple[Array, Array]) -> list[Array]:
         """Half of the derivative of ``rᵀV⁻¹r`` in the rows of A, with the sign of a likelihood."""

@@ -14,7 +14,7 @@ _MAX_ITERATIONS = 300
 _MAX_REFRESHED = 50  # iterations; a search that takes longer is lost, and made no dearer
 _MAX_POLISH = 12
 _MOST_FAILURES = 15  # points without a value
-_MAX_STEP = 0.6  # in units of the linear predictors; shorter or longer, more steps are needed
+_MAX_STEP = 0.6  # in units of the parameters; shorter or longer, more steps are needed
 _PART_OF_SD = 0.8  # by which a step may change a standard deviation,
 _SMALL_STEP = 0.1  # or by this
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
@@ -59,6 +59,7 @@ def maximise(
     is_sd: Array | bool = False,
     known: Optimum | None = None,
     information: Callable[[Array], Array] | None = None,
+    units: Callable[[Array], Array] = np.ones_like,
 ) -> Optimum | None:
     """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
 
@@ -76,10 +77,13 @@ def maximise(
         A maximum found before: a search that comes into its neighbourhood ends there.
     information : callable, optional
         The negative Hessian at a point; by default it is differenced from the gradient.
+    units : callable, optional
+        Of each parameter, at a point: what is a large step in it; by default 1, as in a linear
+        predictor.
     """
     function = _Patient(function)
     if information is None:
-        hessian = partial(_information, function)
+        hessian = partial(_information, function, units)
     else:
 
         def hessian(point, gradient, se=None):
@@ -93,11 +97,11 @@ def maximise(
         empty = np.zeros((0, 0))
         return Optimum(point, value, gradient, empty, empty, empty, True)
     inverse = _uphill_inverse(hessian(point, gradient))
-    climb = partial(_quasi_newton, function, hessian, refresh, is_sd)
+    climb = partial(_quasi_newton, function, hessian, refresh, is_sd, units)
     found = climb(point, value, gradient, inverse, known)
     if _climbs_to(known, *found[:2]):
         return known
-    return _polish(function, hessian, climb, *found)
+    return _polish(function, hessian, climb, units, *found)
 
 
 class _Patient:
@@ -126,7 +130,9 @@ def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
     return fall < _SAME_HILL and abs(known.value - fall - value) < 0.5 * fall + _IDLE
 
 
-def _quasi_newton(function, hessian, refresh, is_sd, point, value, gradient, inverse, known=None):
+def _quasi_newton(
+    function, hessian, refresh, is_sd, units, point, value, gradient, inverse, known=None
+):
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back.
 
     A step that had to be shortened speaks against the Hessian, which is then differenced anew.
@@ -137,8 +143,9 @@ def _quasi_newton(function, hessian, refresh, is_sd, point, value, gradient, inv
         gain = 0.5 * gradient @ direction
         if gain < _PREDICTED_GAIN:
             break
-        part = np.clip(_PART_OF_SD * np.abs(point), _SMALL_STEP, _MAX_STEP)
-        longest = np.where(is_sd, part, _MAX_STEP)
+        longest = _MAX_STEP * units(point)
+        part = np.clip(_PART_OF_SD * np.abs(point), _SMALL_STEP, longest)
+        longest = np.where(is_sd, part, longest)
         direction /= max(1.0, np.max(np.abs(direction) / longest))
         moved = _backtrack(function, point, value, gradient, direction)
         if moved is None:
@@ -178,13 +185,20 @@ def _updated(inverse: Array, step: Array, fall: Array) -> Array:
     return rotate @ inverse @ rotate.T + np.outer(step, step) / product
 
 
-def _information(function: Function, point: Array, gradient: Array | None, se: Array | None = None):
+def _information(
+    function: Function,
+    units: Callable[[Array], Array],
+    point: Array,
+    gradient: Array | None,
+    se: Array | None = None,
+):
     """Negative Hessian, differenced from the gradient: forward, or central where `se` is given."""
+    unit = units(point)
     if se is None:
-        h = np.full(len(point), 1e-5)
+        h = 1e-5 * unit
         below = gradient
     else:
-        h = np.clip(1e-3 * np.nan_to_num(se), 1e-7, 1e-3)
+        h = np.clip(1e-3 * np.nan_to_num(se), 1e-7 * unit, 1e-3 * unit)
     shifts = np.diag(h)
     points = point + shifts if se is None else np.vstack([point + shifts, point - shifts])
     values, gradients = function(points)
@@ -198,7 +212,7 @@ def _information(function: Function, point: Array, gradient: Array | None, se: A
 
 def information_at(function: Function, point: Array) -> Array:
     """Negative Hessian at a point, by central differences of the gradient."""
-    return _information(function, point, None, np.full(len(point), 0.1))
+    return _information(function, np.ones_like, point, None, np.full(len(point), 0.1))
 
 
 def _scaled_spectrum(information: Array) -> tuple[Array, Array, Array]:
@@ -218,7 +232,7 @@ def _uphill_inverse(information: Array) -> Array:
     return (half @ half.T) * np.outer(scale, scale)
 
 
-def _polish(function, hessian, climb, point, value, gradient, inverse) -> Optimum:
+def _polish(function, hessian, climb, units, point, value, gradient, inverse) -> Optimum:
     """Newton steps with central differences, until the predicted gain is rounding.
 
     After a step that changes nothing but rounding the Hessian before it is still that of the point.
@@ -238,7 +252,7 @@ def _polish(function, hessian, climb, point, value, gradient, inverse) -> Optimu
         level = bool(np.all(np.abs(flat @ gradient) < _LEVEL))
         if saddle and escapes < 3:
             escapes += 1
-            start = _leave_saddle(function, point, value, vectors[:, 0] * scale)
+            start = _leave_saddle(function, point, value, vectors[:, 0] * scale, units(point))
             if start is not None:
                 point, value, gradient, inverse = climb(*start, _uphill_inverse(information))
                 continue
@@ -247,7 +261,7 @@ def _polish(function, hessian, climb, point, value, gradient, inverse) -> Optimu
             converged = level
             break
         settled = abs(gain) < _PREDICTED_GAIN and not saddle
-        direction *= min(1.0, _MAX_STEP / max(np.abs(direction).max(), 1e-300))
+        direction /= max(1.0, np.max(np.abs(direction) / (_MAX_STEP * units(point))))
         moved = _backtrack(function, point, value, gradient, direction)
         if moved is None or moved[1] < value - 1e-10 * (1 + abs(value)):
             converged = abs(gain) < 1e-8 * (1 + abs(value)) and level and not saddle
@@ -277,8 +291,8 @@ def covariance_of(information: Array) -> Array:
     return _inverse_off_flat(*_scaled_spectrum(information))[0]
 
 
-def _leave_saddle(function, point, value, direction):
-    direction = direction / np.abs(direction).max()
+def _leave_saddle(function, point, value, direction, units):
+    direction = direction / np.max(np.abs(direction) / units)
     for length in (0.3, -0.3, 0.05, -0.05):
         candidate = point + length * direction
         new_value, new_gradient = function(candidate)

@@ -32,10 +32,15 @@ def best_of_starts(marginal: Marginal) -> Optimum | None:
 
 
 def best_profiled(marginal: Marginal) -> Optimum | None:
-    """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out."""
+    """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out.
+
+    Where the residual is so small that relative θ is not found, all parameters are searched.
+    """
     profiled = Profiled(marginal)
     best = _climbed(profiled, (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS))
-    return None if best is None else profiled.lifted(best)
+    if best is not None and best.converged:
+        return profiled.lifted(best)
+    return _better(best and profiled.lifted(best), best_of_starts(marginal))
 
 
 def _possible_start(marginal: Marginal, factor: float) -> Array:
@@ -92,18 +97,21 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
 
 
 def best_end(
-    marginal: Marginal | Profiled, start: Array, known: Optimum | None = None
+    searched: Marginal | Profiled, start: Array, known: Optimum | None = None
 ) -> Optimum | None:
     """Where the search ends; it goes on from a small standard deviation set to zero if better.
 
     Near zero there may be a lower maximum, and no fit may be worse than one without the term.
     """
-    found = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd, known)
+    found = maximise(
+        searched.value_and_gradient, start, searched.refresh, searched.is_sd, known,
+        units=searched.units,
+    )  # fmt: skip
     if found is None or found is known or not found.converged:
         return found
     variances = np.diag(found.covariance)
-    for k in np.flatnonzero(marginal.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):
-        without = np.where(np.arange(marginal.size) == k, 0.0, found.point)
-        if marginal.value_at(without) > found.value + _BETTER:
-            return best_end(marginal, without)
+    for k in np.flatnonzero(searched.is_sd & (found.point**2 < _DOUBTFUL**2 * variances)):
+        without = np.where(np.arange(searched.size) == k, 0.0, found.point)
+        if searched.value_at(without) > found.value + _BETTER:
+            return best_end(searched, without)
     return found
