@@ -74,8 +74,11 @@ def _between_levels(marginal: Marginal, residual: Array, between: float) -> list
         return [between] * len(structures)
     variances, least = {}, 0.05 * float(np.var(residual)) or 1.0
     for key, factor in sorted(factors.items(), key=lambda item: item[1].n_levels):
-        means = np.bincount(factor.codes, residual) / np.bincount(factor.codes)
-        variances[key] = max(float(np.var(means)), least)
+        rows = np.bincount(factor.codes)
+        means = np.bincount(factor.codes, residual) / np.maximum(
+            rows, 1
+        )  # a level may have lost all
+        variances[key] = max(float(np.var(means[rows > 0])), least)
         residual = residual - means[factor.codes]
     return [variances[structure.codes.tobytes()] for structure in structures]
 
