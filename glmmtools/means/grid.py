@@ -42,6 +42,19 @@ def rows_of(frame: pd.DataFrame) -> list[tuple]:
     return list(frame.itertuples(index=False, name=None))
 
 
+def distinct_labels(rows: pd.DataFrame) -> list[str]:
+    """One text a row, of its levels; rows that differ have texts that differ.
+
+    >>> distinct_labels(pd.DataFrame({"a": ["N", "N P"], "b": ["P K", "K"]}))
+    ['N × P K', 'N P × K']
+    """
+    for as_text, between in ((label_of, " "), (label_of, " × "), (repr, " × ")):
+        labels = [between.join(map(as_text, row)) for row in rows_of(rows)]
+        if len(set(labels)) == len(set(rows_of(rows))):
+            break
+    return labels
+
+
 @hands_out_copies("rows", "data")
 @dataclass(frozen=True, eq=False)
 class Grid:

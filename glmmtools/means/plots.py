@@ -15,26 +15,35 @@ if TYPE_CHECKING:
 
 
 def plot_means(
-    frame: pd.DataFrame, factors: tuple[str, ...], by: tuple[str, ...], label: str, ax: Axes | None
+    labels: pd.DataFrame,
+    numbers: pd.DataFrame,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    label: str,
+    ax: Axes | None,
 ) -> Axes:
     """Draw means with their intervals, one series for each combination beyond the first factor.
 
     Parameters
     ----------
-    frame : DataFrame
-        The columns of `factors` and `by`, ``estimate, conf_low, conf_high``; ``letters`` are
-        written above the means, comparison arrows drawn from ``arrow_low`` to ``arrow_high``.
+    labels, numbers : DataFrame
+        One row a mean: the columns of `factors` and `by`; and ``estimate, conf_low, conf_high``.
+        ``letters`` are written above the means, comparison arrows drawn from ``arrow_low`` to
+        ``arrow_high``.
     label : str
         Of the axis of the means.
     """
     ax = new_axes(ax)
-    letters, arrows = "letters" in frame, "arrow_low" in frame
+    letters, arrows = "letters" in numbers, "arrow_low" in numbers
     first, *rest = factors + by
-    labels = list(dict.fromkeys(map(label_of, frame[first])))
-    groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
+    levels = list(dict.fromkeys(labels[first]))
+    groups = [((), labels)]
+    if rest:
+        groups = labels.groupby(rest, sort=False, observed=True)
     dodge = 0.8 / max(len(groups), 2)
-    for i, (key, part) in enumerate(groups):
-        x = np.array([labels.index(label_of(level)) for level in part[first]])
+    for i, (key, cells) in enumerate(groups):
+        part = numbers.loc[cells.index]
+        x = np.array([levels.index(level) for level in cells[first]])
         x = x + (i - (len(groups) - 1) / 2) * dodge
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
@@ -47,7 +56,7 @@ def plot_means(
                 ax.annotate(row.letters, (place, row.conf_high), **above)
             if arrows:
                 _draw_arrows(ax, place + 0.2 * dodge, row)
-    ax.set_xticks(range(len(labels)), labels)
+    ax.set_xticks(range(len(levels)), list(map(label_of, levels)))
     ax.margins(x=0.05)
     within = f" within {', '.join(by)}" if by else ""
     title = f"Arrows that overlap{within}: no difference shown (Tukey)" if arrows else None
