@@ -59,7 +59,8 @@ def fit(
     link : str or Link, optional
         Default: the family's default link.
     offset : str or array_like, optional
-        A column or one value a row, on the scale of the linear predictor. A Series, here and as
+        A column, which is ``offset(column)`` in the formula; or one value a row, which predictions
+        for new rows do not have. On the scale of the linear predictor. A Series, here and as
         weights, is taken by its labels.
     weights : str or array_like, optional
         For binomial families the trials of a proportion; for the normal family the prior weights w

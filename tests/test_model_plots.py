@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -181,8 +182,60 @@ def test_counts_with_an_offset_are_shown_at_the_exposure_of_the_curve():
     np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area * area.mean())
     beside = gt.fit("y ~ x", data, "poisson", offset="log_area").plot_effects("x")
     (points,) = with_gid(beside, "observed")
-    np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area)
-    assert curve(beside).get_ydata().mean() == pytest.approx(3, rel=0.2)
+    np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area * 2)
+    assert curve(beside).get_ydata().mean() == pytest.approx(6, rel=0.2)
+    assert "exposure 2" in beside.get_title(loc="left")
+
+
+@pytest.fixture(scope="module")
+def weeds():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(0, 1, 120), "field": np.repeat(np.arange(12), 10)})
+    area, field = rng.uniform(50, 1200, 120), rng.normal(0, 0.5, 12)[data["field"]]
+    count = rng.poisson(np.exp(-3 + 0.4 * data["x"] + field) * area)
+    return data.assign(log_area=np.log(area), weeds=count, late=np.tile(["no", "yes"], 60))
+
+
+def test_an_offset_that_is_a_column_is_the_same_as_argument_and_in_the_formula(weeds):
+    formula = "weeds ~ x + late{} + (1 | field)"
+    inside = gt.fit(formula.format(" + offset(log_area)"), weeds, "poisson")
+    beside = gt.fit(formula.format(""), weeds, "poisson", offset="log_area")
+    np.testing.assert_allclose(beside.predict(weeds.head(3)), beside.fittedvalues[:3])
+    for result in (
+        lambda m: m.predict(weeds.tail(4), effects="population", level=0.9),
+        lambda m: m.means("late", at={"x": [0], "log_area": [0]}).numbers,
+        lambda m: curve(m.plot_effects("x", by="late")).get_xydata(),
+        lambda m: m.plot_effects("x", effects="conditional").get_title(loc="left"),
+        lambda m: m.means("late").notes(),
+        lambda m: m.report().sentences[0],
+    ):
+        first, second = result(inside), result(beside)
+        if isinstance(first, str | list):
+            assert first == second
+        else:
+            np.testing.assert_allclose(first, second, rtol=1e-6)
+    rate = inside.predict(weeds.assign(log_area=0.0), effects="population")
+    assert rate.mean() == pytest.approx(np.exp(-3), rel=0.5)
+
+
+def test_an_offset_of_values_is_at_its_mean_where_there_are_no_rows_of_the_data(weeds):
+    offset = weeds["log_area"].to_numpy()
+    model = gt.fit("weeds ~ x + late + (1 | field)", weeds, "poisson", offset=offset)
+    with pytest.raises(ValueError, match=r"new rows do not have.*offset='log_area'"):
+        model.predict(weeds.head(3))
+    np.testing.assert_allclose(model.predict(), model.fittedvalues)
+    exposure = f"offset {offset.mean():.4g} (exposure {np.exp(offset.mean()):.4g})"
+    eta = model.params["Intercept"] + offset.mean()
+    means = model.means("late", at={"x": [0]})
+    assert means.numbers["estimate"][0] == pytest.approx(np.exp(eta))
+    assert f"At {exposure}." in means.notes()
+    drawn = model.plot_effects("late")
+    assert exposure in drawn.get_title(loc="left").replace("\n", " ")
+    at_mean_x = np.exp(eta + model.params["x"] * weeds["x"].mean())
+    assert curve_values(drawn)[0] == pytest.approx(at_mean_x)
+    (rows,) = with_gid(drawn, "observed")
+    scaled = weeds["weeds"] * np.exp(offset.mean() - offset)
+    np.testing.assert_allclose(rows.get_offsets()[:, 1], scaled)
 
 
 def test_single_trials_are_shown_as_proportions_of_each_value():

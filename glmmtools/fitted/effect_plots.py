@@ -181,6 +181,7 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
         parts.append(words[effects])
     if curves.held:
         parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
+    parts += [curves.offset] * bool(curves.offset)
     if not has_interval(model, effects, scale):
         parts.append("no interval")
     return "\n".join(textwrap.wrap("; ".join(parts), 62))

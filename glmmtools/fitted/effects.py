@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class EffectCurves:
     lines : DataFrame or None
         At the conditional level the predictions of each group, over the values of `x` that the
         group has: ``x, by, estimate``, and ``line``, which numbers the groups.
+    offset : str
+        At which offset, where it is one.
     """
 
     table: pd.DataFrame
@@ -48,6 +50,7 @@ class EffectCurves:
     held: dict[str, str]
     numeric: bool
     lines: pd.DataFrame | None = None
+    offset: str = ""
 
 
 def predict_along(
@@ -89,6 +92,7 @@ def predict_along(
     if not has_interval(model, effects, scale):
         level = None
     curve_effects = "marginal" if effects == "marginal" else "population"
+    model = _at_mean_offset(model)
     rows = _new_rows(grid, x, by, held)
     predicted = predict(model, rows, scale=scale, effects=curve_effects, level=level)
     if level is None:
@@ -97,7 +101,21 @@ def predict_along(
         grid = grid.join(predicted.drop(columns="std_error"))
     lines = _lines(model, x, by, by_values, held, scale) if effects == "conditional" else None
     held_texts = {name: f"{value_text(value)} ({how})" for name, (value, how) in held.items()}
-    return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines)
+    offset = offset_text(model, model.design.fixed_on(rows).offset)
+    return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines, offset)
+
+
+def _at_mean_offset(model: Fit) -> Fit:
+    """The fit, where a new row has the mean of an offset that was given as values."""
+    return Fit(replace(model.problem, design=model.design.at_mean_offset()), model.estimate)
+
+
+def offset_text(model: Fit, offsets: np.ndarray) -> str:
+    """The offset of rows where it is one number: ``"offset 1.386 (exposure 4)"``; else empty."""
+    if not model.design.has_offset or np.ptp(offsets) > 1e-9:
+        return ""
+    exposure = f" (exposure {np.exp(offsets[0]):.4g})" if model.link.is_log else ""
+    return f"offset {offsets[0]:.4g}{exposure}"
 
 
 def has_interval(model: Fit, effects: str, scale: str) -> bool:
@@ -223,7 +241,7 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
         table["by"] = design.frame[by].to_numpy()
     if model.link.is_log and design.has_offset:
         held = _typical_values(model, (x, by))
-        reference = design.fixed_on(_new_rows(effects.table, x, by, held)).offset
+        reference = design.at_mean_offset().fixed_on(_new_rows(effects.table, x, by, held)).offset
         if np.ptp(reference) == 0:
             table["y"] *= np.exp(reference[0] - design.offset)
     if design.trials is not None and np.all(trials == 1):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.effects import offset_text
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
@@ -130,10 +131,9 @@ class Grid:
     def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, FixedRows]:
         """The cells of the means, and the averages of the rows of each."""
         design = self.model.design
-        rows = design.fixed_on(self.rows)
-        # an offset that is not in the formula belongs to rows, and has no value but its mean
-        beside = float((design.offset - design.fixed_on(design.frame).offset).mean())
-        rows = FixedRows(rows.X, rows.offset + beside, rows.beyond)
+        rows = design.at_mean_offset().fixed_on(self.rows)
+        if offset := offset_text(self.model, rows.offset):
+            self.notes.append(f"At {offset}.")
         shape = (int(np.prod([len(self.values[name]) for name in self.targets])), -1)
         impossible, empty = self._missing_cells()
         used = np.ones(len(self.rows)) if weights == "equal" else self._counts(weights)

@@ -91,10 +91,10 @@ def means(
 
     Notes
     -----
-    Random effects are at 0. The offset of the formula is computed from the mean of its columns (or
-    `at`); one given as ``offset=`` is at its mean. Standard errors on the response scale are by the
-    delta method, limits are transformed back from the link scale. All this is as in R's emmeans,
-    but for a numeric covariate with two values: it is at its mean here, and a factor there.
+    Random effects are at 0. The offset is computed from the mean of its columns (or `at`); one
+    given as values is at its mean. Standard errors on the response scale are by the delta method,
+    limits are transformed back from the link scale. All this is as in R's emmeans, but for a
+    numeric covariate with two values: it is at its mean here, and a factor there.
 
     Examples
     --------

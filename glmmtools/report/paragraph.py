@@ -15,6 +15,7 @@ from scipy import special
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
+from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.report.summary import prior_in_words
@@ -114,9 +115,8 @@ def _model_sentence(model: Fit) -> str:
     problem, formula = model.problem, model.design.formula
     only = formula.fixed == "1"
     parts = ["an intercept only as fixed part" if only else f"the fixed part {formula.fixed}"]
-    parts += [f"the offset {offset}" for offset in formula.offsets]
-    if problem.design.has_offset and not formula.offsets:
-        parts.append("an offset")
+    parts += [f"the offset {unquoted(offset)}" for offset in formula.offsets]
+    parts += ["an offset"] * problem.design.has_offset_of_values
     parts += [
         f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
         for term in problem.design.random
