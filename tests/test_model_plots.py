@@ -8,6 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import glmmtools as gt
+from glmmtools.means.grid import label_of
 from glmmtools.shared import style
 
 
@@ -236,6 +237,45 @@ def test_an_offset_of_values_is_at_its_mean_where_there_are_no_rows_of_the_data(
     (rows,) = with_gid(drawn, "observed")
     scaled = weeds["weeds"] * np.exp(offset.mean() - offset)
     np.testing.assert_allclose(rows.get_offsets()[:, 1], scaled)
+
+
+LEVELS = {
+    "booleans": [False, True, True],
+    "an ordered category": pd.Categorical(["low", "mid", "High"], ["low", "mid", "High"], True),
+    "intervals": pd.cut([1, 2, 3], [0, 1.5, 2.5, 3.5]),
+    "intervals as objects": pd.Series(pd.cut([1, 2, 3], [0, 1.5, 2.5, 3.5])).astype(object),
+    "numbers beside text": np.array([1, 2.5, "1a"], object),
+    "a category of numbers": pd.Categorical([10, 2, 3.5], [10, 2, 3.5]),
+}
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_factors_of_every_kind_are_tested_and_drawn_as_the_same_factor_of_text(kind):
+    rng, place = np.random.default_rng(16), np.resize([0, 1, 2, 1, 2, 0, 0, 1], 240)
+    levels = pd.Series(LEVELS[kind])
+    data = pd.DataFrame({"f": levels.iloc[place].array, "x": rng.normal(0, 1, 240)})
+    data["g"], data["t"] = np.repeat(np.arange(12), 20), np.tile(["a", "b", "b"], 80)
+    data["y"] = rng.normal(0, 1, 240) + place * (data["t"] == "a")
+    data["y"] += rng.normal(0, 1, 12)[data["g"]]
+    order = levels.drop_duplicates().tolist()
+    text = data.assign(f=[f"level {order.index(level)}" for level in data["f"]])
+    one, other = (gt.fit("y ~ f * t + x + (1 | g)", each, reml=True) for each in (data, text))
+    for table in (
+        lambda m: m.anova(2), lambda m: m.anova(3), lambda m: m.means("f").numbers,
+        lambda m: m.means("f", by="t").contrasts().numbers,
+        lambda m: m.simulated_residuals(n=50).test_groups("f").table,
+    ):  # fmt: skip
+        numbers = [table(model).select_dtypes("number").to_numpy(float) for model in (one, other)]
+        np.testing.assert_allclose(*numbers, rtol=1e-6, atol=1e-9)
+    for draw in (
+        lambda m: m.plot_effects("f", by="t"), lambda m: m.plot_effects("x", by="f"),
+        lambda m: m.plot_effects("f", effects="conditional"), lambda m: m.means("f", by="t").plot(),
+    ):  # fmt: skip
+        axes = [draw(model) for model in (one, other)]
+        paths = [np.concatenate([line.get_xydata() for line in ax.lines]) for ax in axes]
+        np.testing.assert_allclose(*paths, rtol=1e-6)
+    means = one.means("f").plot()
+    assert [label.get_text() for label in means.get_xticklabels()] == list(map(label_of, order))
 
 
 def test_single_trials_are_shown_as_proportions_of_each_value():
