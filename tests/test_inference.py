@@ -54,6 +54,28 @@ def sleep(rhs, reml=False):
 # ------------------------------------------------------------------------------ anova
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ c + (c | s)", "y ~ c + x + (1 | s)", "y ~ c * z + (1 | s)"]
+)
+def test_denominator_df_depend_neither_on_coding_nor_on_the_type_of_an_additive_model(formula):
+    rng = np.random.default_rng(22)
+    data = pd.DataFrame([(s, c) for s in range(9) for c in "aaabbbbcc"], columns=["s", "c"])
+    data["x"], data["z"] = rng.normal(0, 1, 81), rng.choice(list("uv"), 81)
+    effects = rng.normal(0, [0.8, 3, 1.5], (9, 3))
+    data["y"] = effects[data["s"], data["c"].map({"a": 0, "b": 1, "c": 2})] + rng.normal(0, 1, 81)
+    tables = {2: [], 3: []}
+    for order in ("abc", "bac", "cab"):
+        coded = data.assign(c=pd.Categorical(data["c"], list(order)))
+        for text in (formula, formula.replace("~ c ", "~ C(c, contr.sum) ")):
+            model = gt.fit(text, coded, reml=True)
+            for type, found in tables.items():
+                found.append(model.anova(type).drop(columns=["df", "kind"]).to_numpy(float))
+    for type, found in tables.items():
+        for table in found:
+            expected = tables[type if "*" in formula else 2][0]
+            np.testing.assert_allclose(table, expected, rtol=2e-4)
+
+
 @pytest.mark.parametrize("type", [2, 3])
 @pytest.mark.parametrize("model_id", ANOVA)
 def test_wald_tables_are_those_of_car_and_lmertest(model_id, type):
