@@ -16,6 +16,7 @@ from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.intervals import conf_int
+from glmmtools.inference.profile_plots import plot_profile
 from glmmtools.inference.refit import refit
 from glmmtools.means.marginal_means import means
 from glmmtools.report.equation import Equation, equation
@@ -240,6 +241,7 @@ class FittedModel(Shown, Fit):
     plot_random_effects = random_effect_plots.plot_random_effects
     plot_shrinkage = random_effect_plots.plot_shrinkage
     plot_covariance = random_effect_plots.plot_covariance
+    plot_profile = plot_profile
 
     # -- report
 
