@@ -57,6 +57,7 @@ ARGUMENTS = {
     "contrast_df": ([[1, 0]],),
     "means": ("treatment",),
     "plot_effects": ("treatment",),
+    "plot_profile": ("residual sd",),
     "random_covariance": ("block",),
 }
 SHORT = {"bootstrap": {"n": 3}, "simulated_residuals": {"n": 20}}

@@ -248,6 +248,7 @@ VERBS = {
     ),
     "plot_shrinkage": (lambda m: "partial pooling" in texts(m.plot_shrinkage()), True),
     "plot_covariance": (lambda m: "link scale" in str(texts(m.plot_covariance())), True),
+    "plot_profile": (lambda m: m.plot_profile("x").get_xlabel(), "x"),
     "report": (
         lambda m: str(m.report(versions=False))[:83],
         "A generalized linear mixed model (inverse_gaussian distribution, log link) was fitt",
@@ -456,7 +457,7 @@ def test_a_family_under_another_name_is_treated_alike(name, two_families):
 # A string with one of these values is no decision about a family, a structure or a link.
 OTHER_MEANINGS = {
     ("engine", "beta"): "β, the fixed effects in a parameter vector",
-    ("inference/intervals.py", "beta"): "the same",
+    ("inference/profile.py", "beta"): "the same",
     ("inference/r_call.py", "beta"): "the same, in R's glmmTMB",
     ("inference/bayes.py", "Gamma"): "a prior distribution of bambi",
     ("inference/bayes.py", "log"): "the function of that name, in a formula",

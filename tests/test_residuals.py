@@ -269,6 +269,10 @@ def test_the_plot_draws_on_given_axes_and_quantiles_at_few_predictions():
         (lambda r: r.test_curves(np.ones(236)), "x is the same in every row"),
         (lambda r: r.test_curves([1.0, 2.0]), "one value for each of the 236 rows.*got 2"),
         (lambda r: r.test_groups(["a"] * 236), "column has one level only"),
+        (
+            lambda r: r.test_autocorrelation(np.arange(236).astype(str)),
+            r"time holds values such as '0', whose order in time is not known.*ordered category",
+        ),
         (lambda r: r.test_autocorrelation("time"), "time: the model uses no column 'time'"),
         (
             lambda r: r.test_autocorrelation(np.arange(236) % 4),
@@ -336,3 +340,51 @@ def test_weights_that_multiply_a_log_likelihood_leave_nothing_to_draw_from():
     for ask in (fits[1].simulate, fits[1].simulated_residuals, fits[1].bootstrap):
         with pytest.raises(ValueError, match="a row stands for several observations"):
             ask()
+
+
+@pytest.fixture(scope="module")
+def monthly():
+    """Residuals of series that a random walk makes alike from month to month."""
+    rng, months = np.random.default_rng(8), ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug"]
+    data = pd.DataFrame({"site": np.repeat(np.arange(20), 8), "t": np.tile(np.arange(8), 20)})
+    steps = rng.normal(0, 0.6, (20, 8)).cumsum(axis=1).ravel()
+    data["y"] = steps + rng.normal(0, 0.3, 20)[data["site"]] + rng.normal(0, 0.2, 160)
+    data["month"] = pd.Categorical.from_codes(data["t"], months, ordered=True)
+    return data, gt.fit("y ~ month + (1 | site)", data).simulated_residuals(n=250)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda data: data["month"],
+        lambda data: data["month"].array,
+        lambda data: "month",
+        lambda data: pd.Categorical.from_codes(data["t"], [10, 20, 30, 40, 50, 60, 70, 80]),
+        lambda data: pd.Categorical.from_codes(7 - data["t"], [8, 7, 6, 5, 4, 3, 2, 1]),
+        lambda data: pd.to_datetime("2020-01-31") + pd.to_timedelta(40 * data["t"], "D"),
+        lambda data: pd.cut(data["t"] + 0.5, range(9)),
+    ],
+)
+def test_times_have_the_order_of_their_kind(times, monthly):
+    data, residuals = monthly
+    expected = residuals.test_autocorrelation(data["t"], data["site"])
+    found = residuals.test_autocorrelation(times(data), data["site"])
+    assert found.statistic == expected.statistic and found.p_value == expected.p_value
+    assert expected.p_value < 0.02 and expected.effect > 0.3
+
+
+def test_text_is_no_time_and_neither_is_a_category_without_an_order(monthly):
+    data, residuals = monthly
+    for times in (data["month"].astype(str), data["month"].cat.as_unordered()):
+        with pytest.raises(ValueError, match="month holds values such as 'Jan', whose order"):
+            residuals.test_autocorrelation(times, data["site"])
+
+
+def test_groups_have_the_order_of_their_categories(monthly):
+    data, residuals = monthly
+    months = list(data["month"].cat.categories)
+    assert residuals.test_groups("month").table.index.tolist() == months
+    assert residuals.test_groups(data["month"].array).table.index.tolist() == months
+    assert residuals.test_groups(data["month"].astype(str)).table.index.tolist() == sorted(months)
+    classes = pd.cut(data["t"], [-1, 3, 8])
+    assert residuals.test_groups(classes).table.index.tolist() == list(classes.cat.categories)

@@ -34,8 +34,8 @@ def predict(
     ----------
     newdata : DataFrame, optional
         Rows to predict; default the data of the fit. A label of a group may be text or a number
-        (``"3"`` is ``3``); one that the fit has not seen gets random effect 0. An ``offset()`` of
-        the formula is read from `newdata`; one that was given as ``offset=`` is not carried over.
+        (``"3"`` is ``3``); one that the fit has not seen gets random effect 0. The column of an
+        offset is read from `newdata`.
     scale : {"response", "link"}
     effects : {"conditional", "population", "marginal"}
         With the random effects at their modes, at zero, or averaged over their distribution.
@@ -51,6 +51,11 @@ def predict(
         One row a row of `newdata`, with its index: the mean, or with `level` the columns
         ``estimate, std_error, conf_low, conf_high``; nan in rows whose mean the data of the fit
         cannot tell, where columns were left out.
+
+    Raises
+    ------
+    ValueError
+        For new rows of a model whose offset was given as values, not as a column.
 
     Warns
     -----

@@ -8,8 +8,10 @@ covariance of the estimates; for linear mixed models in ``(XᵀX)⁻¹``, so tha
 depend on the variances (Kuznetsova et al. 2017, J. Stat. Softw. 82(13)). For **type III** the terms
 are those of a model coded by sums to zero: effects averaged with equal weights over the cells.
 
-The F test of several rows with Satterthwaite degrees of freedom takes the rows apart into
-uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
+The F test of several rows with Satterthwaite degrees of freedom takes them apart into uncorrelated
+t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363): the principal axes of contrasts that
+are orthonormal, so that the reference level, or type II or III of an additive model, does not
+matter, as it does in R's lmerTest.
 
 Where columns are left out because others determine them, a type II test compares what the columns
 of the terms span, all of them, with and without the term; so that it does not depend on which of
@@ -258,13 +260,23 @@ def _wald(model: Fit, L: Array) -> dict:
     if not np.isfinite(model.estimate.df).any():
         return _chi_square(statistic, q)
     if has_satterthwaite(model):
-        rotation = np.linalg.eigh(covariance)[1]
-        den_df = _joint_df(contrast_df(model, rotation.T @ L))
+        den_df = _joint_df(contrast_df(model, _uncorrelated(model, L)))
     else:
         den_df = float(model.estimate.df[0])
     p_value = float(special.fdtrc(q, den_df, statistic / q))
     statistic /= q
     return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
+
+
+def _uncorrelated(model: Fit, L: Array) -> Array:
+    """Uncorrelated rows for the hypothesis of L, which do not depend on how it is written.
+
+    They are the principal axes of the estimates in rows that are orthonormal where the rows of the
+    data are independent, ``L (XᵀX)⁻¹ Lᵀ = I``: those of another coding are a rotation of these.
+    """
+    R = np.linalg.qr(model.design.X)[1]
+    basis = np.linalg.qr(np.linalg.solve(R.T, L.T))[0].T @ R
+    return np.linalg.eigh(model.estimate.combined_covariance(basis))[1].T @ basis
 
 
 def _joint_df(df: Array) -> float:

@@ -15,26 +15,30 @@ from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.tables import beside, hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
 
 
-def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
+def table_content(
+    title: str, labels: pd.DataFrame, numbers: pd.DataFrame, notes: list[str]
+) -> Content:
     """A table of combinations below its title, numbers and levels as text."""
-    table = estimates_as_text(frame.reset_index(drop=True)).map(label_of)
+    table = beside(labels.map(label_of), estimates_as_text(numbers))
     return Content(tables=[(title, table)], notes=notes)
 
 
-@hands_out_copies("frame")
+@hands_out_copies("labels", "numbers")
 class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
 
     Attributes
     ----------
+    labels, numbers : DataFrame
+        One row a combination: what it is of, in columns of the data; and its numbers.
     frame : DataFrame
-        One row a combination.
+        Labels and numbers together, see :func:`glmmtools.shared.tables.beside`.
     model : Fit
     L : ndarray, shape (m, p)
         The coefficients on the fixed effects, one combination a row.
@@ -43,7 +47,12 @@ class Combinations(Shown):
         How far each goes beyond the data; zero where it can be estimated.
     """
 
-    frame: pd.DataFrame
+    labels: pd.DataFrame
+    numbers: pd.DataFrame
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return beside(self.labels, self.numbers)
 
     def __init__(self, model: Fit, L: Array, offset: Array, beyond: Array):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
@@ -103,10 +112,9 @@ class Combinations(Shown):
         return df
 
     def _content(self) -> Content:
-        return table_content(self.title(), self.frame, self.notes())
+        return table_content(self.title(), self.labels, self.numbers, self.notes())
 
 
-@hands_out_copies("cells")
 class CellMeans(Combinations):
     """One mean for each cell of a grid: each combination of the levels of some factors.
 
@@ -114,7 +122,7 @@ class CellMeans(Combinations):
     ----------
     frame : DataFrame
         The factors and ``estimate, std_error, df, conf_low, conf_high``.
-    cells : DataFrame
+    labels : DataFrame
         The levels of the factors of each mean.
     grid : Grid
     factors, by : tuple of str
@@ -135,12 +143,12 @@ class CellMeans(Combinations):
         level: float,
         additive: bool,
     ):
-        self.cells, averages = grid.averages(weights, additive)
+        self.labels, averages = grid.averages(weights, additive)
         super().__init__(grid.model, *averages)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
         link = self.model.link if scale == "response" else None
-        self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
+        self.numbers = pd.DataFrame(limits(self.eta, self.std_error, self.df, level, link))
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -157,7 +165,7 @@ class CellMeans(Combinations):
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"
 
     def notes(self) -> list[str]:
-        names = ["/".join(map(label_of, key)) for key in rows_of(self.cells)]
+        names = ["/".join(map(label_of, key)) for key in rows_of(self.labels)]
         return [*self._scale_notes(), *self.without_estimate(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:

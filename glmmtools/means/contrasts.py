@@ -18,8 +18,9 @@ from glmmtools.means.adjust import (
     critical_values,
 )
 from glmmtools.means.cells import CellMeans, Combinations
-from glmmtools.means.grid import label_of, rows_of
+from glmmtools.means.grid import distinct_labels, label_of, rows_of
 from glmmtools.shared.arguments import one_of
+from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest, plural
 
@@ -69,19 +70,19 @@ class Contrasts(Combinations):
     ):
         ends = np.cumsum([0, *(len(family.weights) for family in families)])
         self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
-        K = np.zeros((ends[-1], len(means.cells)))
+        K = np.zeros((ends[-1], len(means.labels)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
         super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
-        self.frame = self._table()
+        self.labels = pd.concat([family.names for family in families], ignore_index=True)
+        self.numbers = self._numbers()
 
-    def _table(self) -> pd.DataFrame:
-        names = pd.concat([family.names for family in self.families], ignore_index=True)
+    def _numbers(self) -> pd.DataFrame:
         constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
         if constant.any():
-            name = names[names.columns[-1]][constant.argmax()]
+            name = self.labels.iloc[constant.argmax(), -1]
             raise ValueError(
                 f"the contrast {name!r} holds no coefficient of the model. Does the formula lack "
                 "the interaction of what is compared?"
@@ -95,9 +96,9 @@ class Contrasts(Combinations):
         if self.ratio:
             eta, low, high = np.exp(eta), np.exp(low), np.exp(high)
             se = eta * se
-        return names.assign(
-            estimate=eta, std_error=se, df=df, statistic=statistic, p_value=p, conf_low=low,
-            conf_high=high,
+        return pd.DataFrame(
+            {"estimate": eta, "std_error": se, "df": df, "statistic": statistic, "p_value": p,
+             "conf_low": low, "conf_high": high}
         )  # fmt: skip
 
     def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
@@ -145,7 +146,7 @@ class Contrasts(Combinations):
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
-        names = self.frame[self.families[0].names.columns].astype(str).agg(": ".join, axis=1)
+        names = self.labels.astype(str).agg(": ".join, axis=1)
         return notes + self.without_estimate(names) + self.means.grid_notes()
 
     def describe(self) -> str:
@@ -188,30 +189,31 @@ def family_of(
     reference: Any,
 ) -> ContrastFamily:
     """One family: the contrasts between the means of some rows, which agree in `by`."""
-    cells = means.cells.iloc[rows].reset_index(drop=True)
+    cells = means.labels.iloc[rows].reset_index(drop=True)
     factors = [name for name in means.factors + means.by if name not in by]
     levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
     if "" in methods:
-        labels = [" ".join(map(label_of, key)) for key in rows_of(cells[factors])]
+        labels = distinct_labels(cells[factors])
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
-            reference = " ".join(map(label_of, key))
-        weights = contrast_weights(methods[""], labels, sign, reference)
-        names, K = pd.DataFrame({"contrast": list(weights)}), np.array(list(weights.values()))
+            keys = rows_of(cells[factors])
+            reference = labels[keys.index(key)] if key in keys else " ".join(map(label_of, key))
+        contrasts, K = contrast_weights(methods[""], labels, sign, reference)
+        names = pd.DataFrame({"contrast": contrasts})
     else:
         if np.prod(list(map(len, levels.values()))) != len(cells):
             raise ValueError("interaction contrasts need a mean for every combination of levels")
         names, K = [()], np.ones((1, 1))
         for factor, method in methods.items():
-            weights = contrast_weights(method, list(map(label_of, levels[factor])), sign)
-            names = [(*before, name) for before in names for name in weights]
-            K = np.kron(K, np.array(list(weights.values())))
+            labels = distinct_labels(pd.DataFrame({factor: levels[factor]}))
+            contrasts, weights = contrast_weights(method, labels, sign)
+            names = [(*before, name) for before in names for name in contrasts]
+            K = np.kron(K, weights)
         keys = list(itertools.product(*levels.values()))
         places = [keys.index(key) for key in rows_of(cells[factors])]
         names, K = pd.DataFrame(names, columns=factors), K[:, places]
-    for name in reversed(by):
-        names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
-    return ContrastFamily(names, K, rows)
+    within = cells[list(by)].iloc[[0] * len(names)]
+    return ContrastFamily(beside(within, names), K, rows)
 
 
 def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.effects import offset_text
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
@@ -40,6 +41,19 @@ def label_of(value: Any) -> str:
 def rows_of(frame: pd.DataFrame) -> list[tuple]:
     """The rows as tuples, to be keys of a dict."""
     return list(frame.itertuples(index=False, name=None))
+
+
+def distinct_labels(rows: pd.DataFrame) -> list[str]:
+    """One text a row, of its levels; rows that differ have texts that differ.
+
+    >>> distinct_labels(pd.DataFrame({"a": ["N", "N P"], "b": ["P K", "K"]}))
+    ['N × P K', 'N P × K']
+    """
+    for as_text, between in ((label_of, " "), (label_of, " × "), (repr, " × ")):
+        labels = [between.join(map(as_text, row)) for row in rows_of(rows)]
+        if len(set(labels)) == len(set(rows_of(rows))):
+            break
+    return labels
 
 
 @hands_out_copies("rows", "data")
@@ -117,10 +131,9 @@ class Grid:
     def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, FixedRows]:
         """The cells of the means, and the averages of the rows of each."""
         design = self.model.design
-        rows = design.fixed_on(self.rows)
-        # an offset that is not in the formula belongs to rows, and has no value but its mean
-        beside = float((design.offset - design.fixed_on(design.frame).offset).mean())
-        rows = FixedRows(rows.X, rows.offset + beside, rows.beyond)
+        rows = design.at_mean_offset().fixed_on(self.rows)
+        if offset := offset_text(self.model, rows.offset):
+            self.notes.append(f"At {offset}.")
         shape = (int(np.prod([len(self.values[name]) for name in self.targets])), -1)
         impossible, empty = self._missing_cells()
         used = np.ones(len(self.rows)) if weights == "equal" else self._counts(weights)

@@ -29,6 +29,7 @@ from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_level, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest
 
@@ -90,10 +91,10 @@ def means(
 
     Notes
     -----
-    Random effects are at 0. The offset of the formula is computed from the mean of its columns (or
-    `at`); one given as ``offset=`` is at its mean. Standard errors on the response scale are by the
-    delta method, limits are transformed back from the link scale. All this is as in R's emmeans,
-    but for a numeric covariate with two values: it is at its mean here, and a factor there.
+    Random effects are at 0. The offset is computed from the mean of its columns (or `at`); one
+    given as values is at its mean. Standard errors on the response scale are by the delta method,
+    limits are transformed back from the link scale. All this is as in R's emmeans, but for a
+    numeric covariate with two values: it is at its mean here, and a factor there.
 
     Examples
     --------
@@ -125,6 +126,8 @@ def means(
 class LetterTable(Shown, pd.DataFrame):
     """A table of means with a column ``letters``; `note` says what letters do not show."""
 
+    _metadata = ("n_labels",)
+    n_labels = 0
     note = (
         "Means that share a letter were not shown to differ, which is not evidence that they are "
         "equal; letters show neither the size of a difference nor how surely it is known. Report "
@@ -135,8 +138,16 @@ class LetterTable(Shown, pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
+    @classmethod
+    def of(cls, labels: pd.DataFrame, numbers: pd.DataFrame) -> LetterTable:
+        table = cls(beside(labels, numbers))
+        table.n_labels = len(labels.columns)
+        return table
+
     def _content(self) -> Content:
-        return table_content("", pd.DataFrame(self), [self.note])
+        table = pd.DataFrame(self)
+        parts = table.iloc[:, : self.n_labels], table.iloc[:, self.n_labels :]
+        return table_content("", *parts, [self.note])
 
 
 class MarginalMeans(CellMeans):
@@ -145,7 +156,8 @@ class MarginalMeans(CellMeans):
     Attributes
     ----------
     frame : DataFrame
-        The factors and ``estimate, std_error, df, conf_low, conf_high``.
+        The factors and ``estimate, std_error, df, conf_low, conf_high``. Where a factor has the
+        name of one of these, the latter has ``_`` at its end: ``df_``.
     L : ndarray, shape (means, coefficients)
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
@@ -158,9 +170,9 @@ class MarginalMeans(CellMeans):
         DataFrame
             `frame` with ``statistic`` and ``p_value``.
         """
-        df = self.frame["df"].to_numpy()
         statistic = (self.eta - null) / self.std_error
-        return self.frame.assign(statistic=statistic, p_value=two_sided_p(statistic, df))
+        p = two_sided_p(statistic, self.numbers["df"].to_numpy())
+        return beside(self.labels, self.numbers.assign(statistic=statistic, p_value=p))
 
     def contrasts(
         self,
@@ -225,9 +237,9 @@ class MarginalMeans(CellMeans):
             raise ValueError("by= holds every factor of the means, so that nothing is compared")
         methods = methods_of(method, interaction, others)
         adjust = adjustment(adjust, methods)
-        rows = [np.arange(len(self.cells))]
+        rows = [np.arange(len(self.labels))]
         if within:
-            groups = self.cells.groupby(list(within), sort=False, observed=True)
+            groups = self.labels.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
         sign = "/" if ratio else "-"
         families = [family_of(self, part, within, methods, sign, reference) for part in rows]
@@ -257,19 +269,19 @@ class MarginalMeans(CellMeans):
         """
         check_level(alpha, "alpha")
         contrasts = self.contrasts("pairwise", adjust)
-        letters = np.empty(len(self.cells), object)
-        p = contrasts.frame["p_value"].to_numpy()
+        letters = np.empty(len(self.labels), object)
+        p = contrasts.numbers["p_value"].to_numpy()
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             differ = np.zeros((len(family.rows), len(family.rows)), bool)
             for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
             known = np.flatnonzero(self.finite[family.rows])
-            means = self.frame["estimate"].to_numpy()[family.rows[known]]
+            means = self.numbers["estimate"].to_numpy()[family.rows[known]]
             order = np.argsort(-means, kind="stable")
             letters[family.rows] = ""
             letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
-        return LetterTable(self.frame.assign(letters=letters))
+        return LetterTable.of(self.labels, self.numbers.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
         """Comparison arrows: those of two means overlap where the means do not differ.
@@ -290,12 +302,12 @@ class MarginalMeans(CellMeans):
             If no arrows are right for all pairs; it names those that they are wrong for.
         """
         contrasts = self.contrasts("pairwise", adjust)
-        ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        ends = contrasts.numbers[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.full((2, len(self.cells)), np.nan), []
+        eta, ends, misled = self.eta, np.full((2, len(self.labels)), np.nan), []
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
-            names = contrasts.frame["contrast"][part].to_numpy()
+            names = contrasts.labels.iloc[part, -1].to_numpy()
             known = self.finite[family.rows][pairs].all(axis=1)  # of both means
             if not known.any():
                 continue
@@ -308,8 +320,8 @@ class MarginalMeans(CellMeans):
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
         if self.scale == "response":
             ends = np.sort(self.model.link.inverse(ends), axis=0)
-        frame = self.frame[[*self.cells, "estimate"]]
-        return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
+        estimate = self.numbers[["estimate"]]
+        return beside(self.labels, estimate.assign(arrow_low=ends[0], arrow_high=ends[1]))
 
     def plot(self, ax: Axes | None = None, letters: bool = False, arrows: bool = False) -> Axes:
         """Draw the means with their intervals, one series for each combination beyond the first.
@@ -327,11 +339,13 @@ class MarginalMeans(CellMeans):
         -------
         Axes
         """
-        frame = self.letters() if letters else self.frame
+        numbers = self.numbers
+        if letters:
+            numbers["letters"] = self.letters().iloc[:, -1].to_numpy()
         if arrows:
-            frame = frame.assign(**self.arrows()[["arrow_low", "arrow_high"]])
+            numbers[["arrow_low", "arrow_high"]] = self.arrows().iloc[:, -2:].to_numpy()
         label = f"{self.quantity()} ({self.level:.0%} interval)"
-        return plot_means(frame, self.factors, self.by, label, ax)
+        return plot_means(self.labels, numbers, self.factors, self.by, label, ax)
 
     def describe(self) -> str:
         """Say in English what these means are, and what not to conclude from them."""

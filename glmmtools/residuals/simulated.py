@@ -24,6 +24,7 @@ from scipy import special
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
+from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
 from glmmtools.residuals.tests import (
@@ -33,6 +34,7 @@ from glmmtools.residuals.tests import (
     name_of,
     p_in_words,
     p_value,
+    places_in_time,
     rank_score_statistic,
     smooth_basis,
     values_by_row,
@@ -290,12 +292,12 @@ class SimulatedResiduals(Printed):
             If there is no such column, it is not numeric, or has one value only.
         """
         name = "the prediction" if x is None else name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else values_by_row(self.model, x, "x")
-        if not np.issubdtype(values.dtype, np.number):
+        values = self.fitted if x is None else values_by_row(self.model, x, "x")
+        if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.iloc[0]!r}. For a factor use test_groups"
             )
-        values = values.astype(float)
+        values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
             hint = "; name a column, as test_curves('x')" if x is None else ""
             raise ValueError(f"{name} is the same in every row{hint}")
@@ -315,15 +317,15 @@ class SimulatedResiduals(Printed):
         The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
         effect the mean residual of the worst level minus 0.5. With a random effect in each row it
         is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
-        p-values adjusted for the number of levels (by the largest distance in each simulation).
+        p-values adjusted for the number of levels (by the largest distance in each simulation); an
+        ordered category keeps its order.
 
         Parameters
         ----------
         column : str or array_like
             A column that the model uses, or one label a row.
         """
-        labels = values_by_row(self.model, column, "column")
-        codes, levels = pd.factorize(labels, sort=True)
+        codes, levels = codes_and_levels(values_by_row(self.model, column, "column"))
         if len(levels) < 2:
             raise ValueError(
                 f"{name_of(column, 'column')} has one level only; groups need two or more"
@@ -339,12 +341,13 @@ class SimulatedResiduals(Printed):
             "statistic": observed,
             "p_value": [p_value(distance, largest) for distance in observed],
         }
-        table = pd.DataFrame(columns, index=pd.Index(levels, name=name_of(column, "level")))
-        worst = table["statistic"].idxmax()
-        effect = table.loc[worst, "mean"] - 0.5
+        index = pd.Index(levels, name=name_of(column, "level"), tupleize_cols=False)
+        table = pd.DataFrame(columns, index=index)
+        worst = int(observed.argmax())
+        effect = table["mean"].iloc[worst] - 0.5
         p = p_value(observed.sum(), null.sum(axis=1))
         reading = (
-            f"of {len(levels)} levels {worst} departs most: its mean residual is "
+            f"of {len(levels)} levels {levels[worst]} departs most: its mean residual is "
             f"{effect + 0.5:.2f}, expected 0.50 (all levels: {p_in_words(p)})"
         )
         return self._result("groups", observed.sum(), effect, p, reading, table)
@@ -360,20 +363,21 @@ class SimulatedResiduals(Printed):
         Parameters
         ----------
         time : str or array_like
-            A column that the model uses, or one time a row; only its order counts.
+            A column that the model uses, or one time a row: numbers, dates or an ordered category.
+            Only its order counts.
         group : str or array_like, optional
             The series that a row belongs to; default one series.
 
         Raises
         ------
         ValueError
-            If a time occurs twice in a series.
+            If a time occurs twice in a series, or times are text.
         """
         times = values_by_row(self.model, time, "time")
         series = np.zeros(len(times), int)
         if group is not None:
-            series = pd.factorize(values_by_row(self.model, group, "group"))[0]
-        place = pd.factorize(times, sort=True)[0]
+            series = codes_and_levels(values_by_row(self.model, group, "group"))[0]
+        place = places_in_time(times, name_of(time, "time"))
         order = np.lexsort((place, series))
         same = np.diff(series[order]) == 0
         repeated = same & (np.diff(place[order]) == 0)
