@@ -295,6 +295,7 @@ _LINK_LIST = (
 )  # fmt: skip
 
 LINKS: dict[str, Link] = {each.name: each for each in _LINK_LIST}
+OF_PROBABILITIES, OF_SCALES = LINKS["logit"], LINKS["log"]
 
 
 def link(name: str | Link) -> Link:

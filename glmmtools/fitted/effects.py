@@ -86,8 +86,6 @@ def predict_along(
         for value in by_values
     ]
     grid = pd.concat(parts, ignore_index=True)
-    if not has_interval(model, effects, scale):
-        level = None
     curve_effects = "marginal" if effects == "marginal" else "population"
     predicted = predict(model, _filled(grid, held), scale=scale, effects=curve_effects, level=level)
     if level is None:
@@ -97,11 +95,6 @@ def predict_along(
     lines = _lines(model, x, by, by_values, held, scale) if effects == "conditional" else None
     held_texts = {name: f"{value_text(value)} ({how})" for name, (value, how) in held.items()}
     return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines)
-
-
-def has_interval(model: Fit, effects: str, scale: str) -> bool:
-    """Means averaged over the random effects or over extra zeros come without an interval."""
-    return effects != "marginal" and (scale == "link" or model.problem.zero is None)
 
 
 def _check_column(model: Fit, argument: str, name: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import contrast_df
+from glmmtools.fitted.parts import PART_QUANTITIES, PartFit, expects_zeros
 from glmmtools.fitted.wald import limits
+from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.numbers import estimates_as_text
@@ -27,6 +31,23 @@ def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
     return Content(tables=[(title, table)], notes=notes)
 
 
+class Values(NamedTuple):
+    """Quantities that are no linear combination of the coefficients, by the delta method."""
+
+    eta: Array
+    covariance: Array
+
+    def combined(self, K: Array) -> Values:
+        """Linear combinations of them; what is not part of one may be nan."""
+        unknown = ~np.isfinite(np.diag(self.covariance))
+        known = np.where(unknown | unknown[:, None], 0.0, self.covariance)
+        covariance = K @ known @ K.T
+        touched = np.any(K[:, unknown] != 0, axis=1)
+        covariance[touched] = covariance[:, touched] = np.nan
+        eta = np.where(touched, np.nan, K @ np.where(unknown, 0.0, self.eta))
+        return Values(eta, covariance)
+
+
 @hands_out_copies("frame")
 class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
@@ -41,12 +62,17 @@ class Combinations(Shown):
     offset : ndarray, shape (m,)
     beyond : ndarray, shape (m, k)
         How far each goes beyond the data; zero where it can be estimated.
+    other : Values or None
+        What stands in their place where a quantity is no linear combination.
     """
 
     frame: pd.DataFrame
 
-    def __init__(self, model: Fit, L: Array, offset: Array, beyond: Array):
+    def __init__(
+        self, model: Fit, L: Array, offset: Array, beyond: Array, other: Values | None = None
+    ):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
+        self.other = other
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -82,12 +108,17 @@ class Combinations(Shown):
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
-        eta = self.model.estimate.combined(self.L) + self.offset
+        if self.other is not None:
+            eta = self.other.eta
+        else:
+            eta = self.model.estimate.combined(self.L) + self.offset
         return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
+        if self.other is not None:
+            return self.other.covariance
         return self.model.estimate.combined_covariance(self.L)
 
     @property
@@ -134,16 +165,40 @@ class CellMeans(Combinations):
         scale: str,
         level: float,
         additive: bool,
+        *,
+        effects: str = "population",
+        part: str | None = None,
     ):
-        self.cells, averages = grid.averages(weights, additive)
-        super().__init__(grid.model, *averages)
+        rows, self.effects, self.part = grid.fixed_rows(), effects, part
+        self.cells, average = grid.averaging(weights, additive, rows.beyond)
+        super().__init__(grid.model, *map(average, rows))
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
+        self.other = self._expected(rows, average)
         link = self.model.link if scale == "response" else None
         self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
 
+    def _expected(self, rows: FixedRows, average: Callable[[Array], Array]) -> Values | None:
+        """Averages of expected responses, on the scale of the link; None where linear ones do."""
+        model, link = self.model, self.model.link
+        zero, terms = None, ()
+        if self.scale == "response" and expects_zeros(model, self.part):
+            zero = model.problem.zero.on(self.grid.rows)
+        if self.effects == "marginal":
+            terms = model.design.random_on(self.grid.rows, with_codes=False)
+        fixed = model.estimate.combined(rows.X) + rows.offset
+        expected = ExpectedRows(rows.X, fixed, terms, zero, self.effects)
+        if not expected.need_all_parameters(model):
+            return None
+        eta = link(average(expected.means(model)))
+        spread = expected.spread(model, average) / link.derivatives(eta)[0][:, None]
+        return Values(eta, spread @ spread.T)
+
     def quantity(self) -> str:
         """What the means are of, in words."""
+        if isinstance(self.model, PartFit):
+            what = PART_QUANTITIES[self.model.part]
+            return what if self.scale == "response" else f"{self.model.link.scale} of the {what}"
         observed, link = self.model.design.response, self.model.link
         response = observed.name
         if observed.success is not None:
@@ -163,9 +218,13 @@ class CellMeans(Combinations):
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
         notes = [*self.grid.description(self.weights), *self.grid.notes]
-        if self.model.design.random:
+        if self.model.design.random and self.effects == "marginal":
+            notes.append("Averaged over the random effects: over all groups, not a typical one.")
+        elif self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
-        if self.model.problem.zero is not None:
+        if self.model.problem.zero is not None and self.scale == "response" and self.part is None:
+            notes.append("Extra zeros are part of these means; part='mean' leaves them out.")
+        elif self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
         if not self.model.converged:
             notes.append("The fit did not converge: these numbers are not estimates.")
@@ -178,6 +237,8 @@ class CellMeans(Combinations):
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
         if self.scale == "link" and not link.is_identity:
             notes.append(f"They are on the {link.scale} scale.")
+        elif self.other is not None:
+            notes.append("Averaged on the response scale; limits are computed on that of the link.")
         elif not link.is_identity:
             notes.append(
                 f"Averaged on the {link.scale} scale and then transformed back: not the average of "

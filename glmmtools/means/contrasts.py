@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
+from glmmtools.fitted.parts import PART_QUANTITIES, PartFit
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -17,7 +18,7 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans, Combinations
+from glmmtools.means.cells import CellMeans, Combinations, Values
 from glmmtools.means.grid import label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.terminal import printable
@@ -66,20 +67,24 @@ class Contrasts(Combinations):
         ratio: bool,
         by: tuple[str, ...],
         level: float,
+        scale: str = "link",
     ):
         ends = np.cumsum([0, *(len(family.weights) for family in families)])
         self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
         K = np.zeros((ends[-1], len(means.cells)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
+        compared = means.other if scale == "link" else _responses(means, ratio)
+        other = None if compared is None else compared.combined(K)
+        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond, other)
+        self.scale = scale
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
         self.frame = self._table()
 
     def _table(self) -> pd.DataFrame:
         names = pd.concat([family.names for family in self.families], ignore_index=True)
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
+        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable & (self.other is None)
         if constant.any():
             name = names[names.columns[-1]][constant.argmax()]
             raise ValueError(
@@ -126,6 +131,11 @@ class Contrasts(Combinations):
 
     def _kind(self) -> str:
         link = self.model.link
+        if self.scale == "response" and not link.is_identity:
+            what = "probabilities" if self.model.family.takes_trials else "means"
+            if isinstance(self.model, PartFit):
+                what = PART_QUANTITIES[self.model.part]
+            return f"{'ratios' if self.ratio else 'differences'} of {what}"
         if self.ratio:
             return link.ratios
         if link.is_identity:
@@ -141,7 +151,8 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        if self.means.scale == "response" and not self.ratio and not self.model.link.is_identity:
+        on_link = self.scale == "link" and not self.model.link.is_identity
+        if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
@@ -152,7 +163,8 @@ class Contrasts(Combinations):
         """Say in English what these contrasts are, and what not to conclude from them."""
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
-            limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
+            caution = self.model.link.ratio_caution if self.scale == "link" else ""
+            limits += ["A ratio of 1 is no difference.", caution]
         lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
         return printable("\n".join(lines))
 
@@ -214,8 +226,21 @@ def family_of(
     return ContrastFamily(names, K, rows)
 
 
-def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
+def _responses(means: CellMeans, logarithms: bool) -> Values:
+    """The means on the response scale, or their logarithms."""
+    eta, link = means.eta, means.model.link
+    value, slope = link.inverse(eta), link.derivatives(eta)[0]
+    if logarithms:
+        value, slope = np.log(value), slope / value
+    return Values(value, means.covariance * np.outer(slope, slope))
+
+
+def takes_ratio(means: CellMeans, ratio: bool | None, scale: str) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
+    if scale == "response":
+        if ratio and not np.all(means.model.link.inverse(means.eta[means.finite]) > 0):
+            raise ValueError("ratio=True is for means above 0, and some of these are not")
+        return bool(ratio)
     link, what = means.model.link, means.model.link.ratio_of
     if ratio is None:
         return means.scale == "response" and bool(what)
@@ -229,7 +254,8 @@ def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
         raise ValueError(
             f"ratio=False on the response scale asks for differences of {what}, which the "
             f"{link.name} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
-            f"out for these, or take means(..., scale='link') for differences of log {what}"
+            f"out for these; take means(..., scale='link') for differences of log {what}, or "
+            "contrasts(scale='response') for differences of the means"
         )
     return ratio
 
