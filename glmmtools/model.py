@@ -16,8 +16,10 @@ from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.intervals import conf_int
+from glmmtools.inference.r2 import icc, r2
 from glmmtools.inference.refit import refit
 from glmmtools.means.marginal_means import means
+from glmmtools.means.slopes import slopes
 from glmmtools.report.equation import Equation, equation
 from glmmtools.report.paragraph import report
 from glmmtools.report.summary import glance, summary_content
@@ -230,7 +232,10 @@ class FittedModel(Shown, Fit):
     simulated_residuals = simulated_residuals
     anova = anova
     bootstrap = bootstrap
+    r2 = r2
+    icc = icc
     means = means
+    slopes = slopes
 
     # -- pictures
 

@@ -12,6 +12,7 @@ from glmmtools.covariances.lookup import structure_of_bar
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
+from glmmtools.formula.coding import ModelColumn
 from glmmtools.formula.design import Design, FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
@@ -123,6 +124,13 @@ class Problem:
         offset = design.offset + value * design.X[:, place]
         held = replace(design.on_rows(np.ones(design.n, dtype=bool), others), offset=offset)
         return replace(self, design=held)
+
+    def with_intercept_only(self) -> Problem:
+        """The null model: one mean, and everything that is not of the fixed part."""
+        design, one = self.design, (ModelColumn("Intercept", "1", ()),)
+        return replace(
+            self, design=replace(design, X=np.ones((design.n, 1)), columns=one, rank=Rank.full(1))
+        )
 
     def on_rows(self, rows: Array, kept: Sequence[int]) -> Problem:
         """The model of some of the rows, with those of the columns of X that these tell apart.

@@ -86,6 +86,8 @@ class ExpectedRows:
         """
         finite, limit = model.in_the_limit, model.estimate.limit
         X, zero = self.X, self.zero
+        if not self.need_all_parameters(model):
+            return self._linear_spread(model, combine)
         if limit is not None:
             X = X[:, limit.separation.rank.kept]
             zero = None if zero is None else zero[:, limit.parts["zero"].kept]
@@ -101,6 +103,17 @@ class ExpectedRows:
             return combine(np.where(known, means, 0.0))
 
         spread = finite.joint.spread(expected)
+        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+
+    def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
+        """Where the coefficients alone decide: their covariance is that of any engine."""
+        X, finite = self.X, model.in_the_limit
+        if model.estimate.limit is not None:
+            X = X[:, model.estimate.limit.separation.rank.kept]
+        known = np.isfinite(self.fixed)
+        slope = np.where(known, model.link.derivatives(np.where(known, self.fixed, 0.0))[0], 0.0)
+        values, vectors = np.linalg.eigh(finite.estimate.cov_beta)
+        spread = combine(slope[:, None] * X) @ (vectors * np.sqrt(np.maximum(values, 0)))
         return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
 
     def on_link_scale(self, model: Fit) -> tuple[Array, Array]:

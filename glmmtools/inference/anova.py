@@ -109,7 +109,7 @@ def anova(
         tests = _type_two_of_what_is_finite(model, terms)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
-        tests = [_wald(model, L) for L in rows]
+        tests = [wald_test(model, L) for L in rows]
     infinite = [
         term.label for term, test in zip(terms, tests, strict=True)
         if test["df"] and np.isnan(test["statistic"])
@@ -209,7 +209,7 @@ def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict
         larger = [c for c in everything if c not in term.relatives(terms)]
         others = [c for c in larger if c not in term.columns]
         df = len(_independent(X, larger)) - len(_independent(X, others))
-        tests.append(_wald(left, L) if len(L) == df else _chi_square(np.nan, df))
+        tests.append(wald_test(left, L) if len(L) == df else chi_square(np.nan, df))
     return tests
 
 
@@ -252,17 +252,18 @@ def _sum_coded(design: Design) -> Array:
 # ------------------------------------------------------------------------------ tests
 
 
-def _wald(model: Fit, L: Array) -> dict:
+def wald_test(model: Fit, L: Array) -> dict:
+    """The Wald test of ``L β = 0`` as a row of a table; the rows of L are independent."""
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
                 "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
     q, estimates = len(L), model.estimate.combined(L)
     covariance = model.estimate.combined_covariance(L)
     if model.separated and not np.all(np.isfinite(estimates)):
-        return _chi_square(np.nan, q)
+        return chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not np.isfinite(model.estimate.df).any():
-        return _chi_square(statistic, q)
+        return chi_square(statistic, q)
     if has_satterthwaite(model):
         rotation = np.linalg.eigh(covariance)[1]
         den_df = _joint_df(contrast_df(model, rotation.T @ L))
@@ -282,7 +283,8 @@ def _joint_df(df: Array) -> float:
     return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
 
 
-def _chi_square(statistic: float, df: int) -> dict:
+def chi_square(statistic: float, df: int) -> dict:
+    """A chi-square test as a row of a table."""
     p_value = float(special.chdtrc(df, statistic))
     return {"statistic": statistic, "df": df, "p_value": p_value, "kind": "chisq"}
 
@@ -308,7 +310,7 @@ def _likelihood_ratios(
         for columns in {with_it, without} - set(heights):
             heights[columns] = _height_of(model, part, X, columns, term.label)
         rise = heights[with_it] - heights[without]
-        tests.append(_chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
+        tests.append(chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
     return tests
 
 

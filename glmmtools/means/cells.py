@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import Link
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import contrast_df
@@ -145,6 +146,8 @@ class CellMeans(Combinations):
     ----------
     frame : DataFrame
         The factors and ``estimate, std_error, df, conf_low, conf_high``.
+    noun : str
+        What they are.
     cells : DataFrame
         The levels of the factors of each mean.
     grid : Grid
@@ -155,6 +158,8 @@ class CellMeans(Combinations):
     L : ndarray, shape (means, coefficients)
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
+
+    noun = "means"
 
     def __init__(
         self,
@@ -169,30 +174,43 @@ class CellMeans(Combinations):
         effects: str = "population",
         part: str | None = None,
     ):
-        rows, self.effects, self.part = grid.fixed_rows(), effects, part
-        self.cells, average = grid.averaging(weights, additive, rows.beyond)
-        super().__init__(grid.model, *map(average, rows))
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        self.other = self._expected(rows, average)
-        link = self.model.link if scale == "response" else None
+        self.effects, self.part = effects, part
+        rows = self._rows()
+        self.cells, average = grid.averaging(weights, additive, rows.beyond)
+        super().__init__(grid.model, *map(average, rows))
+        self.other = self._expected(average)
+        link = self.link if scale == "response" else None
         self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
 
-    def _expected(self, rows: FixedRows, average: Callable[[Array], Array]) -> Values | None:
+    @property
+    def link(self) -> Link:
+        """What takes the means to the scale on which they are averaged or compared."""
+        return self.grid.model.link
+
+    def _rows(self) -> FixedRows:
+        """The linear combination that each row of the grid is."""
+        return self.grid.fixed_rows(self.grid.rows)
+
+    def _expected(self, average: Callable[[Array], Array]) -> Values | None:
         """Averages of expected responses, on the scale of the link; None where linear ones do."""
-        model, link = self.model, self.model.link
-        zero, terms = None, ()
-        if self.scale == "response" and expects_zeros(model, self.part):
-            zero = model.problem.zero.on(self.grid.rows)
-        if self.effects == "marginal":
-            terms = model.design.random_on(self.grid.rows, with_codes=False)
-        fixed = model.estimate.combined(rows.X) + rows.offset
-        expected = ExpectedRows(rows.X, fixed, terms, zero, self.effects)
-        if not expected.need_all_parameters(model):
+        expected = self.expected_on(self.grid.rows)
+        if not expected.need_all_parameters(self.model):
             return None
-        eta = link(average(expected.means(model)))
-        spread = expected.spread(model, average) / link.derivatives(eta)[0][:, None]
+        eta = self.link(average(expected.means(self.model)))
+        spread = expected.spread(self.model, average) / self.link.derivatives(eta)[0][:, None]
         return Values(eta, spread @ spread.T)
+
+    def expected_on(self, rows: pd.DataFrame) -> ExpectedRows:
+        """What is expected in rows such as those of the grid."""
+        model, zero, terms = self.grid.model, None, ()
+        if self.scale == "response" and expects_zeros(model, self.part):
+            zero = model.problem.zero.on(rows)
+        if self.effects == "marginal":
+            terms = model.design.random_on(rows, with_codes=False)
+        X, offset, _ = self.grid.fixed_rows(rows)
+        return ExpectedRows(X, model.estimate.combined(X) + offset, terms, zero, self.effects)
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -217,7 +235,7 @@ class CellMeans(Combinations):
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
-        notes = [*self.grid.description(self.weights), *self.grid.notes]
+        notes = [*self.grid.description(self.weights), *self._interactions(), *self.grid.notes]
         if self.model.design.random and self.effects == "marginal":
             notes.append("Averaged over the random effects: over all groups, not a typical one.")
         elif self.model.design.random:
@@ -229,6 +247,9 @@ class CellMeans(Combinations):
         if not self.model.converged:
             notes.append("The fit did not converge: these numbers are not estimates.")
         return notes
+
+    def _interactions(self) -> list[str]:
+        return [note for note in [self.grid.interacting()] if note]
 
     def _scale_notes(self) -> list[str]:
         design, link, notes = self.model.design, self.model.link, []

@@ -11,6 +11,8 @@ import pandas as pd
 
 from glmmtools.families.links import LINKS
 from glmmtools.fitted.parts import PART_QUANTITIES, PartFit
+from glmmtools.formula.rank import independent_columns
+from glmmtools.inference.anova import chi_square, wald_test
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -105,6 +107,41 @@ class Contrasts(Combinations):
             conf_high=high,
         )  # fmt: skip
 
+    def joint(self) -> pd.DataFrame:
+        """Test that all contrasts are zero, within each combination of `by`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `by`, and those of :meth:`FittedModel.anova`. Contrasts without a finite
+            estimate are left out, and so are those that others determine. Of all pairs of the means
+            of one factor it is the test of that factor at each combination.
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> oats = gt.load_data("oats")
+        >>> m = gt.fit("yield ~ variety * C(nitro) + (1 | block/variety)", oats, reml=True)
+        >>> m.means("nitro", by="variety").contrasts().joint().round(3)
+               variety  statistic  df  den_df  p_value kind
+        0  Golden Rain     13.023   3    45.0      0.0    F
+        1   Marvellous      9.953   3    45.0      0.0    F
+        2      Victory     15.316   3    45.0      0.0    F
+        """
+        rows = []
+        for part, family in zip(self.parts, self.families, strict=True):
+            known = np.flatnonzero(self.finite[part])
+            chosen = known[independent_columns(family.weights[known].T)[0]] + part.start
+            within = {name: family.names[name].iloc[0] for name in self.by}
+            rows.append(within | self._joint_of(chosen))
+        return pd.DataFrame(rows)
+
+    def _joint_of(self, chosen: Array) -> dict:
+        if self.other is None:
+            return wald_test(self.model, self.L[chosen])
+        values, covariance = self.eta[chosen], self.covariance[np.ix_(chosen, chosen)]
+        return chi_square(float(values @ np.linalg.solve(covariance, values)), len(chosen))
+
     def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
         """P-values and half-widths in standard errors of one family.
 
@@ -130,7 +167,7 @@ class Contrasts(Combinations):
         return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
 
     def _kind(self) -> str:
-        link = self.model.link
+        link = self.means.link
         if self.scale == "response" and not link.is_identity:
             what = "probabilities" if self.model.family.takes_trials else "means"
             if isinstance(self.model, PartFit):
@@ -139,7 +176,7 @@ class Contrasts(Combinations):
         if self.ratio:
             return link.ratios
         if link.is_identity:
-            return "differences of means"
+            return f"differences of {self.means.noun}"
         return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
@@ -151,7 +188,7 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        on_link = self.scale == "link" and not self.model.link.is_identity
+        on_link = self.scale == "link" and not self.means.link.is_identity
         if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
@@ -163,7 +200,7 @@ class Contrasts(Combinations):
         """Say in English what these contrasts are, and what not to conclude from them."""
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
-            caution = self.model.link.ratio_caution if self.scale == "link" else ""
+            caution = self.means.link.ratio_caution if self.scale == "link" else ""
             limits += ["A ratio of 1 is no difference.", caution]
         lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
         return printable("\n".join(lines))
@@ -228,7 +265,7 @@ def family_of(
 
 def _responses(means: CellMeans, logarithms: bool) -> Values:
     """The means on the response scale, or their logarithms."""
-    eta, link = means.eta, means.model.link
+    eta, link = means.eta, means.link
     value, slope = link.inverse(eta), link.derivatives(eta)[0]
     if logarithms:
         value, slope = np.log(value), slope / value
@@ -238,10 +275,10 @@ def _responses(means: CellMeans, logarithms: bool) -> Values:
 def takes_ratio(means: CellMeans, ratio: bool | None, scale: str) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
     if scale == "response":
-        if ratio and not np.all(means.model.link.inverse(means.eta[means.finite]) > 0):
+        if ratio and not np.all(means.link.inverse(means.eta[means.finite]) > 0):
             raise ValueError("ratio=True is for means above 0, and some of these are not")
         return bool(ratio)
-    link, what = means.model.link, means.model.link.ratio_of
+    link, what = means.link, means.link.ratio_of
     if ratio is None:
         return means.scale == "response" and bool(what)
     if ratio and not what:

@@ -120,10 +120,10 @@ class Grid:
             rows[name] = _like(rows[name], design.frame[name])
         return cls(model, targets, tuple(known), values, held, rows.assign(**held), design.frame)
 
-    def fixed_rows(self) -> FixedRows:
-        """The fixed part of each row of the grid."""
+    def fixed_rows(self, rows: pd.DataFrame) -> FixedRows:
+        """The fixed part of rows such as those of the grid."""
         design = self.model.design
-        rows = design.fixed_on(self.rows)
+        rows = design.fixed_on(rows)
         # an offset that is not in the formula belongs to rows, and has no value but its mean
         beside = float((design.offset - design.fixed_on(design.frame).offset).mean())
         return FixedRows(rows.X, rows.offset + beside, rows.beyond)
@@ -212,9 +212,9 @@ class Grid:
         held = [f"{name} = {value:.4g}" for name, value in self.held.items()]
         over = f"Averaged over {listed(averaged)} ({_WEIGHTING[weights]})." if averaged else ""
         fixed_at = f"Held at: {listed(held)}." if held else ""
-        return [note for note in (over, fixed_at, self._interacting()) if note]
+        return [note for note in (over, fixed_at) if note]
 
-    def _interacting(self) -> str:
+    def interacting(self) -> str:
         """Say which factors of the means interact with what they are averaged over or held at."""
         pairs = {}
         for column in self.model.design.columns:

@@ -118,13 +118,6 @@ def means(
     2      3     0.074     0.040      0.132
     3      4     0.048     0.021      0.106
     """
-    one_of("weights", weights, ("equal", "proportional", "cells"))
-    one_of("scale", scale, ("response", "link"))
-    one_of("empty_cells", empty_cells, ("refuse", "additive"))
-    one_of("effects", effects, ("population", "marginal"))
-    if effects == "marginal" and scale == "link":
-        raise ValueError("effects='marginal' averages means: it is on the response scale only")
-    one_of("part", part, (None, *PARTS))
     if not force:
         require_converged(model, "means need", "look at them all the same")
     wanted, within = names_of("factors", factors), names_of("by", by)
@@ -133,17 +126,42 @@ def means(
     for name in wanted:
         if name in within:
             raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
+    averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
+    grid, options = grid_and_options(model, wanted, within, dict(at or {}), part, **averaged)
+    return MarginalMeans(grid, wanted, within, level=level, **options)
+
+
+def grid_and_options(
+    model: Fit,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    at: dict[str, Any],
+    part: str | None,
+    *,
+    weights: str,
+    scale: str,
+    empty_cells: str,
+    effects: str,
+) -> tuple[Grid, dict[str, Any]]:
+    """The grid of means or slopes of a part of a model, and how they are averaged over it."""
+    one_of("weights", weights, ("equal", "proportional", "cells"))
+    one_of("scale", scale, ("response", "link"))
+    one_of("empty_cells", empty_cells, ("refuse", "additive"))
+    one_of("effects", effects, ("population", "marginal"))
+    if effects == "marginal" and scale == "link":
+        raise ValueError("effects='marginal' averages means: it is on the response scale only")
+    one_of("part", part, (None, *PARTS))
     whole, model = model, part_of(model, part)
     if model is not whole:
         part, effects = None, "population"
     beside = [model.problem.zero.text] if expects_zeros(model, part) else []
     if effects == "marginal":
         beside += [term.columns for term in model.design.formula.random]
-    grid = Grid.of(model, wanted, within, dict(at or {}), beside)
-    return MarginalMeans(
-        grid, wanted, within, weights, scale, level, empty_cells == "additive", effects=effects,
-        part=part,
-    )  # fmt: skip
+    grid = Grid.of(model, factors, by, at, beside)
+    return grid, {
+        "weights": weights, "scale": scale, "additive": empty_cells == "additive",
+        "effects": effects, "part": part,
+    }  # fmt: skip
 
 
 class LetterTable(Shown, pd.DataFrame):
@@ -338,7 +356,7 @@ class MarginalMeans(CellMeans):
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
         if self.scale == "response":
-            ends = np.sort(self.model.link.inverse(ends), axis=0)
+            ends = np.sort(self.link.inverse(ends), axis=0)
         frame = self.frame[[*self.cells, "estimate"]]
         return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
 
