@@ -1,6 +1,7 @@
 """Marginal means and contrasts: emmeans' (tests/reference/README.md), and their properties."""
 
 import json
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from glmmtools.means.adjust import (
     critical_values,
 )
 from glmmtools.means.grid import label_of
+from glmmtools.means.studentized_range import studentized_range
+from tests.quiet_fits import quietly
 
 ROOT = Path(__file__).parent.parent
 MODELS = {
@@ -206,6 +209,35 @@ def test_the_mean_of_a_boolean_or_text_factor_needs_no_category():
 
 
 # ------------------------------------------------------------------------------ adjustment
+
+
+@pytest.mark.parametrize("df", [1.0, 7.0, 31.5, np.inf])
+@pytest.mark.parametrize("k", [2, 6, 70])
+def test_the_studentized_range_is_scipys(k, df):
+    ours, q = studentized_range(k), np.array([0.5, 2.0, 3.5, 5.0, 8.0])
+    np.testing.assert_allclose(ours.sf(q, df), stats.studentized_range.sf(q, k, df), atol=1e-8)
+    for p in (0.2, 0.05, 0.001):
+        (found,) = ours.isf(p, np.array([df]))
+        assert stats.studentized_range.sf(found, k, df) == pytest.approx(p, rel=1e-6)
+
+
+def test_of_two_means_it_is_students_t():
+    t, df = np.array([1.0, 4.0, 8.0, 30.0]), np.array([3.0, 8.5, 60.0, np.inf])
+    range_of_two = studentized_range(2).sf(np.sqrt(2) * t, df)
+    np.testing.assert_allclose(range_of_two, 2 * stats.t.sf(t, df), rtol=1e-6, atol=1e-13)
+
+
+def test_all_pairs_of_seventy_means_take_less_than_three_seconds():
+    """R's emmeans takes 1.8 s; SciPy's integral anew for each pair 23 s."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"variety": np.repeat(np.arange(70), 3), "block": np.tile(list("abc"), 70)})
+    data["y"] = rng.normal(size=210) + data["variety"] / 5
+    data["variety"] = "v" + data["variety"].astype(str)
+    model = quietly("y ~ variety + (1 | block)", data.drop([3, 8, 40]), reml=True)
+    start = time.process_time()
+    contrasts = model.means("variety").contrasts()
+    assert time.process_time() - start < 3
+    assert len(contrasts.frame) == 70 * 69 / 2
 
 
 @pytest.mark.parametrize("df", [7.0, 31.5, np.inf])

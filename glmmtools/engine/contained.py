@@ -44,7 +44,13 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
         constant[part] = marginal.constant("phi", float(np.mean(log_phi)))
         yield replace(problem, dispersion=None), constant
     for without in limits.values():
-        yield problem.at_limit_family(), without
+        smaller = problem.at_limit_family()
+        if problem.design.weights is None or _weighted_alike(problem.family, smaller.family):
+            yield smaller, without
+
+
+def _weighted_alike(one: Family, other: Family) -> bool:
+    return one.weights_divide_phi == other.weights_divide_phi
 
 
 def _without_effects(marginal: Marginal, point: Array, theta: slice) -> Array:

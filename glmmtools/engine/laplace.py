@@ -89,17 +89,19 @@ def fit(problem: Problem, *, thorough: bool = True) -> Estimate:
     return fit_what_is_finite(problem, partial(_fit, thorough=thorough), NAME)
 
 
-def _fit(problem: Problem, thorough: bool) -> Estimate:
-    """The fit of a problem that is not separated."""
+def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
+    """The fit of a problem that is not separated; unknown where it is not as high as `worth`."""
     if is_least_squares(problem):
         return least_squares(problem, NAME)
     quadrature = problem.nagq > 1 and problem.design.random
     marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
     if not problem.design.random:
         best = maximum(marginal)
+    elif can_be_profiled(problem):
+        best = best_profiled(marginal)
     else:
-        best = (best_profiled if can_be_profiled(problem) else best_of_starts)(marginal)
-    if best is None:
+        best = best_of_starts(marginal, worth)
+    if best is None or best.value < worth:
         return unknown(problem, NAME)
     if thorough and best.converged and _may_have_several_maxima(problem):
         best = _not_below_contained(marginal, best)
@@ -129,9 +131,10 @@ def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
             continue
         if not all_needed and marginal.value_at(without) < best.value - _COSTLY:
             continue
-        estimate = _fit(smaller, thorough=False)
+        worth = best.value + NO_DIFFERENCE
+        estimate = _fit(smaller, thorough=False, worth=worth)
         height = estimate.llf + SlopePrior.of(smaller).value(estimate.beta)
-        if not estimate.converged or not height > best.value + NO_DIFFERENCE:
+        if not estimate.converged or not height > worth:
             continue
         start = max(points_of(marginal, smaller, estimate), key=marginal.value_at)
         found = best_end(marginal, start)

@@ -79,8 +79,8 @@ def plot_effects(
     'mean of reaction'
     """
     curves = predict_along(model, x, by, effects, scale, level)
-    ax = style.new_axes(ax)
     places = _places(model, curves)
+    ax = style.new_axes_for_names(ax, len(places))
     if data and (scale == "response" or model.link.is_identity):
         _draw_observed(ax, model, curves, places)
     if curves.lines is not None:
@@ -89,11 +89,12 @@ def plot_effects(
         table = curves.table if by is None else curves.table[curves.table[by] == value]
         _draw_curve(ax, curves, table, places, number, "" if by is None else value_text(value))
     if not curves.numeric:
-        ax.set_xticks(range(len(places)), [str(level) for level in places])
         ax.set_xlim(-0.5, len(places) - 0.5)
     style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, curves, effects, scale))
     if by is not None:
         style.legend_outside(ax, by)
+    if not curves.numeric:
+        style.name_levels(ax, [str(level) for level in places])
     return ax
 
 
@@ -118,6 +119,7 @@ def _draw_observed(ax: Axes, model: Fit, curves: EffectCurves, places: dict) -> 
     by = curves.by
     matched = by in table
     sizes = 12 + 60 * table["n"] / table["n"].max() if table["n"].max() > 1 else table["n"] * 14
+    sizes = sizes * style.point_area(len(table))
     jitter = np.random.default_rng(0).uniform(-0.05, 0.05, len(table)) if places else 0.0
     for number, value in enumerate(curves.by_values if matched else [None]):
         rows = (table[by] == value).to_numpy() if matched else np.ones(len(table), bool)
@@ -125,8 +127,8 @@ def _draw_observed(ax: Axes, model: Fit, curves: EffectCurves, places: dict) -> 
         at = _on_axis(table[curves.x], places, _shift(curves, number) if matched else _BESIDE)
         ax.scatter(
             (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
-            facecolors="none", edgecolors=look.color if matched else style.DATA, linewidths=0.8,
-            alpha=0.75, zorder=1, gid="observed",
+            color=look.color if matched else style.DATA, zorder=1, gid="observed",
+            **style.points(len(table)),
         )  # fmt: skip
 
 
@@ -209,9 +211,9 @@ def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
     ax, trials = style.new_axes(ax, (4.8, 4.4)), model.trials_by_row
     observations, fitted = model.design.y / trials, model.fittedvalues.to_numpy()
     sizes = 12 + 60 * trials / trials.max() if trials.max() > 1 else 18
+    area, look = style.point_area(len(fitted)), style.points(len(fitted))
     ax.scatter(
-        fitted, observations, s=sizes, facecolors="none", edgecolors=style.SERIES[0].color,
-        linewidths=0.9, alpha=0.8, zorder=2,
+        fitted, observations, s=sizes * area, color=style.SERIES[0].color, zorder=2, **look
     )  # fmt: skip
     ends = [min(fitted.min(), observations.min()), max(fitted.max(), observations.max())]
     ax.plot(ends, ends, color=style.DATA, linewidth=1, zorder=1, label="identity")

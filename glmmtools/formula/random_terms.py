@@ -116,10 +116,12 @@ def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
 
 def group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
     """Code of each row and, for each code, its label or tuple of labels; only levels that occur."""
-    labels = frame[list(groups)].reset_index(drop=True)
-    codes = labels.groupby(list(groups), sort=True, observed=True).ngroup().to_numpy(np.intp)
-    first_rows = np.unique(codes, return_index=True)[1]
-    return codes, _group_keys(labels.iloc[first_rows], groups)
+    codes = np.zeros(len(frame), np.intp)
+    for name in groups:
+        of_column, labels = pd.factorize(frame[name], sort=True)
+        codes = codes * len(labels) + of_column
+    _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
+    return codes, _group_keys(frame.iloc[first_rows], groups)
 
 
 def expanded(specs: Sequence[RandomSpec], frame: pd.DataFrame) -> tuple[RandomSpec, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from glmmtools.fitted.wald import t_quantile, two_sided_p
+from glmmtools.means.studentized_range import studentized_range
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -128,7 +128,7 @@ def adjusted_p(statistic: Array, df: Array, correlation: Array, adjust: str, n_m
         return raw
     size = np.abs(statistic)
     if adjust == "tukey":
-        p = [_tukey_p(t, n_means, nu) for t, nu in zip(size, df, strict=True)]
+        p = studentized_range(n_means).sf(np.sqrt(2) * size, df)
         return np.clip(p, raw, 1)
     if adjust == "mvt":
         largest = _LargestOf(correlation)
@@ -154,7 +154,7 @@ def critical_values(
         return single
     rounded = np.round(df, 6)
     if adjust == "tukey":
-        return np.array([_tukey_quantile(level, n_means, size) for size in rounded])
+        return studentized_range(n_means).isf(1 - level, rounded) / np.sqrt(2)
     if adjust == "mvt":
         from scipy.optimize import brentq
 
@@ -165,21 +165,6 @@ def critical_values(
             unique[size] = brentq(lambda c, v=size: below(c, v) - level, *search, xtol=1e-10)
         return np.array([unique[size] for size in rounded])
     return t_quantile(level ** (1 / m) if adjust == "sidak" else 1 - (1 - level) / m, df)
-
-
-@cache
-def _tukey_p(statistic: float, n_means: int, df: float) -> float:
-    """P(some difference of n means > statistic standard errors); 10 ms each, hence the cache."""
-    from scipy import stats
-
-    return float(stats.studentized_range.sf(np.sqrt(2) * statistic, n_means, df))
-
-
-@cache
-def _tukey_quantile(level: float, n_means: int, df: float) -> float:
-    from scipy import stats
-
-    return float(stats.studentized_range.ppf(level, n_means, df) / np.sqrt(2))
 
 
 class _LargestOf:

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.means.grid import label_of
-from glmmtools.shared.style import INK, label_axes, legend_outside, new_axes, series
+from glmmtools.shared.style import (
+    INK,
+    label_axes,
+    legend_outside,
+    name_levels,
+    new_axes_for_names,
+    series,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +34,10 @@ def plot_means(
     label : str
         Of the axis of the means.
     """
-    ax = new_axes(ax)
     letters, arrows = "letters" in frame, "arrow_low" in frame
     first, *rest = factors + by
     labels = list(dict.fromkeys(map(label_of, frame[first])))
+    ax = new_axes_for_names(ax, len(labels))
     groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
     dodge = 0.8 / max(len(groups), 2)
     for i, (key, part) in enumerate(groups):
@@ -38,23 +45,31 @@ def plot_means(
         x = x + (i - (len(groups) - 1) / 2) * dodge
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
-        color, marker, _ = series(i)
+        color, marker, line = series(i)
         name = ", ".join(map(label_of, key)) or None
         ax.errorbar(x, y, bars, fmt=marker, color=color, capsize=3, label=name)
+        if rest:  # what belongs together
+            ax.plot(x, y, color=color, linestyle=line, linewidth=0.8, zorder=1)
         for row, place in zip(part.itertuples(), x, strict=True):
             if letters:
                 above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
                 ax.annotate(row.letters, (place, row.conf_high), **above)
             if arrows:
                 _draw_arrows(ax, place + 0.2 * dodge, row)
-    ax.set_xticks(range(len(labels)), labels)
     ax.margins(x=0.05)
-    within = f" within {', '.join(by)}" if by else ""
-    title = f"Arrows that overlap{within}: no difference shown (Tukey)" if arrows else None
-    label_axes(ax, first, label, title)
+    label_axes(ax, first, label, _title(letters, arrows, by))
     if rest:
         legend_outside(ax, ", ".join(rest))
+    name_levels(ax, labels)
     return ax
+
+
+def _title(letters: bool, arrows: bool, by: tuple[str, ...]) -> str | None:
+    """What letters and arrows say, and within what."""
+    within = f" within {', '.join(by)}" if by else ""
+    if arrows:
+        return f"Arrows that overlap{within}: no difference shown (Tukey)"
+    return f"A letter shared{within}: no difference shown (Tukey)" if letters and by else None
 
 
 def _draw_arrows(ax: Axes, place: float, row) -> None:
