@@ -15,6 +15,7 @@ from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
+from glmmtools.inference.influence import influence
 from glmmtools.inference.intervals import conf_int
 from glmmtools.inference.r2 import icc, r2
 from glmmtools.inference.refit import refit
@@ -232,6 +233,7 @@ class FittedModel(Shown, Fit):
     simulated_residuals = simulated_residuals
     anova = anova
     bootstrap = bootstrap
+    influence = influence
     r2 = r2
     icc = icc
     means = means

@@ -56,6 +56,7 @@ def test_a_room_says_its_job_and_what_it_may_import(room):
 
 ARGUMENTS = {
     "contrast_df": ([[1, 0, 0]],),
+    "influence": ("block",),
     "means": ("treatment",),
     "plot_effects": ("treatment",),
     "random_covariance": ("block",),
