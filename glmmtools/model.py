@@ -18,7 +18,8 @@ from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.influence import influence
 from glmmtools.inference.intervals import conf_int
 from glmmtools.inference.r2 import icc, r2
-from glmmtools.inference.refit import refit
+from glmmtools.inference.refit import refit, update
+from glmmtools.inference.vif import vif
 from glmmtools.means.marginal_means import means
 from glmmtools.means.slopes import slopes
 from glmmtools.report.equation import Equation, equation
@@ -227,6 +228,7 @@ class FittedModel(Shown, Fit):
     resid = resid
     simulate = simulate
     refit = refit
+    update = update
 
     # -- checks, tests and comparisons
 
@@ -234,6 +236,7 @@ class FittedModel(Shown, Fit):
     anova = anova
     bootstrap = bootstrap
     influence = influence
+    vif = vif
     r2 = r2
     icc = icc
     means = means
