@@ -125,6 +125,20 @@ def test_the_picture_names_the_units():
     assert "largest of 270" in str(rows)
 
 
+def test_coefficients_that_are_infinite_do_not_hide_the_others():
+    data = gt.load_data("epilepsy").assign(
+        seizures=lambda d: np.where(d["period"] == 4, 0, d["seizures"])
+    )
+    formula = "seizures ~ age + C(period) + (1 | subject)"
+    model = quietly(formula, data, "poisson")
+    found = model.influence("subject")
+    left = gt.fit(formula, data.query("period < 4"), "poisson").influence("subject")
+    np.testing.assert_allclose(
+        found.frame["cooks_distance"], left.frame["cooks_distance"], rtol=1e-3, atol=1e-6
+    )
+    assert found.change["C(period)[T.4]"].isna().all()
+
+
 def test_wrong_groups_are_refused():
     model = gt.fit("prop(incidence, size) ~ period + (1 | herd)", gt.load_data("herds"), "binomial")
     with pytest.raises(ValueError, match=r"no column 'herds' \(did you mean 'herd'\?\)"):

@@ -114,6 +114,28 @@ def test_profile_intervals_of_extra_zeros_end_where_the_likelihood_has_fallen():
             assert 2 * fall == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-3)
 
 
+def test_profile_intervals_of_a_dispersion_end_where_the_likelihood_has_fallen():
+    """Of a normal response in units far from 1, which the search scales."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=80)
+    data = pd.DataFrame({"x": x, "y": 5000 + 900 * x + 300 * np.exp(0.3 * x) * rng.normal(size=80)})
+    model = gt.fit("y ~ x", data, dispersion_formula="~ x")
+    table = model.conf_int(method="profile", part="dispersion")
+
+    def loss(p):
+        sd = np.exp((p[2] + p[3] * x) / 2)
+        return -stats.norm.logpdf(data["y"], 1000 * (p[0] + p[1] * x), sd).sum()
+
+    for k, name in ((2, "Intercept"), (3, "x")):
+        for limit in table.loc[name, ["conf_low", "conf_high"]]:
+
+            def held(p, k=k, limit=limit):
+                return loss(np.insert(p, k, limit))
+
+            best = optimize.minimize(held, np.delete([5.0, 0.9, 11.4, 0.6], k), method="BFGS")
+            assert 2 * (model.llf + best.fun) == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-3)
+
+
 def test_one_probability_of_extra_zeros_has_a_profile_interval():
     model = gt.fit("poisson ~ x", zeros(), "poisson", zero_inflation="~ 1")
     row = model.conf_int(method="profile").loc["zero"]

@@ -141,9 +141,9 @@ def influence(model: Fit, group: str | None = None) -> Influence:
 
     Notes
     -----
-    Cook's distance of a unit is ``(b - b₋)' V⁻¹ (b - b₋) / p``, with the coefficients b and their
-    covariance V from all rows: Cook (1977), Technometrics 19:15; for groups Demidenko & Stukel
-    (2005), Stat. Med. 24:893.
+    Cook's distance of a unit is ``(b - b₋)' V⁻¹ (b - b₋) / p``, with the finite coefficients b and
+    their covariance V from all rows: Cook (1977), Technometrics 19:15; for groups Demidenko &
+    Stukel (2005), Stat. Med. 24:893.
 
     Examples
     --------
@@ -161,17 +161,18 @@ def influence(model: Fit, group: str | None = None) -> Influence:
     names = model.params.index
     with_all = parameters(model)
     rows, distances, converged, changes = [], [], [], []
-    inverse = np.linalg.pinv(model.estimate.cov_beta) if len(names) else np.zeros((0, 0))
+    finite = np.isfinite(model.bse.to_numpy())
+    inverse = np.linalg.inv(model.estimate.cov_beta[np.ix_(finite, finite)])
     for code in range(len(labels)):
         kept = units != code
         fit = _without(model, kept)
         change = parameters(fit).reindex(with_all.index) - with_all
-        moved = change[names].to_numpy()
+        moved = change[names].to_numpy()[finite]
         ok = fit.converged and np.isfinite(moved).all()
         rows.append(int(np.sum(~kept)))
         converged.append(fit.converged)
         changes.append(change if fit.converged else change * np.nan)
-        distances.append(moved @ inverse @ moved / max(len(names), 1) if ok else np.nan)
+        distances.append(moved @ inverse @ moved / max(len(moved), 1) if ok else np.nan)
     index = pd.Index(labels, name="row" if group is None else group)
     frame = pd.DataFrame(
         {"rows": rows, "cooks_distance": distances, "converged": converged}, index=index
@@ -185,18 +186,19 @@ def _units(model: Fit, group: str | None) -> tuple[Array, list]:
     frame = model.design.frame
     if group is None:
         return np.arange(model.nobs), frame.index.tolist()
-    term = next((term for term in model.design.random if term.group == group), None)
+    named = isinstance(group, str)
+    term = next((term for term in model.design.random if named and term.group == group), None)
     if term is not None:
         present, units = np.unique(term.codes, return_inverse=True)
         labels = [term.levels[code] for code in present]
-    elif group in frame:
+    elif named and group in frame:
         units, values = pd.factorize(frame[group], sort=False)
         labels = list(values)
     else:
         known = dict.fromkeys([*model.n_groups, *frame.columns])
         raise ValueError(
-            f"the model uses no column {group!r}{nearest(group, known)}. It uses {listed(known)}; "
-            "without an argument influence() leaves out single rows"
+            f"the model uses no column {group!r:.60}{nearest(group, known)}. It uses "
+            f"{listed(known)}; without an argument influence() leaves out single rows"
         )
     if len(labels) < 2:
         raise ValueError(f"{group!r} has one level only: without it there are no rows")

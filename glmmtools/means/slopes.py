@@ -81,11 +81,12 @@ def slopes(
     within, at = names_of("by", by), dict(at or {})
     averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
     grid, options = grid_and_options(model, within, (), at, part, **averaged)
-    if x not in grid.rows or x in grid.factors:
+    is_factor = isinstance(x, str) and x in grid.factors
+    if not isinstance(x, str) or x not in grid.rows or is_factor:
         numeric = [name for name in grid.rows if name not in grid.factors]
         raise ValueError(
-            f"slopes are of a numeric column of the model, and {x!r} is "
-            f"{'a factor' if x in grid.factors else 'not in it'}. Numeric columns: "
+            f"slopes are of a numeric column of the model, and {x!r:.60} is "
+            f"{'a factor' if is_factor else 'not in it'}. Numeric columns: "
             f"{', '.join(numeric) or 'none'}"
         )
     return Slopes(grid, x, within, level=level, **options)

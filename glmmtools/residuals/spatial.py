@@ -28,7 +28,7 @@ def neighbours_of(model: Fit, x: Any, y: Any, group: Any) -> sparse.csr_array:
     """
     columns = []
     for argument, given in {"x": x, "y": y}.items():
-        if given is None:
+        if given is None and argument == "y":
             continue
         values = np.asarray(values_by_row(model, given, argument))
         if not np.issubdtype(values.dtype, np.number):
