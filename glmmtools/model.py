@@ -15,10 +15,14 @@ from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
+from glmmtools.inference.influence import influence
 from glmmtools.inference.intervals import conf_int
 from glmmtools.inference.profile_plots import plot_profile
-from glmmtools.inference.refit import refit
+from glmmtools.inference.r2 import icc, r2
+from glmmtools.inference.refit import refit, update
+from glmmtools.inference.vif import vif
 from glmmtools.means.marginal_means import means
+from glmmtools.means.slopes import slopes
 from glmmtools.report.equation import Equation, equation
 from glmmtools.report.paragraph import report
 from glmmtools.report.summary import glance, summary_content
@@ -226,13 +230,19 @@ class FittedModel(Shown, Fit):
     resid = resid
     simulate = simulate
     refit = refit
+    update = update
 
     # -- checks, tests and comparisons
 
     simulated_residuals = simulated_residuals
     anova = anova
     bootstrap = bootstrap
+    influence = influence
+    vif = vif
+    r2 = r2
+    icc = icc
     means = means
+    slopes = slopes
 
     # -- pictures
 

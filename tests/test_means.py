@@ -60,7 +60,7 @@ def infinite(df):
 def assert_like_emmeans(model, reference, tolerance):
     """Estimates and limits in standard errors; those, statistics and df relative; p absolute."""
     for task in reference["tasks"]:
-        means = model.means(**given(task["call"]))
+        means = model.means(**given(task["call"]), part="mean")
         for name, levels in task["means"]["levels"].items():
             assert [label_of(level) for level in means.frame[name]] == levels
         tables = [(means.frame, task["means"], False)]
@@ -360,7 +360,8 @@ def test_describe_says_scale_average_held_values_and_what_not_to_conclude():
     assert "stay on the scale of log(angle)" in (
         fitted("cake_log_response").means("recipe").describe()
     )
-    assert "means of the count part" in fitted("zeros_poisson").means("treatment").describe()
+    counts = fitted("zeros_poisson").means("treatment", part="mean")
+    assert "means of the count part" in counts.describe()
     contrasts = fitted("herds_binomial").means("period").contrasts()
     for piece in ("odds ratios", "6 contrasts (tukey)", "not a ratio of probabilities"):
         assert piece in contrasts.describe()

@@ -160,12 +160,19 @@ def test_conditional_lines_are_the_predictions_of_each_group_over_its_own_values
     np.testing.assert_allclose(mean, expected)
 
 
-def test_marginal_means_are_averaged_over_the_random_effects_and_have_no_interval(epilepsy):
+def test_marginal_means_are_averaged_over_the_random_effects_and_have_intervals(epilepsy):
     ax = epilepsy.plot_effects("treatment", effects="marginal")
     variance = epilepsy.variance_components["variance"][0]
     population = curve_values(epilepsy.plot_effects("treatment"))
     np.testing.assert_allclose(curve_values(ax), population * np.exp(variance / 2), rtol=1e-6)
-    assert "no interval" in ax.get_title(loc="left")
+    assert "averaged over the random effects" in ax.get_title(loc="left")
+    bars = ax.containers[0].lines[2][0].get_segments()
+    predicted = epilepsy.predict(
+        pd.DataFrame({"treatment": ["placebo", "progabide"], "base": 31.22, "age": 28.34}),
+        effects="marginal", level=0.95,
+    )  # fmt: skip
+    ends = predicted[["conf_low", "conf_high"]].to_numpy()
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], ends, rtol=1e-3)
 
 
 def curve_values(ax):

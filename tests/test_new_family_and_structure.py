@@ -241,6 +241,12 @@ VERBS = {
         lambda m: m.means("treatment").contrasts().title(),
         "Contrasts of treatment: ratios of means",
     ),
+    "slopes": (lambda m: finite(m.slopes("x", "treatment").frame["std_error"]), True),
+    "r2": (lambda m: bool(0 < m.r2()["marginal"] < m.r2()["conditional"] < 1), True),
+    "influence": (lambda m: finite(m.influence("g").frame["cooks_distance"]), True),
+    "update": (lambda m: m.update(". ~ . - x").formula, "y ~ treatment + (1 | g)"),
+    "vif": (lambda m: list(m.vif().index), ["x", "treatment"]),
+    "icc": (lambda m: finite(m.icc()), True),
     "plot_effects": (lambda m: m.plot_effects("x").get_ylabel(), "mean of y"),
     "plot_fit": (lambda m: len(m.plot_fit().collections) > 0 or len(m.plot_fit().lines) > 0, True),
     "plot_random_effects": (

@@ -388,3 +388,69 @@ def test_groups_have_the_order_of_their_categories(monthly):
     assert residuals.test_groups(data["month"].astype(str)).table.index.tolist() == sorted(months)
     classes = pd.cut(data["t"], [-1, 3, 8])
     assert residuals.test_groups(classes).table.index.tolist() == list(classes.cat.categories)
+
+
+# ------------------------------------------------------------------------- in space
+
+
+def field(signal, seed=1, n=200):
+    """Counts at random places, with a smooth surface of this size that the model lacks."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.uniform(0, 10, n), "y": rng.uniform(0, 10, n)})
+    data["site"] = rng.integers(0, 20, n).astype(str)
+    surface = signal * np.sin(data["x"]) * np.cos(data["y"])
+    effects = rng.normal(0, 0.3, 20)[data["site"].astype(int)]
+    data["count"] = rng.poisson(np.exp(1.5 + surface + effects))
+    return data
+
+
+def test_moran_is_that_of_its_definition():
+    """I = n / S Σ w z z' / Σ z², with the weights of the ten nearest."""
+    data = field(1.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    z = stats.norm.ppf(residuals.residuals)
+    places = data[["x", "y"]].to_numpy()
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    W = np.zeros((40, 40))
+    for i in range(40):
+        nearest = np.argsort(distance[i])[1:11]
+        W[i, nearest] = 1 / distance[i, nearest]
+        W[i] /= W[i].sum()
+    expected = 40 / W.sum() * (z @ W @ z) / (z @ z)
+    result = residuals.test_spatial(data["x"], data["y"])
+    assert result.statistic == pytest.approx(expected)
+
+
+def test_a_surface_that_the_model_lacks_is_seen_and_none_is_not():
+    for signal, seen in ((0.7, True), (0.0, False)):
+        data = field(signal)
+        residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals()
+        result = residuals.test_spatial(data["x"], data["y"])
+        assert (result.p_value < 0.01) == seen
+        assert (result.effect > 0.15) == seen
+    assert "correlation of residuals with those nearby" in str(result)
+
+
+def test_rows_of_other_fields_are_no_neighbours_and_rows_may_share_a_place():
+    data = field(0.7)
+    data["field"] = np.repeat(["a", "b"], 100)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    apart = data["x"] + 100 * (data["field"] == "b")
+    one, other = (
+        residuals.test_spatial(data["x"], data["y"], data["field"]),
+        residuals.test_spatial(apart, data["y"]),
+    )
+    assert one.statistic == pytest.approx(other.statistic)
+    line = residuals.test_spatial(np.arange(200) // 20)
+    assert np.isfinite(line.statistic)
+
+
+def test_coordinates_that_are_none_are_refused():
+    data = field(0.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(20)
+    with pytest.raises(ValueError, match="x is a coordinate, a number in each row; site holds"):
+        residuals.test_spatial("site")
+    with pytest.raises(ValueError, match="at one place"):
+        residuals.test_spatial(np.zeros(40))
+    with pytest.raises(ValueError, match="a single row"):
+        residuals.test_spatial(data["x"], group=np.arange(40))

@@ -10,7 +10,6 @@ import pandas as pd
 
 from glmmtools.fitted.effects import (
     EffectCurves,
-    has_interval,
     mean_label,
     observed,
     predict_along,
@@ -51,7 +50,7 @@ def plot_effects(
         quantiles of a covariate.
     effects : {"population", "conditional", "marginal"}
         With random effects at zero; the same with a thin line for each group; or averaged over the
-        random effects (without interval).
+        random effects.
     scale : {"response", "link"}
     level : float, optional
         Confidence level of the intervals of the mean; None draws none.
@@ -184,8 +183,6 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
     if curves.held:
         parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
     parts += [curves.offset] * bool(curves.offset)
-    if not has_interval(model, effects, scale):
-        parts.append("no interval")
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
 
 

@@ -89,8 +89,6 @@ def predict_along(
         for value in by_values
     ]
     grid = pd.concat(parts, ignore_index=True)
-    if not has_interval(model, effects, scale):
-        level = None
     curve_effects = "marginal" if effects == "marginal" else "population"
     model = _at_mean_offset(model)
     rows = _new_rows(grid, x, by, held)
@@ -116,11 +114,6 @@ def offset_text(model: Fit, offsets: np.ndarray) -> str:
         return ""
     exposure = f" (exposure {np.exp(offsets[0]):.4g})" if model.link.is_log else ""
     return f"offset {offsets[0]:.4g}{exposure}"
-
-
-def has_interval(model: Fit, effects: str, scale: str) -> bool:
-    """Means averaged over the random effects or over extra zeros come without an interval."""
-    return effects != "marginal" and (scale == "link" or model.problem.zero is None)
 
 
 def _check_column(model: Fit, argument: str, name: str) -> None:

@@ -13,7 +13,7 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
-from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
+from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, residual_warnings
 from glmmtools.families.base import Family
@@ -267,12 +267,12 @@ class Fit:
             values = {"residual sd": np.sqrt(values["phi"]), **values}
         parts, predictors = self.in_the_limit.problem, self.estimate.predictors
         if parts.dispersion is not None:
-            names = [f"log phi: {name}" for name in parts.dispersion.names]
+            names = map(COEFFICIENT_NAMES["phi"].format, parts.dispersion.names)
             values |= zip(names, predictors["phi"], strict=True)
         if parts.zero is not None and parts.zero.names == ("Intercept",):
             values["zero"] = special.expit(predictors["zero"][0])
         elif parts.zero is not None:
-            names = [f"logit zero: {name}" for name in parts.zero.names]
+            names = map(COEFFICIENT_NAMES["zero"].format, parts.zero.names)
             values |= zip(names, predictors["zero"], strict=True)
         return pd.Series(values, name="dispersion", dtype=float)
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parts import PARTS, part_of, parts_of
 from glmmtools.fitted.random_tables import component_values
 from glmmtools.fitted.wald import t_quantile
+from glmmtools.shared.arguments import one_of
 
 
 def cov_params(model: Fit) -> pd.DataFrame:
@@ -16,25 +18,56 @@ def cov_params(model: Fit) -> pd.DataFrame:
     return pd.DataFrame(model.estimate.cov_beta, index=names, columns=names, copy=True)
 
 
-def wald_intervals(model: Fit, level: float = 0.95) -> pd.DataFrame:
-    """Wald intervals of the fixed effects: Student's t where the degrees of freedom are finite."""
-    half = t_quantile(level, model.estimate.df) * model.bse
-    return pd.DataFrame({"conf_low": model.params - half, "conf_high": model.params + half})
+def tidy(model: Fit, level: float = 0.95, *, part: str | None = None) -> pd.DataFrame:
+    """Return the coefficients as one table.
 
-
-def tidy(model: Fit, level: float = 0.95) -> pd.DataFrame:
-    """Return the fixed effects as one table.
+    Parameters
+    ----------
+    level : float
+        Confidence level of the Wald intervals.
+    part : {"mean", "zero", "dispersion"}, optional
+        The fixed effects, or the coefficients of `zero_inflation` (on the logit scale) or of
+        `dispersion_formula` (on the log scale). Default: all, those of the other two called
+        ``logit zero: x`` and ``log phi: x``.
 
     Returns
     -------
     DataFrame
         Indexed by coefficient; columns ``estimate, std_error, df, statistic, p_value, conf_low,
         conf_high``. ``df`` is infinite for z tests.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=300)
+    >>> y = np.where(rng.random(300) < 0.3, 0, rng.poisson(np.exp(1 + 0.5 * x)))
+    >>> m = gt.fit("y ~ x", {"x": x, "y": y}, "poisson", zero_inflation="~ 1")
+    >>> m.tidy()[["estimate", "std_error"]].round(2)
+                           estimate  std_error
+    term
+    Intercept                  1.03       0.05
+    x                          0.57       0.04
+    logit zero: Intercept     -0.76       0.15
     """
+    one_of("part", part, (None, *PARTS))
+    if part is not None:
+        return _coefficients(part_of(model, part), level, "{}")
+    tables = [
+        _coefficients(part_of(model, each), level, called)
+        for each, called in parts_of(model).items()
+    ]
+    return pd.concat(tables) if len(tables) > 1 else tables[0]
+
+
+def _coefficients(model: Fit, level: float, called: str) -> pd.DataFrame:
+    """The table of one part, whose coefficients are called so beside those of the others."""
     table = pd.DataFrame({"estimate": model.params, "std_error": model.bse})
     table["df"], table["statistic"] = model.estimate.df, model.params / model.bse
     table["p_value"] = model.pvalues
-    return table.join(wald_intervals(model, level)).rename_axis("term")
+    half = t_quantile(level, model.estimate.df) * model.bse
+    table["conf_low"], table["conf_high"] = model.params - half, model.params + half
+    return table.set_axis(list(map(called.format, table.index))).rename_axis("term")
 
 
 def contrast_df(model: Fit, contrasts: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from scipy import special
 from glmmtools.engine import choice as engines
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
+from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
 from glmmtools.formula.evaluation import evaluate
@@ -43,8 +44,10 @@ from glmmtools.shared.text import listed, plural
 Array = np.ndarray
 
 
-def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
-    """Test each term of the fixed part.
+def anova(
+    model: Fit, type: int = 2, test: str = "wald", *, part: str | None = None
+) -> pd.DataFrame:
+    """Test each term of the fixed part, or of the formula of another part.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
         Wald tests: F with Satterthwaite degrees of freedom for linear mixed models, F with the
         residual ones for least squares, chi-square for all others. Or likelihood ratios of refits
         without the term, for models fitted by maximum likelihood.
+    part : {"mean", "zero", "dispersion"}, optional
+        The terms of the fixed part (default), of `zero_inflation` or of `dispersion_formula`.
 
     Returns
     -------
@@ -86,11 +91,12 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
     require_converged(model, "anova() needs")
+    whole, model = model, part_of(model, part)
     design = model.design
     terms = _terms(design)
     if not terms:
         raise ValueError(
-            f"the fixed part of {model.formula!r} has no terms beside the intercept, "
+            f"the formula {model.formula!r} has no terms beside the intercept, "
             "so there is nothing to test"
         )
     if type == 3 and design.rank.left_out:
@@ -100,12 +106,12 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
             "of means"
         )
     if test == "lr":
-        tests = _likelihood_ratios(model, terms, type)
+        tests = _likelihood_ratios(whole, design, part, terms, type)
     elif model.separated and type == 2:
         tests = _type_two_of_what_is_finite(model, terms)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
-        tests = [_wald(model, L) for L in rows]
+        tests = [wald_test(model, L) for L in rows]
     infinite = [
         term.label for term, test in zip(terms, tests, strict=True)
         if test["df"] and np.isnan(test["statistic"])
@@ -205,7 +211,7 @@ def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict
         larger = [c for c in everything if c not in term.relatives(terms)]
         others = [c for c in larger if c not in term.columns]
         df = len(_independent(X, larger)) - len(_independent(X, others))
-        tests.append(_wald(left, L) if len(L) == df else _chi_square(np.nan, df))
+        tests.append(wald_test(left, L) if len(L) == df else chi_square(np.nan, df))
     return tests
 
 
@@ -248,17 +254,18 @@ def _sum_coded(design: Design) -> Array:
 # ------------------------------------------------------------------------------ tests
 
 
-def _wald(model: Fit, L: Array) -> dict:
+def wald_test(model: Fit, L: Array) -> dict:
+    """The Wald test of ``L β = 0`` as a row of a table; the rows of L are independent."""
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
                 "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
     q, estimates = len(L), model.estimate.combined(L)
     covariance = model.estimate.combined_covariance(L)
     if model.separated and not np.all(np.isfinite(estimates)):
-        return _chi_square(np.nan, q)
+        return chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not np.isfinite(model.estimate.df).any():
-        return _chi_square(statistic, q)
+        return chi_square(statistic, q)
     if has_satterthwaite(model):
         den_df = _joint_df(contrast_df(model, _uncorrelated(model, L)))
     else:
@@ -288,15 +295,18 @@ def _joint_df(df: Array) -> float:
     return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
 
 
-def _chi_square(statistic: float, df: int) -> dict:
+def chi_square(statistic: float, df: int) -> dict:
+    """A chi-square test as a row of a table."""
     p_value = float(special.chdtrc(df, statistic))
     return {"statistic": statistic, "df": df, "p_value": p_value, "kind": "chisq"}
 
 
-def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+def _likelihood_ratios(
+    model: Fit, design: Design, part: str | None, terms: Sequence[_Term], type: int
+) -> list[dict]:
+    """Of a model and the design of the part that the terms are of."""
     require_maximum(model, "a likelihood ratio needs")
-    design = model.design
-    if model.problem.reml:
+    if model.problem.reml and part in (None, "mean"):
         raise ValueError(
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
             "fit with reml=False, or use test='wald'"
@@ -310,15 +320,17 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
         with_it = _independent(X, larger)
         without = _independent(X, [c for c in larger if c not in term.columns])
         for columns in {with_it, without} - set(heights):
-            heights[columns] = _height_of(model, X, columns, term.label)
+            heights[columns] = _height_of(model, part, X, columns, term.label)
         rise = heights[with_it] - heights[without]
-        tests.append(_chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
+        tests.append(chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
     return tests
 
 
-def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
-    """The maximal log-likelihood of the model with these columns only."""
-    problem = model.problem.with_columns(X, columns)
+def _height_of(
+    model: Fit, part: str | None, X: Array, columns: tuple[int, ...], left_out: str
+) -> float:
+    """The maximal log-likelihood of the model with these columns only in a part."""
+    problem = model.problem.with_columns(X, columns, PARTS[part or "mean"])
     engine = engines.ENGINES[model.engine]
     if engine.why_not(problem) is not None:  # statsmodels needs a fixed effect
         engine = engines.laplace

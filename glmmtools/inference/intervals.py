@@ -10,14 +10,22 @@ from scipy import special
 
 from glmmtools.engine.suitability import confounded_with_residual
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
-from glmmtools.fitted.parameters import wald_intervals
+from glmmtools.fitted.parameters import tidy
+from glmmtools.fitted.parts import part_of, parts_of
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.one_sided import infinite_intervals
 from glmmtools.inference.profile import Profile
 from glmmtools.shared.arguments import check_level, one_of
 
 
-def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: Any) -> pd.DataFrame:
+def conf_int(
+    model: Fit,
+    level: float = 0.95,
+    method: str = "wald",
+    *,
+    part: str | None = None,
+    **options: Any,
+) -> pd.DataFrame:
     """Confidence intervals.
 
     Parameters
@@ -25,9 +33,11 @@ def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: A
     level : float
         Strictly between 0 and 1.
     method : {"wald", "profile", "bootstrap"}
-        Wald intervals of the fixed effects (Student's t where the degrees of freedom are
+        Wald intervals of the coefficients (Student's t where the degrees of freedom are
         finite); or, of all parameters, variances included, profile-likelihood intervals, or
         percentiles of a parametric bootstrap.
+    part : {"mean", "zero", "dispersion"}, optional
+        Only the coefficients of one part of the model, by their own names: see :meth:`tidy`.
     **options
         With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``.
 
@@ -41,14 +51,26 @@ def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: A
         raise ValueError(f"{', '.join(options)}: options of method='bootstrap', not {method!r}")
     check_level(level)
     if method == "profile":
-        return profile_intervals(model, level)
+        return profile_intervals(model, level, part)
     if method == "bootstrap":
-        return bootstrap(model, **options).conf_int(level)
-    return wald_intervals(model, level)
+        names = None if part is None else _names_in_tables(model, part)
+        table = bootstrap(model, **options).conf_int(level)
+        return table if names is None else table.loc[list(names)].rename(index=names)
+    return tidy(model, level, part=part)[["conf_low", "conf_high"]]
 
 
-def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
+def _names_in_tables(model: Fit, part: str) -> dict[str, str]:
+    """How the coefficients of a part are called among all parameters, with their own names."""
+    own = part_of(model, part).design.names
+    if part == "zero" and own == ("Intercept",):
+        return {"zero": "zero"}
+    return {parts_of(model)[part].format(name): name for name in own}
+
+
+def profile_intervals(model: Fit, level: float, part: str | None = None) -> pd.DataFrame:
     """Profile-likelihood intervals of coefficients, sds, correlations and shape parameters.
+
+    One probability of an extra zero (``zero_inflation="~ 1"``) is the parameter ``zero``.
 
     The limits are the values of a parameter at which twice the log-likelihood, maximised over all
     other parameters, has fallen by the chi-square quantile. An sd whose likelihood at zero has not
@@ -68,7 +90,8 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
     """
     require_profile(model)
     drop = special.chdtri(1, 1 - level) / 2
-    rows = infinite_intervals(model, drop) if model.separated else {}
+    wanted = None if part is None else _names_in_tables(model, part)
+    rows = infinite_intervals(model, drop) if model.separated and part in (None, "mean") else {}
     finite = model.in_the_limit
     if finite.nobs and finite.df_model:
         profile, unknown = Profile.of(model), _unknown(finite)
@@ -77,10 +100,12 @@ def profile_intervals(model: Fit, level: float) -> pd.DataFrame:
             if name in unknown
             else profile.interval(quantity, drop)
             for name, quantity in profile.quantities().items()
-            if name not in rows
+            if name not in rows and (wanted is None or name in wanted)
         }
     columns = ["estimate", "conf_low", "conf_high"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term")
+    if wanted is not None:
+        return table.loc[[name for name in wanted if name in table.index]].rename(index=wanted)
     coefficients = [name for name in model.params.index if name in table.index]
     return table.loc[[*coefficients, *table.index.difference(coefficients, sort=False)]]
 

@@ -15,9 +15,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from glmmtools.covariances.base import Structure
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.fitted.fit import Fit
 
@@ -84,6 +86,25 @@ class Profile:
             if name == "phi" and self.model.family.has_residual_variance:
                 power, label = 0.5, "residual sd"
             quantities[label] = Quantity(partial(_shape_parameter, place, shift, power))
+        return quantities | self._modelled()
+
+    def _modelled(self) -> dict[str, Quantity]:
+        """The coefficients of the dispersion and of extra zeros, or their one probability."""
+        marginal, quantities = self.marginal, {}
+        for name, part in self.model.problem.modelled.items():
+            to_user = marginal.likelihood.to_user[name]
+            place = marginal.names[name]
+            shift = marginal.constant(name, marginal.shape_shift(name))
+            if name == ZERO and part.names == ("Intercept",):
+                quantities[ZERO] = Quantity(
+                    lambda v, row=to_user[0], place=place: special.expit(row @ v[place]), high=1.0
+                )
+                continue
+            for row, own in zip(to_user, part.names, strict=True):
+                quantities[COEFFICIENT_NAMES[name].format(own)] = Quantity(
+                    lambda v, row=row, place=place, shift=shift: row @ (v[place] + shift),
+                    low=-np.inf,
+                )
         return quantities
 
     def interval(self, quantity: Quantity, drop: float) -> tuple[float, float, float]:

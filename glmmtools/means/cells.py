@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import Link
+from glmmtools.fitted.effects import offset_text
+from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import contrast_df
+from glmmtools.fitted.parts import PART_QUANTITIES, PartFit, expects_zeros
 from glmmtools.fitted.wald import limits
+from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.numbers import estimates_as_text
@@ -29,6 +35,23 @@ def table_content(
     return Content(tables=[(title, table)], notes=notes)
 
 
+class Values(NamedTuple):
+    """Quantities that are no linear combination of the coefficients, by the delta method."""
+
+    eta: Array
+    covariance: Array
+
+    def combined(self, K: Array) -> Values:
+        """Linear combinations of them; what is not part of one may be nan."""
+        unknown = ~np.isfinite(np.diag(self.covariance))
+        known = np.where(unknown | unknown[:, None], 0.0, self.covariance)
+        covariance = K @ known @ K.T
+        touched = np.any(K[:, unknown] != 0, axis=1)
+        covariance[touched] = covariance[:, touched] = np.nan
+        eta = np.where(touched, np.nan, K @ np.where(unknown, 0.0, self.eta))
+        return Values(eta, covariance)
+
+
 @hands_out_copies("labels", "numbers")
 class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
@@ -45,6 +68,8 @@ class Combinations(Shown):
     offset : ndarray, shape (m,)
     beyond : ndarray, shape (m, k)
         How far each goes beyond the data; zero where it can be estimated.
+    other : Values or None
+        What stands in their place where a quantity is no linear combination.
     """
 
     labels: pd.DataFrame
@@ -54,8 +79,11 @@ class Combinations(Shown):
     def frame(self) -> pd.DataFrame:
         return beside(self.labels, self.numbers)
 
-    def __init__(self, model: Fit, L: Array, offset: Array, beyond: Array):
+    def __init__(
+        self, model: Fit, L: Array, offset: Array, beyond: Array, other: Values | None = None
+    ):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
+        self.other = other
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -91,12 +119,17 @@ class Combinations(Shown):
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
-        eta = self.model.estimate.combined(self.L) + self.offset
+        if self.other is not None:
+            eta = self.other.eta
+        else:
+            eta = self.model.estimate.combined(self.L) + self.offset
         return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
+        if self.other is not None:
+            return self.other.covariance
         return self.model.estimate.combined_covariance(self.L)
 
     @property
@@ -122,6 +155,8 @@ class CellMeans(Combinations):
     ----------
     frame : DataFrame
         The factors and ``estimate, std_error, df, conf_low, conf_high``.
+    noun : str
+        What they are.
     labels : DataFrame
         The levels of the factors of each mean.
     grid : Grid
@@ -133,6 +168,8 @@ class CellMeans(Combinations):
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
 
+    noun = "means"
+
     def __init__(
         self,
         grid: Grid,
@@ -142,16 +179,56 @@ class CellMeans(Combinations):
         scale: str,
         level: float,
         additive: bool,
+        *,
+        effects: str = "population",
+        part: str | None = None,
     ):
-        self.labels, averages = grid.averages(weights, additive)
-        super().__init__(grid.model, *averages)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        link = self.model.link if scale == "response" else None
+        self.effects, self.part = effects, part
+        rows = self._rows()
+        self.labels, average = grid.averaging(weights, additive, rows.beyond)
+        super().__init__(grid.model, *map(average, rows))
+        self.other = self._expected(average)
+        link = self.link if scale == "response" else None
         self.numbers = pd.DataFrame(limits(self.eta, self.std_error, self.df, level, link))
+
+    @property
+    def link(self) -> Link:
+        """What takes the means to the scale on which they are averaged or compared."""
+        return self.grid.model.link
+
+    def _rows(self) -> FixedRows:
+        """The linear combination that each row of the grid is."""
+        rows = self.grid.fixed_rows(self.grid.rows)
+        if offset := offset_text(self.grid.model, rows.offset):
+            self.grid.notes.append(f"At {offset}.")
+        return rows
+
+    def _expected(self, average: Callable[[Array], Array]) -> Values | None:
+        """Averages of expected responses, on the scale of the link; None where linear ones do."""
+        expected = self.expected_on(self.grid.rows)
+        if not expected.need_all_parameters(self.model):
+            return None
+        eta = self.link(average(expected.means(self.model)))
+        spread = expected.spread(self.model, average) / self.link.derivatives(eta)[0][:, None]
+        return Values(eta, spread @ spread.T)
+
+    def expected_on(self, rows: pd.DataFrame) -> ExpectedRows:
+        """What is expected in rows such as those of the grid."""
+        model, zero, terms = self.grid.model, None, ()
+        if self.scale == "response" and expects_zeros(model, self.part):
+            zero = model.problem.zero.on(rows)
+        if self.effects == "marginal":
+            terms = model.design.random_on(rows, with_codes=False)
+        X, offset, _ = self.grid.fixed_rows(rows)
+        return ExpectedRows(X, model.estimate.combined(X) + offset, terms, zero, self.effects)
 
     def quantity(self) -> str:
         """What the means are of, in words."""
+        if isinstance(self.model, PartFit):
+            what = PART_QUANTITIES[self.model.part]
+            return what if self.scale == "response" else f"{self.model.link.scale} of the {what}"
         observed, link = self.model.design.response, self.model.link
         response = observed.name
         if observed.success is not None:
@@ -170,14 +247,21 @@ class CellMeans(Combinations):
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
-        notes = [*self.grid.description(self.weights), *self.grid.notes]
-        if self.model.design.random:
+        notes = [*self.grid.description(self.weights), *self._interactions(), *self.grid.notes]
+        if self.model.design.random and self.effects == "marginal":
+            notes.append("Averaged over the random effects: over all groups, not a typical one.")
+        elif self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
-        if self.model.problem.zero is not None:
+        if self.model.problem.zero is not None and self.scale == "response" and self.part is None:
+            notes.append("Extra zeros are part of these means; part='mean' leaves them out.")
+        elif self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
         if not self.model.converged:
             notes.append("The fit did not converge: these numbers are not estimates.")
         return notes
+
+    def _interactions(self) -> list[str]:
+        return [note for note in [self.grid.interacting()] if note]
 
     def _scale_notes(self) -> list[str]:
         design, link, notes = self.model.design, self.model.link, []
@@ -186,6 +270,8 @@ class CellMeans(Combinations):
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
         if self.scale == "link" and not link.is_identity:
             notes.append(f"They are on the {link.scale} scale.")
+        elif self.other is not None:
+            notes.append("Averaged on the response scale; limits are computed on that of the link.")
         elif not link.is_identity:
             notes.append(
                 f"Averaged on the {link.scale} scale and then transformed back: not the average of "

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
+from glmmtools.fitted.parts import PART_QUANTITIES, PartFit
+from glmmtools.formula.rank import independent_columns
+from glmmtools.inference.anova import chi_square, wald_test
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -17,7 +20,7 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans, Combinations
+from glmmtools.means.cells import CellMeans, Combinations, Values
 from glmmtools.means.grid import distinct_labels, label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.tables import beside
@@ -67,20 +70,24 @@ class Contrasts(Combinations):
         ratio: bool,
         by: tuple[str, ...],
         level: float,
+        scale: str = "link",
     ):
         ends = np.cumsum([0, *(len(family.weights) for family in families)])
         self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
         K = np.zeros((ends[-1], len(means.labels)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
+        compared = means.other if scale == "link" else _responses(means, ratio)
+        other = None if compared is None else compared.combined(K)
+        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond, other)
+        self.scale = scale
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
         self.labels = pd.concat([family.names for family in families], ignore_index=True)
         self.numbers = self._numbers()
 
     def _numbers(self) -> pd.DataFrame:
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
+        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable & (self.other is None)
         if constant.any():
             name = self.labels.iloc[constant.argmax(), -1]
             raise ValueError(
@@ -100,6 +107,41 @@ class Contrasts(Combinations):
             {"estimate": eta, "std_error": se, "df": df, "statistic": statistic, "p_value": p,
              "conf_low": low, "conf_high": high}
         )  # fmt: skip
+
+    def joint(self) -> pd.DataFrame:
+        """Test that all contrasts are zero, within each combination of `by`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `by`, and those of :meth:`FittedModel.anova`. Contrasts without a finite
+            estimate are left out, and so are those that others determine. Of all pairs of the means
+            of one factor it is the test of that factor at each combination.
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> oats = gt.load_data("oats")
+        >>> m = gt.fit("yield ~ variety * C(nitro) + (1 | block/variety)", oats, reml=True)
+        >>> m.means("nitro", by="variety").contrasts().joint().round(3)
+               variety  statistic  df  den_df  p_value kind
+        0  Golden Rain     13.023   3    45.0      0.0    F
+        1   Marvellous      9.953   3    45.0      0.0    F
+        2      Victory     15.316   3    45.0      0.0    F
+        """
+        rows = []
+        for part, family in zip(self.parts, self.families, strict=True):
+            known = np.flatnonzero(self.finite[part])
+            chosen = known[independent_columns(family.weights[known].T)[0]] + part.start
+            within = {name: family.names[name].iloc[0] for name in self.by}
+            rows.append(within | self._joint_of(chosen))
+        return pd.DataFrame(rows)
+
+    def _joint_of(self, chosen: Array) -> dict:
+        if self.other is None:
+            return wald_test(self.model, self.L[chosen])
+        values, covariance = self.eta[chosen], self.covariance[np.ix_(chosen, chosen)]
+        return chi_square(float(values @ np.linalg.solve(covariance, values)), len(chosen))
 
     def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
         """P-values and half-widths in standard errors of one family.
@@ -126,11 +168,16 @@ class Contrasts(Combinations):
         return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
 
     def _kind(self) -> str:
-        link = self.model.link
+        link = self.means.link
+        if self.scale == "response" and not link.is_identity:
+            what = "probabilities" if self.model.family.takes_trials else "means"
+            if isinstance(self.model, PartFit):
+                what = PART_QUANTITIES[self.model.part]
+            return f"{'ratios' if self.ratio else 'differences'} of {what}"
         if self.ratio:
             return link.ratios
         if link.is_identity:
-            return "differences of means"
+            return f"differences of {self.means.noun}"
         return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
@@ -142,7 +189,8 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        if self.means.scale == "response" and not self.ratio and not self.model.link.is_identity:
+        on_link = self.scale == "link" and not self.means.link.is_identity
+        if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
@@ -153,7 +201,8 @@ class Contrasts(Combinations):
         """Say in English what these contrasts are, and what not to conclude from them."""
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
-            limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
+            caution = self.means.link.ratio_caution if self.scale == "link" else ""
+            limits += ["A ratio of 1 is no difference.", caution]
         lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
         return printable("\n".join(lines))
 
@@ -216,9 +265,22 @@ def family_of(
     return ContrastFamily(beside(within, names), K, rows)
 
 
-def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
+def _responses(means: CellMeans, logarithms: bool) -> Values:
+    """The means on the response scale, or their logarithms."""
+    eta, link = means.eta, means.link
+    value, slope = link.inverse(eta), link.derivatives(eta)[0]
+    if logarithms:
+        value, slope = np.log(value), slope / value
+    return Values(value, means.covariance * np.outer(slope, slope))
+
+
+def takes_ratio(means: CellMeans, ratio: bool | None, scale: str) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
-    link, what = means.model.link, means.model.link.ratio_of
+    if scale == "response":
+        if ratio and not np.all(means.link.inverse(means.eta[means.finite]) > 0):
+            raise ValueError("ratio=True is for means above 0, and some of these are not")
+        return bool(ratio)
+    link, what = means.link, means.link.ratio_of
     if ratio is None:
         return means.scale == "response" and bool(what)
     if ratio and not what:
@@ -231,7 +293,8 @@ def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
         raise ValueError(
             f"ratio=False on the response scale asks for differences of {what}, which the "
             f"{link.name} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
-            f"out for these, or take means(..., scale='link') for differences of log {what}"
+            f"out for these; take means(..., scale='link') for differences of log {what}, or "
+            "contrasts(scale='response') for differences of the means"
         )
     return ratio
 

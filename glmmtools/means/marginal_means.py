@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans, table_content
@@ -47,6 +48,9 @@ def means(
     level: float = 0.95,
     empty_cells: str = "refuse",
     force: bool = False,
+    *,
+    effects: str = "population",
+    part: str | None = None,
 ) -> MarginalMeans:
     """Estimated marginal means: one for each combination of levels of some factors.
 
@@ -73,6 +77,13 @@ def means(
         the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
+    effects : {"population", "marginal"}
+        With the random effects at zero; or averaged over their distribution, of which the standard
+        errors hold the uncertainty. Marginal means are averaged on the response scale.
+    part : {"mean", "zero", "dispersion"}, optional
+        The mean of the counts that are no extra zeros, the probability of an extra zero, or the
+        dispersion phi. Default: the expected response, extra zeros included, averaged on the
+        response scale where there are any.
 
     Returns
     -------
@@ -108,9 +119,6 @@ def means(
     2      3     0.074     0.040      0.132
     3      4     0.048     0.021      0.106
     """
-    one_of("weights", weights, ("equal", "proportional", "cells"))
-    one_of("scale", scale, ("response", "link"))
-    one_of("empty_cells", empty_cells, ("refuse", "additive"))
     if not force:
         require_converged(model, "means need", "look at them all the same")
     wanted, within = names_of("factors", factors), names_of("by", by)
@@ -119,8 +127,42 @@ def means(
     for name in wanted:
         if name in within:
             raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
-    grid = Grid.of(model, wanted, within, dict(at or {}))
-    return MarginalMeans(grid, wanted, within, weights, scale, level, empty_cells == "additive")
+    averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
+    grid, options = grid_and_options(model, wanted, within, dict(at or {}), part, **averaged)
+    return MarginalMeans(grid, wanted, within, level=level, **options)
+
+
+def grid_and_options(
+    model: Fit,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    at: dict[str, Any],
+    part: str | None,
+    *,
+    weights: str,
+    scale: str,
+    empty_cells: str,
+    effects: str,
+) -> tuple[Grid, dict[str, Any]]:
+    """The grid of means or slopes of a part of a model, and how they are averaged over it."""
+    one_of("weights", weights, ("equal", "proportional", "cells"))
+    one_of("scale", scale, ("response", "link"))
+    one_of("empty_cells", empty_cells, ("refuse", "additive"))
+    one_of("effects", effects, ("population", "marginal"))
+    if effects == "marginal" and scale == "link":
+        raise ValueError("effects='marginal' averages means: it is on the response scale only")
+    one_of("part", part, (None, *PARTS))
+    whole, model = model, part_of(model, part)
+    if model is not whole:
+        part, effects = None, "population"
+    beside = [model.problem.zero.text] if expects_zeros(model, part) else []
+    if effects == "marginal":
+        beside += [term.columns for term in model.design.formula.random]
+    grid = Grid.of(model, factors, by, at, beside)
+    return grid, {
+        "weights": weights, "scale": scale, "additive": empty_cells == "additive",
+        "effects": effects, "part": part,
+    }  # fmt: skip
 
 
 class LetterTable(Shown, pd.DataFrame):
@@ -183,6 +225,8 @@ class MarginalMeans(CellMeans):
         reference: Any = None,
         level: float | None = None,
         interaction: bool | str | Mapping[str, Any] = False,
+        *,
+        scale: str = "link",
     ) -> Contrasts:
         """Contrasts between the means.
 
@@ -207,6 +251,10 @@ class MarginalMeans(CellMeans):
         interaction : bool, str or mapping
             Contrasts of contrasts: `method` applied to each factor; or one method for all factors,
             or a mapping of factor to method.
+        scale : {"link", "response"}
+            Where the means are compared. On the response scale contrasts are differences of the
+            means themselves (of probabilities, of counts), or with ``ratio=True`` their ratios (of
+            risks, of rates), with standard errors by the delta method.
 
         Returns
         -------
@@ -224,7 +272,8 @@ class MarginalMeans(CellMeans):
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
-        ratio, factors = takes_ratio(self, ratio), self.factors + self.by
+        one_of("scale", scale, ("link", "response"))
+        ratio, factors = takes_ratio(self, ratio, scale), self.factors + self.by
         within = self.by if by is None else names_of("by", by)
         for name in within:
             if name not in factors:
@@ -249,7 +298,7 @@ class MarginalMeans(CellMeans):
                 "ratio; take means(..., scale='link') for other combinations"
             )
         level = self.level if level is None else level
-        return Contrasts(self, families, methods, adjust, ratio, within, level)
+        return Contrasts(self, families, methods, adjust, ratio, within, level, scale)
 
     def letters(self, adjust: str = "tukey", alpha: float = 0.05) -> LetterTable:
         """Compact letters: means that share one do not differ significantly.
@@ -319,7 +368,7 @@ class MarginalMeans(CellMeans):
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
         if self.scale == "response":
-            ends = np.sort(self.model.link.inverse(ends), axis=0)
+            ends = np.sort(self.link.inverse(ends), axis=0)
         estimate = self.numbers[["estimate"]]
         return beside(self.labels, estimate.assign(arrow_low=ends[0], arrow_high=ends[1]))
 

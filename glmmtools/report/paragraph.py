@@ -161,7 +161,7 @@ def _scale(model: Fit) -> str:
 
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
-    rows = tidy(model, level)
+    rows = tidy(model, level, part="mean")
     percent = f"{100 * level:g} % Wald confidence intervals"
     ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = {}, [], []

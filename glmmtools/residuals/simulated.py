@@ -27,6 +27,7 @@ from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
     cramer_von_mises,
@@ -36,6 +37,7 @@ from glmmtools.residuals.tests import (
     p_value,
     places_in_time,
     rank_score_statistic,
+    refuse_0_1,
     smooth_basis,
     values_by_row,
 )
@@ -146,13 +148,6 @@ class SimulatedResiduals(Printed):
         ranks = self.n + 1 if self._at_modes else self.n
         return self.residuals.to_numpy(), (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / ranks
 
-    def _refuse_0_1(self, what: str) -> None:
-        if self.model.family.takes_trials and np.all(self.model.trials_by_row == 1):
-            raise ValueError(
-                f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
-                "of a group to successes out of trials, or use test_curves and test_groups"
-            )
-
     # -- tests of the residuals as a whole
 
     def test_uniformity(self) -> ResidualTest:
@@ -187,7 +182,7 @@ class SimulatedResiduals(Printed):
             For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
             less, which has none.
         """
-        self._refuse_0_1("variance")
+        refuse_0_1(self.model, "variance")
         if self._at_modes:
             observed, refits = observed_rows(self.model), self._refits
             if self.model.family.location_scale:
@@ -253,7 +248,7 @@ class SimulatedResiduals(Printed):
             For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
             are fixed by its mean.
         """
-        self._refuse_0_1("number of zeros")
+        refuse_0_1(self.model, "number of zeros")
         if not self.model.family.discrete:
             raise ValueError(
                 f"test_zeros is for counts and successes; a {self.model.family.name} response "
@@ -404,6 +399,28 @@ class SimulatedResiduals(Printed):
             f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
         )
         return self._result("autocorrelation", observed, effect, p, reading)
+
+    def test_spatial(self, x: Any, y: Any = None, group: Any = None) -> ResidualTest:
+        """Test whether residuals of rows near each other are alike (Moran's I), two-sided.
+
+        The statistic is Moran's I of the normal scores with the ten nearest rows as neighbours,
+        weighted by 1 / distance; the effect is I minus its mean under the model.
+
+        Parameters
+        ----------
+        x, y : str or array_like
+            Coordinates, in one unit: columns that the model uses, or one number a row.
+        group : str or array_like, optional
+            Fields or sites with coordinates of their own; rows of two are no neighbours.
+        """
+        weights = neighbours_of(self.model, x, y, group)
+        observed, null = (moran(special.ndtri(u), weights) for u in self._uniform)
+        effect, p = observed - null.mean(), p_value(observed, null, two_sided=True)
+        reading = (
+            f"the correlation of residuals with those nearby is {abs(effect):.2f} "
+            f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
+        )
+        return self._result("spatial", observed, effect, p, reading)
 
     # -- showing
 

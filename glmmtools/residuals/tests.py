@@ -125,6 +125,15 @@ def name_of(given: Any, otherwise: str) -> str:
     return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
 
 
+def refuse_0_1(model: Fit, what: str) -> None:
+    """Raise ValueError for a 0/1 response, of which there is only the mean."""
+    if model.family.takes_trials and np.all(model.trials_by_row == 1):
+        raise ValueError(
+            f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
+            "of a group to successes out of trials, or use test_curves and test_groups"
+        )
+
+
 def p_value(observed: float, null: Array, two_sided: bool = False) -> float:
     above = (1 + np.sum(null >= observed)) / (len(null) + 1)
     if not two_sided:
