@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.random_tables import component_values
-from glmmtools.fitted.wald import t_quantile
+from glmmtools.fitted.wald import t_quantile, two_sided_p
 
 
 def cov_params(model: Fit) -> pd.DataFrame:
@@ -16,48 +16,46 @@ def cov_params(model: Fit) -> pd.DataFrame:
     return pd.DataFrame(model.estimate.cov_beta, index=names, columns=names, copy=True)
 
 
-def wald_intervals(model: Fit, level: float = 0.95) -> pd.DataFrame:
+def wald_intervals(model: Fit, level: float = 0.95, df: str = "auto") -> pd.DataFrame:
     """Wald intervals of the fixed effects: Student's t where the degrees of freedom are finite."""
-    half = t_quantile(level, model.estimate.df) * model.bse
+    std_error, df = reference(model, df).by_coefficient
+    half = t_quantile(level, df) * std_error
     return pd.DataFrame({"conf_low": model.params - half, "conf_high": model.params + half})
 
 
-def tidy(model: Fit, level: float = 0.95) -> pd.DataFrame:
+def tidy(model: Fit, level: float = 0.95, df: str = "auto") -> pd.DataFrame:
     """Return the fixed effects as one table.
+
+    Parameters
+    ----------
+    level : float
+        Confidence level of the intervals.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Degrees of freedom. "auto": Satterthwaite's for linear mixed models, the residual ones for
+        least squares, infinite (z) for all others. "containment" goes by the layout, for every
+        family: a treatment of 8 farms has 6, however many animals a farm has. "kenward-roger" is
+        for linear mixed models fitted by REML, and has standard errors of its own.
 
     Returns
     -------
     DataFrame
         Indexed by coefficient; columns ``estimate, std_error, df, statistic, p_value, conf_low,
         conf_high``. ``df`` is infinite for z tests.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> herds = gt.load_data("herds")
+    >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
+    >>> m.tidy(df="containment")["df"].tolist()
+    [14.0, 38.0, 38.0, 38.0]
     """
-    table = pd.DataFrame({"estimate": model.params, "std_error": model.bse})
-    table["df"], table["statistic"] = model.estimate.df, model.params / model.bse
-    table["p_value"] = model.pvalues
-    return table.join(wald_intervals(model, level)).rename_axis("term")
-
-
-def contrast_df(model: Fit, contrasts: np.ndarray) -> np.ndarray:
-    """Degrees of freedom of tests of linear combinations of the fixed effects.
-
-    Satterthwaite's for linear mixed models, the residual ones for least squares, infinite (z)
-    for all others.
-
-    Parameters
-    ----------
-    contrasts : array_like, shape (m, p)
-        Coefficients on the fixed effects, one combination a row.
-    """
-    contrasts = np.atleast_2d(np.asarray(contrasts, float))
-    if has_satterthwaite(model):
-        return model.satterthwaite.df(contrasts)
-    df = model.estimate.df
-    return np.full(len(contrasts), df[0] if np.isfinite(df).any() else np.inf)
-
-
-def has_satterthwaite(model: Fit) -> bool:
-    """Whether the degrees of freedom are Satterthwaite's, one for each contrast."""
-    return bool(np.isfinite(model.estimate.df).any() and model.design.random)
+    intervals = wald_intervals(model, level, df)
+    std_error, df = reference(model, df).by_coefficient
+    table = pd.DataFrame({"estimate": model.params, "std_error": std_error})
+    table["df"], table["statistic"] = df, model.params / std_error
+    table["p_value"] = two_sided_p(table["statistic"].to_numpy(), df)
+    return table.join(intervals).rename_axis("term")
 
 
 def parameters(model: Fit, fixed: bool = False) -> pd.Series:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_likelihood
-from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import random_predictor
@@ -27,6 +27,7 @@ def predict(
     scale: str = "response",
     effects: str = "conditional",
     level: float | None = None,
+    df: str = "auto",
 ) -> pd.Series | pd.DataFrame:
     """Predicted means, with standard errors and intervals where asked.
 
@@ -42,8 +43,9 @@ def predict(
     level : float, optional
         Confidence level of an interval for the predicted mean. Conditional standard errors hold
         the uncertainty of all parameters and of the random effects; for a new level, its whole
-        variance. At the population level of a normal model the quantile is Student's t. Limits are
-        computed on the link scale.
+        variance. Limits are computed on the link scale.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Of intervals with ``effects="population"``, as in :meth:`tidy`; conditional ones are z's.
 
     Returns
     -------
@@ -63,6 +65,10 @@ def predict(
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
+    if df != "auto" and (level is None or (effects == "conditional" and model.design.random)):
+        raise ValueError(
+            "df= is for intervals of population means: give level=0.95 and effects='population'"
+        )
     design = model.design
     if newdata is None:
         X, fixed, random, index = design.X, model.fixed_predictor, design.random, design.frame.index
@@ -79,7 +85,7 @@ def predict(
     used, modes = (random, model.modes) if effects == "conditional" else ((), [])
     eta = fixed + random_predictor(used, modes)
     if level is not None:
-        return _intervals(model, eta, X, used, scale, effects, level, index)
+        return _intervals(model, eta, X, used, scale, effects, level, df, index)
     if effects == "marginal":
         values = _averaged(model, eta, random)
     else:
@@ -102,7 +108,7 @@ def _estimable_rows(X: Array, beyond: Array) -> Array:
     return np.where(known[:, None], X, np.nan)
 
 
-def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFrame:
+def _intervals(model, eta, X, random, scale, effects, level, df, index) -> pd.DataFrame:
     if effects == "marginal":
         raise ValueError("intervals are for effects='conditional' or 'population'")
     if scale == "response" and model.problem.zero is not None:
@@ -110,8 +116,8 @@ def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFr
     if effects == "conditional" and random:
         sd, df = model.predictor_sds(X, random), np.inf
     else:
-        sd = np.sqrt(model.estimate.combined_variances(X))
-        df = contrast_df(model, X)
+        judged = reference(model, df)
+        sd, df = np.sqrt(judged.variances(X)), judged.df(X)
     columns = limits(eta, sd, df, level, model.link if scale == "response" else None)
     return pd.DataFrame(columns, index=index).drop(columns="df")
 

@@ -29,7 +29,9 @@ from glmmtools.shared.arguments import check_level, one_of
 Array = np.ndarray
 
 
-def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: Any) -> pd.DataFrame:
+def conf_int(
+    model: Fit, level: float = 0.95, method: str = "wald", df: str = "auto", **options: Any
+) -> pd.DataFrame:
     """Confidence intervals.
 
     Parameters
@@ -40,8 +42,11 @@ def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: A
         Wald intervals of the fixed effects (Student's t where the degrees of freedom are
         finite); or, of all parameters, variances included, profile-likelihood intervals, or
         percentiles of a parametric bootstrap.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Of Wald intervals, as in :meth:`tidy`.
     **options
-        With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``.
+        With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``, and
+        the ``kind`` of :meth:`Bootstrap.conf_int`.
 
     Returns
     -------
@@ -52,11 +57,14 @@ def conf_int(model: Fit, level: float = 0.95, method: str = "wald", **options: A
     if options and method != "bootstrap":
         raise ValueError(f"{', '.join(options)}: options of method='bootstrap', not {method!r}")
     check_level(level)
+    if method != "wald" and df != "auto":
+        raise ValueError(f"df= is for Wald intervals, not for method={method!r}")
     if method == "profile":
         return profile_intervals(model, level)
     if method == "bootstrap":
-        return bootstrap(model, **options).conf_int(level)
-    return wald_intervals(model, level)
+        kind = options.pop("kind", "percentile")
+        return bootstrap(model, **options).conf_int(level, kind)
+    return wald_intervals(model, level, df)
 
 
 def profile_intervals(model: Fit, level: float) -> pd.DataFrame:

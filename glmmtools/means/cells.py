@@ -8,17 +8,20 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import Reference
+from glmmtools.fitted.degrees_of_freedom import reference as reference_of
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
+from glmmtools.shared.messages import FewUnitsWarning
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
+ROUNDING = 1e-10  # coefficients of a combination that are none
 
 
 def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
@@ -41,12 +44,22 @@ class Combinations(Shown):
     offset : ndarray, shape (m,)
     beyond : ndarray, shape (m, k)
         How far each goes beyond the data; zero where it can be estimated.
+    reference : Reference
+        What their tests and intervals are referred to, by default that of ``df="auto"``.
     """
 
     frame: pd.DataFrame
 
-    def __init__(self, model: Fit, L: Array, offset: Array, beyond: Array):
+    def __init__(
+        self,
+        model: Fit,
+        L: Array,
+        offset: Array,
+        beyond: Array,
+        reference: Reference | None = None,
+    ):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
+        self.reference = reference or reference_of(model)
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -88,7 +101,7 @@ class Combinations(Shown):
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
-        return self.model.estimate.combined_covariance(self.L)
+        return self.reference.covariance(self.L)
 
     @property
     def std_error(self) -> Array:
@@ -99,11 +112,20 @@ class Combinations(Shown):
     def df(self) -> Array:
         """Degrees of freedom of their tests, shape (m,)."""
         known, df = self.estimable, np.full(len(self.L), np.nan)
-        df[known] = contrast_df(self.model, self.L[known])
+        df[known] = self.reference.df(self.L[known])
         return df
 
+    @property
+    def messages(self) -> tuple[FewUnitsWarning, ...]:
+        """What is said where they go by z and by few units."""
+        held = np.any(np.abs(self.L) > ROUNDING, axis=0)
+        columns = self.model.design.columns
+        terms = [column.term for column in itertools.compress(columns, held)]
+        return self.reference.few_units(dict.fromkeys(terms))
+
     def _content(self) -> Content:
-        return table_content(self.title(), self.frame, self.notes())
+        notes = [*self.notes(), *map(str, self.messages)]
+        return table_content(self.title(), self.frame, notes)
 
 
 @hands_out_copies("cells")
@@ -134,9 +156,10 @@ class CellMeans(Combinations):
         scale: str,
         level: float,
         additive: bool,
+        reference: Reference | None = None,
     ):
         self.cells, averages = grid.averages(weights, additive)
-        super().__init__(grid.model, *averages)
+        super().__init__(grid.model, *averages, reference)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
         link = self.model.link if scale == "response" else None

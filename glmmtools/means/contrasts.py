@@ -17,7 +17,7 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans, Combinations
+from glmmtools.means.cells import ROUNDING, CellMeans, Combinations
 from glmmtools.means.grid import label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.terminal import printable
@@ -72,14 +72,16 @@ class Contrasts(Combinations):
         K = np.zeros((ends[-1], len(means.cells)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
+        super().__init__(
+            means.model, K @ means.L, K @ means.offset, K @ means.beyond, means.reference
+        )
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
         self.frame = self._table()
 
     def _table(self) -> pd.DataFrame:
         names = pd.concat([family.names for family in self.families], ignore_index=True)
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
+        constant = ~(np.abs(self.L) > ROUNDING).any(axis=1) & self.estimable
         if constant.any():
             name = names[names.columns[-1]][constant.argmax()]
             raise ValueError(
@@ -153,7 +155,8 @@ class Contrasts(Combinations):
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
             limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
-        lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
+        few = map(str, self.messages)
+        lines = [f"{self.title()}.", *self.notes(), *few, " ".join(filter(None, limits))]
         return printable("\n".join(lines))
 
 

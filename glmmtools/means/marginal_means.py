@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
@@ -46,6 +47,7 @@ def means(
     level: float = 0.95,
     empty_cells: str = "refuse",
     force: bool = False,
+    df: str = "auto",
 ) -> MarginalMeans:
     """Estimated marginal means: one for each combination of levels of some factors.
 
@@ -72,6 +74,8 @@ def means(
         the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Degrees of freedom, of contrasts of the means too, as in :meth:`FittedModel.tidy`.
 
     Returns
     -------
@@ -119,7 +123,16 @@ def means(
         if name in within:
             raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
     grid = Grid.of(model, wanted, within, dict(at or {}))
-    return MarginalMeans(grid, wanted, within, weights, scale, level, empty_cells == "additive")
+    return MarginalMeans(
+        grid,
+        wanted,
+        within,
+        weights,
+        scale,
+        level,
+        empty_cells == "additive",
+        reference(model, df),
+    )
 
 
 class LetterTable(Shown, pd.DataFrame):
@@ -339,4 +352,5 @@ class MarginalMeans(CellMeans):
             f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
             "still differ: compare means with .contrasts()."
         )
-        return printable("\n".join([f"{self.title()}.", *self.notes(), limits]))
+        few = map(str, self.messages)
+        return printable("\n".join([f"{self.title()}.", *self.notes(), *few, limits]))

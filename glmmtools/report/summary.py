@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
@@ -12,8 +13,8 @@ from glmmtools.shared.shown import Content
 from glmmtools.shared.text import plural
 
 
-def summary_content(model: Fit) -> Content:
-    """What the summary of a fit shows."""
+def summary_content(model: Fit, df: str = "auto") -> Content:
+    """What the summary of a fit shows, tests with the degrees of freedom of :func:`tidy`."""
     success = model.design.response.success
     note = f"; a success is {success!r}" if success is not None else ""
     facts = [
@@ -35,8 +36,9 @@ def summary_content(model: Fit) -> Content:
         link = model.link
         scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
-        tables.append((f"{effects} ({scale})", _fixed_table(model)))
-    notes = [f"{type(message).__name__}: {message}" for message in model.messages]
+        tables.append((f"{effects} ({scale})", _fixed_table(model, df)))
+    messages = (*model.issued, *reference(model, df).few_units())
+    notes = [f"{type(message).__name__}: {message}" for message in messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)
@@ -82,8 +84,8 @@ def _components_table(model: Fit) -> pd.DataFrame:
     return text
 
 
-def _fixed_table(model: Fit) -> pd.DataFrame:
-    table = tidy(model).rename_axis(None)
+def _fixed_table(model: Fit, df: str) -> pd.DataFrame:
+    table = tidy(model, df=df).rename_axis(None)
     decimals = _decimals(table["std_error"])
     return estimates_as_text(table, lambda value: fixed(value, decimals))
 
