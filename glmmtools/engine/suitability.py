@@ -90,7 +90,7 @@ def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
     )
 
 
-def few_units(design: Design, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:
+def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:
     """Say which terms of the fixed part rest on fewer than 30 levels of a random term.
 
     Parameters
@@ -98,7 +98,6 @@ def few_units(design: Design, terms: Iterable[str] | None = None) -> tuple[FewUn
     terms : iterable of str, optional
         By the names of the formula. Default: all but ``"1"``, the intercept.
     """
-    strata = Strata(design)
     if terms is None:
         terms = [term for term in strata.by_term if term != "1"]
     found: dict[tuple[str, int], list[str]] = {}

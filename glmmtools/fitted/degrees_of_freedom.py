@@ -16,7 +16,6 @@ import numpy as np
 from glmmtools.engine.kenward_roger import KenwardRoger, why_not
 from glmmtools.engine.suitability import few_units
 from glmmtools.fitted.fit import Fit
-from glmmtools.formula.strata import Strata
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.messages import FewUnitsWarning
 
@@ -47,10 +46,6 @@ class Reference:
         return self.method != "infinite"
 
     @cached_property
-    def _strata(self) -> Strata:
-        return Strata(self.model.design)
-
-    @cached_property
     def _kenward_roger(self) -> KenwardRoger:
         return KenwardRoger(self.model.problem, self.model.estimate)
 
@@ -76,7 +71,7 @@ class Reference:
         if self.method == "containment":
             size = np.abs(L)
             used = size > _PART_OF_ROW * size.max(axis=1, keepdims=True, initial=0)
-            return np.min(np.where(used, self._strata.df, np.inf), axis=1, initial=np.inf)
+            return np.min(np.where(used, self.model.strata.df, np.inf), axis=1, initial=np.inf)
         return np.full(len(L), self.model.estimate.df[0] if self.is_finite else np.inf)
 
     def joint(self, L: Array) -> tuple[float, float] | None:
@@ -96,7 +91,7 @@ class Reference:
             return np.sqrt(self.variances(each)), self.df(each)
         df, estimate = self.model.estimate.df, self.model.estimate
         if self.method == "containment":
-            df = self._strata.df
+            df = self.model.strata.df
         elif not self.is_finite:
             df = np.full(len(estimate.beta), np.inf)
         return self.model.bse.to_numpy(), df
@@ -104,7 +99,7 @@ class Reference:
     def few_units(self, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:
         """What to say where z is used and terms of the fixed part, default all, have few units."""
         by_z = self.model.converged and not self.is_finite
-        return few_units(self.model.design, terms) if by_z else ()
+        return few_units(self.model.strata, terms) if by_z else ()
 
 
 def reference(model: Fit, df: str = "auto") -> Reference:

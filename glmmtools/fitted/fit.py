@@ -23,6 +23,7 @@ from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import GlmmWarning
 from glmmtools.shared.tables import kept_table
 
@@ -125,7 +126,7 @@ class Fit:
     def messages(self) -> tuple[GlmmWarning, ...]:
         """What is to be known of the fit: what was issued, and where z rests on few units."""
         by_z = self.converged and np.all(np.isinf(self.estimate.df))
-        return (*self.issued, *(few_units(self.design) if by_z else ()))
+        return (*self.issued, *(few_units(self.strata) if by_z else ()))
 
     @cached_property
     def issued(self) -> tuple[GlmmWarning, ...]:
@@ -188,6 +189,11 @@ class Fit:
         """Two-sided p-values of the Wald tests that a coefficient is zero."""
         p = two_sided_p((self.params / self.bse).to_numpy(), self.estimate.df)
         return self.by_coefficient(p, "p_value").rename_axis("term")
+
+    @cached_property
+    def strata(self) -> Strata:
+        """To which random terms the fixed ones belong, and their degrees of freedom."""
+        return Strata(self.design)
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
