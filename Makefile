@@ -94,6 +94,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_reference.R
 	Rscript tests/reference/make_means_reference.R
 	Rscript tests/reference/make_inference_reference.R
+	Rscript tests/reference/make_kenward_roger_reference.R
 	Rscript tests/reference/make_rank_reference.R
 	Rscript tests/reference/make_gee_reference.R
 	Rscript tests/reference/make_separation_reference.R

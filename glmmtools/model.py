@@ -10,6 +10,7 @@ from glmmtools.families.links import Link
 from glmmtools.fitted import effect_plots, parameters, random_effect_plots
 from glmmtools.fitted.build import build_population_problem, build_problem
 from glmmtools.fitted.covariance import covariance, random_covariance
+from glmmtools.fitted.degrees_of_freedom import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.prediction import predict, resid, simulate
@@ -29,6 +30,7 @@ from glmmtools.report.summary import glance, summary_content
 from glmmtools.residuals.simulated import simulated_residuals
 from glmmtools.shared import messages
 from glmmtools.shared.shown import Shown
+from glmmtools.shared.terminal import say
 
 
 def fit(
@@ -123,7 +125,7 @@ def fit(
     )  # fmt: skip
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))
-    messages.issue(model.messages)
+    messages.issue(model.issued)
     return model
 
 
@@ -202,7 +204,7 @@ def gee(
         formula, data, family, link, offset, weights, groups, time, working
     )
     model = FittedModel(problem, engines.choose(problem, engines.gee.NAME).fit(problem))
-    messages.issue(model.messages)
+    messages.issue(model.issued)
     return model
 
 
@@ -218,7 +220,7 @@ class FittedModel(Shown, Fit):
     tidy = parameters.tidy
     conf_int = conf_int
     cov_params = parameters.cov_params
-    contrast_df = parameters.contrast_df
+    contrast_df = contrast_df
     random_covariance = random_covariance
     covariance = covariance
     pooling = pooling
@@ -261,8 +263,8 @@ class FittedModel(Shown, Fit):
         """Return the model as a hierarchy in LaTeX: data model, process model, parameter model."""
         return equation(self.problem)
 
-    def summary(self) -> None:
-        """Print the summary."""
-        print(self)
+    def summary(self, df: str = "auto") -> None:
+        """Print the summary, its tests with the degrees of freedom of :meth:`tidy`."""
+        say(summary_content(self, df).text())
 
     _content = summary_content

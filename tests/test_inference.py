@@ -476,7 +476,7 @@ def test_the_bootstrap_is_the_same_for_any_number_of_processes():
 
 def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     path = tmp_path / "run.csv"
-    whole = herds().bootstrap(n=130)
+    whole = herds().bootstrap(n=130, statistic=parameters)
     calls = iter(range(1000))
 
     def interrupted(model):
@@ -491,7 +491,7 @@ def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     with path.open("a") as file:
         file.write("100,-1.39")  # killed while it wrote
     monkeypatch.delenv("TQDM_DISABLE")
-    resumed = herds().bootstrap(n=130, path=path, progress=True)
+    resumed = herds().bootstrap(n=130, path=path, statistic=parameters, progress=True)
     assert "[########################] 130 of 130" in capsys.readouterr().err
     assert path.read_text().startswith(before) and len(path.read_text().splitlines()) == 132
     pd.testing.assert_frame_equal(resumed.replicates, whole.replicates, check_exact=True)
@@ -544,6 +544,31 @@ def test_percentile_and_basic_intervals_are_quantiles_of_the_replicates():
     assert list(same.index) == list(herds().conf_int(method="profile").index)
 
 
+def test_studentized_intervals_are_quantiles_of_deviations_in_their_standard_errors():
+    model, boot = herds(), herds().bootstrap(n=99)
+    assert list(boot.wald_errors) == list(model.params.index)
+    pd.testing.assert_series_equal(boot.wald_error, model.bse, check_names=False)
+    rng = np.random.SeedSequence(0).spawn(99)[3]
+    refitted = model.refit(model.simulate(1, rng)[0])
+    np.testing.assert_allclose(boot.wald_errors.iloc[3], refitted.bse)
+    name = "period[T.3]"
+    t = (boot.replicates[name] - model.params[name]) / boot.wald_errors[name]
+    ordered = np.sort(t)
+    table = model.conf_int(0.9, method="bootstrap", kind="studentized", n=99)
+    expected = model.params[name] - ordered[[94, 4]] * model.bse[name]
+    np.testing.assert_allclose(table.loc[name, ["conf_low", "conf_high"]], expected)
+    assert list(table.index) == list(model.params.index)
+
+
+def test_studentized_intervals_of_least_squares_are_students():
+    """The pivot has Student's distribution, whatever the parameters that were estimated."""
+    data = data_of("oats").query("variety == 'Victory' and block in ['I', 'II']")
+    model = gt.fit("yield ~ nitro", data)
+    found = model.conf_int(method="bootstrap", kind="studentized", n=1999).loc["nitro"]
+    half = (found["conf_high"] - found["conf_low"]) / 2
+    assert half / model.bse["nitro"] == pytest.approx(stats.t.ppf(0.975, 6), rel=0.06)
+
+
 def test_any_statistic_of_the_model_can_be_bootstrapped():
     boot = herds().bootstrap(n=40, statistic=lambda m: {"llf": m.llf, "aic": m.aic})
     np.testing.assert_allclose(boot.replicates["aic"], 10 - 2 * boot.replicates["llf"])
@@ -557,6 +582,11 @@ def test_any_statistic_of_the_model_can_be_bootstrapped():
         (lambda: herds().bootstrap(n=20).conf_int(), "need n of at least 39"),
         (lambda: herds().bootstrap(n=20).conf_int(95), r"got 95\. Use 0\.95"),
         (lambda: herds().conf_int(method="boot"), "wald, profile, bootstrap; got 'boot'"),
+        (
+            lambda: herds().bootstrap(n=39, statistic=lambda m: m.llf).conf_int(kind="studentized"),
+            "kind='percentile' or 'basic'",
+        ),
+        (lambda: herds().bootstrap(n=39).conf_int(kind="bca"), "percentile, basic, studentized"),
         (lambda: herds().conf_int(n=99), r"n: options of method='bootstrap', not 'wald'"),
     ],
 )

@@ -199,8 +199,8 @@ ELSEWHERE = {
         "printed_warnings", "stored_study",
     },
     "classes": {
-        "ConvergenceWarning", "DataWarning", "Family", "FittedModel", "GlmmWarning",
-        "SeparationWarning", "SingularFitWarning",
+        "ConvergenceWarning", "DataWarning", "Family", "FewUnitsWarning", "FittedModel",
+        "GlmmWarning", "SeparationWarning", "SingularFitWarning",
     },
 }  # fmt: skip
 

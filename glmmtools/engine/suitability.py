@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
-from glmmtools.shared.messages import DataWarning
-from glmmtools.shared.text import plural
+from glmmtools.formula.strata import Strata
+from glmmtools.shared.messages import DataWarning, FewUnitsWarning
+from glmmtools.shared.text import listed, plural
+
+_FEW_UNITS = 30  # fewer are not enough for z
 
 
 def check_problem(problem: Problem) -> None:
@@ -82,6 +87,31 @@ def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
             "without that question."
         )
         for term in confounded_with_residual(problem)
+    )
+
+
+def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:
+    """Say which terms of the fixed part rest on fewer than 30 levels of a random term.
+
+    Parameters
+    ----------
+    terms : iterable of str, optional
+        By the names of the formula. Default: all but ``"1"``, the intercept.
+    """
+    if terms is None:
+        terms = [term for term in strata.by_term if term != "1"]
+    found: dict[tuple[str, int], list[str]] = {}
+    for term in terms:
+        units = strata.units(term) if term in strata.by_term else None
+        if units is not None and units.n_levels < _FEW_UNITS:
+            name = "Intercept" if term == "1" else term
+            found.setdefault((units.group, units.n_levels), []).append(name)
+    return tuple(
+        FewUnitsWarning(
+            f"{listed(names)}: judged by {n} levels of {group!r}, and with fewer than {_FEW_UNITS} "
+            "z and chi-square reject too often. df='containment' takes t and F."
+        )
+        for (group, n), names in found.items()
     )
 
 

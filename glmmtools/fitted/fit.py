@@ -15,7 +15,7 @@ from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
 from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
-from glmmtools.engine.suitability import confounded_groups, residual_warnings
+from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted.random_tables import tidy_effects
@@ -23,6 +23,7 @@ from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import GlmmWarning
 from glmmtools.shared.tables import kept_table
 
@@ -123,6 +124,12 @@ class Fit:
 
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
+        """What is to be known of the fit: what was issued, and where z rests on few units."""
+        by_z = self.converged and np.all(np.isinf(self.estimate.df))
+        return (*self.issued, *(few_units(self.strata) if by_z else ()))
+
+    @cached_property
+    def issued(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
         parts = self.problem.modelled.items()
         return (
@@ -182,6 +189,11 @@ class Fit:
         """Two-sided p-values of the Wald tests that a coefficient is zero."""
         p = two_sided_p((self.params / self.bse).to_numpy(), self.estimate.df)
         return self.by_coefficient(p, "p_value").rename_axis("term")
+
+    @cached_property
+    def strata(self) -> Strata:
+        """To which random terms the fixed ones belong, and their degrees of freedom."""
+        return Strata(self.design)
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
@@ -420,7 +432,7 @@ def require_converged(fit: Fit, what: str, forced: str = "") -> None:
     `forced` says what ``force=True`` would do, where the caller has that argument.
     """
     if not fit.converged:
-        reasons = " ".join(map(str, fit.messages)) or "no reason is known."
+        reasons = " ".join(map(str, fit.issued)) or "no reason is known."
         raise ValueError(
             f"the fit of {fit.formula!r} did not converge, and {what} one that did: {reasons}"
             + (f" Mend the model, or {forced} with force=True" if forced else "")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import Reference, reference
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit, require_likelihood
-from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
@@ -28,6 +28,7 @@ def predict(
     scale: str = "response",
     effects: str = "conditional",
     level: float | None = None,
+    df: str = "auto",
     *,
     part: str | None = None,
 ) -> pd.Series | pd.DataFrame:
@@ -47,8 +48,9 @@ def predict(
         Confidence level of an interval for the predicted mean. Conditional standard errors hold
         the uncertainty of all parameters and of the random effects; for a new level, its whole
         variance. Marginal ones hold that of the variances, and of the probability of extra zeros
-        where the model has them (delta method). At the population level of a normal model the
-        quantile is Student's t. Limits are computed on the link scale.
+        where the model has them (delta method). Limits are computed on the link scale.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Of intervals with ``effects="population"``, as in :meth:`tidy`; conditional ones are z's.
     part : {"mean", "zero", "dispersion"}, optional
         The mean of the counts that are no extra zeros, the probability of an extra zero, or the
         dispersion phi; the last two have no random effects. Default: the expected response, which
@@ -77,6 +79,11 @@ def predict(
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
+    of_effects = effects == "marginal" or (effects == "conditional" and model.design.random)
+    if df != "auto" and (level is None or of_effects or part not in (None, "mean")):
+        raise ValueError(
+            "df= is for intervals of population means: give level=0.95 and effects='population'"
+        )
     if part not in (None, "mean"):
         newdata = model.design.frame if newdata is None else newdata
         return predict(part_of(model, part), newdata, scale, "population", level)
@@ -86,12 +93,16 @@ def predict(
     if level is None:
         values = rows.eta(model) if scale == "link" else rows.means(model)
         return pd.Series(values, index=index, name="predicted")
+    judged = reference(model, df)
     if scale == "response" and rows.need_all_parameters(model):
         eta, sd = rows.on_link_scale(model)
     else:
-        eta, sd = rows.eta(model), _predictor_sds(model, rows)
-    df = np.inf if effects == "conditional" and rows.terms else contrast_df(model, rows.X)
-    columns = limits(eta, sd, df, level, model.link if scale == "response" else None)
+        eta, sd = rows.eta(model), _predictor_sds(judged, rows)
+    by_z = effects == "conditional" and rows.terms
+    columns = limits(
+        eta, sd, np.inf if by_z else judged.df(rows.X), level,
+        model.link if scale == "response" else None,
+    )  # fmt: skip
     return pd.DataFrame(columns, index=index).drop(columns="df")
 
 
@@ -127,10 +138,10 @@ def _estimable_rows(X: Array, beyond: Array) -> Array:
     return np.where(known[:, None], X, np.nan)
 
 
-def _predictor_sds(model: Fit, rows: ExpectedRows) -> Array:
+def _predictor_sds(judged: Reference, rows: ExpectedRows) -> Array:
     if rows.effects == "conditional" and rows.terms:
-        return model.predictor_sds(rows.X, rows.terms)
-    return np.sqrt(model.estimate.combined_variances(rows.X))
+        return judged.model.predictor_sds(rows.X, rows.terms)
+    return np.sqrt(judged.variances(rows.X))
 
 
 def resid(model: Fit, kind: str = "response") -> pd.Series:

@@ -30,23 +30,29 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
+from glmmtools.fitted.degrees_of_freedom import Reference, has_satterthwaite, reference
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
-from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
 from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
 from glmmtools.formula.evaluation import evaluate
 from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import one_of
-from glmmtools.shared.messages import DataWarning, issue
+from glmmtools.shared.markup import html_text
+from glmmtools.shared.messages import DataWarning, FewUnitsWarning, issue
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 
 
 def anova(
-    model: Fit, type: int = 2, test: str = "wald", *, part: str | None = None
-) -> pd.DataFrame:
+    model: Fit,
+    type: int = 2,
+    test: str = "wald",
+    df: str = "auto",
+    *,
+    part: str | None = None,
+) -> TermTests:
     """Test each term of the fixed part, or of the formula of another part.
 
     Parameters
@@ -56,18 +62,23 @@ def anova(
         with effects averaged equally over the cells, whatever the coding of the model. A type III
         test of a factor beside its interaction with a covariate is at covariate 0: centre it.
     test : {"wald", "lr"}
-        Wald tests: F with Satterthwaite degrees of freedom for linear mixed models, F with the
-        residual ones for least squares, chi-square for all others. Or likelihood ratios of refits
-        without the term, for models fitted by maximum likelihood.
+        Wald tests, F or chi-square. Or likelihood ratios of refits without the term, for models
+        fitted by maximum likelihood.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Denominator degrees of freedom of Wald tests. "auto": F with Satterthwaite's for linear
+        mixed models, F with the residual ones for least squares, chi-square for all others.
+        Others as in :meth:`FittedModel.tidy`.
     part : {"mean", "zero", "dispersion"}, optional
-        The terms of the fixed part (default), of `zero_inflation` or of `dispersion_formula`.
+        The terms of the fixed part (default), of `zero_inflation` or of `dispersion_formula`; the
+        last two go by chi-square.
 
     Returns
     -------
-    DataFrame
-        Indexed by term; columns ``statistic, df, p_value, kind`` (``"chisq"`` or ``"F"``), and
-        ``den_df`` where the tests are F tests. A Wald chi-square or F, or twice the difference of
-        the log-likelihoods.
+    TermTests
+        A DataFrame indexed by term; columns ``statistic, df, p_value, kind`` (``"chisq"`` or
+        ``"F"``), and ``den_df`` where the tests are F tests. A Wald chi-square or F, or twice the
+        difference of the log-likelihoods. Its ``messages`` say which chi-square tests rest on few
+        units.
 
     Raises
     ------
@@ -90,8 +101,11 @@ def anova(
     if type not in (2, 3):
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
+    if test == "lr" and df != "auto":
+        raise ValueError("df= is for Wald tests; a likelihood ratio has a chi-square distribution")
     require_converged(model, "anova() needs")
     whole, model = model, part_of(model, part)
+    judged = reference(model, df if model is whole else "auto")
     design = model.design
     terms = _terms(design)
     if not terms:
@@ -108,10 +122,10 @@ def anova(
     if test == "lr":
         tests = _likelihood_ratios(whole, design, part, terms, type)
     elif model.separated and type == 2:
-        tests = _type_two_of_what_is_finite(model, terms)
+        tests = _type_two_of_what_is_finite(model, terms, df)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
-        tests = [wald_test(model, L) for L in rows]
+        tests = [wald_test(judged, L) for L in rows]
     infinite = [
         term.label for term, test in zip(terms, tests, strict=True)
         if test["df"] and np.isnan(test["statistic"])
@@ -119,7 +133,31 @@ def anova(
     if infinite:
         text = f"There are no Wald tests of {listed(infinite)}: coefficients are infinite."
         issue((DataWarning(f"{text} Use test='lr'."),))
-    return pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
+    labels = [term.label for term in terms]
+    table = TermTests(tests, index=pd.Index(labels, name="term"))
+    table.messages = judged.few_units(labels) if test == "wald" else ()
+    return table
+
+
+class TermTests(pd.DataFrame):
+    """Tests of terms; `messages` say which of them are chi-square tests on few units.
+
+    A table that is made from it, as by ``.round(3)``, is a plain DataFrame.
+    """
+
+    _metadata = ("messages",)
+    messages: tuple[FewUnitsWarning, ...] = ()
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "\n\n".join([super().__repr__(), *map(str, self.messages)])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{html_text(str(message))}</p>" for message in self.messages)
+        return f"{super()._repr_html_()}{notes}"
 
 
 # ------------------------------------------------------------------------------ terms
@@ -192,13 +230,14 @@ def _type_two_of_spans(rank: Rank, precision: Array, terms: Sequence[_Term]) -> 
     return rows
 
 
-def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict]:
+def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term], df: str) -> list[dict]:
     """Tests under separation, by the rows that are left; nan of a term that they do not tell.
 
     In rows that are certain the likelihood has no curvature, so that the tests of terms are those
     of the other rows, as with empty cells.
     """
     left, X = model.in_the_limit, model.design.X @ model.design.rank.coordinates
+    judged = reference(left, df)
     certain = model.estimate.limit.separation.certain
     columns = model.design.rank.all_columns(model.design.columns)
     rank, everything = Rank.of(X[~certain], columns), range(len(columns))
@@ -210,8 +249,8 @@ def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict
     for term, L in zip(terms, rows, strict=True):
         larger = [c for c in everything if c not in term.relatives(terms)]
         others = [c for c in larger if c not in term.columns]
-        df = len(_independent(X, larger)) - len(_independent(X, others))
-        tests.append(wald_test(left, L) if len(L) == df else chi_square(np.nan, df))
+        q = len(_independent(X, larger)) - len(_independent(X, others))
+        tests.append(wald_test(judged, L) if len(L) == q else chi_square(np.nan, q))
     return tests
 
 
@@ -254,24 +293,24 @@ def _sum_coded(design: Design) -> Array:
 # ------------------------------------------------------------------------------ tests
 
 
-def wald_test(model: Fit, L: Array) -> dict:
+def wald_test(judged: Reference, L: Array) -> dict:
     """The Wald test of ``L β = 0`` as a row of a table; the rows of L are independent."""
+    model = judged.model
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
-                "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
+                "kind": "F" if judged.is_finite else "chisq"}  # fmt: skip
     q, estimates = len(L), model.estimate.combined(L)
-    covariance = model.estimate.combined_covariance(L)
+    covariance = judged.covariance(L)
     if model.separated and not np.all(np.isfinite(estimates)):
         return chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
-    if not np.isfinite(model.estimate.df).any():
+    if not judged.is_finite:
         return chi_square(statistic, q)
-    if has_satterthwaite(model):
-        den_df = _joint_df(contrast_df(model, _uncorrelated(model, L)))
-    else:
-        den_df = float(model.estimate.df[0])
-    p_value = float(special.fdtrc(q, den_df, statistic / q))
-    statistic /= q
+    scale, den_df = judged.joint(L) or (1.0, None)
+    if den_df is None:
+        den_df = _joint_df(judged.df(_uncorrelated(model, L)))
+    statistic *= scale / q
+    p_value = float(special.fdtrc(q, den_df, statistic))
     return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
 
 

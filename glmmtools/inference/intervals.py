@@ -22,6 +22,7 @@ def conf_int(
     model: Fit,
     level: float = 0.95,
     method: str = "wald",
+    df: str = "auto",
     *,
     part: str | None = None,
     **options: Any,
@@ -36,10 +37,13 @@ def conf_int(
         Wald intervals of the coefficients (Student's t where the degrees of freedom are
         finite); or, of all parameters, variances included, profile-likelihood intervals, or
         percentiles of a parametric bootstrap.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Of Wald intervals, as in :meth:`tidy`.
     part : {"mean", "zero", "dispersion"}, optional
         Only the coefficients of one part of the model, by their own names: see :meth:`tidy`.
     **options
-        With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``.
+        With ``method="bootstrap"``: those of :meth:`bootstrap`, such as ``n`` and ``n_jobs``, and
+        the ``kind`` of :meth:`Bootstrap.conf_int`.
 
     Returns
     -------
@@ -50,13 +54,16 @@ def conf_int(
     if options and method != "bootstrap":
         raise ValueError(f"{', '.join(options)}: options of method='bootstrap', not {method!r}")
     check_level(level)
+    if method != "wald" and df != "auto":
+        raise ValueError(f"df= is for Wald intervals, not for method={method!r}")
     if method == "profile":
         return profile_intervals(model, level, part)
     if method == "bootstrap":
         names = None if part is None else _names_in_tables(model, part)
-        table = bootstrap(model, **options).conf_int(level)
+        kind = options.pop("kind", "percentile")
+        table = bootstrap(model, **options).conf_int(level, kind)
         return table if names is None else table.loc[list(names)].rename(index=names)
-    return tidy(model, level, part=part)[["conf_low", "conf_high"]]
+    return tidy(model, level, df, part=part)[["conf_low", "conf_high"]]
 
 
 def _names_in_tables(model: Fit, part: str) -> dict[str, str]:

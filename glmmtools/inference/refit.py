@@ -33,7 +33,7 @@ def refit(model: SomeFit, y: Any) -> SomeFit:
     problem = model.problem.with_response(y)
     check_support(model.family, problem.design)
     refitted = type(model)(problem, fit_again(problem, model.engine))
-    messages.issue(refitted.messages)
+    messages.issue(refitted.issued)
     return refitted
 
 

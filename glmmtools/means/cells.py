@@ -10,21 +10,24 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import Link
+from glmmtools.fitted.degrees_of_freedom import Reference
+from glmmtools.fitted.degrees_of_freedom import reference as reference_of
 from glmmtools.fitted.effects import offset_text
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.parts import PART_QUANTITIES, PartFit, expects_zeros
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
+from glmmtools.shared.messages import FewUnitsWarning
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import beside, hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
+ROUNDING = 1e-10  # coefficients of a combination that are none
 
 
 def table_content(
@@ -70,6 +73,8 @@ class Combinations(Shown):
         How far each goes beyond the data; zero where it can be estimated.
     other : Values or None
         What stands in their place where a quantity is no linear combination.
+    reference : Reference
+        What their tests and intervals are referred to, by default that of ``df="auto"``.
     """
 
     labels: pd.DataFrame
@@ -80,10 +85,16 @@ class Combinations(Shown):
         return beside(self.labels, self.numbers)
 
     def __init__(
-        self, model: Fit, L: Array, offset: Array, beyond: Array, other: Values | None = None
+        self,
+        model: Fit,
+        L: Array,
+        offset: Array,
+        beyond: Array,
+        other: Values | None = None,
+        reference: Reference | None = None,
     ):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
-        self.other = other
+        self.other, self.reference = other, reference or reference_of(model)
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -130,7 +141,7 @@ class Combinations(Shown):
         """Their covariance matrix, shape (m, m)."""
         if self.other is not None:
             return self.other.covariance
-        return self.model.estimate.combined_covariance(self.L)
+        return self.reference.covariance(self.L)
 
     @property
     def std_error(self) -> Array:
@@ -141,11 +152,20 @@ class Combinations(Shown):
     def df(self) -> Array:
         """Degrees of freedom of their tests, shape (m,)."""
         known, df = self.estimable, np.full(len(self.L), np.nan)
-        df[known] = contrast_df(self.model, self.L[known])
+        df[known] = self.reference.df(self.L[known])
         return df
 
+    @property
+    def messages(self) -> tuple[FewUnitsWarning, ...]:
+        """What is said where they go by z and by few units."""
+        held = np.any(np.abs(self.L) > ROUNDING, axis=0)
+        columns = self.model.design.columns
+        terms = [column.term for column in itertools.compress(columns, held)]
+        return self.reference.few_units(dict.fromkeys(terms))
+
     def _content(self) -> Content:
-        return table_content(self.title(), self.labels, self.numbers, self.notes())
+        notes = [*self.notes(), *map(str, self.messages)]
+        return table_content(self.title(), self.labels, self.numbers, notes)
 
 
 class CellMeans(Combinations):
@@ -179,6 +199,7 @@ class CellMeans(Combinations):
         scale: str,
         level: float,
         additive: bool,
+        reference: Reference | None = None,
         *,
         effects: str = "population",
         part: str | None = None,
@@ -188,7 +209,7 @@ class CellMeans(Combinations):
         self.effects, self.part = effects, part
         rows = self._rows()
         self.labels, average = grid.averaging(weights, additive, rows.beyond)
-        super().__init__(grid.model, *map(average, rows))
+        super().__init__(grid.model, *map(average, rows), reference=reference)
         self.other = self._expected(average)
         link = self.link if scale == "response" else None
         self.numbers = pd.DataFrame(limits(self.eta, self.std_error, self.df, level, link))

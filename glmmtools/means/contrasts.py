@@ -20,7 +20,7 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans, Combinations, Values
+from glmmtools.means.cells import ROUNDING, CellMeans, Combinations, Values
 from glmmtools.means.grid import distinct_labels, label_of, rows_of
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.tables import beside
@@ -79,7 +79,8 @@ class Contrasts(Combinations):
             K[part, family.rows] = family.weights
         compared = means.other if scale == "link" else _responses(means, ratio)
         other = None if compared is None else compared.combined(K)
-        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond, other)
+        combined = K @ means.L, K @ means.offset, K @ means.beyond
+        super().__init__(means.model, *combined, other, means.reference)
         self.scale = scale
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
@@ -87,7 +88,8 @@ class Contrasts(Combinations):
         self.numbers = self._numbers()
 
     def _numbers(self) -> pd.DataFrame:
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable & (self.other is None)
+        held = (np.abs(self.L) > ROUNDING).any(axis=1)
+        constant = ~held & self.estimable & (self.other is None)
         if constant.any():
             name = self.labels.iloc[constant.argmax(), -1]
             raise ValueError(
@@ -139,7 +141,7 @@ class Contrasts(Combinations):
 
     def _joint_of(self, chosen: Array) -> dict:
         if self.other is None:
-            return wald_test(self.model, self.L[chosen])
+            return wald_test(self.reference, self.L[chosen])
         values, covariance = self.eta[chosen], self.covariance[np.ix_(chosen, chosen)]
         return chi_square(float(values @ np.linalg.solve(covariance, values)), len(chosen))
 
@@ -203,7 +205,8 @@ class Contrasts(Combinations):
         if self.ratio:
             caution = self.means.link.ratio_caution if self.scale == "link" else ""
             limits += ["A ratio of 1 is no difference.", caution]
-        lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
+        few = map(str, self.messages)
+        lines = [f"{self.title()}.", *self.notes(), *few, " ".join(filter(None, limits))]
         return printable("\n".join(lines))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
 from glmmtools.fitted.wald import two_sided_p
@@ -48,6 +49,7 @@ def means(
     level: float = 0.95,
     empty_cells: str = "refuse",
     force: bool = False,
+    df: str = "auto",
     *,
     effects: str = "population",
     part: str | None = None,
@@ -77,6 +79,8 @@ def means(
         the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Degrees of freedom, of contrasts of the means too, as in :meth:`FittedModel.tidy`.
     effects : {"population", "marginal"}
         With the random effects at zero; or averaged over their distribution, of which the standard
         errors hold the uncertainty. Marginal means are averaged on the response scale.
@@ -128,7 +132,7 @@ def means(
         if name in within:
             raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
     averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
-    grid, options = grid_and_options(model, wanted, within, dict(at or {}), part, **averaged)
+    grid, options = grid_and_options(model, wanted, within, dict(at or {}), part, df, **averaged)
     return MarginalMeans(grid, wanted, within, level=level, **options)
 
 
@@ -138,6 +142,7 @@ def grid_and_options(
     by: tuple[str, ...],
     at: dict[str, Any],
     part: str | None,
+    df: str,
     *,
     weights: str,
     scale: str,
@@ -154,14 +159,14 @@ def grid_and_options(
     one_of("part", part, (None, *PARTS))
     whole, model = model, part_of(model, part)
     if model is not whole:
-        part, effects = None, "population"
+        part, effects, df = None, "population", "auto"
     beside = [model.problem.zero.text] if expects_zeros(model, part) else []
     if effects == "marginal":
         beside += [term.columns for term in model.design.formula.random]
     grid = Grid.of(model, factors, by, at, beside)
     return grid, {
         "weights": weights, "scale": scale, "additive": empty_cells == "additive",
-        "effects": effects, "part": part,
+        "effects": effects, "part": part, "reference": reference(model, df),
     }  # fmt: skip
 
 
@@ -402,4 +407,5 @@ class MarginalMeans(CellMeans):
             f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
             "still differ: compare means with .contrasts()."
         )
-        return printable("\n".join([f"{self.title()}.", *self.notes(), limits]))
+        few = map(str, self.messages)
+        return printable("\n".join([f"{self.title()}.", *self.notes(), *few, limits]))

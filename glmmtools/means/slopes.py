@@ -31,6 +31,7 @@ def slopes(
     weights: str = "equal",
     scale: str = "link",
     level: float = 0.95,
+    df: str = "auto",
     empty_cells: str = "refuse",
     effects: str = "population",
     part: str | None = None,
@@ -44,7 +45,7 @@ def slopes(
         response scale, the slope is that at the mean of x or at the values in `at`.
     by : str or sequence of str, optional
         Factors whose levels have slopes of their own; also numeric columns with values in `at`.
-    at, weights, empty_cells, part
+    at, weights, df, empty_cells, part
         As for :meth:`means`.
     scale : {"link", "response"}
         Change of the linear predictor per unit of x; or of the expected response.
@@ -81,7 +82,7 @@ def slopes(
     require_converged(model, "slopes need")
     within, at = names_of("by", by), dict(at or {})
     averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
-    grid, options = grid_and_options(model, within, (), at, part, **averaged)
+    grid, options = grid_and_options(model, within, (), at, part, df, **averaged)
     is_factor = isinstance(x, str) and x in grid.factors
     if not isinstance(x, str) or x not in grid.rows or is_factor:
         numeric = [name for name in grid.rows if name not in grid.factors]

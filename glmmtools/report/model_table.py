@@ -194,7 +194,7 @@ def _notes(models, names: list[str]) -> list[str]:
         if not model.converged:
             notes.append(f"{name} did not converge: its numbers are not estimates.")
         if model.singular or model.separated:
-            reasons = " ".join(first_sentence(str(message)) for message in model.messages)
+            reasons = " ".join(first_sentence(str(message)) for message in model.issued)
             notes.append(f"{name} is {'singular' if model.singular else 'separated'}: {reasons}")
         if model.problem.penalty is not None:
             notes.append(

@@ -83,7 +83,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     sentences = [_model_sentence(model), _method_sentence(model)]
     if not model.converged:
         sentences.append("The fit did not converge, and no estimates are reported.")
-    sentences += [first_sentence(str(message)) for message in model.messages]
+    sentences += [first_sentence(str(message)) for message in model.issued]
     if model.converged:
         sentences += _estimate_sentences(model, level)
         sentences += _test_sentences(model)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.engine.problem import PARTS_IN_WORDS
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import PARTS, part_of, parts_of
@@ -18,8 +19,8 @@ from glmmtools.shared.text import plural
 _PART_SCALES = {"zero": "log odds of an extra zero", "dispersion": "log phi"}
 
 
-def summary_content(model: Fit) -> Content:
-    """What the summary of a fit shows."""
+def summary_content(model: Fit, df: str = "auto") -> Content:
+    """What the summary of a fit shows, tests with the degrees of freedom of :func:`tidy`."""
     success = model.design.response.success
     note = f"; a success is {success!r}" if success is not None else ""
     facts = [
@@ -48,11 +49,12 @@ def summary_content(model: Fit) -> Content:
         link = model.link
         scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
-        tables.append((f"{effects} ({scale})", _coefficient_table(tidy(model, part="mean"))))
+        tables.append((f"{effects} ({scale})", _coefficient_table(tidy(model, df=df, part="mean"))))
     for part, names in further.items():
         title = f"{PARTS_IN_WORDS[PARTS[part]].capitalize()} ({_PART_SCALES[part]})"
         tables.append((title, _coefficient_table(tidy(model).loc[names])))
-    notes = [f"{type(message).__name__}: {message}" for message in model.messages]
+    messages = (*model.issued, *reference(model, df).few_units())
+    notes = [f"{type(message).__name__}: {message}" for message in messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)

@@ -1,13 +1,11 @@
 """Simulated residuals: where each response lies among responses that the fitted model makes.
 
 The residual of a row is the share of simulated responses below the observed one, ties split at
-random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model it is uniform on
-(0, 1), whatever the family.
+random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236): uniform on (0, 1) under the right model.
 
-The parameters and random effects were estimated from the same responses, which pulls the residuals
-towards the middle and makes those of one group cancel. So the tests do not compare them with
-independent uniform numbers, but with the residuals of other data sets that the model has made, new
-random effects and all, and to which it has been refitted: a parametric bootstrap.
+The parameters were estimated from the same responses, so that the residuals are no independent
+uniform numbers: the tests compare them with the residuals of other data sets that the model has
+made and to which it has been refitted, a parametric bootstrap.
 """
 
 from __future__ import annotations
