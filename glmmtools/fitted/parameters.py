@@ -51,6 +51,7 @@ def tidy(
     >>> m = gt.fit("prop(incidence, size) ~ period + (1 | herd)", herds, "binomial")
     >>> m.tidy(df="containment")["df"].tolist()
     [14.0, 38.0, 38.0, 38.0]
+    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> x = rng.normal(size=300)
     >>> y = np.where(rng.random(300) < 0.3, 0, rng.poisson(np.exp(1 + 0.5 * x)))

@@ -92,7 +92,7 @@ def update(model: SomeFit, formula: str | None = None, data: Any = None, **chang
         text, model.design.frame if data is None else data, arguments.pop("family"), **arguments
     )
     again = type(model)(problem, choose(problem, engine).fit(problem))
-    messages.issue(again.messages)
+    messages.issue(again.issued)
     return again
 
 
