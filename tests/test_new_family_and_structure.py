@@ -20,7 +20,7 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.covariances import lookup as structures
-from glmmtools.covariances.columns import CompoundSymmetry
+from glmmtools.covariances.levels import CompoundSymmetry
 from glmmtools.covariances.series import FirstOrderAutoregressive
 from glmmtools.families import lookup as families
 

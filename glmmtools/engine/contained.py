@@ -22,7 +22,6 @@ from glmmtools.shared.matrices import has_constant
 Array = np.ndarray
 NO_DIFFERENCE = 1e-4  # of log-likelihoods of two models, one of which contains the other
 _FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and of a logit
-_NEARLY_ONE = 0.999  # rho of effects that hardly differ
 _ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
 
 
@@ -77,7 +76,8 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
             continue
         constant = CONSTANT_EFFECTS.format(term.label)
         if constant in labels:
-            terms.append(replace(estimate.terms[labels.index(constant)], correlation=_NEARLY_ONE))
+            one = estimate.terms[labels.index(constant)]
+            terms.append(replace(one, correlation=each.structure.nearly_constant))
             continue
         missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))

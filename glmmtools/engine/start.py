@@ -134,8 +134,7 @@ def _with_series(marginal: Marginal, vector: Array, sd: float, rho: float) -> Ar
     vector = vector.copy()
     for each in marginal.placed:
         if each.structure.of_time:
-            theta = each.structure.theta_of(np.array([[sd**2]]), rho)
-            vector[marginal.names["theta"]][each.theta] = theta
+            vector[marginal.names["theta"]][each.theta] = each.structure.start_at(sd, rho)
     return vector
 
 

@@ -254,17 +254,15 @@ class Fit:
             sd = np.sqrt(np.diag(G))
             for i, name in enumerate(term.structure.sd_names):
                 row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-                row["corr"] = np.nan if rho is None or i else rho
-                for j in range(i if rho is None else 0):
-                    product = sd[i] * sd[j]
-                    key = "corr" if j == 0 else f"corr{j + 1}"
-                    row[key] = G[i, j] / product if product > 0 else np.nan
+                for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
+                    row["corr" if j == 1 else f"corr{j}"] = correlation
                 rows.append(row)
         if self.family.has_residual_variance and "phi" in self.estimate.shape:
             phi = self.estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
         columns = ["group", "term", "variance", "sd", "corr"]
-        columns += sorted({key for row in rows for key in row} - set(columns))
+        further = {key for row in rows for key in row} - set(columns)
+        columns += sorted(further, key=lambda key: (len(key), key))
         return pd.DataFrame(rows, columns=columns)
 
     @property

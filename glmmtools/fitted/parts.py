@@ -67,8 +67,8 @@ def _design(whole: Fit, part: FixedPart, name: str) -> Design:
     response = replace(design.response, y=design.y[rows])
     return replace(
         design, formula=formula, response=response, X=X, columns=columns, rank=rank,
-        offset=np.zeros(len(X)), offset_beside=0.0, weights=None, random=(), frame=design.frame[rows],
-        new_data=part.new_data, model_spec=part.model_spec, recipes=(),
+        offset=np.zeros(len(X)), offset_beside=0.0, weights=None, random=(),
+        frame=design.frame[rows], new_data=part.new_data, model_spec=part.model_spec, recipes=(),
     )  # fmt: skip
 
 
