@@ -118,6 +118,8 @@ def _objects(column: pd.Series) -> pd.Series:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "boolean":
         return column if column.isna().any() else column.astype(bool)
+    if kind == "interval":
+        return column.astype("category")
     if kind == "bytes":
         raise ValueError(
             f"column {column.name!r} holds bytes; make text of them: "
