@@ -51,65 +51,10 @@ class OfLevels(ColumnStructure):
         return np.array(self.values, float) if are_numbers else np.arange(float(self.q))
 
     @property
-    def one_row_a_level(self) -> bool:
-        """Whether each row has an effect of its own."""
+    def absorbs_residual(self):
+        """Whether each row has an effect of its own: the diagonal of G may be any then."""
         cells = np.unique(np.column_stack([self.codes, self.Z]), axis=0)
         return len(cells) == len(self.codes)
-
-
-class CompoundSymmetry(OfLevels):
-    """One sd and one correlation between all columns: theta = (sd, logit of the correlation).
-
-    The correlation lies between -1/(q - 1) and 1. Λ is the symmetric root ``a I + c J``.
-    """
-
-    name, title = "cs", "compound symmetry"
-    has_rho, n_params = True, 2
-
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name}"
-
-    def in_glmmtmb(self):
-        parameters = ("sd",) * self.q + ("corr",)
-        return InGlmmTMB("cs(0 + factor({columns}) | {group})", parameters)
-
-    @property
-    def lowest_rho(self):
-        return -1 / (self.q - 1) if self.q > 1 else -1.0
-
-    def correlation_matrix(self, corr, rho):
-        return np.where(np.eye(self.q) == 1, 1.0, rho)
-
-    def theta_of(self, covariance, rho=None):
-        return np.array([np.sqrt(covariance[0, 0]), _logit(rho, self.lowest_rho)])
-
-    def em_step(self, theta, moments):
-        G = self.effect_covariances(theta, moments)
-        variance = np.trace(G) / self.q
-        covariance = (np.sum(G) - np.trace(G)) / (self.q * (self.q - 1))
-        return self.theta_of(np.array([[variance]]), covariance / variance)
-
-    def rho(self, theta):
-        return float(_from_logit(theta[1], self.lowest_rho))
-
-    def factor(self, theta):
-        return theta[0] * _equal_root(self.q, self.rho(theta))
-
-    def factor_derivatives(self, theta):
-        r, lowest = self.rho(theta), self.lowest_rho
-        slope = (1 - lowest) * special.expit(theta[1]) * special.expit(-theta[1])
-        da = -0.5 / np.sqrt(1 - r)
-        dtotal = 0.5 * (self.q - 1) / np.sqrt(1 + (self.q - 1) * r)
-        by_r = theta[0] * slope * (da * np.eye(self.q) + (dtotal - da) / self.q)
-        return [self.factor(np.array([1.0, theta[1]])), by_r]
-
-    def is_singular(self, theta):
-        return abs(theta[0]) < ZERO_SD or abs(theta[1]) > _MOST_LOGIT
-
-    @property
-    def absorbs_residual(self):
-        return self.one_row_a_level
 
 
 class UnstructuredLevels(OfLevels, Unstructured):
@@ -134,10 +79,6 @@ class UnstructuredLevels(OfLevels, Unstructured):
     def is_special_case_of(self, other):
         return OfLevels.is_special_case_of(self, other)
 
-    @property
-    def absorbs_residual(self):
-        return self.one_row_a_level
-
 
 class _Correlated(OfLevels):
     """Standard deviations times a correlation matrix of its own few parameters.
@@ -145,7 +86,6 @@ class _Correlated(OfLevels):
     theta = (standard deviations, parameters of the correlations); ``Λ = diag(sd) L``.
     """
 
-    n_sds: int
     n_shapes: int
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -159,6 +99,18 @@ class _Correlated(OfLevels):
     def shape_of(self, correlations: Array) -> Array:
         """Parameters whose correlations are nearest to those of any covariance."""
         raise NotImplementedError
+
+    @property
+    def n_sds(self) -> int:
+        return self.q if self.heterogeneous else 1
+
+    @property
+    def sd_names(self):
+        return self.names if self.heterogeneous else super().sd_names
+
+    @property
+    def correlation_names(self):
+        return super().sd_names if self.has_rho else ()
 
     @property
     def is_sd(self):
@@ -198,38 +150,79 @@ class _Correlated(OfLevels):
 
 
 class _OneRho(_Correlated):
-    """A variance for each level, and correlations that follow from one rho."""
+    """Correlations that follow from one rho, and one variance or one for each level."""
 
-    has_rho, heterogeneous, n_shapes = True, True, 1
-
-    @property
-    def n_sds(self):
-        return self.q
-
-    @property
-    def sd_names(self):
-        return self.names
-
-    @property
-    def correlation_names(self):
-        return (f"{self.name}({self.column_name})",)
+    has_rho, n_shapes = True, 1
 
     def theta_of(self, covariance, rho=None):
         sds = np.broadcast_to(np.sqrt(np.diag(covariance)), self.q)
-        return np.append(sds, self.shape_of_rho(rho))
+        return np.append(sds[: self.n_sds], self.shape_of_rho(rho))
+
+    @property
+    def absorbs_residual(self):
+        """Not with several variances: the covariances, their products with rho, tell them."""
+        return not self.heterogeneous and super().absorbs_residual
 
     def shape_of_rho(self, rho: float) -> float:
         raise NotImplementedError
 
+
+class _EquallyCorrelated(_OneRho):
+    """One correlation between all levels, from -1/(q - 1) to 1; L is the root ``a I + c J``."""
+
+    @property
+    def lowest_rho(self):
+        return -1 / (self.q - 1) if self.q > 1 else -1.0
+
     def correlation_matrix(self, corr, rho):
-        root = self.correlation_root(np.array([self.shape_of_rho(rho)]))
-        return root @ root.T
+        return np.where(np.eye(self.q) == 1, 1.0, rho)
+
+    def correlation_root(self, shape):
+        rho = self._from_logit(shape[0])
+        a, total = np.sqrt(1 - rho), np.sqrt(1 + (self.q - 1) * rho)
+        return a * np.eye(self.q) + (total - a) / self.q
+
+    def _from_logit(self, value: Any) -> Any:
+        return self.lowest_rho + (1 - self.lowest_rho) * (1 + np.tanh(value / 2)) / 2
+
+    def shape_of_rho(self, rho):
+        return special.logit((rho - self.lowest_rho) / (1 - self.lowest_rho))
+
+    def shape_of(self, correlations):
+        mean = (correlations.sum() - self.q) / (self.q * (self.q - 1))
+        return np.array([self.shape_of_rho(np.clip(mean, 0.99 * self.lowest_rho, 0.99))])
+
+    def rho(self, theta):
+        return float(self._from_logit(theta[-1]))
+
+    def is_at_end(self, shape):
+        return abs(shape[0]) > _MOST_LOGIT
 
 
-class HeterogeneousCompoundSymmetry(_OneRho):
-    """A variance for each level and one correlation between all, from -1/(q - 1) to 1."""
+class CompoundSymmetry(_EquallyCorrelated):
+    """One variance for all levels and one correlation: theta = (sd, logit of the correlation)."""
 
-    name, title = "hcs", "heterogeneous compound symmetry"
+    name, title = "cs", "compound symmetry"
+
+    @property
+    def in_words(self):
+        return f"equally correlated random effects of {self.column_name}"
+
+    def in_glmmtmb(self):
+        parameters = ("sd",) * self.q + ("corr",)
+        return InGlmmTMB("cs(0 + factor({columns}) | {group})", parameters)
+
+    def em_step(self, theta, moments):
+        G = self.effect_covariances(theta, moments)
+        variance = np.trace(G) / self.q
+        covariance = (np.sum(G) - np.trace(G)) / (self.q * (self.q - 1))
+        return self.theta_of(np.array([[variance]]), covariance / variance)
+
+
+class HeterogeneousCompoundSymmetry(_EquallyCorrelated):
+    """A variance for each level and one correlation between all."""
+
+    name, title, heterogeneous = "hcs", "heterogeneous compound symmetry", True
 
     @property
     def in_words(self):
@@ -239,31 +232,11 @@ class HeterogeneousCompoundSymmetry(_OneRho):
         parameters = *(f"sd{k}" for k in range(self.q)), "corr"
         return InGlmmTMB("cs(0 + factor({columns}) | {group})", parameters)
 
-    @property
-    def lowest_rho(self):
-        return -1 / (self.q - 1) if self.q > 1 else -1.0
-
-    def correlation_root(self, shape):
-        return _equal_root(self.q, _from_logit(shape[0], self.lowest_rho))
-
-    def shape_of_rho(self, rho):
-        return _logit(rho, self.lowest_rho)
-
-    def shape_of(self, correlations):
-        mean = (correlations.sum() - self.q) / (self.q * (self.q - 1))
-        return np.array([self.shape_of_rho(np.clip(mean, 0.99 * self.lowest_rho, 0.99))])
-
-    def rho(self, theta):
-        return float(_from_logit(theta[-1], self.lowest_rho))
-
-    def is_at_end(self, shape):
-        return abs(shape[0]) > _MOST_LOGIT
-
 
 class HeterogeneousAutoregressive(_OneRho):
     """A variance for each time, and correlations rho^|t - t'|: ARH(1)."""
 
-    name, title = "har1", "heterogeneous ar1"
+    name, title, heterogeneous = "har1", "heterogeneous ar1", True
     rho_latex = r"\rho^{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -272,9 +245,13 @@ class HeterogeneousAutoregressive(_OneRho):
         if np.any(steps <= 0) or np.any(steps != np.round(steps)):
             raise ValueError(
                 f"the times of har1({column_name} | …) must be whole numbers, or levels in their "
-                f"order: the correlation is rho to the power of the time between two rows"
+                "order: the correlation is rho to the power of the time between two rows"
             )
         self.steps = steps
+
+    def correlation_matrix(self, corr, rho):
+        root = self.correlation_root(np.array([self.shape_of_rho(rho)]))
+        return root @ root.T
 
     @property
     def in_words(self):
@@ -314,7 +291,7 @@ class Toeplitz(_Correlated):
     gives the correlations and their triangular root: any values are a correlation matrix.
     """
 
-    name, title, n_sds = "toep", "Toeplitz", 1
+    name, title = "toep", "Toeplitz"
     rho_latex = r"\rho_{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -377,24 +354,6 @@ class Toeplitz(_Correlated):
 
     def is_at_end(self, shape):
         return bool(np.any(np.abs(np.tanh(shape)) > _NEAR_ONE))
-
-    @property
-    def absorbs_residual(self):
-        return self.one_row_a_level
-
-
-def _equal_root(q: int, rho: Any) -> Array:
-    """The symmetric root of a matrix of ones on the diagonal and rho elsewhere."""
-    a, total = np.sqrt(1 - rho), np.sqrt(1 + (q - 1) * rho)
-    return a * np.eye(q) + (total - a) / q
-
-
-def _logit(rho: float, lowest: float) -> float:
-    return special.logit((rho - lowest) / (1 - lowest))
-
-
-def _from_logit(value: Any, lowest: float) -> Any:
-    return lowest + (1 - lowest) * (1 + np.tanh(value / 2)) / 2
 
 
 def _partial(correlations: Array) -> Array:

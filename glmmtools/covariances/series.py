@@ -107,9 +107,7 @@ class FirstOrderAutoregressive(Structure):
             return InGlmmTMB("ar1(0 + factor({columns}) | {group})", ("sd", "corr"))
         # its ar1 counts the times that occur; its Ornstein-Uhlenbeck process counts time, and its
         # search starts at a correlation of 1/e at a distance of 1
-        gap = np.median(np.diff(times))
-        written = f"ou(0 + numFactor({{columns}} / {gap:g}) | {{group}})"
-        return InGlmmTMB(written, ("sd", "decay"), negative=False)
+        return _in_continuous_time(np.median(np.diff(times)))
 
     def effect_labels(self):
         labels = [[f"{self.names[0]}[{time:g}]" for time in series] for series in self.times]
@@ -226,6 +224,12 @@ class FirstOrderAutoregressive(Structure):
         return len(np.unique(lags[lags > 0])) <= 1
 
 
+def _in_continuous_time(unit: float) -> InGlmmTMB:
+    """glmmTMB's Ornstein-Uhlenbeck process, with times in this unit."""
+    written = f"ou(0 + numFactor({{columns}} / {unit:g}) | {{group}})"
+    return InGlmmTMB(written, ("sd", "decay"), negative=False)
+
+
 class OrnsteinUhlenbeck(FirstOrderAutoregressive):
     """A process in continuous time: corr(b_s, b_t) = rho^|s - t|, for times of any distance.
 
@@ -252,8 +256,7 @@ class OrnsteinUhlenbeck(FirstOrderAutoregressive):
         return f"random effects that follow an Ornstein–Uhlenbeck process over {self.column_name}"
 
     def in_glmmtmb(self):
-        written = f"ou(0 + numFactor({{columns}} / {self.unit:g}) | {{group}})"
-        return InGlmmTMB(written, ("sd", "decay"), negative=False)
+        return _in_continuous_time(self.unit)
 
     @property
     def lowest_rho(self):
