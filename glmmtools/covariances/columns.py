@@ -7,7 +7,7 @@ import copy
 import numpy as np
 
 from glmmtools.covariances.base import ZERO_SD, Array, Structure
-from glmmtools.shared.matrices import spans
+from glmmtools.shared.matrices import spans, square_root
 from glmmtools.shared.text import listed
 
 
@@ -189,7 +189,7 @@ class Unstructured(_OfColumns):
         return [self.factor(unit) for unit in np.eye(self.n_params)]
 
     def theta_of(self, covariance, rho=None):
-        root = np.linalg.solve(self.back, _square_root(covariance))
+        root = np.linalg.solve(self.back, square_root(covariance))
         lower = np.linalg.qr(root.T, mode="r").T
         return (lower * np.where(np.diag(lower) < 0, -1, 1))[self._rows, self._columns]
 
@@ -244,12 +244,6 @@ class Independent(_OfColumns):
 
     def is_singular(self, theta):
         return bool(np.any(np.abs(theta) < ZERO_SD))
-
-
-def _square_root(G: Array) -> Array:
-    """A matrix L with L Lᵀ = G, also for a singular G."""
-    values, vectors = np.linalg.eigh(G)
-    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def _lost_rank(G: Array) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine.separation import Separation
 from glmmtools.formula.rank import Rank
+from glmmtools.shared.matrices import covariance_of_combinations
 from glmmtools.shared.messages import GlmmWarning
 
 Array = np.ndarray
@@ -108,7 +109,7 @@ class Estimate:
     def combined_covariance(self, combinations: Array) -> Array:
         """Covariance matrix of linear combinations, nan for those that are not finite, (m, m)."""
         if self.limit is None:
-            return _combined(self.cov_beta, combinations)
+            return covariance_of_combinations(self.cov_beta, combinations)
         separation = self.limit.separation
         kept = combinations[:, separation.rank.kept]
         covariance = kept @ self.limit.estimate.cov_beta @ kept.T
@@ -135,18 +136,6 @@ class Estimate:
         """
         kept = slice(None) if self.limit is None else self.limit.parts[name].kept
         return X[:, kept] @ self.predictors[name]
-
-
-def _combined(covariance: Array, combinations: Array) -> Array:
-    """Covariance of combinations; nan for those that hold a coefficient whose own is nan."""
-    unknown = np.isnan(np.diag(covariance))
-    if not unknown.any():
-        return combinations @ covariance @ combinations.T
-    kept = combinations[:, ~unknown]
-    combined = kept @ covariance[np.ix_(~unknown, ~unknown)] @ kept.T
-    touched = np.any(combinations[:, unknown] != 0, axis=1)
-    combined[touched] = combined[:, touched] = np.nan
-    return combined
 
 
 @dataclass(frozen=True, eq=False)
