@@ -40,7 +40,7 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
         constant, part = point.copy(), marginal.names["phi"]
         log_phi = marginal.likelihood.predictors["phi"] @ point[part]
-        constant[part] = marginal.constant("phi", float(np.mean(log_phi)))
+        constant[part] = marginal.likelihood.constant("phi", float(np.mean(log_phi)))
         yield replace(problem, dispersion=None), constant
     for without in limits.values():
         smaller = problem.at_limit_family()
@@ -93,7 +93,9 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
         towards = _end(problem.family) / _FARTHEST
         for distance in _ON_THE_WAY:
             points.append(point.copy())
-            points[-1][marginal.names[name]] = marginal.constant(name, towards * distance)
+            points[-1][marginal.names[name]] = marginal.likelihood.constant(
+                name, towards * distance
+            )
     return points
 
 
@@ -109,7 +111,7 @@ def at_limits(marginal: Marginal, point: Array) -> dict[str, Array]:
         points[ZERO] = -_FARTHEST
     for name, value in points.items():
         points[name] = point.copy()
-        points[name][marginal.names[name]] = marginal.constant(name, value)
+        points[name][marginal.names[name]] = marginal.likelihood.constant(name, value)
     return points
 
 

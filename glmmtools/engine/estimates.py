@@ -118,7 +118,7 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     shape, predictors, covariances = {}, {}, {}
     for name in marginal.likelihood.predictors:
         part = marginal.names[name]
-        shift = marginal.constant(name, marginal.shape_shift(name))
+        shift = marginal.likelihood.shifts[name]
         if name not in marginal.problem.modelled:
             bounded = marginal.likelihood.bounded(name, optimum.point[part])
             shape[name] = float(bounded[0] * np.exp(shift[0]))

@@ -25,6 +25,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import square_root
 
 Array = np.ndarray
 _STEP = 1e-4
@@ -66,8 +67,7 @@ class Joint:
         theta, scale = vector[marginal.names["theta"]], marginal.likelihood.scale
         predictors = {}
         for name in marginal.problem.modelled:
-            shift = marginal.constant(name, marginal.shape_shift(name))
-            inner = vector[marginal.names[name]] + shift
+            inner = vector[marginal.names[name]] + marginal.likelihood.shifts[name]
             predictors[name] = marginal.likelihood.to_user[name] @ inner
         return Parameters(
             marginal.fixed_effects(vector, solution),
@@ -87,8 +87,7 @@ class Joint:
 
         Under REML given the fixed effects, which are not in the vector.
         """
-        values, vectors = np.linalg.eigh(self.covariance)
-        return self.slopes(function) @ (vectors * np.sqrt(np.maximum(values, 0)))
+        return self.slopes(function) @ square_root(self.covariance)
 
     def predictor_sds(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
         """Standard errors of eta of new rows with these columns and random terms."""

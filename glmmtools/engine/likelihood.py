@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from scipy import special
@@ -72,7 +73,7 @@ class Likelihood:
         both = {name: orthonormal(X) for name, X in columns.items()}
         self.predictors = {name: inner for name, (inner, _) in both.items()}
         self.to_user = {name: matrix for name, (_, matrix) in both.items()}
-        self.constant = {
+        self.is_constant = {
             name: X.shape[1] == 1 and bool(np.all(X == 1)) for name, X in self.predictors.items()
         }
         self.zeros = np.flatnonzero(self.y == 0)
@@ -156,6 +157,20 @@ class Likelihood:
         phi = self.family.guessed_phi(self.y, mu, within, self.link, **self.trials)
         return float(np.log(phi) - (0 if self.prior is None else np.log(np.mean(1 / self.prior))))
 
+    def constant(self, name: str, value: float) -> Array:
+        """Coefficients of a further predictor that give it one value in all rows."""
+        matrix = self.predictors[name]
+        return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
+
+    def shape_shift(self, name: str) -> float:
+        """What the scaling of the response adds to the log of a shape parameter."""
+        return 2 * np.log(self.unit) if name == "phi" else 0.0
+
+    @cached_property
+    def shifts(self) -> dict[str, Array]:
+        """What that adds to the coefficients of each further predictor."""
+        return {name: self.constant(name, self.shape_shift(name)) for name in self.predictors}
+
     @property
     def no_scatter(self) -> float:
         """The logarithm of a dispersion that leaves next to no scatter of its own to the rows."""
@@ -173,7 +188,7 @@ class Likelihood:
         """
         values = {}
         for name, matrix in self.predictors.items():
-            constant = self.constant[name]
+            constant = self.is_constant[name]
             linear = coefficients[name][:, 0] if constant else coefficients[name] @ matrix.T
             value = linear if name == ZERO else self.bounded(name, linear)
             if constant:

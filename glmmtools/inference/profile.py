@@ -81,7 +81,7 @@ class Profile:
                 correlation = partial(_correlation, structure, part, i)
                 quantities[f"corr {term.group} {name}"] = Quantity(correlation, -1.0, 1.0)
         for name in self.model.estimate.shape:
-            shift, place = marginal.shape_shift(name), marginal.names[name].start
+            shift, place = marginal.likelihood.shape_shift(name), marginal.names[name].start
             power, label = 1.0, name
             if name == "phi" and self.model.family.has_residual_variance:
                 power, label = 0.5, "residual sd"
@@ -94,7 +94,7 @@ class Profile:
         for name, part in self.model.problem.modelled.items():
             to_user = marginal.likelihood.to_user[name]
             place = marginal.names[name]
-            shift = marginal.constant(name, marginal.shape_shift(name))
+            shift = marginal.likelihood.shifts[name]
             if name == ZERO and part.names == ("Intercept",):
                 quantities[ZERO] = Quantity(
                     lambda v, row=to_user[0], place=place: special.expit(row @ v[place]), high=1.0

@@ -104,7 +104,7 @@ def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
     back = np.argsort(marginal.order)
     shape = {name: parameters[:, k][..., back] for k, name in enumerate(likelihood.predictors)}
     if "phi" in shape:
-        shape["phi"] = shape["phi"] * np.exp(marginal.shape_shift("phi"))
+        shape["phi"] = shape["phi"] * np.exp(marginal.likelihood.shape_shift("phi"))
         if model.method == "OLS":  # whose residual variance is unbiased
             shape["phi"] = shape["phi"] * model.nobs / (model.nobs - marginal.p)
     extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
