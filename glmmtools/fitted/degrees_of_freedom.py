@@ -74,14 +74,17 @@ class Reference:
             return np.min(np.where(used, self.model.strata.df, np.inf), axis=1, initial=np.inf)
         return np.full(len(L), self.model.estimate.df[0] if self.is_finite else np.inf)
 
-    def joint(self, L: Array) -> tuple[float, float] | None:
-        """Scale of the F statistic of ``L β = 0`` and its denominator df; None by Satterthwaite.
+    def joint(self, L: Array) -> tuple[float, float]:
+        """Scale of the F statistic of ``L β = 0`` and its denominator degrees of freedom.
 
-        There these are those of uncorrelated rows, taken together.
+        By Satterthwaite's method the rows are taken apart into uncorrelated t tests (Fai &
+        Cornelius 1996, J. Stat. Comput. Simul. 54:363).
         """
         if self.method == "kenward-roger":
             return self._kenward_roger.joint(L)
-        return None if self.method == "satterthwaite" else (1.0, float(self.df(L).min()))
+        if self.method == "satterthwaite":
+            return 1.0, _joint_df(self.df(_uncorrelated(self.model, L)))
+        return 1.0, float(self.df(L).min())
 
     @cached_property
     def by_coefficient(self) -> tuple[Array, Array]:
@@ -128,6 +131,26 @@ def reference(model: Fit, df: str = "auto") -> Reference:
     if df == "satterthwaite" and not model.design.random:
         return Reference(model, _RESIDUAL)
     return Reference(model, df)
+
+
+def _uncorrelated(model: Fit, L: Array) -> Array:
+    """Uncorrelated rows for the hypothesis of L, which do not depend on how it is written.
+
+    They are the principal axes of the estimates in rows that are orthonormal where the rows of the
+    data are independent, ``L (XᵀX)⁻¹ Lᵀ = I``: those of another coding are a rotation of these.
+    """
+    R = np.linalg.qr(model.design.X)[1]
+    basis = np.linalg.qr(np.linalg.solve(R.T, L.T))[0].T @ R
+    return np.linalg.eigh(model.estimate.combined_covariance(basis))[1].T @ basis
+
+
+def _joint_df(df: Array) -> float:
+    """The denominator df of an F whose mean is that of the average of squared t's with these df."""
+    if len(df) == 1:
+        return float(df[0])
+    if np.any(df <= 2):  # a squared t has no mean
+        return 2.0
+    return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
 
 
 def _why_not(model: Fit, df: str, linear: bool) -> str | None:

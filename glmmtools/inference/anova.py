@@ -306,32 +306,10 @@ def wald_test(judged: Reference, L: Array) -> dict:
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not judged.is_finite:
         return chi_square(statistic, q)
-    scale, den_df = judged.joint(L) or (1.0, None)
-    if den_df is None:
-        den_df = _joint_df(judged.df(_uncorrelated(model, L)))
+    scale, den_df = judged.joint(L)
     statistic *= scale / q
     p_value = float(special.fdtrc(q, den_df, statistic))
     return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
-
-
-def _uncorrelated(model: Fit, L: Array) -> Array:
-    """Uncorrelated rows for the hypothesis of L, which do not depend on how it is written.
-
-    They are the principal axes of the estimates in rows that are orthonormal where the rows of the
-    data are independent, ``L (XᵀX)⁻¹ Lᵀ = I``: those of another coding are a rotation of these.
-    """
-    R = np.linalg.qr(model.design.X)[1]
-    basis = np.linalg.qr(np.linalg.solve(R.T, L.T))[0].T @ R
-    return np.linalg.eigh(model.estimate.combined_covariance(basis))[1].T @ basis
-
-
-def _joint_df(df: Array) -> float:
-    """The denominator df of an F whose mean is that of the average of squared t's with these df."""
-    if len(df) == 1:
-        return float(df[0])
-    if np.any(df <= 2):  # a squared t has no mean
-        return 2.0
-    return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
 
 
 def chi_square(statistic: float, df: int) -> dict:
