@@ -17,6 +17,7 @@ from glmmtools.families.links import Link
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import square_root
 
 Array = np.ndarray
 _QUADRATURE_NODES = 41
@@ -84,13 +85,12 @@ class ExpectedRows:
         combine : callable, optional
             The m averages of values of the rows; default the values themselves.
         """
-        finite, limit = model.in_the_limit, model.estimate.limit
-        X, zero = self.X, self.zero
         if not self.need_all_parameters(model):
             return self._linear_spread(model, combine)
-        if limit is not None:
-            X = X[:, limit.separation.rank.kept]
-            zero = None if zero is None else zero[:, limit.parts["zero"].kept]
+        finite, limit = model.in_the_limit, model.estimate.limit
+        X, zero = self._told(model), self.zero
+        if limit is not None and zero is not None:
+            zero = zero[:, limit.parts["zero"].kept]
         known = np.isfinite(self.fixed)
         offset = np.where(known, self.fixed, 0.0) - X @ finite.estimate.beta
 
@@ -107,13 +107,10 @@ class ExpectedRows:
 
     def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
         """Where the coefficients alone decide: their covariance is that of any engine."""
-        X, finite = self.X, model.in_the_limit
-        if model.estimate.limit is not None:
-            X = X[:, model.estimate.limit.separation.rank.kept]
         known = np.isfinite(self.fixed)
         slope = np.where(known, model.link.derivatives(np.where(known, self.fixed, 0.0))[0], 0.0)
-        values, vectors = np.linalg.eigh(finite.estimate.cov_beta)
-        spread = combine(slope[:, None] * X) @ (vectors * np.sqrt(np.maximum(values, 0)))
+        root = square_root(model.in_the_limit.estimate.cov_beta)
+        spread = combine(slope[:, None] * self._told(model)) @ root
         return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
 
     def on_link_scale(self, model: Fit) -> tuple[Array, Array]:
@@ -129,11 +126,14 @@ class ExpectedRows:
 
     def _effect_variances(self, model: Fit, means: Array) -> Array:
         """What the uncertainty of the random effects, given the parameters, adds to each row."""
-        limit, finite = model.estimate.limit, model.in_the_limit
-        X = self.X if limit is None else self.X[:, limit.separation.rank.kept]
         eta = self.eta(model)
         slope = model.link.derivatives(eta)[0] * means / model.link.inverse(eta)
-        return slope**2 * finite.joint.effect_variances(X, self.terms)
+        return slope**2 * model.in_the_limit.joint.effect_variances(self._told(model), self.terms)
+
+    def _told(self, model: Fit) -> Array:
+        """The columns of X that rows which are not certain tell apart: all without separation."""
+        limit = model.estimate.limit
+        return self.X if limit is None else self.X[:, limit.separation.rank.kept]
 
 
 def averaged(link: Link, eta: Array, variance: Array) -> Array:

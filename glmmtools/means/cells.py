@@ -20,6 +20,7 @@ from glmmtools.fitted.wald import limits
 from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
+from glmmtools.shared.matrices import covariance_of_combinations
 from glmmtools.shared.messages import FewUnitsWarning
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
@@ -46,13 +47,10 @@ class Values(NamedTuple):
 
     def combined(self, K: Array) -> Values:
         """Linear combinations of them; what is not part of one may be nan."""
-        unknown = ~np.isfinite(np.diag(self.covariance))
-        known = np.where(unknown | unknown[:, None], 0.0, self.covariance)
-        covariance = K @ known @ K.T
-        touched = np.any(K[:, unknown] != 0, axis=1)
-        covariance[touched] = covariance[:, touched] = np.nan
-        eta = np.where(touched, np.nan, K @ np.where(unknown, 0.0, self.eta))
-        return Values(eta, covariance)
+        covariance = covariance_of_combinations(self.covariance, K)
+        known = np.isfinite(np.diag(self.covariance))
+        eta = K @ np.where(known, self.eta, 0.0)
+        return Values(np.where(np.isnan(np.diag(covariance)), np.nan, eta), covariance)
 
 
 @hands_out_copies("labels", "numbers")
@@ -210,7 +208,7 @@ class CellMeans(Combinations):
         rows = self._rows()
         self.labels, average = grid.averaging(weights, additive, rows.beyond)
         super().__init__(grid.model, *map(average, rows), reference=reference)
-        self.other = self._expected(average)
+        self.other = self._expected(rows, average)
         link = self.link if scale == "response" else None
         self.numbers = pd.DataFrame(limits(self.eta, self.std_error, self.df, level, link))
 
@@ -226,24 +224,24 @@ class CellMeans(Combinations):
             self.grid.notes.append(f"At {offset}.")
         return rows
 
-    def _expected(self, average: Callable[[Array], Array]) -> Values | None:
+    def _expected(self, fixed: FixedRows, average: Callable[[Array], Array]) -> Values | None:
         """Averages of expected responses, on the scale of the link; None where linear ones do."""
-        expected = self.expected_on(self.grid.rows)
+        expected = self.expected_on(self.grid.rows, fixed)
         if not expected.need_all_parameters(self.model):
             return None
         eta = self.link(average(expected.means(self.model)))
         spread = expected.spread(self.model, average) / self.link.derivatives(eta)[0][:, None]
         return Values(eta, spread @ spread.T)
 
-    def expected_on(self, rows: pd.DataFrame) -> ExpectedRows:
-        """What is expected in rows such as those of the grid."""
+    def expected_on(self, rows: pd.DataFrame, fixed: FixedRows) -> ExpectedRows:
+        """What is expected in rows such as those of the grid, whose fixed part is given."""
         model, zero, terms = self.grid.model, None, ()
         if self.scale == "response" and expects_zeros(model, self.part):
             zero = model.problem.zero.on(rows)
         if self.effects == "marginal":
             terms = model.design.random_on(rows, with_codes=False)
-        X, offset, _ = self.grid.fixed_rows(rows)
-        return ExpectedRows(X, model.estimate.combined(X) + offset, terms, zero, self.effects)
+        eta = model.estimate.combined(fixed.X) + fixed.offset
+        return ExpectedRows(fixed.X, eta, terms, zero, self.effects)
 
     def quantity(self) -> str:
         """What the means are of, in words."""

@@ -120,7 +120,8 @@ class Slopes(MarginalMeans):
         inside = (values >= low) & (values <= high)
         above = np.where(inside, np.minimum(values + step, max(high, low + step)), values + step)
         below = np.where(inside, np.maximum(values - step, low), values - step)
-        self._above, self._below = grid.rows.assign(**{x: above}), grid.rows.assign(**{x: below})
+        rows = (grid.rows.assign(**{x: each}) for each in (above, below))
+        self._sides = [(each, grid.fixed_rows(each)) for each in rows]
         self._width = above - below
         super().__init__(grid, by, (), level=level, **options)
         self.numbers = self._numbers(0.0)
@@ -147,17 +148,18 @@ class Slopes(MarginalMeans):
                       "conf_high"]]  # fmt: skip
 
     def _rows(self) -> FixedRows:
-        above, below = map(self.grid.fixed_rows, (self._above, self._below))
+        above, below = (fixed for _, fixed in self._sides)
         return FixedRows(*(self._per_unit(a - b) for a, b in zip(above, below, strict=True)))
 
     def _per_unit(self, differences: Array) -> Array:
         """Differences between the rows above and below, by row, per unit of x."""
         return (differences.T / self._width).T
 
-    def _expected(self, average: Callable[[Array], Array]) -> Values | None:
-        above, below = map(self.expected_on, (self._above, self._below))
-        linear = self.model.link.is_identity and not above.need_all_parameters(self.model)
-        if self.scale == "link" or linear:
+    def _expected(self, fixed: FixedRows, average: Callable[[Array], Array]) -> Values | None:
+        if self.scale == "link":
+            return None
+        above, below = (self.expected_on(*side) for side in self._sides)
+        if self.model.link.is_identity and not above.need_all_parameters(self.model):
             return None
 
         def combine(values: Array) -> Array:
