@@ -560,6 +560,15 @@ def test_studentized_intervals_are_quantiles_of_deviations_in_their_standard_err
     assert list(table.index) == list(model.params.index)
 
 
+def test_a_column_may_be_called_like_the_error_of_another():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(40, 3)), columns=["y", "c", "standard error of c"])
+    names = ["Intercept", "c", "standard error of c"]
+    boot = gt.fit("y ~ c + `standard error of c`", data).bootstrap(n=19, seed=1)
+    assert list(boot.estimate.index[:3]) == names
+    assert list(boot.conf_int(0.9, kind="studentized").index) == names
+
+
 def test_studentized_intervals_of_least_squares_are_students():
     """The pivot has Student's distribution, whatever the parameters that were estimated."""
     data = data_of("oats").query("variety == 'Victory' and block in ['I', 'II']")

@@ -139,5 +139,7 @@ def test_the_reading_of_variance_inflation_names_the_term_and_what_to_do():
     assert "no cause for concern" in gt.fit("y ~ a + c", data).vif().reading
     crossed = gt.fit("y ~ a * z", data.assign(z=data["c"] + 10)).vif()
     assert "centre the covariates" in crossed.reading
+    named = gt.fit("y ~ `a:b` + a", data.rename(columns={"b": "a:b"})).vif()
+    assert "hardly tell its effect" in named.reading
     with pytest.raises(ValueError, match="fewer than two terms"):
         gt.fit("y ~ a", data).vif()

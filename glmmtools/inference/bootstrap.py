@@ -22,7 +22,7 @@ from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
 
-_ERROR = "standard error of "
+_ERROR = "`standard error` of "  # no coefficient has this name: backticks quote columns
 
 
 def bootstrap(
@@ -81,24 +81,19 @@ def bootstrap(
     task = Replicate(lean(model), (lean(model),), statistic or _parameters_and_errors)
     values = as_series(task.statistic(model))
     rows = _run(task, values, n, seed, n_jobs, path, progress)
-    is_error = (
-        values.index.str.startswith(_ERROR) if statistic is None else np.zeros(len(values), bool)
-    )
-    estimate, wald_error = values[~is_error], values[is_error].rename(_coefficient)
+    coefficients = list(model.params.index) if statistic is None else []
+    errors = [_ERROR + name for name in coefficients]
+    estimate = values.drop(errors)
     return Bootstrap(
-        estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"], wald_error,
-        rows[list(values.index[is_error])].rename(columns=_coefficient),
+        estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"],
+        values[errors].set_axis(coefficients), rows[errors].set_axis(coefficients, axis=1),
     )  # fmt: skip
 
 
 def _parameters_and_errors(model: Fit) -> dict[str, float]:
     """All parameters, and the standard errors of the coefficients."""
-    errors = {f"{_ERROR}{name}": error for name, error in model.bse.items()}
+    errors = {_ERROR + name: error for name, error in model.bse.items()}
     return {**parameters(model), **errors}
-
-
-def _coefficient(error: str) -> str:
-    return error.removeprefix(_ERROR)
 
 
 @hands_out_copies("estimate", "replicates", "failures", "warnings", "wald_error", "wald_errors")

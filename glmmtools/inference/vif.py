@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.formula.coding import ModelColumn
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
 
@@ -13,7 +16,13 @@ _HIGH = np.sqrt(5.0)  # of a standard error
 
 
 class VarianceInflation(Shown, pd.DataFrame):
-    """A table of variance inflation factors; `reading` says in one sentence what they mean."""
+    """A table of variance inflation factors; `reading` says in one sentence what they mean.
+
+    `in_interactions` are the terms that are interactions, or are part of one.
+    """
+
+    _metadata = ("in_interactions",)
+    in_interactions: frozenset[str] = frozenset()
 
     @property
     def _constructor(self):
@@ -30,7 +39,7 @@ class VarianceInflation(Shown, pd.DataFrame):
         )
         if factor < _HIGH:
             return f"{text}: no cause for concern."
-        if ":" in worst or any(worst in other.split(":") for other in self.index if ":" in other):
+        if worst in self.in_interactions:
             return f"{text}; it is part of an interaction: centre the covariates and look again."
         return f"{text}: these data hardly tell its effect from theirs."
 
@@ -96,7 +105,18 @@ def vif(model: Fit) -> VarianceInflation:
         factor = float(np.exp(logs[0] + logs[1] - logs[2]))
         rows[term] = {"vif": factor, "df": len(own), "se_factor": factor ** (0.5 / len(own))}
     table = pd.DataFrame.from_dict(rows, orient="index").astype({"df": int})
-    return VarianceInflation(table.rename_axis("term"))
+    inflation = VarianceInflation(table.rename_axis("term"))
+    inflation.in_interactions = _in_interactions(model.design.columns)
+    return inflation
+
+
+def _in_interactions(columns: Sequence[ModelColumn]) -> frozenset[str]:
+    products = [set(column.variables) for column in columns if len(column.factors) > 1]
+    return frozenset(
+        column.term
+        for column in columns
+        if column.factors and any(set(column.variables) <= product for product in products)
+    )
 
 
 def _correlations(covariance: np.ndarray, places: list[int]) -> np.ndarray:
