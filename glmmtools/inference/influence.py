@@ -101,7 +101,7 @@ class Influence(Shown):
         look = style.series(0)
         ax.vlines(places, 0, distance, color=look.color, linewidth=1)
         ax.plot(places, distance, look.marker, color=look.color, markersize=4, gid="distance")
-        ax.axhline(limit, color=style.REFERENCE, linewidth=1, zorder=0)
+        style.reference_line(ax, y=limit)
         style.label_axes(
             ax, self.group if few else f"{self.group}, in the order of the data", "Cook's distance",
             f"Line: 4 / number of units = {limit:.2g}",

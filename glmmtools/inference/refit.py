@@ -10,7 +10,6 @@ from glmmtools.engine.choice import choose, fit_again
 from glmmtools.engine.suitability import check_support
 from glmmtools.fitted.build import build_problem
 from glmmtools.fitted.fit import Fit
-from glmmtools.formula.evaluation import numeric
 from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.update import updated
 from glmmtools.shared import messages
@@ -99,16 +98,14 @@ def update(model: SomeFit, formula: str | None = None, data: Any = None, **chang
 def _arguments(model: Fit) -> dict[str, Any]:
     """The arguments of `fit` that gave the model."""
     problem, design = model.problem, model.design
-    beside = design.offset - sum(
-        (numeric(text, design.frame, "offset") for text in design.formula.offsets), 0.0
-    )
     weights = design.weights
     if problem.family.takes_trials and not design.response.function and np.any(design.trials != 1):
         weights = design.trials
     parts = {"dispersion_formula": problem.dispersion, "zero_inflation": problem.zero}
     return {
         "family": problem.family, "link": problem.link,
-        "offset": beside if np.abs(beside).max() > 1e-12 else None, "weights": weights,
+        "offset": design.offset_beside if design.has_offset_of_values else None,
+        "weights": weights,
         **{name: None if part is None else f"~ {part.text}" for name, part in parts.items()},
         "reml": problem.reml, "nagq": problem.nagq, "penalty": problem.penalty,
         "engine": model.engine,

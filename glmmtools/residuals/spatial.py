@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.tests import name_of, values_by_row
 
 Array = np.ndarray
@@ -30,17 +30,17 @@ def neighbours_of(model: Fit, x: Any, y: Any, group: Any) -> sparse.csr_array:
     for argument, given in {"x": x, "y": y}.items():
         if given is None and argument == "y":
             continue
-        values = np.asarray(values_by_row(model, given, argument))
-        if not np.issubdtype(values.dtype, np.number):
+        values = values_by_row(model, given, argument)
+        if is_factor_column(values):
             raise ValueError(
                 f"{argument} is a coordinate, a number in each row; {name_of(given, argument)} "
-                f"holds {values[0]!r}"
+                f"holds {values.iloc[0]!r}"
             )
-        columns.append(values.astype(float))
+        columns.append(values.to_numpy(float))
     places = np.column_stack(columns)
     codes = np.zeros(len(places), int)
     if group is not None:
-        codes = pd.factorize(np.asarray(values_by_row(model, group, "group")))[0]
+        codes = codes_and_levels(values_by_row(model, group, "group"))[0]
     parts = [
         _within(places[rows], rows)
         for rows in (np.flatnonzero(codes == code) for code in range(codes.max() + 1))
