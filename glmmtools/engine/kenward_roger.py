@@ -94,11 +94,12 @@ class KenwardRoger:
         ZX, XX = Z.T @ X, X.T @ X
         ZV = (crossed - crossed @ solve @ crossed) / residual  # ZᵀV⁻¹Z
         T = (ZX - crossed @ solve @ ZX) / residual  # ZᵀV⁻¹X
-        self.phi = np.linalg.inv((XX - ZX.T @ solve @ ZX) / residual)
+        XV = (XX - ZX.T @ solve @ ZX) / residual  # XᵀV⁻¹X
+        self.phi = np.linalg.inv(XV)
         # of the residual: XᵀV⁻²X, ZᵀV⁻²X, XᵀV⁻³X, ZᵀV⁻²Z, tr V⁻²
         A = solve.T @ ZX
         T2 = (T - ZV @ A) / residual
-        X2 = ((XX - ZX.T @ solve @ ZX) / residual - T.T @ A) / residual
+        X2 = (XV - T.T @ A) / residual
         X3 = (X2 - T2.T @ A) / residual
         ZV2 = (ZV - ZV @ solve.T @ crossed) / residual
         trace = solve @ crossed
