@@ -14,8 +14,6 @@ suppressPackageStartupMessages({
 options(warn = 1, contrasts = c("contr.treatment", "contr.poly"))
 
 source("tests/reference/load_data.R")
-# Every k-th row left out: factors that are no longer balanced, with no empty cell.
-thinned <- function(d, k) if (k > 0) d[(seq_len(nrow(d)) - 1) %% k != 0, ] else d
 
 LMER <- lmerControl(optimizer = "nloptwrap", optCtrl = list(
   algorithm = "NLOPT_LN_BOBYQA", xtol_rel = 0, xtol_abs = 1e-9, ftol_rel = 0, ftol_abs = 1e-12, maxeval = 1e5

@@ -12,8 +12,6 @@ suppressPackageStartupMessages({
 options(warn = 1, contrasts = c("contr.treatment", "contr.poly"))
 
 source("tests/reference/load_data.R")
-# Every k-th row left out, so that nothing is balanced.
-thinned <- function(d, k) if (k > 0) d[(seq_len(nrow(d)) - 1) %% k != 0, ] else d
 
 CONTROL <- lmerControl(optimizer = "nloptwrap", optCtrl = list(
   algorithm = "NLOPT_LN_BOBYQA", xtol_rel = 0, xtol_abs = 1e-10, ftol_rel = 0, ftol_abs = 1e-14, maxeval = 1e5
