@@ -379,7 +379,9 @@ class MarginalMeans(CellMeans):
         frame = self.letters() if letters else self.frame
         if arrows:
             frame = frame.assign(**self.arrows()[["arrow_low", "arrow_high"]])
-        label = f"{self.quantity()} ({self.level:.0%} interval)"
+        if not self.factors + self.by:
+            raise ValueError(f"there is one number to draw; give {self.noun} by= a factor")
+        label = f"{self.axis_label()} ({self.level:.0%} interval)"
         return plot_means(frame, self.factors, self.by, label, ax)
 
     def describe(self) -> str:
