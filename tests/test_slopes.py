@@ -122,7 +122,11 @@ def test_slopes_say_what_they_are():
     )
     assert "Held at: base = 31.22" in slopes.describe()
     assert "differences of slopes" in slopes.contrasts().title()
-    assert slopes.plot().get_xlabel() == "treatment"
+    ax = slopes.plot()
+    assert ax.get_xlabel() == "treatment"
+    assert ax.get_ylabel().startswith("change in the mean of seizures per unit of base")
+    with pytest.raises(ValueError, match="one number to draw"):
+        model.slopes("base").plot()
 
 
 # ---- joint tests ---------------------------------------------------------------------------------

@@ -256,6 +256,10 @@ class CellMeans(Combinations):
             return f"{link.scale} of the mean of {response}"
         return f"{'probability' if self.model.family.takes_trials else 'mean'} of {response}"
 
+    def axis_label(self) -> str:
+        """What the axis of a picture of them says."""
+        return self.quantity()
+
     def title(self) -> str:
         within = f" within {listed(self.by)}" if self.by else ""
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"

@@ -393,12 +393,14 @@ class MarginalMeans(CellMeans):
         -------
         Axes
         """
+        if not self.factors + self.by:
+            raise ValueError(f"there is one number to draw; give {self.noun} by= a factor")
         numbers = self.numbers
         if letters:
             numbers["letters"] = self.letters().iloc[:, -1].to_numpy()
         if arrows:
             numbers[["arrow_low", "arrow_high"]] = self.arrows().iloc[:, -2:].to_numpy()
-        label = f"{self.quantity()} ({self.level:.0%} interval)"
+        label = f"{self.axis_label()} ({self.level:.0%} interval)"
         return plot_means(self.labels, numbers, self.factors, self.by, label, ax)
 
     def describe(self) -> str:

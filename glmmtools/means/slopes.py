@@ -171,7 +171,10 @@ class Slopes(MarginalMeans):
 
     def title(self) -> str:
         within = f" within {' × '.join(self.factors)}" if self.factors else ""
-        return f"Slopes of {self.x}{within}: change in the {self.quantity()} per unit of {self.x}"
+        return f"Slopes of {self.x}{within}: {self.axis_label()}"
+
+    def axis_label(self) -> str:
+        return f"change in the {self.quantity()} per unit of {self.x}"
 
     def _scale_notes(self) -> list[str]:
         return []
