@@ -16,9 +16,14 @@ from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
+from glmmtools.inference.influence import influence
 from glmmtools.inference.intervals import conf_int
-from glmmtools.inference.refit import refit
+from glmmtools.inference.profile_plots import plot_profile
+from glmmtools.inference.r2 import icc, r2
+from glmmtools.inference.refit import refit, update
+from glmmtools.inference.vif import vif
 from glmmtools.means.marginal_means import means
+from glmmtools.means.slopes import slopes
 from glmmtools.report.equation import Equation, equation
 from glmmtools.report.paragraph import report
 from glmmtools.report.summary import glance, summary_content
@@ -61,7 +66,8 @@ def fit(
     link : str or Link, optional
         Default: the family's default link.
     offset : str or array_like, optional
-        A column or one value a row, on the scale of the linear predictor. A Series, here and as
+        A column, which is ``offset(column)`` in the formula; or one value a row, which predictions
+        for new rows do not have. On the scale of the linear predictor. A Series, here and as
         weights, is taken by its labels.
     weights : str or array_like, optional
         For binomial families the trials of a proportion; for the normal family the prior weights w
@@ -226,13 +232,19 @@ class FittedModel(Shown, Fit):
     resid = resid
     simulate = simulate
     refit = refit
+    update = update
 
     # -- checks, tests and comparisons
 
     simulated_residuals = simulated_residuals
     anova = anova
     bootstrap = bootstrap
+    influence = influence
+    vif = vif
+    r2 = r2
+    icc = icc
     means = means
+    slopes = slopes
 
     # -- pictures
 
@@ -241,6 +253,7 @@ class FittedModel(Shown, Fit):
     plot_random_effects = random_effect_plots.plot_random_effects
     plot_shrinkage = random_effect_plots.plot_shrinkage
     plot_covariance = random_effect_plots.plot_covariance
+    plot_profile = plot_profile
 
     # -- report
 

@@ -220,6 +220,17 @@ def test_where_a_simpler_family_does_as_well_the_fit_says_so_and_has_its_likelih
     assert model.params["Intercept"] == pytest.approx(right.params["Intercept"], abs=1e-3)
 
 
+def test_where_weights_mean_something_else_in_the_simpler_family_it_is_no_part_of_the_model():
+    """The weights of a t count rows; those of a normal divide its variance."""
+    rng, g = np.random.default_rng(0), np.repeat(np.arange(15), 6)
+    data = pd.DataFrame({"g": g, "x": rng.normal(size=90), "w": rng.integers(1, 4, 90)})
+    data["y"] = data["x"] + rng.normal(size=15)[g] + rng.uniform(-1, 1, 90)
+    weighted = quietly("y ~ x + (1 | g)", data, "t", weights="w")
+    repeated = quietly("y ~ x + (1 | g)", data.loc[data.index.repeat(data["w"])], "t")
+    assert weighted.converged
+    assert weighted.llf == pytest.approx(repeated.llf, abs=1e-5)
+
+
 def test_effects_of_single_rows_and_a_dispersion_compete_and_the_higher_maximum_wins():
     """glmmTMB 1.1.5: -146.785283, phi 3.7768, a standard deviation of zero."""
     rng = np.random.default_rng(114)

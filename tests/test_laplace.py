@@ -625,7 +625,7 @@ def test_a_likelihood_without_a_maximum_gives_no_standard_errors(name):
     ],
 )
 def test_a_fit_that_failed_altogether_is_all_nan(name, terms, options, monkeypatch):
-    monkeypatch.setattr(several_starts, "maximise", lambda *arguments: None)
+    monkeypatch.setattr(several_starts, "maximise", lambda *_, **__: None)
     data = measured(name).assign(week=np.tile(np.arange(10), 12), h=np.tile(list("pqrst"), 24))
     with pytest.warns(gt.ConvergenceWarning, match="Do not use these numbers"):
         model = gt.fit(f"y ~ x + {terms}", data, name, **options)

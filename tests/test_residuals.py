@@ -314,6 +314,10 @@ def test_the_plot_draws_on_given_axes_and_quantiles_at_few_predictions():
         (lambda r: r.test_curves(np.ones(236)), "x is the same in every row"),
         (lambda r: r.test_curves([1.0, 2.0]), "one value for each of the 236 rows.*got 2"),
         (lambda r: r.test_groups(["a"] * 236), "column has one level only"),
+        (
+            lambda r: r.test_autocorrelation(np.arange(236).astype(str)),
+            r"time holds values such as '0', whose order in time is not known.*ordered category",
+        ),
         (lambda r: r.test_autocorrelation("time"), "time: the model uses no column 'time'"),
         (
             lambda r: r.test_autocorrelation(np.arange(236) % 4),
@@ -381,3 +385,117 @@ def test_weights_that_multiply_a_log_likelihood_leave_nothing_to_draw_from():
     for ask in (fits[1].simulate, fits[1].simulated_residuals, fits[1].bootstrap):
         with pytest.raises(ValueError, match="a row stands for several observations"):
             ask()
+
+
+@pytest.fixture(scope="module")
+def monthly():
+    """Residuals of series that a random walk makes alike from month to month."""
+    rng, months = np.random.default_rng(8), ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug"]
+    data = pd.DataFrame({"site": np.repeat(np.arange(20), 8), "t": np.tile(np.arange(8), 20)})
+    steps = rng.normal(0, 0.6, (20, 8)).cumsum(axis=1).ravel()
+    data["y"] = steps + rng.normal(0, 0.3, 20)[data["site"]] + rng.normal(0, 0.2, 160)
+    data["month"] = pd.Categorical.from_codes(data["t"], months, ordered=True)
+    return data, gt.fit("y ~ month + (1 | site)", data).simulated_residuals(n=250)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda data: data["month"],
+        lambda data: data["month"].array,
+        lambda data: "month",
+        lambda data: pd.Categorical.from_codes(data["t"], [10, 20, 30, 40, 50, 60, 70, 80]),
+        lambda data: pd.Categorical.from_codes(7 - data["t"], [8, 7, 6, 5, 4, 3, 2, 1]),
+        lambda data: pd.to_datetime("2020-01-31") + pd.to_timedelta(40 * data["t"], "D"),
+        lambda data: pd.cut(data["t"] + 0.5, range(9)),
+    ],
+)
+def test_times_have_the_order_of_their_kind(times, monthly):
+    data, residuals = monthly
+    expected = residuals.test_autocorrelation(data["t"], data["site"])
+    found = residuals.test_autocorrelation(times(data), data["site"])
+    assert found.statistic == expected.statistic and found.p_value == expected.p_value
+    assert expected.p_value < 0.02 and expected.effect > 0.3
+
+
+def test_text_is_no_time_and_neither_is_a_category_without_an_order(monthly):
+    data, residuals = monthly
+    for times in (data["month"].astype(str), data["month"].cat.as_unordered()):
+        with pytest.raises(ValueError, match="month holds values such as 'Jan', whose order"):
+            residuals.test_autocorrelation(times, data["site"])
+
+
+def test_groups_have_the_order_of_their_categories(monthly):
+    data, residuals = monthly
+    months = list(data["month"].cat.categories)
+    assert residuals.test_groups("month").table.index.tolist() == months
+    assert residuals.test_groups(data["month"].array).table.index.tolist() == months
+    assert residuals.test_groups(data["month"].astype(str)).table.index.tolist() == sorted(months)
+    classes = pd.cut(data["t"], [-1, 3, 8])
+    assert residuals.test_groups(classes).table.index.tolist() == list(classes.cat.categories)
+
+
+# ------------------------------------------------------------------------- in space
+
+
+def field(signal, seed=1, n=200):
+    """Counts at random places, with a smooth surface of this size that the model lacks."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.uniform(0, 10, n), "y": rng.uniform(0, 10, n)})
+    data["site"] = rng.integers(0, 20, n).astype(str)
+    surface = signal * np.sin(data["x"]) * np.cos(data["y"])
+    effects = rng.normal(0, 0.3, 20)[data["site"].astype(int)]
+    data["count"] = rng.poisson(np.exp(1.5 + surface + effects))
+    return data
+
+
+def test_moran_is_that_of_its_definition():
+    """I = n / S Σ w z z' / Σ z², with the weights of the ten nearest."""
+    data = field(1.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    z = stats.norm.ppf(residuals.residuals)
+    places = data[["x", "y"]].to_numpy()
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    W = np.zeros((40, 40))
+    for i in range(40):
+        nearest = np.argsort(distance[i])[1:11]
+        W[i, nearest] = 1 / distance[i, nearest]
+        W[i] /= W[i].sum()
+    expected = 40 / W.sum() * (z @ W @ z) / (z @ z)
+    result = residuals.test_spatial(data["x"], data["y"])
+    assert result.statistic == pytest.approx(expected)
+
+
+def test_a_surface_that_the_model_lacks_is_seen_and_none_is_not():
+    for signal, seen in ((0.7, True), (0.0, False)):
+        data = field(signal)
+        residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals()
+        result = residuals.test_spatial(data["x"], data["y"])
+        assert (result.p_value < 0.01) == seen
+        assert (result.effect > 0.15) == seen
+    assert "correlation of residuals with those nearby" in str(result)
+
+
+def test_rows_of_other_fields_are_no_neighbours_and_rows_may_share_a_place():
+    data = field(0.7)
+    data["field"] = np.repeat(["a", "b"], 100)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    apart = data["x"] + 100 * (data["field"] == "b")
+    one, other = (
+        residuals.test_spatial(data["x"], data["y"], data["field"]),
+        residuals.test_spatial(apart, data["y"]),
+    )
+    assert one.statistic == pytest.approx(other.statistic)
+    line = residuals.test_spatial(np.arange(200) // 20)
+    assert np.isfinite(line.statistic)
+
+
+def test_coordinates_that_are_none_are_refused():
+    data = field(0.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(20)
+    with pytest.raises(ValueError, match="x is a coordinate, a number in each row; site holds"):
+        residuals.test_spatial("site")
+    with pytest.raises(ValueError, match="at one place"):
+        residuals.test_spatial(np.zeros(40))
+    with pytest.raises(ValueError, match="a single row"):
+        residuals.test_spatial(data["x"], group=np.arange(40))

@@ -22,7 +22,6 @@ from glmmtools.shared.matrices import has_constant
 Array = np.ndarray
 NO_DIFFERENCE = 1e-4  # of log-likelihoods of two models, one of which contains the other
 _FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and of a logit
-_NEARLY_ONE = 0.999  # rho of effects that hardly differ
 _ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
 
 
@@ -44,7 +43,13 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
         constant[part] = marginal.constant("phi", float(np.mean(log_phi)))
         yield replace(problem, dispersion=None), constant
     for without in limits.values():
-        yield problem.at_limit_family(), without
+        smaller = problem.at_limit_family()
+        if problem.design.weights is None or _weighted_alike(problem.family, smaller.family):
+            yield smaller, without
+
+
+def _weighted_alike(one: Family, other: Family) -> bool:
+    return one.weights_divide_phi == other.weights_divide_phi
 
 
 def _without_effects(marginal: Marginal, point: Array, theta: slice) -> Array:
@@ -71,7 +76,8 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
             continue
         constant = CONSTANT_EFFECTS.format(term.label)
         if constant in labels:
-            terms.append(replace(estimate.terms[labels.index(constant)], correlation=_NEARLY_ONE))
+            one = estimate.terms[labels.index(constant)]
+            terms.append(replace(one, correlation=each.structure.nearly_constant))
             continue
         missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))

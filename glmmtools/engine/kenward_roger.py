@@ -86,17 +86,15 @@ class KenwardRoger:
 
     def _take_apart(self, problem, estimate, X, root) -> None:
         """Φ, P, Q and W of rows that are scaled so that their residuals have one variance."""
-        from scipy import linalg
-
         residual = estimate.shape["phi"]
         Z, G, parts = _spread(problem, estimate, root)
         crossed = Z.T @ Z
         inner = np.eye(len(G)) * residual + crossed @ G
-        solve = G @ linalg.inv(inner)  # V⁻¹ = (I - Z solve Zᵀ) / residual
+        solve = G @ np.linalg.inv(inner)  # V⁻¹ = (I - Z solve Zᵀ) / residual
         ZX, XX = Z.T @ X, X.T @ X
         ZV = (crossed - crossed @ solve @ crossed) / residual  # ZᵀV⁻¹Z
         T = (ZX - crossed @ solve @ ZX) / residual  # ZᵀV⁻¹X
-        self.phi = linalg.inv((XX - ZX.T @ solve @ ZX) / residual)
+        self.phi = np.linalg.inv((XX - ZX.T @ solve @ ZX) / residual)
         # of the residual: XᵀV⁻²X, ZᵀV⁻²X, XᵀV⁻³X, ZᵀV⁻²Z, tr V⁻²
         A = solve.T @ ZX
         T2 = (T - ZV @ A) / residual

@@ -154,7 +154,7 @@ class Likelihood:
         `within` is the variance on the link scale that fixed and random effects leave.
         """
         phi = self.family.guessed_phi(self.y, mu, within, self.link, **self.trials)
-        return float(np.log(phi))
+        return float(np.log(phi) - (0 if self.prior is None else np.log(np.mean(1 / self.prior))))
 
     @property
     def no_scatter(self) -> float:

@@ -19,10 +19,11 @@ _PART_OF_SD = 0.8  # by which a step may change a standard deviation,
 _SMALL_STEP = 0.1  # or by this
 _FLAT = 1e-7  # relative curvature below which a direction counts as flat
 _LEVEL = 1e-5  # largest slope along a flat direction; steeper, the function has no maximum there
-_PREDICTED_GAIN = 1e-13  # steps of less than 1e-6 standard errors
+_PREDICTED_GAIN = 1e-12  # steps of less than 2e-6 standard errors
 _IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such steps in a row
 _SAME_HILL = 1e-3  # fall below a known maximum, within which a search ends there
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
+_HOPED, _MARGIN = 4.0, 0.5  # times the predicted gain, and more: what a search may still rise
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class Optimum:
         Unit vectors along which the function does not change.
     converged : bool
         Gradient zero and information positive definite, up to rounding and flat directions.
+    abandoned : bool
+        The search ended early, for it would not have reached the height asked for.
     """
 
     point: Array
@@ -50,6 +53,7 @@ class Optimum:
     covariance: Array
     flat: Array
     converged: bool
+    abandoned: bool = False
 
 
 def maximise(
@@ -60,6 +64,7 @@ def maximise(
     known: Optimum | None = None,
     information: Callable[[Array], Array] | None = None,
     units: Callable[[Array], Array] = np.ones_like,
+    worth: float = -np.inf,
 ) -> Optimum | None:
     """Quasi-Newton search, then Newton steps; None if the function has no value at `start`.
 
@@ -80,6 +85,8 @@ def maximise(
     units : callable, optional
         Of each parameter, at a point: what is a large step in it; by default 1, as in a linear
         predictor.
+    worth : float, optional
+        The height below which a maximum is of no use: a search that will not reach it is abandoned.
     """
     function = _Patient(function)
     if information is None:
@@ -98,9 +105,11 @@ def maximise(
         return Optimum(point, value, gradient, empty, empty, empty, True)
     inverse = _uphill_inverse(hessian(point, gradient))
     climb = partial(_quasi_newton, function, hessian, refresh, is_sd, units)
-    found = climb(point, value, gradient, inverse, known)
+    found = climb(point, value, gradient, inverse, known, worth)
     if _climbs_to(known, *found[:2]):
         return known
+    if _is_hopeless(worth, *found[1:]):
+        return Optimum(*_nothing_known(*found[:3]), converged=False, abandoned=True)
     return _polish(function, hessian, climb, units, *found)
 
 
@@ -130,9 +139,20 @@ def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
     return fall < _SAME_HILL and abs(known.value - fall - value) < 0.5 * fall + _IDLE
 
 
+def _is_hopeless(worth: float, value: float, gradient: Array, inverse: Array) -> bool:
+    return value + _HOPED * 0.5 * gradient @ inverse @ gradient + _MARGIN < worth
+
+
+def _nothing_known(point: Array, value: float, gradient: Array) -> tuple:
+    """An end of a search, with no information about it."""
+    nan = np.full((len(point), len(point)), np.nan)
+    return point, value, gradient, nan, nan, np.zeros((0, len(point)))
+
+
 def _quasi_newton(
-    function, hessian, refresh, is_sd, units, point, value, gradient, inverse, known=None
-):
+    function, hessian, refresh, is_sd, units, point, value, gradient, inverse, known=None,
+    worth=-np.inf,
+):  # fmt: skip
     """BFGS with backtracking; the step is bounded, and points without a value are stepped back.
 
     A step that had to be shortened speaks against the Hessian, which is then differenced anew.
@@ -141,7 +161,7 @@ def _quasi_newton(
     for step in range(1, _MAX_ITERATIONS):
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
-        if gain < _PREDICTED_GAIN:
+        if gain < _PREDICTED_GAIN or _is_hopeless(worth, value, gradient, inverse):
             break
         longest = _MAX_STEP * units(point)
         part = np.clip(_PART_OF_SD * np.abs(point), _SMALL_STEP, longest)
@@ -270,10 +290,7 @@ def _polish(function, hessian, climb, units, point, value, gradient, inverse) ->
     else:
         converged = abs(gain) < 1e-8 * (1 + abs(value)) and level and not saddle
     if not np.all(np.isfinite(information)):
-        information = np.full((len(point), len(point)), np.nan)
-        return Optimum(
-            point, value, gradient, information, information, np.zeros((0, len(point))), False
-        )
+        return Optimum(*_nothing_known(point, value, gradient), converged=False)
     return Optimum(point, value, gradient, information, inverse, flat, bool(converged))
 
 

@@ -20,11 +20,15 @@ _HOPELESS = 15.0  # below the maximum found: starts of a series that are not tri
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
-def best_of_starts(marginal: Marginal) -> Optimum | None:
-    """The best end of searches from several starts, as many as the likelihood may need."""
+def best_of_starts(marginal: Marginal, worth: float = -np.inf) -> Optimum | None:
+    """The best end of searches from several starts, as many as the likelihood may need.
+
+    Searches that will not come to the height `worth` are abandoned.
+    """
     problem = marginal.problem
     several = problem.zero is not None and problem.design.n <= _FEW_ROWS
-    best = _climbed(marginal, (_possible_start(marginal, f) for f in _START_FACTORS), several)
+    starts = (_possible_start(marginal, f) for f in _START_FACTORS)
+    best = _climbed(marginal, starts, several, worth)
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = _better(best, best_end(marginal, start, best))
@@ -49,13 +53,16 @@ def _possible_start(marginal: Marginal, factor: float) -> Array:
 
 
 def _climbed(
-    searched: Marginal | Profiled, starts: Iterable[Array], all_of_them: bool = False
+    searched: Marginal | Profiled,
+    starts: Iterable[Array],
+    all_of_them: bool = False,
+    worth: float = -np.inf,
 ) -> Optimum | None:
     """The best end of searches from these starts, until one converged or from all of them."""
     best: Optimum | None = None
     for start in starts:
-        best = _better(best, best_end(searched, start, best))
-        if best is not None and best.converged and not all_of_them:
+        best = _better(best, best_end(searched, start, best, worth))
+        if best is not None and (best.converged or best.abandoned) and not all_of_them:
             break
     return best
 
@@ -97,7 +104,10 @@ def _doubtful_series(marginal: Marginal, optimum: Optimum) -> bool:
 
 
 def best_end(
-    searched: Marginal | Profiled, start: Array, known: Optimum | None = None
+    searched: Marginal | Profiled,
+    start: Array,
+    known: Optimum | None = None,
+    worth: float = -np.inf,
 ) -> Optimum | None:
     """Where the search ends; it goes on from a small standard deviation set to zero if better.
 
@@ -105,7 +115,7 @@ def best_end(
     """
     found = maximise(
         searched.value_and_gradient, start, searched.refresh, searched.is_sd, known,
-        units=searched.units,
+        units=searched.units, worth=worth,
     )  # fmt: skip
     if found is None or found is known or not found.converged:
         return found

@@ -37,8 +37,10 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     zero = likelihood.guessed_zero(mu)
     _put(marginal, vector, {"phi": likelihood.guessed_phi(mu, within), "df": _LOG_DF, ZERO: zero})
     theta = vector[marginal.names["theta"]]
-    for each in marginal.placed:
-        theta[each.theta] = each.structure.start(factor, between, residual)
+    for each, variance in zip(
+        marginal.placed, _between_levels(marginal, residual, between), strict=True
+    ):
+        theta[each.theta] = each.structure.start(factor, variance, residual)
     if factor == 1:
         _learn_shapes(marginal, vector)
     return vector
@@ -62,6 +64,23 @@ def _scatter(marginal: Marginal, residual: Array) -> tuple[Array, float]:
     mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
     inner = (residual - mean[codes]) * np.sqrt(n / max(n - len(starts), n / 9))
     return inner, max(float(np.var(mean)), 0.05 * total)
+
+
+def _between_levels(marginal: Marginal, residual: Array, between: float) -> list[float]:
+    """The variance between the levels of each term: of several factors the one with few first."""
+    structures = [each.structure for each in marginal.placed]
+    factors = {structure.codes.tobytes(): structure for structure in structures}
+    if len(factors) < 2:
+        return [between] * len(structures)
+    variances, least = {}, 0.05 * float(np.var(residual)) or 1.0
+    for key, factor in sorted(factors.items(), key=lambda item: item[1].n_levels):
+        rows = np.bincount(factor.codes)
+        means = np.bincount(factor.codes, residual) / np.maximum(
+            rows, 1
+        )  # a level may have lost all
+        variances[key] = max(float(np.var(means[rows > 0])), least)
+        residual = residual - means[factor.codes]
+    return [variances[structure.codes.tobytes()] for structure in structures]
 
 
 def _learn_shapes(marginal: Marginal, vector: Array) -> None:
@@ -115,8 +134,7 @@ def _with_series(marginal: Marginal, vector: Array, sd: float, rho: float) -> Ar
     vector = vector.copy()
     for each in marginal.placed:
         if each.structure.of_time:
-            theta = each.structure.theta_of(np.array([[sd**2]]), rho)
-            vector[marginal.names["theta"]][each.theta] = theta
+            vector[marginal.names["theta"]][each.theta] = each.structure.start_at(sd, rho)
     return vector
 
 

@@ -51,7 +51,8 @@ def _check_groups(distribution: Family, design: Design) -> None:
         return
     for term in design.random:
         effects = len(term.levels) * len(term.names)
-        if term.structure.unrestricted and effects >= design.n:
+        of_columns = term.structure.unrestricted and not term.structure.of_levels
+        if of_columns and effects >= design.n:
             raise ValueError(
                 f"the random term {term.label} has {effects} random effects for {design.n} rows; "
                 f"they cannot be told from the residual variation. Does {term.group!r} name "
@@ -62,8 +63,8 @@ def _check_groups(distribution: Family, design: Design) -> None:
 def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     """Terms of single rows whose own variance cannot be told from the residual one.
 
-    Compound symmetries, and series with one lag only: both say the variance of a row and one
-    covariance of two rows, and the residual adds to the first alone.
+    The residual variance adds to the diagonal of the covariance alone, and the structure can have
+    any variance there: compound symmetries, series with one lag, a Toeplitz or a general matrix.
     """
     weights = problem.design.weights
     alike = weights is None or np.all(weights == weights[0])
@@ -73,7 +74,7 @@ def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     return [
         term
         for term in problem.design.random
-        if problem.dispersion is None and term.structure.has_one_covariance
+        if problem.dispersion is None and term.structure.absorbs_residual
     ]
 
 
@@ -83,11 +84,19 @@ def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
         DataWarning(
             f"These data tell the variance of a row and the covariance of two rows of one "
             f"{term.group!r}, but not which part of the variance is that of {term.label} and which "
-            f"is residual. Where the covariance is positive, (1 | {term.group}) is the same model "
-            "without that question."
+            f"is residual. {_same_model(term)}"
         )
         for term in confounded_with_residual(problem)
     )
+
+
+def _same_model(term: RandomTerm) -> str:
+    if term.structure.has_rho:
+        return (
+            f"Where the covariance is positive, (1 | {term.group}) is the same model without that "
+            "question."
+        )
+    return "Their sum is what is estimated; coefficients and their errors do not depend on it."
 
 
 def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:

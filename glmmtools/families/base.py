@@ -227,6 +227,14 @@ class Family:
         """Return Var(y) at mean `mu`; shape parameters (and trials) by name."""
         raise NotImplementedError
 
+    def link_variance(self, link: Link, mu, **shape):
+        """Return the variance of a response on the scale of the link, at mean `mu`.
+
+        The distribution-specific variance of Nakagawa, Johnson & Schielzeth (2017), J. R. Soc.
+        Interface 14:20170213.
+        """
+        return link.variance_of(mu, self.variance(mu, **shape))
+
     def log_density(self, y, mu, **shape):
         """Return the log-density (log-probability) of `y`; arrays broadcast."""
         raise NotImplementedError

@@ -126,18 +126,19 @@ def polygamma_steps(x, y, order: int) -> list[Array]:
 
 
 def _summed_steps(x: Array, y: Array, order: int) -> list[Array]:
-    """Sums over the counts, of which those that a value has not reached are left out in turn."""
+    """Sums over the counts, in blocks that double; counts below a block are left out of it."""
     x, shape, counts = x.ravel(), x.shape, y.ravel()
     sums = [np.zeros(x.size) for _ in range(order + 1)]
     rows = np.flatnonzero(counts > 0)
-    step = 0
+    first, size = 0, 2
     while len(rows):
-        term = power = 1 / (x[rows] + step)
+        steps = np.arange(first, first + size)[:, None]
+        term = power = np.where(steps < counts[rows], 1 / (x[rows] + steps), 0.0)
         for each in sums:
-            each[rows] += power
+            each[rows] += power.sum(axis=0)
             power = power * term
-        step += 1
-        rows = rows[counts[rows] > step]
+        first, size = first + size, 2 * size
+        rows = rows[counts[rows] > first]
     sums[0] -= np.log1p(counts / x)
     for k, sign in ((1, -1.0), (2, 2.0)):
         if order >= k:

@@ -13,7 +13,7 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
-from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
+from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
@@ -254,17 +254,15 @@ class Fit:
             sd = np.sqrt(np.diag(G))
             for i, name in enumerate(term.structure.sd_names):
                 row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-                row["corr"] = np.nan if rho is None or i else rho
-                for j in range(i if rho is None else 0):
-                    product = sd[i] * sd[j]
-                    key = "corr" if j == 0 else f"corr{j + 1}"
-                    row[key] = G[i, j] / product if product > 0 else np.nan
+                for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
+                    row["corr" if j == 1 else f"corr{j}"] = correlation
                 rows.append(row)
         if self.family.has_residual_variance and "phi" in self.estimate.shape:
             phi = self.estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
         columns = ["group", "term", "variance", "sd", "corr"]
-        columns += sorted({key for row in rows for key in row} - set(columns))
+        further = {key for row in rows for key in row} - set(columns)
+        columns += sorted(further, key=lambda key: (len(key), key))
         return pd.DataFrame(rows, columns=columns)
 
     @property
@@ -279,12 +277,12 @@ class Fit:
             values = {"residual sd": np.sqrt(values["phi"]), **values}
         parts, predictors = self.in_the_limit.problem, self.estimate.predictors
         if parts.dispersion is not None:
-            names = [f"log phi: {name}" for name in parts.dispersion.names]
+            names = map(COEFFICIENT_NAMES["phi"].format, parts.dispersion.names)
             values |= zip(names, predictors["phi"], strict=True)
         if parts.zero is not None and parts.zero.names == ("Intercept",):
             values["zero"] = special.expit(predictors["zero"][0])
         elif parts.zero is not None:
-            names = [f"logit zero: {name}" for name in parts.zero.names]
+            names = map(COEFFICIENT_NAMES["zero"].format, parts.zero.names)
             values |= zip(names, predictors["zero"], strict=True)
         return pd.Series(values, name="dispersion", dtype=float)
 

@@ -116,10 +116,12 @@ def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
 
 def group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
     """Code of each row and, for each code, its label or tuple of labels; only levels that occur."""
-    labels = frame[list(groups)].reset_index(drop=True)
-    codes = labels.groupby(list(groups), sort=True, observed=True).ngroup().to_numpy(np.intp)
-    first_rows = np.unique(codes, return_index=True)[1]
-    return codes, _group_keys(labels.iloc[first_rows], groups)
+    codes = np.zeros(len(frame), np.intp)
+    for name in groups:
+        of_column, labels = pd.factorize(frame[name], sort=True)
+        codes = codes * len(labels) + of_column
+    _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
+    return codes, _group_keys(frame.iloc[first_rows], groups)
 
 
 def expanded(specs: Sequence[RandomSpec], frame: pd.DataFrame) -> tuple[RandomSpec, ...]:
@@ -184,9 +186,12 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
         if spec.structure.of_levels:
             levels = [column.factors[0].level for column in model_columns]
             names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
-        if not names:
-            raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
-        structure = spec.structure(spec.columns_name, codes, _kept_columns(Z, kept), names)
+            structure = spec.structure(spec.columns_name, codes, Z, names, levels)
+            _check_few_parameters(structure, spec, len(frame))
+        else:
+            if not names:
+                raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
+            structure = spec.structure(spec.columns_name, codes, _kept_columns(Z, kept), names)
     term = RandomTerm(
         spec.label, spec.group, labels, structure,
         tuple(itertools.compress(model_columns, kept)),
@@ -210,6 +215,15 @@ def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
             f"{time[row]:g} in the data of the fit; predict with effects='population'"
         )
     return places
+
+
+def _check_few_parameters(structure: Structure, spec: RandomSpec, rows: int) -> None:
+    if structure.n_params > rows:
+        raise ValueError(
+            f"{spec.label} has {structure.n_params} variances and correlations for {rows} rows. "
+            f"For a random slope of {spec.columns} write ({spec.columns} | {spec.group}); for a "
+            "covariance of few parameters one such as ar1() or cs()"
+        )
 
 
 def _check_one_factor(spec: RandomSpec) -> None:

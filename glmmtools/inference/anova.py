@@ -8,8 +8,10 @@ covariance of the estimates; for linear mixed models in ``(XᵀX)⁻¹``, so tha
 depend on the variances (Kuznetsova et al. 2017, J. Stat. Softw. 82(13)). For **type III** the terms
 are those of a model coded by sums to zero: effects averaged with equal weights over the cells.
 
-The F test of several rows with Satterthwaite degrees of freedom takes the rows apart into
-uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
+The F test of several rows with Satterthwaite degrees of freedom takes them apart into uncorrelated
+t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363): the principal axes of contrasts that
+are orthonormal, so that the reference level, or type II or III of an additive model, does not
+matter, as it does in R's lmerTest.
 
 Where columns are left out because others determine them, a type II test compares what the columns
 of the terms span, all of them, with and without the term; so that it does not depend on which of
@@ -30,6 +32,7 @@ from scipy import special
 from glmmtools.engine import choice as engines
 from glmmtools.fitted.degrees_of_freedom import Reference, has_satterthwaite, reference
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
+from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
 from glmmtools.formula.evaluation import evaluate
@@ -42,8 +45,15 @@ from glmmtools.shared.text import listed, plural
 Array = np.ndarray
 
 
-def anova(model: Fit, type: int = 2, test: str = "wald", df: str = "auto") -> TermTests:
-    """Test each term of the fixed part.
+def anova(
+    model: Fit,
+    type: int = 2,
+    test: str = "wald",
+    df: str = "auto",
+    *,
+    part: str | None = None,
+) -> TermTests:
+    """Test each term of the fixed part, or of the formula of another part.
 
     Parameters
     ----------
@@ -58,6 +68,9 @@ def anova(model: Fit, type: int = 2, test: str = "wald", df: str = "auto") -> Te
         Denominator degrees of freedom of Wald tests. "auto": F with Satterthwaite's for linear
         mixed models, F with the residual ones for least squares, chi-square for all others.
         Others as in :meth:`FittedModel.tidy`.
+    part : {"mean", "zero", "dispersion"}, optional
+        The terms of the fixed part (default), of `zero_inflation` or of `dispersion_formula`; the
+        last two go by chi-square.
 
     Returns
     -------
@@ -90,13 +103,14 @@ def anova(model: Fit, type: int = 2, test: str = "wald", df: str = "auto") -> Te
     one_of("test", test, ("wald", "lr"))
     if test == "lr" and df != "auto":
         raise ValueError("df= is for Wald tests; a likelihood ratio has a chi-square distribution")
-    judged = reference(model, df)
     require_converged(model, "anova() needs")
+    whole, model = model, part_of(model, part)
+    judged = reference(model, df if model is whole else "auto")
     design = model.design
     terms = _terms(design)
     if not terms:
         raise ValueError(
-            f"the fixed part of {model.formula!r} has no terms beside the intercept, "
+            f"the formula {model.formula!r} has no terms beside the intercept, "
             "so there is nothing to test"
         )
     if type == 3 and design.rank.left_out:
@@ -106,12 +120,12 @@ def anova(model: Fit, type: int = 2, test: str = "wald", df: str = "auto") -> Te
             "of means"
         )
     if test == "lr":
-        tests = _likelihood_ratios(model, terms, type)
+        tests = _likelihood_ratios(whole, design, part, terms, type)
     elif model.separated and type == 2:
         tests = _type_two_of_what_is_finite(model, terms, df)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
-        tests = [_wald(judged, L) for L in rows]
+        tests = [wald_test(judged, L) for L in rows]
     infinite = [
         term.label for term, test in zip(terms, tests, strict=True)
         if test["df"] and np.isnan(test["statistic"])
@@ -236,7 +250,7 @@ def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term], df: str) -> 
         larger = [c for c in everything if c not in term.relatives(terms)]
         others = [c for c in larger if c not in term.columns]
         q = len(_independent(X, larger)) - len(_independent(X, others))
-        tests.append(_wald(judged, L) if len(L) == q else _chi_square(np.nan, q))
+        tests.append(wald_test(judged, L) if len(L) == q else chi_square(np.nan, q))
     return tests
 
 
@@ -279,7 +293,8 @@ def _sum_coded(design: Design) -> Array:
 # ------------------------------------------------------------------------------ tests
 
 
-def _wald(judged: Reference, L: Array) -> dict:
+def wald_test(judged: Reference, L: Array) -> dict:
+    """The Wald test of ``L β = 0`` as a row of a table; the rows of L are independent."""
     model = judged.model
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
@@ -287,17 +302,27 @@ def _wald(judged: Reference, L: Array) -> dict:
     q, estimates = len(L), model.estimate.combined(L)
     covariance = judged.covariance(L)
     if model.separated and not np.all(np.isfinite(estimates)):
-        return _chi_square(np.nan, q)
+        return chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
     if not judged.is_finite:
-        return _chi_square(statistic, q)
+        return chi_square(statistic, q)
     scale, den_df = judged.joint(L) or (1.0, None)
     if den_df is None:
-        rotation = np.linalg.eigh(covariance)[1]
-        den_df = _joint_df(judged.df(rotation.T @ L))
+        den_df = _joint_df(judged.df(_uncorrelated(model, L)))
     statistic *= scale / q
     p_value = float(special.fdtrc(q, den_df, statistic))
     return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
+
+
+def _uncorrelated(model: Fit, L: Array) -> Array:
+    """Uncorrelated rows for the hypothesis of L, which do not depend on how it is written.
+
+    They are the principal axes of the estimates in rows that are orthonormal where the rows of the
+    data are independent, ``L (XᵀX)⁻¹ Lᵀ = I``: those of another coding are a rotation of these.
+    """
+    R = np.linalg.qr(model.design.X)[1]
+    basis = np.linalg.qr(np.linalg.solve(R.T, L.T))[0].T @ R
+    return np.linalg.eigh(model.estimate.combined_covariance(basis))[1].T @ basis
 
 
 def _joint_df(df: Array) -> float:
@@ -309,15 +334,18 @@ def _joint_df(df: Array) -> float:
     return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
 
 
-def _chi_square(statistic: float, df: int) -> dict:
+def chi_square(statistic: float, df: int) -> dict:
+    """A chi-square test as a row of a table."""
     p_value = float(special.chdtrc(df, statistic))
     return {"statistic": statistic, "df": df, "p_value": p_value, "kind": "chisq"}
 
 
-def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+def _likelihood_ratios(
+    model: Fit, design: Design, part: str | None, terms: Sequence[_Term], type: int
+) -> list[dict]:
+    """Of a model and the design of the part that the terms are of."""
     require_maximum(model, "a likelihood ratio needs")
-    design = model.design
-    if model.problem.reml:
+    if model.problem.reml and part in (None, "mean"):
         raise ValueError(
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
             "fit with reml=False, or use test='wald'"
@@ -331,15 +359,17 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
         with_it = _independent(X, larger)
         without = _independent(X, [c for c in larger if c not in term.columns])
         for columns in {with_it, without} - set(heights):
-            heights[columns] = _height_of(model, X, columns, term.label)
+            heights[columns] = _height_of(model, part, X, columns, term.label)
         rise = heights[with_it] - heights[without]
-        tests.append(_chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
+        tests.append(chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
     return tests
 
 
-def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
-    """The maximal log-likelihood of the model with these columns only."""
-    problem = model.problem.with_columns(X, columns)
+def _height_of(
+    model: Fit, part: str | None, X: Array, columns: tuple[int, ...], left_out: str
+) -> float:
+    """The maximal log-likelihood of the model with these columns only in a part."""
+    problem = model.problem.with_columns(X, columns, PARTS[part or "mean"])
     engine = engines.ENGINES[model.engine]
     if engine.why_not(problem) is not None:  # statsmodels needs a fixed effect
         engine = engines.laplace

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from glmmtools.fitted.wald import t_quantile, two_sided_p
+from glmmtools.means.studentized_range import studentized_range
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -28,8 +28,8 @@ _SAMPLE, _KEPT = 2**16, 2**11
 
 def contrast_weights(
     method: str | Mapping[str, Any], labels: list[str], sign: str = "-", reference: Any = None
-) -> dict[str, Array]:
-    """Weights of each contrast on the means of one family, by the name of the contrast.
+) -> tuple[list[str], Array]:
+    """Names of the contrasts of one family, and their weights on its means, one contrast a row.
 
     `method` is one of `METHODS`; or a mapping of name to weights, which are a sequence in the order
     of `labels` or a mapping of label to weight. `reference` is the label of the control of
@@ -37,8 +37,9 @@ def contrast_weights(
 
     Examples
     --------
-    >>> {k: v.tolist() for k, v in contrast_weights("poly", ["0", "1", "2"]).items()}
-    {'linear': [-1.0, 0.0, 1.0], 'quadratic': [1.0, -2.0, 1.0]}
+    >>> names, weights = contrast_weights("poly", ["0", "1", "2"])
+    >>> names, weights.tolist()
+    (['linear', 'quadratic'], [[-1.0, 0.0, 1.0], [1.0, -2.0, 1.0]])
     """
     k = len(labels)
     if k < 2:
@@ -46,7 +47,8 @@ def contrast_weights(
             f"a contrast needs at least two means; there is {listed(labels) or 'none'}"
         )
     if isinstance(method, Mapping):
-        return {str(name): _custom(name, given, labels) for name, given in method.items()}
+        weights = [_custom(name, given, labels) for name, given in method.items()]
+        return list(map(str, method)), np.array(weights).reshape(-1, k)
     if method not in METHODS:
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}, or a dict of name to weights; "
@@ -55,7 +57,8 @@ def contrast_weights(
     if reference is not None and method != "trt.vs.ctrl":
         raise ValueError(f"reference= is for method='trt.vs.ctrl'; got method={method!r}")
     if method == "poly":
-        return dict(zip(_DEGREES, _polynomials(k), strict=False))
+        polynomials = np.array(_polynomials(k))
+        return list(_DEGREES[: len(polynomials)]), polynomials
     if method == "pairwise":
         pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
     elif method == "consecutive":
@@ -64,7 +67,8 @@ def contrast_weights(
         control = 0 if reference is None else _place(reference, labels, "reference")
         pairs = [(i, control) for i in range(k) if i != control]
     unit = np.eye(k)
-    return {f"{labels[i]} {sign} {labels[j]}": unit[i] - unit[j] for i, j in pairs}
+    names = [f"{labels[i]} {sign} {labels[j]}" for i, j in pairs]
+    return names, np.array([unit[i] - unit[j] for i, j in pairs])
 
 
 def _place(label: Any, labels: list[str], what: str) -> int:
@@ -128,7 +132,7 @@ def adjusted_p(statistic: Array, df: Array, correlation: Array, adjust: str, n_m
         return raw
     size = np.abs(statistic)
     if adjust == "tukey":
-        p = [_tukey_p(t, n_means, nu) for t, nu in zip(size, df, strict=True)]
+        p = studentized_range(n_means).sf(np.sqrt(2) * size, df)
         return np.clip(p, raw, 1)
     if adjust == "mvt":
         largest = _LargestOf(correlation)
@@ -154,7 +158,7 @@ def critical_values(
         return single
     rounded = np.round(df, 6)
     if adjust == "tukey":
-        return np.array([_tukey_quantile(level, n_means, size) for size in rounded])
+        return studentized_range(n_means).isf(1 - level, rounded) / np.sqrt(2)
     if adjust == "mvt":
         from scipy.optimize import brentq
 
@@ -165,21 +169,6 @@ def critical_values(
             unique[size] = brentq(lambda c, v=size: below(c, v) - level, *search, xtol=1e-10)
         return np.array([unique[size] for size in rounded])
     return t_quantile(level ** (1 / m) if adjust == "sidak" else 1 - (1 - level) / m, df)
-
-
-@cache
-def _tukey_p(statistic: float, n_means: int, df: float) -> float:
-    """P(some difference of n means > statistic standard errors); 10 ms each, hence the cache."""
-    from scipy import stats
-
-    return float(stats.studentized_range.sf(np.sqrt(2) * statistic, n_means, df))
-
-
-@cache
-def _tukey_quantile(level: float, n_means: int, df: float) -> float:
-    from scipy import stats
-
-    return float(stats.studentized_range.ppf(level, n_means, df) / np.sqrt(2))
 
 
 class _LargestOf:

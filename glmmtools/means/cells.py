@@ -3,52 +3,86 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import Link
 from glmmtools.fitted.degrees_of_freedom import Reference
 from glmmtools.fitted.degrees_of_freedom import reference as reference_of
+from glmmtools.fitted.effects import offset_text
+from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parts import PART_QUANTITIES, PartFit, expects_zeros
 from glmmtools.fitted.wald import limits
+from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
 from glmmtools.means.grid import Grid, label_of, rows_of
 from glmmtools.shared.messages import FewUnitsWarning
 from glmmtools.shared.numbers import estimates_as_text
 from glmmtools.shared.shown import Content, Shown
-from glmmtools.shared.tables import hands_out_copies
+from glmmtools.shared.tables import beside, hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
 ROUNDING = 1e-10  # coefficients of a combination that are none
 
 
-def table_content(title: str, frame: pd.DataFrame, notes: list[str]) -> Content:
+def table_content(
+    title: str, labels: pd.DataFrame, numbers: pd.DataFrame, notes: list[str]
+) -> Content:
     """A table of combinations below its title, numbers and levels as text."""
-    table = estimates_as_text(frame.reset_index(drop=True)).map(label_of)
+    table = beside(labels.map(label_of), estimates_as_text(numbers))
     return Content(tables=[(title, table)], notes=notes)
 
 
-@hands_out_copies("frame")
+class Values(NamedTuple):
+    """Quantities that are no linear combination of the coefficients, by the delta method."""
+
+    eta: Array
+    covariance: Array
+
+    def combined(self, K: Array) -> Values:
+        """Linear combinations of them; what is not part of one may be nan."""
+        unknown = ~np.isfinite(np.diag(self.covariance))
+        known = np.where(unknown | unknown[:, None], 0.0, self.covariance)
+        covariance = K @ known @ K.T
+        touched = np.any(K[:, unknown] != 0, axis=1)
+        covariance[touched] = covariance[:, touched] = np.nan
+        eta = np.where(touched, np.nan, K @ np.where(unknown, 0.0, self.eta))
+        return Values(eta, covariance)
+
+
+@hands_out_copies("labels", "numbers")
 class Combinations(Shown):
     """What means and contrasts share: linear combinations of the coefficients, and their text.
 
     Attributes
     ----------
+    labels, numbers : DataFrame
+        One row a combination: what it is of, in columns of the data; and its numbers.
     frame : DataFrame
-        One row a combination.
+        Labels and numbers together, see :func:`glmmtools.shared.tables.beside`.
     model : Fit
     L : ndarray, shape (m, p)
         The coefficients on the fixed effects, one combination a row.
     offset : ndarray, shape (m,)
     beyond : ndarray, shape (m, k)
         How far each goes beyond the data; zero where it can be estimated.
+    other : Values or None
+        What stands in their place where a quantity is no linear combination.
     reference : Reference
         What their tests and intervals are referred to, by default that of ``df="auto"``.
     """
 
-    frame: pd.DataFrame
+    labels: pd.DataFrame
+    numbers: pd.DataFrame
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return beside(self.labels, self.numbers)
 
     def __init__(
         self,
@@ -56,10 +90,11 @@ class Combinations(Shown):
         L: Array,
         offset: Array,
         beyond: Array,
+        other: Values | None = None,
         reference: Reference | None = None,
     ):
         self.model, self.L, self.offset, self.beyond = model, L, offset, beyond
-        self.reference = reference or reference_of(model)
+        self.other, self.reference = other, reference or reference_of(model)
 
     def title(self) -> str:
         """What the combinations are, in one line."""
@@ -95,12 +130,17 @@ class Combinations(Shown):
     @property
     def eta(self) -> Array:
         """The combinations on the scale of the linear predictor, shape (m,); nan where unknown."""
-        eta = self.model.estimate.combined(self.L) + self.offset
+        if self.other is not None:
+            eta = self.other.eta
+        else:
+            eta = self.model.estimate.combined(self.L) + self.offset
         return np.where(self.estimable, eta, np.nan)
 
     @property
     def covariance(self) -> Array:
         """Their covariance matrix, shape (m, m)."""
+        if self.other is not None:
+            return self.other.covariance
         return self.reference.covariance(self.L)
 
     @property
@@ -125,10 +165,9 @@ class Combinations(Shown):
 
     def _content(self) -> Content:
         notes = [*self.notes(), *map(str, self.messages)]
-        return table_content(self.title(), self.frame, notes)
+        return table_content(self.title(), self.labels, self.numbers, notes)
 
 
-@hands_out_copies("cells")
 class CellMeans(Combinations):
     """One mean for each cell of a grid: each combination of the levels of some factors.
 
@@ -136,7 +175,9 @@ class CellMeans(Combinations):
     ----------
     frame : DataFrame
         The factors and ``estimate, std_error, df, conf_low, conf_high``.
-    cells : DataFrame
+    noun : str
+        What they are.
+    labels : DataFrame
         The levels of the factors of each mean.
     grid : Grid
     factors, by : tuple of str
@@ -146,6 +187,8 @@ class CellMeans(Combinations):
     L : ndarray, shape (means, coefficients)
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
+
+    noun = "means"
 
     def __init__(
         self,
@@ -157,16 +200,56 @@ class CellMeans(Combinations):
         level: float,
         additive: bool,
         reference: Reference | None = None,
+        *,
+        effects: str = "population",
+        part: str | None = None,
     ):
-        self.cells, averages = grid.averages(weights, additive)
-        super().__init__(grid.model, *averages, reference)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        link = self.model.link if scale == "response" else None
-        self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
+        self.effects, self.part = effects, part
+        rows = self._rows()
+        self.labels, average = grid.averaging(weights, additive, rows.beyond)
+        super().__init__(grid.model, *map(average, rows), reference=reference)
+        self.other = self._expected(average)
+        link = self.link if scale == "response" else None
+        self.numbers = pd.DataFrame(limits(self.eta, self.std_error, self.df, level, link))
+
+    @property
+    def link(self) -> Link:
+        """What takes the means to the scale on which they are averaged or compared."""
+        return self.grid.model.link
+
+    def _rows(self) -> FixedRows:
+        """The linear combination that each row of the grid is."""
+        rows = self.grid.fixed_rows(self.grid.rows)
+        if offset := offset_text(self.grid.model, rows.offset):
+            self.grid.notes.append(f"At {offset}.")
+        return rows
+
+    def _expected(self, average: Callable[[Array], Array]) -> Values | None:
+        """Averages of expected responses, on the scale of the link; None where linear ones do."""
+        expected = self.expected_on(self.grid.rows)
+        if not expected.need_all_parameters(self.model):
+            return None
+        eta = self.link(average(expected.means(self.model)))
+        spread = expected.spread(self.model, average) / self.link.derivatives(eta)[0][:, None]
+        return Values(eta, spread @ spread.T)
+
+    def expected_on(self, rows: pd.DataFrame) -> ExpectedRows:
+        """What is expected in rows such as those of the grid."""
+        model, zero, terms = self.grid.model, None, ()
+        if self.scale == "response" and expects_zeros(model, self.part):
+            zero = model.problem.zero.on(rows)
+        if self.effects == "marginal":
+            terms = model.design.random_on(rows, with_codes=False)
+        X, offset, _ = self.grid.fixed_rows(rows)
+        return ExpectedRows(X, model.estimate.combined(X) + offset, terms, zero, self.effects)
 
     def quantity(self) -> str:
         """What the means are of, in words."""
+        if isinstance(self.model, PartFit):
+            what = PART_QUANTITIES[self.model.part]
+            return what if self.scale == "response" else f"{self.model.link.scale} of the {what}"
         observed, link = self.model.design.response, self.model.link
         response = observed.name
         if observed.success is not None:
@@ -180,19 +263,26 @@ class CellMeans(Combinations):
         return f"Marginal means for {' × '.join(self.factors)}{within}: {self.quantity()}"
 
     def notes(self) -> list[str]:
-        names = ["/".join(map(label_of, key)) for key in rows_of(self.cells)]
+        names = ["/".join(map(label_of, key)) for key in rows_of(self.labels)]
         return [*self._scale_notes(), *self.without_estimate(names), *self.grid_notes()]
 
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
-        notes = [*self.grid.description(self.weights), *self.grid.notes]
-        if self.model.design.random:
+        notes = [*self.grid.description(self.weights), *self._interactions(), *self.grid.notes]
+        if self.model.design.random and self.effects == "marginal":
+            notes.append("Averaged over the random effects: over all groups, not a typical one.")
+        elif self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
-        if self.model.problem.zero is not None:
+        if self.model.problem.zero is not None and self.scale == "response" and self.part is None:
+            notes.append("Extra zeros are part of these means; part='mean' leaves them out.")
+        elif self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
         if not self.model.converged:
             notes.append("The fit did not converge: these numbers are not estimates.")
         return notes
+
+    def _interactions(self) -> list[str]:
+        return [note for note in [self.grid.interacting()] if note]
 
     def _scale_notes(self) -> list[str]:
         design, link, notes = self.model.design, self.model.link, []
@@ -201,6 +291,8 @@ class CellMeans(Combinations):
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
         if self.scale == "link" and not link.is_identity:
             notes.append(f"They are on the {link.scale} scale.")
+        elif self.other is not None:
+            notes.append("Averaged on the response scale; limits are computed on that of the link.")
         elif not link.is_identity:
             notes.append(
                 f"Averaged on the {link.scale} scale and then transformed back: not the average of "

@@ -8,53 +8,75 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.means.grid import label_of
-from glmmtools.shared.style import INK, label_axes, legend_outside, new_axes, series
+from glmmtools.shared.style import (
+    INK,
+    label_axes,
+    legend_outside,
+    name_levels,
+    new_axes_for_names,
+    series,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def plot_means(
-    frame: pd.DataFrame, factors: tuple[str, ...], by: tuple[str, ...], label: str, ax: Axes | None
+    labels: pd.DataFrame,
+    numbers: pd.DataFrame,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    label: str,
+    ax: Axes | None,
 ) -> Axes:
     """Draw means with their intervals, one series for each combination beyond the first factor.
 
     Parameters
     ----------
-    frame : DataFrame
-        The columns of `factors` and `by`, ``estimate, conf_low, conf_high``; ``letters`` are
-        written above the means, comparison arrows drawn from ``arrow_low`` to ``arrow_high``.
+    labels, numbers : DataFrame
+        One row a mean: the columns of `factors` and `by`; and ``estimate, conf_low, conf_high``.
+        ``letters`` are written above the means, comparison arrows drawn from ``arrow_low`` to
+        ``arrow_high``.
     label : str
         Of the axis of the means.
     """
-    ax = new_axes(ax)
-    letters, arrows = "letters" in frame, "arrow_low" in frame
+    letters, arrows = "letters" in numbers, "arrow_low" in numbers
     first, *rest = factors + by
-    labels = list(dict.fromkeys(map(label_of, frame[first])))
-    groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
+    levels = list(dict.fromkeys(labels[first]))
+    ax = new_axes_for_names(ax, len(levels))
+    groups = labels.groupby(rest, sort=False, observed=True) if rest else [((), labels)]
     dodge = 0.8 / max(len(groups), 2)
-    for i, (key, part) in enumerate(groups):
-        x = np.array([labels.index(label_of(level)) for level in part[first]])
+    for i, (key, cells) in enumerate(groups):
+        part = numbers.loc[cells.index]
+        x = np.array([levels.index(level) for level in cells[first]])
         x = x + (i - (len(groups) - 1) / 2) * dodge
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
-        color, marker, _ = series(i)
+        color, marker, line = series(i)
         name = ", ".join(map(label_of, key)) or None
         ax.errorbar(x, y, bars, fmt=marker, color=color, capsize=3, label=name)
+        if rest:  # what belongs together
+            ax.plot(x, y, color=color, linestyle=line, linewidth=0.8, zorder=1)
         for row, place in zip(part.itertuples(), x, strict=True):
             if letters:
                 above = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
                 ax.annotate(row.letters, (place, row.conf_high), **above)
             if arrows:
                 _draw_arrows(ax, place + 0.2 * dodge, row)
-    ax.set_xticks(range(len(labels)), labels)
     ax.margins(x=0.05)
-    within = f" within {', '.join(by)}" if by else ""
-    title = f"Arrows that overlap{within}: no difference shown (Tukey)" if arrows else None
-    label_axes(ax, first, label, title)
+    label_axes(ax, first, label, _title(letters, arrows, by))
     if rest:
         legend_outside(ax, ", ".join(rest))
+    name_levels(ax, list(map(label_of, levels)))
     return ax
+
+
+def _title(letters: bool, arrows: bool, by: tuple[str, ...]) -> str | None:
+    """What letters and arrows say, and within what."""
+    within = f" within {', '.join(by)}" if by else ""
+    if arrows:
+        return f"Arrows that overlap{within}: no difference shown (Tukey)"
+    return f"A letter shared{within}: no difference shown (Tukey)" if letters and by else None
 
 
 def _draw_arrows(ax: Axes, place: float, row) -> None:

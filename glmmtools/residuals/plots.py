@@ -75,7 +75,8 @@ def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) 
     x = (rank - rank.min()) / spread if spread > 0 else np.full(len(rank), 0.5)
     for quartile in QUARTILES:
         style.reference_line(ax, y=quartile)
-    ax.plot(x, residuals, "o", color=style.DATA, markersize=3, alpha=0.6)
+    size, alpha = 3 * np.sqrt(style.point_area(len(x))), min(0.6, style.points(len(x))["alpha"])
+    ax.plot(x, residuals, "o", color=style.DATA, markersize=size, alpha=alpha)
     for number, quartile in reversed(tuple(enumerate(QUARTILES))):  # as they lie, highest first
         color, marker, linestyle = style.series(number)
         at, height = _quantile_curve(x, residuals.to_numpy(), quartile)

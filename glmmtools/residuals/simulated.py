@@ -1,13 +1,11 @@
 """Simulated residuals: where each response lies among responses that the fitted model makes.
 
 The residual of a row is the share of simulated responses below the observed one, ties split at
-random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model it is uniform on
-(0, 1), whatever the family.
+random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236): uniform on (0, 1) under the right model.
 
-The parameters and random effects were estimated from the same responses, which pulls the residuals
-towards the middle and makes those of one group cancel. So the tests do not compare them with
-independent uniform numbers, but with the residuals of other data sets that the model has made, new
-random effects and all, and to which it has been refitted: a parametric bootstrap.
+The parameters were estimated from the same responses, so that the residuals are no independent
+uniform numbers: the tests compare them with the residuals of other data sets that the model has
+made and to which it has been refitted, a parametric bootstrap.
 """
 
 from __future__ import annotations
@@ -24,9 +22,11 @@ from scipy import special
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
+from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
     cramer_von_mises,
@@ -34,7 +34,9 @@ from glmmtools.residuals.tests import (
     name_of,
     p_in_words,
     p_value,
+    places_in_time,
     rank_score_statistic,
+    refuse_0_1,
     smooth_basis,
     values_by_row,
 )
@@ -144,13 +146,6 @@ class SimulatedResiduals(Printed):
         rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
         return observed, (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
 
-    def _refuse_0_1(self, what: str) -> None:
-        if self.model.family.takes_trials and np.all(self.model.trials_by_row == 1):
-            raise ValueError(
-                f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
-                "of a group to successes out of trials, or use test_curves and test_groups"
-            )
-
     # -- tests of the residuals as a whole
 
     def test_uniformity(self) -> ResidualTest:
@@ -185,7 +180,7 @@ class SimulatedResiduals(Printed):
             For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
             less, which has none.
         """
-        self._refuse_0_1("variance")
+        refuse_0_1(self.model, "variance")
         if self._at_modes:
             observed, refits = observed_rows(self.model), self._refits
             if self.model.family.location_scale:
@@ -245,7 +240,7 @@ class SimulatedResiduals(Printed):
             For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
             are fixed by its mean.
         """
-        self._refuse_0_1("number of zeros")
+        refuse_0_1(self.model, "number of zeros")
         if not self.model.family.discrete:
             raise ValueError(
                 f"test_zeros is for counts and successes; a {self.model.family.name} response "
@@ -284,12 +279,12 @@ class SimulatedResiduals(Printed):
             If there is no such column, it is not numeric, or has one value only.
         """
         name = "the prediction" if x is None else name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else values_by_row(self.model, x, "x")
-        if not np.issubdtype(values.dtype, np.number):
+        values = self.fitted if x is None else values_by_row(self.model, x, "x")
+        if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.iloc[0]!r}. For a factor use test_groups"
             )
-        values = values.astype(float)
+        values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
             hint = "; name a column, as test_curves('x')" if x is None else ""
             raise ValueError(f"{name} is the same in every row{hint}")
@@ -309,15 +304,15 @@ class SimulatedResiduals(Printed):
         The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
         effect the mean residual of the worst level minus 0.5. With a random effect in each row it
         is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
-        p-values adjusted for the number of levels (by the largest distance in each simulation).
+        p-values adjusted for the number of levels (by the largest distance in each simulation); an
+        ordered category keeps its order.
 
         Parameters
         ----------
         column : str or array_like
             A column that the model uses, or one label a row.
         """
-        labels = values_by_row(self.model, column, "column")
-        codes, levels = pd.factorize(labels, sort=True)
+        codes, levels = codes_and_levels(values_by_row(self.model, column, "column"))
         if len(levels) < 2:
             raise ValueError(
                 f"{name_of(column, 'column')} has one level only; groups need two or more"
@@ -333,12 +328,13 @@ class SimulatedResiduals(Printed):
             "statistic": observed,
             "p_value": [p_value(distance, largest) for distance in observed],
         }
-        table = pd.DataFrame(columns, index=pd.Index(levels, name=name_of(column, "level")))
-        worst = table["statistic"].idxmax()
-        effect = table.loc[worst, "mean"] - 0.5
+        index = pd.Index(levels, name=name_of(column, "level"), tupleize_cols=False)
+        table = pd.DataFrame(columns, index=index)
+        worst = int(observed.argmax())
+        effect = table["mean"].iloc[worst] - 0.5
         p = p_value(observed.sum(), null.sum(axis=1))
         reading = (
-            f"of {len(levels)} levels {worst} departs most: its mean residual is "
+            f"of {len(levels)} levels {levels[worst]} departs most: its mean residual is "
             f"{effect + 0.5:.2f}, expected 0.50 (all levels: {p_in_words(p)})"
         )
         return self._result("groups", observed.sum(), effect, p, reading, table)
@@ -354,20 +350,21 @@ class SimulatedResiduals(Printed):
         Parameters
         ----------
         time : str or array_like
-            A column that the model uses, or one time a row; only its order counts.
+            A column that the model uses, or one time a row: numbers, dates or an ordered category.
+            Only its order counts.
         group : str or array_like, optional
             The series that a row belongs to; default one series.
 
         Raises
         ------
         ValueError
-            If a time occurs twice in a series.
+            If a time occurs twice in a series, or times are text.
         """
         times = values_by_row(self.model, time, "time")
         series = np.zeros(len(times), int)
         if group is not None:
-            series = pd.factorize(values_by_row(self.model, group, "group"))[0]
-        place = pd.factorize(times, sort=True)[0]
+            series = codes_and_levels(values_by_row(self.model, group, "group"))[0]
+        place = places_in_time(times, name_of(time, "time"))
         order = np.lexsort((place, series))
         same = np.diff(series[order]) == 0
         repeated = same & (np.diff(place[order]) == 0)
@@ -394,6 +391,28 @@ class SimulatedResiduals(Printed):
             f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
         )
         return self._result("autocorrelation", observed, effect, p, reading)
+
+    def test_spatial(self, x: Any, y: Any = None, group: Any = None) -> ResidualTest:
+        """Test whether residuals of rows near each other are alike (Moran's I), two-sided.
+
+        The statistic is Moran's I of the normal scores with the ten nearest rows as neighbours,
+        weighted by 1 / distance; the effect is I minus its mean under the model.
+
+        Parameters
+        ----------
+        x, y : str or array_like
+            Coordinates, in one unit: columns that the model uses, or one number a row.
+        group : str or array_like, optional
+            Fields or sites with coordinates of their own; rows of two are no neighbours.
+        """
+        weights = neighbours_of(self.model, x, y, group)
+        observed, null = (moran(special.ndtri(u), weights) for u in self._uniform)
+        effect, p = observed - null.mean(), p_value(observed, null, two_sided=True)
+        reading = (
+            f"the correlation of residuals with those nearby is {abs(effect):.2f} "
+            f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
+        )
+        return self._result("spatial", observed, effect, p, reading)
 
     # -- showing
 

@@ -5,6 +5,7 @@ Nothing here changes matplotlib's global settings, and nothing calls ``plt.show(
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,11 @@ DATA = "0.5"  # observations behind the model
 REFERENCE = "0.6"  # lines at zero or one, identity lines
 BAND_ALPHA = 0.18
 HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-blind readers
+_LETTER = 0.09  # inches that a letter of a name takes at most, on average
+_LINE = 0.17  # inches that a line of letters takes
+_SIZES = (10.0, 8.0)  # points, of the names of levels
+_MOST_LINES = 3  # of a name; names that need more stand upright
+_FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
 _LONG = 40  # letters of all names of blocks, from which those of the columns stand upright
 
 
@@ -100,8 +106,64 @@ def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> 
 
 
 def legend_outside(ax: Axes, title: str | None = None) -> None:
-    """Put the legend right of the axes, where it hides no data."""
-    ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    """Put the legend right of the axes, where it hides no data.
+
+    Among other axes whose layout makes no room for it, it stays within.
+    """
+    if ax.figure.get_layout_engine() is None and len(ax.figure.axes) > 1:
+        ax.legend(title=title, fontsize="small")
+    else:
+        ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+
+
+def points(count: int) -> dict[str, Any]:
+    """How `count` points of a scatter are drawn: as rings, or many as dots that show through."""
+    if count <= _FEW_POINTS:
+        return {"facecolors": "none", "linewidths": 0.8, "alpha": 0.75}
+    return {"linewidths": 0, "alpha": max(0.75 * _FEW_POINTS / count, 0.03), "rasterized": True}
+
+
+def point_area(count: int) -> float:
+    """What the area of a point is times, so that many leave room between them."""
+    return 1.0 if count <= _FEW_POINTS else 0.15
+
+
+def new_axes_for_names(ax: Axes | None, count: int) -> Axes:
+    """As `new_axes`, as wide as this many names need where they stand upright."""
+    return new_axes(ax, (max(6.0, 1.6 + _LINE * count), 4.0))
+
+
+def name_levels(ax: Axes, names: Sequence[str]) -> None:
+    """Name the places 0, 1, … of the x axis so that no name runs into the next.
+
+    Long names are wrapped, or stand upright where that is not enough. Comes last: the room depends
+    on everything else that stands beside the axes.
+    """
+    places = range(len(names))
+    ax.set_xticks(places, names)
+    if sum(map(len, names)) * _LETTER < 0.5 * ax.figure.get_figwidth() * ax.get_position().width:
+        return
+    ax.figure.draw_without_rendering()  # lets the layout make room for titles and legends
+    (left, _), (right, _) = ax.transData.transform([(0, 0), (1, 0)])
+    room = (right - left) / ax.figure.dpi
+    for size in _SIZES:
+        letters = round(room / (_LETTER * size / 10))
+        wrapped = [textwrap.wrap(name, max(letters, 1), break_long_words=False) for name in names]
+        widest = max(_width(line, size) for lines in wrapped for line in lines)
+        if widest < 0.95 * room and max(map(len, wrapped)) <= _MOST_LINES:
+            ax.set_xticks(places, list(map("\n".join, wrapped)), fontsize=size)
+            return
+    lines = max(int(room / _LINE), 1)
+    upright = [textwrap.fill(name, max(-(-len(name) // lines) + 3, 12)) for name in names]
+    size = min(_SIZES[0], _SIZES[0] * room / _LINE)
+    ax.set_xticks(places, upright, rotation=90, fontsize=size)
+
+
+def _width(line: str, size: float) -> float:
+    """Inches that a line of letters takes at a size in points."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), line.replace("$", "S"), size=size).get_extents().width / 72
 
 
 # ------------------------------------------------------------------------------ covariance matrices

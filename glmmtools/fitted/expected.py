@@ -1,0 +1,144 @@
+"""Expected responses of rows as functions of all parameters, with their uncertainty.
+
+The mean over the random effects depends on their variances, the mean of counts with extra zeros on
+the probability of these: their standard errors are by the delta method over all parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from glmmtools.engine.joint import Parameters
+from glmmtools.families.links import Link
+from glmmtools.fitted.fit import Fit
+from glmmtools.formula.linear_predictor import random_predictor
+from glmmtools.formula.random_terms import RandomTerm
+
+Array = np.ndarray
+_QUADRATURE_NODES = 41
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedRows:
+    """Rows of which a response is expected.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, p)
+    fixed : ndarray, shape (n,)
+        Fixed part and offset at the estimates; infinite in separated rows.
+    terms : tuple of RandomTerm
+        In these rows; none for the population.
+    zero : ndarray, shape (n, k), or None
+        Columns of the extra zeros, where they are part of what is expected.
+    effects : {"conditional", "population", "marginal"}
+    """
+
+    X: Array
+    fixed: Array
+    terms: tuple[RandomTerm, ...]
+    zero: Array | None
+    effects: str
+
+    def need_all_parameters(self, model: Fit) -> bool:
+        """Whether more than the linear predictor decides what is expected."""
+        averaged = self.effects == "marginal" and bool(self.terms) and not model.link.is_identity
+        return averaged or self.zero is not None
+
+    def eta(self, model: Fit) -> Array:
+        """The linear predictor, shape (n,), without random effects that are averaged over."""
+        return self._eta(self.fixed, model.modes)
+
+    def _eta(self, fixed: Array, modes: list[Array]) -> Array:
+        return fixed + (random_predictor(self.terms, modes) if self._are_conditional else 0.0)
+
+    @property
+    def _are_conditional(self) -> bool:
+        return self.effects == "conditional" and bool(self.terms)
+
+    def means(self, model: Fit) -> Array:
+        """The expected responses, shape (n,)."""
+        eta, covariances = self.eta(model), [each.covariance for each in model.estimate.terms]
+        means = self._given_eta(model.link, eta, covariances)
+        if self.zero is None:
+            return means
+        return means * special.expit(-model.estimate.predictor("zero", self.zero))
+
+    def _given_eta(self, link: Link, eta: Array, covariances: list[Array]) -> Array:
+        if self.effects != "marginal" or not self.terms:
+            return link.inverse(eta)
+        terms = zip(self.terms, covariances, strict=True)
+        return averaged(link, eta, sum(t.structure.predictor_variances(G) for t, G in terms))
+
+    def spread(self, model: Fit, combine: Callable[[Array], Array] = np.asarray) -> Array:
+        """Rows whose products are the covariances of expected responses, or of averages of them.
+
+        They are nan where a response without a finite linear predictor is among them.
+
+        Parameters
+        ----------
+        combine : callable, optional
+            The m averages of values of the rows; default the values themselves.
+        """
+        finite, limit = model.in_the_limit, model.estimate.limit
+        X, zero = self.X, self.zero
+        if not self.need_all_parameters(model):
+            return self._linear_spread(model, combine)
+        if limit is not None:
+            X = X[:, limit.separation.rank.kept]
+            zero = None if zero is None else zero[:, limit.parts["zero"].kept]
+        known = np.isfinite(self.fixed)
+        offset = np.where(known, self.fixed, 0.0) - X @ finite.estimate.beta
+
+        def expected(at: Parameters) -> Array:
+            means = self._given_eta(
+                model.link, self._eta(X @ at.beta + offset, at.modes), at.covariances
+            )
+            if zero is not None:
+                means = means * special.expit(-(zero @ at.predictors["zero"]))
+            return combine(np.where(known, means, 0.0))
+
+        spread = finite.joint.spread(expected)
+        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+
+    def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
+        """Where the coefficients alone decide: their covariance is that of any engine."""
+        X, finite = self.X, model.in_the_limit
+        if model.estimate.limit is not None:
+            X = X[:, model.estimate.limit.separation.rank.kept]
+        known = np.isfinite(self.fixed)
+        slope = np.where(known, model.link.derivatives(np.where(known, self.fixed, 0.0))[0], 0.0)
+        values, vectors = np.linalg.eigh(finite.estimate.cov_beta)
+        spread = combine(slope[:, None] * X) @ (vectors * np.sqrt(np.maximum(values, 0)))
+        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+
+    def on_link_scale(self, model: Fit) -> tuple[Array, Array]:
+        """The expected responses on the scale of the link, and their standard errors there."""
+        means = self.means(model)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            eta = model.link(means)
+            per_mean = 1 / np.abs(model.link.derivatives(eta)[0])
+            variances = np.sum(self.spread(model) ** 2, axis=1)
+            if self._are_conditional:
+                variances = variances + self._effect_variances(model, means)
+            return eta, np.sqrt(variances) * per_mean
+
+    def _effect_variances(self, model: Fit, means: Array) -> Array:
+        """What the uncertainty of the random effects, given the parameters, adds to each row."""
+        limit, finite = model.estimate.limit, model.in_the_limit
+        X = self.X if limit is None else self.X[:, limit.separation.rank.kept]
+        eta = self.eta(model)
+        slope = model.link.derivatives(eta)[0] * means / model.link.inverse(eta)
+        return slope**2 * finite.joint.effect_variances(X, self.terms)
+
+
+def averaged(link: Link, eta: Array, variance: Array) -> Array:
+    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
+    mean = link.inverse(grid) @ (weights / weights.sum())
+    return np.where(np.isinf(eta), link.inverse(eta), mean)
