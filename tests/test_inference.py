@@ -569,6 +569,13 @@ def test_a_column_may_be_called_like_the_error_of_another():
     assert list(boot.conf_int(0.9, kind="studentized").index) == names
 
 
+def test_studentized_intervals_are_refused_for_other_parts():
+    formula = "seizures ~ treatment + (1 | subject)"
+    model = gt.fit(formula, data_of("epilepsy"), "poisson", zero_inflation="~ 1")
+    with pytest.raises(ValueError, match="coefficients of the mean, not for part='zero'"):
+        model.conf_int(method="bootstrap", kind="studentized", part="zero", n=39)
+
+
 def test_studentized_intervals_of_least_squares_are_students():
     """The pivot has Student's distribution, whatever the parameters that were estimated."""
     data = data_of("oats").query("variety == 'Victory' and block in ['I', 'II']")

@@ -1,5 +1,6 @@
 """Simulated residuals against cdfs and closed forms, their tests on data made wrong on purpose."""
 
+import warnings
 from dataclasses import FrozenInstanceError, replace
 
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from statsmodels.stats.stattools import durbin_watson
 import glmmtools as gt
 from benchmarks.residuals import data_set
 from glmmtools.engine.marginal import Marginal
-from glmmtools.residuals.refitted import refitted_rows
+from glmmtools.residuals.refitted import Refits, refitted_rows
 from glmmtools.residuals.tests import cramer_von_mises, ks_distance
 
 FORMULA = "y ~ x + (1 | g)"
@@ -136,6 +137,32 @@ def test_modes_that_cannot_be_found_together_are_found_apart(monkeypatch):
     np.testing.assert_allclose(refitted_rows(model, 5, seed=5).mu, expected.mu, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("family", "formula", "data", "options"),
+    [
+        ("normal", "reaction ~ days + (days | subject)", "sleep", {"reml": True}),
+        ("normal", "reaction ~ days + ar1(days | subject)", "sleep", {}),
+        ("normal", "reaction ~ days + (1 | subject)", "sleep", {"weights": "w"}),
+        ("poisson", "seizures ~ treatment + offset(log(base)) + (1 | subject)", "epilepsy", {}),
+        ("poisson", "seizures ~ age + (1 | subject)", "epilepsy", {"zero_inflation": "~ 1"}),
+    ],
+)
+def test_draws_with_new_random_effects_are_those_of_the_refit(family, formula, data, options):
+    """Means, sds and correlations of 4000 draws against as many that `refit` simulates."""
+    frame = gt.load_data(data).assign(w=lambda d: 1.0 + np.arange(len(d)) % 3)
+    model = gt.fit(formula, frame, family, **options)
+    y, drawn = next(Refits(model, 1, (5,), steps=20).draws(4000, (5, 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        simulated = model.refit(y).simulate(4000, seed=3)
+    z = (drawn.mean(axis=0) - simulated.mean(axis=0)) / simulated.std(axis=0) * np.sqrt(2000)
+    assert np.sqrt(np.mean(z**2)) < 3
+    ratio = drawn.std(axis=0) / simulated.std(axis=0)
+    assert ratio.min() > 0.8 and ratio.max() < 1.25 and abs(np.median(ratio) - 1) < 0.05
+    difference = np.corrcoef(drawn.T) - np.corrcoef(simulated.T)
+    assert np.sqrt(np.mean(difference**2)) < 0.05
+
+
 def test_statistics_are_those_of_scipy_and_statsmodels(right):
     u = right[0].residuals.to_numpy()
     assert ks_distance(u) == pytest.approx(stats.kstest(u, "uniform").statistic)
@@ -175,6 +202,24 @@ def test_overdispersion_is_seen_at_the_modes_and_not_with_new_random_effects():
     assert seen.p_value == pytest.approx(2 / 251)
     assert "times what the model expects (p = 0.008)" in seen.reading
     assert residuals_of(extra_sd=0.7, conditional=False)[0].test_dispersion().p_value > 0.05
+
+
+def test_with_new_random_effects_the_tests_reject_wrong_models_and_not_only_them():
+    """Zeros and shape are seen; the p-values of right models are spread over (0, 1)."""
+    assert residuals_of(extra_zeros=0.3, conditional=False)[0].test_zeros().p_value < 0.02
+    wrong = residuals_of("gamma", "normal", conditional=False)[0]
+    assert wrong.test_uniformity().p_value < 0.02
+    p = []
+    for seed in range(20):
+        residuals = simulated(seed, rows=56, n=60)
+        p += [residuals.test_uniformity().p_value, residuals.test_zeros().p_value]
+    assert 0.3 < np.mean(p) < 0.7  # five standard errors; without refits 0.9
+
+
+def simulated(seed, rows, n):
+    """Residuals of a right Poisson model with new random effects."""
+    data = data_set(np.random.default_rng(seed), rows, "poisson")
+    return gt.fit(FORMULA, data, "poisson").simulated_residuals(n, conditional=False)
 
 
 def test_a_model_without_random_effects_is_overdispersed_by_what_it_leaves_out():

@@ -48,7 +48,9 @@ def predict(
         Confidence level of an interval for the predicted mean. Conditional standard errors hold
         the uncertainty of all parameters and of the random effects; for a new level, its whole
         variance. Marginal ones hold that of the variances, and of the probability of extra zeros
-        where the model has them (delta method). Limits are computed on the link scale.
+        where the model has them (delta method). Limits are computed on the link scale. Conditional
+        95 % intervals take the modes as normal: over the rows of twelve designs they covered 91 to
+        94 %, and 81 % with two 0/1 responses a group (``benchmarks/calibration.md``).
     df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
         Of intervals with ``effects="population"``, as in :meth:`tidy`; conditional ones are z's.
     part : {"mean", "zero", "dispersion"}, optional

@@ -178,7 +178,9 @@ class Bootstrap(Shown):
             Quantiles of the replicates; or those reflected in the estimate, ``2 estimate - q``,
             which corrects a bias but may leave the range of a parameter. "studentized" is for the
             coefficients: the estimate less its standard error times quantiles of ``(replicate -
-            estimate) / standard error of the replicate``.
+            estimate) / standard error of the replicate``. With 6 to 10 units it is the one to take:
+            95 % intervals of a treatment covered 93 %, the others 88 % (three designs together, 180
+            sets, Monte-Carlo error 2 %; ``benchmarks/calibration.md``).
 
         Returns
         -------

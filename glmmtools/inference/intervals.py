@@ -61,6 +61,11 @@ def conf_int(
     if method == "bootstrap":
         names = None if part is None else _names_in_tables(model, part)
         kind = options.pop("kind", "percentile")
+        if kind == "studentized" and part not in (None, "mean"):
+            raise ValueError(
+                f"kind='studentized' is for the coefficients of the mean, not for part={part!r}; "
+                "use kind='percentile' or 'basic'"
+            )
         table = bootstrap(model, **options).conf_int(level, kind)
         return table if names is None else table.loc[list(names)].rename(index=names)
     return tidy(model, level, df, part=part)[["conf_low", "conf_high"]]

@@ -23,6 +23,7 @@ from scipy import special
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
+from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
 from glmmtools.residuals.spatial import moran, neighbours_of
@@ -115,11 +116,8 @@ class SimulatedResiduals(Printed):
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
-        below = np.sum(self.simulations < model.design.y, axis=0)
-        tied = np.sum(self.simulations == model.design.y, axis=0)
-        values = (below + rng.uniform(size=model.nobs) * (1 + tied)) / (n + 1)
-        values = np.clip(values, 1e-12, 1 - 1e-12)
-        self.residuals = model.by_row(values, "residual")
+        self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
+        self.residuals = model.by_row(self._observed.residuals, "residual")
         self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
@@ -130,21 +128,23 @@ class SimulatedResiduals(Printed):
         return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
+    def _with_new_effects(self) -> AgainstDraws:
+        """Other data sets of the model, each among draws of its refit with new random effects."""
+        return AgainstDraws.of_refits(self.model, self.n, (*self._rng_seed, 2))
+
+    @cached_property
     def _uniform(self) -> tuple[Array, Array]:
         """Residuals, observed (nobs,) and under the model (n, nobs).
 
-        Those of a refitted data set are random ranks among n draws of its own, as the observed. New
-        random effects cannot be refitted: there each simulation is ranked among the others.
+        Those of a refitted data set are random ranks among n draws of its own, as the observed.
         """
+        observed = self._observed.residuals
+        if not self._at_modes:
+            return observed, self._with_new_effects.residuals
         rng = np.random.default_rng((*self._rng_seed, 1))
-        if self._at_modes:
-            lower, upper = self._refits.bounds
-            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
-        else:
-            order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
-            rank = np.argsort(order, axis=0)
-        ranks = self.n + 1 if self._at_modes else self.n
-        return self.residuals.to_numpy(), (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / ranks
+        lower, upper = self._refits.bounds
+        rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
+        return observed, (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
 
     # -- tests of the residuals as a whole
 
@@ -187,12 +187,9 @@ class SimulatedResiduals(Printed):
                 # these have been fitted to just this: the ratio would only show how precisely
                 refits = replace(refits, shape=observed.shape)
             scaled = observed.pearson(), refits.pearson()
+            observed, null = (np.mean(rows**2, axis=-1) for rows in scaled)
         else:
-            pool = np.vstack([self.model.design.y, self.simulations])
-            sd = pool.std(axis=0)
-            pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
-            scaled = pool[0], pool[1:]
-        observed, null = (np.mean(rows**2, axis=-1) for rows in scaled)
+            observed, null = self._observed.mean_square, self._with_new_effects.mean_square
         null = null[np.isfinite(null)]
         if not np.isfinite(observed):
             raise ValueError("Student's t with df of 2 or less has no variance to compare")
@@ -204,27 +201,24 @@ class SimulatedResiduals(Printed):
         """Count observations outside all simulations.
 
         For a continuous family the count is binomial with probability 2 / (n + 1) for each row; for
-        a discrete one, where ties make it rarer, the simulated data sets are counted alike. The
+        a discrete one, where ties make it rarer, and with new random effects, which the rows of a
+        group share, the simulated data sets are counted alike. The
         effect is the observed over the expected count. The test is one-sided and, being of
         a small count, conservative: size 0.00 to 0.03 at the 5 % level.
         """
-        y, simulations = self.model.design.y, self.simulations
-        count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
-        if not self.model.family.discrete:
+        count = int(self._observed.outside)
+        if not self._at_modes:
+            null = self._with_new_effects.outside
+            expected, p = null.mean(), p_value(count, null)
+        elif not self.model.family.discrete:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
         else:
-            if self._at_modes:
-                lower, upper = self._refits.bounds
-                chance = lower**self.n + (1 - upper) ** self.n
-                rng = np.random.default_rng((*self._rng_seed, 3))
-                outside = rng.uniform(size=chance.shape) < chance
-            else:
-                ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
-                outside = (simulations == ends[0]) & (ends[1] > ends[0])
-                outside |= (simulations == ends[3]) & (ends[2] < ends[3])
-            null = outside.sum(axis=1)
+            lower, upper = self._refits.bounds
+            chance = lower**self.n + (1 - upper) ** self.n
+            rng = np.random.default_rng((*self._rng_seed, 3))
+            null = np.sum(rng.uniform(size=chance.shape) < chance, axis=1)
             expected, p = null.mean(), p_value(count, null)
         ratio = count / expected if expected > 0 else np.inf if count else 1.0
         reading = (
@@ -257,7 +251,7 @@ class SimulatedResiduals(Printed):
             refits, surplus = self._refits, observed_rows(self.model).zero_probability().sum()
             null = surplus + np.sum((refits.y == 0) - refits.zero_probability(), axis=1)
         else:
-            null = np.sum(self.simulations == 0, axis=1)
+            null = observed - self._observed.zeros + self._with_new_effects.zeros
         expected = null.mean()
         p = p_value(observed, null, two_sided=True)
         ratio = observed / expected if expected > 0 else np.inf if observed else 1.0
