@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from tests.environments import course_that_is_set_up
 from tools.learner_copies import CopyError, change_links, cleared, linked_file, links, write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,19 +49,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
     """A copy of the repository, set up, with one more lesson that is full of links."""
-    folder = tmp_path_factory.mktemp("a course")
-    for part in ("notebooks", "figures", "data", "tools"):
-        shutil.copytree(ROOT / part, folder / part)
-    for part in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / part, folder)
+    folder = course_that_is_set_up(tmp_path_factory.mktemp("a course"))
     nbformat.write(lesson(LINKS), folder / "notebooks" / "99-links.ipynb")
     solution = lesson("[a picture](../../figures/field.png)")
     nbformat.write(solution, folder / "notebooks" / "solutions" / "99-links.ipynb")
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    (folder / ".venv" / ".ready").write_text(str(folder))
     return folder
 
 

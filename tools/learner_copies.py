@@ -4,7 +4,7 @@
 
 The copies lie as the lessons do, with every file they link to beside them, so that a link leads
 where it led. The folder is made anew each time. All copies without outputs are made of `cleared`,
-`change_links`, `write` and `make_anew`; tools/make_colab.py is the other maker.
+`change_links` and `write`; the other makers are tools/my_course.py and tools/make_colab.py.
 """
 
 from __future__ import annotations
@@ -44,15 +44,20 @@ def lessons() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
-def cleared(path: Path) -> NotebookNode:
-    """A notebook without its outputs and execution counts; all else is as it is stored."""
+def stored(path: Path) -> NotebookNode:
+    """A notebook as it is stored."""
     try:
         text = path.read_text(encoding="utf-8")
         nbformat.validate(json.loads(text), version=4)
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CopyError(f"{path} is not a notebook of version 4: {reason}") from error
-    notebook = nbformat.v4.reads(text)
+    return nbformat.v4.reads(text)
+
+
+def cleared(path: Path) -> NotebookNode:
+    """A notebook without its outputs and execution counts; all else is as it is stored."""
+    notebook = stored(path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
