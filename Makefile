@@ -46,7 +46,7 @@ test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that 
 	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 
 site: $(SITE_READY) ## Build the reading site in build/site from the stored outputs
-	$(PY) tools/build_site.py $(ARGS)
+	$(PY) -m tools.build_site $(ARGS)
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh

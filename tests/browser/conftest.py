@@ -80,7 +80,7 @@ def pytest_runtest_makereport(item, call):
 def site_folder(tmp_path_factory) -> Path:
     """The site, built as `make site` builds it."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "tools/build_site.py", str(folder)]
+    command = [sys.executable, "-m", "tools.build_site", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
