@@ -12,7 +12,7 @@ import pandas as pd
 
 from glmmtools.formula.brackets import nested_factors
 from glmmtools.formula.columns import complete_rows, select, to_frame
-from glmmtools.shared.arguments import names_of
+from glmmtools.shared.arguments import check_arguments, names_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
@@ -167,6 +167,7 @@ def describe_design(
     blocks (room). The 3 rows of a unit are no replicates of treatment.
     Random part of a model: (1 | room/pen)
     """
+    check_arguments(describe_design, locals())
     named = names_of("treatments", treatments)
     frame, groupings = read_groupings(data, structure, named)
     warnings = [

@@ -17,7 +17,7 @@ from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_model
 from glmmtools.shared import style
-from glmmtools.shared.arguments import names_of, one_of
+from glmmtools.shared.arguments import check_arguments, names_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +75,7 @@ def plot_design(
     >>> len(ax.patches)
     12
     """
+    check_arguments(plot_design, locals())
     treatments = list(names_of("treatment", treatment))
     places = [name for name in ("row", "column") if name in to_frame(layout).columns]
     frame, groupings = read_groupings(layout, structure, [*treatments, *places])
@@ -268,6 +269,7 @@ def plot_covariance(
     >>> float(ax.images[0].get_array()[0, 1])
     4.0
     """
+    check_arguments(plot_covariance, locals())
     model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
     V = model.covariance()
     terms = sorted(model.design.random, key=lambda term: len(term.levels))

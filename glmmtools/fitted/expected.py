@@ -149,22 +149,27 @@ def averaged(link: Link, eta: Array, variance: Array) -> Array:
     ValueError
         For a link that does not take every eta, so that the average does not exist.
     """
-    if link.is_log:
-        with np.errstate(over="ignore"):
-            return link.inverse(eta + variance / 2)
     if np.isfinite(link.eta_interval).any():
         raise ValueError(
             f"with the {link.name} link a mean over normal random effects does not exist: some of "
             "them give no mean. Take effects='population'"
         )
-    sd = np.sqrt(variance)
-    step = np.clip(_STEP_IN_ETA / max(sd.max(initial=0), _STEP_IN_ETA), _SHORTEST_STEP, 0.5)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if link.is_log:
+            means = link.inverse(eta + variance / 2)
+        else:
+            means = _by_trapezes(link, eta, np.sqrt(variance))
+        return np.where(np.isinf(eta), link.inverse(eta), means)
+
+
+def _by_trapezes(link: Link, eta: Array, sd: Array) -> Array:
+    largest = np.nan_to_num(sd).max(initial=_STEP_IN_ETA)
+    step = np.clip(_STEP_IN_ETA / largest, _SHORTEST_STEP, 0.5)
     nodes = np.arange(-_FARTHEST, _FARTHEST + step, step)
     weights = np.exp(-(nodes**2) / 2)
     weights /= weights.sum()
-    pieces = range(0, len(eta), max(1, _VALUES_AT_ONCE // len(nodes)))
-    means = np.concatenate(
-        [link.inverse(eta[i : i + pieces.step, None] + sd[i : i + pieces.step, None] * nodes)
-         @ weights for i in pieces]
-    ) if len(eta) else eta  # fmt: skip
-    return np.where(np.isinf(eta), link.inverse(eta), means)
+    means, rows = np.empty(len(eta)), max(1, _VALUES_AT_ONCE // len(nodes))
+    for start in range(0, len(eta), rows):
+        piece = slice(start, start + rows)
+        means[piece] = link.inverse(eta[piece, None] + sd[piece, None] * nodes) @ weights
+    return means

@@ -25,6 +25,7 @@ from glmmtools.formula.brackets import (
     unquoted,
 )
 from glmmtools.formula.idioms import as_meant, check_idioms
+from glmmtools.shared.arguments import shown
 
 _NAMESPACES, _CONSTANTS = ("np", "contr"), ("True", "False", "None")
 
@@ -86,7 +87,7 @@ def parse_formula(text: str) -> ParsedFormula:
     ('x', ['block', 'block:plot'])
     """
     if not isinstance(text, str):
-        raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {text!r}")
+        raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {shown(text)}")
     sides = [part for part, _ in split_outside(as_meant(text), "~")]
     if len(sides) != 2 or not sides[0]:
         raise ValueError(
@@ -128,7 +129,9 @@ def right_of_tilde(text: str, argument: str) -> str:
         If it is none, or has random terms.
     """
     if not isinstance(text, str) or not text.strip().startswith("~"):
-        raise ValueError(f"{argument} is a formula with nothing left of ~ , as '~ x'; got {text!r}")
+        raise ValueError(
+            f"{argument} is a formula with nothing left of ~ , as '~ x'; got {shown(text)}"
+        )
     inner = as_meant(text.strip()[1:].strip())
     if _has_bar(inner):
         raise ValueError(f"{argument} has no random terms; got {text!r}")
