@@ -12,7 +12,7 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.report.paragraph import first_sentence
-from glmmtools.shared.arguments import check_arguments, names_of, shown
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
 from glmmtools.shared.tables import hands_out_copies
@@ -124,8 +124,9 @@ def table(*models: Fit, names: Sequence[str] | None = None) -> ModelTable:
     if not models:
         raise ValueError("table() needs one fitted model or more")
     given = [f"model {k + 1}" for k in range(len(models))] if names is None else names
-    names = list(names_of("names", given))
-    if len(names) != len(models):
+    names = list(given) if np.iterable(given) and not isinstance(given, str) else []
+    are_texts = all(isinstance(name, str) for name in names)
+    if len(names) != len(models) or not are_texts or len(set(names)) < len(names):
         raise ValueError(
             f"names needs one different name for each of the {len(models)} models; got "
             f"{shown(given)}"
