@@ -411,3 +411,11 @@ def test_so_are_those_of_every_family_and_link(name, link):
     ]  # fmt: skip
     errors = np.sqrt(np.diag(np.linalg.inv(-np.array(hessian))))
     np.testing.assert_allclose(model.bse, errors[:2], rtol=1e-3)
+
+
+def test_reml_with_a_link_is_that_of_glmmtmb():
+    """glmmTMB 1.1, `glmmTMB(yield ~ nitro + (1 | block), oats, gaussian("log"), REML = TRUE)`."""
+    model = gt.fit("yield ~ nitro + (1 | block)", gt.load_data("oats"), link="log", reml=True)
+    assert model.llf == pytest.approx(-312.3321491, abs=1e-6)
+    np.testing.assert_allclose(model.params, [4.42114227, 0.68539575], rtol=1e-5)
+    np.testing.assert_allclose(model.variance_components["sd"], [0.13904, 16.21202], rtol=1e-4)
