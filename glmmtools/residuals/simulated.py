@@ -284,7 +284,8 @@ class SimulatedResiduals(Printed):
         values = self.fitted if x is None else values_by_row(self.model, x, "x")
         if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use "
+                "test_groups"
             )
         values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
