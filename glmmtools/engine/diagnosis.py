@@ -47,6 +47,14 @@ def shape_messages(
     return found
 
 
+def family_cautions(marginal: Marginal, solution) -> list[GlmmWarning]:
+    """What the family says against a fit with such means and shape parameters."""
+    family, parameters = marginal.problem.family, solution.parameters
+    shape = {name: parameters[name] for name in family.shape}
+    text = family.caution(marginal.likelihood.means(solution.eta), **shape)
+    return [DataWarning(text)] if text else []
+
+
 def _phi_at_limit(marginal: Marginal) -> GlmmWarning:
     """Where rows of weight above 1 are as many rows with one effect, no phi has the highest."""
     problem, weights = marginal.problem, marginal.likelihood.weights

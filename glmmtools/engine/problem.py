@@ -62,6 +62,11 @@ class Problem:
         return self.family.has_residual_variance and self.link.is_identity
 
     @property
+    def has_two_parts(self) -> bool:
+        """Whether all zeros are of the zero part, so that the mean is of the other rows alone."""
+        return self.zero is not None and self.family.leaves_out_zero
+
+    @property
     def method(self) -> str:
         """What is maximised, as :attr:`FittedModel.method` says it."""
         if self.reml:

@@ -22,14 +22,27 @@ def check_problem(problem: Problem) -> None:
         )
 
 
-def check_support(distribution: Family, design: Design) -> None:
+_TWO_PARTS = "Zeros have a part of their own with zero_inflation='~ 1'"
+
+
+def check_support(distribution: Family, design: Design, with_zeros: bool = False) -> None:
+    """Raise ValueError for a response outside the support, and one that does not vary.
+
+    `with_zeros`: zeros have a part of their own.
+    """
     bad = distribution.outside_support(design.y, design.trials)
+    if with_zeros:
+        bad &= design.y != 0
     if bad.any():
         row = bad.argmax()
+        only_zeros = distribution.takes_extra_zeros and np.all(design.y[bad] == 0)
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.text} = {design.y[row]:g}. {distribution.slip}".strip()
+            f"{design.response.text} = {design.y[row]:g}. "
+            f"{_TWO_PARTS if only_zeros else distribution.slip}".strip()
         )
+    if with_zeros and not np.any(design.y):
+        raise ValueError(f"every value of the response {design.response.text!r} is 0")
     share = design.y if design.trials is None else design.y / design.trials
     if np.all(share == share[0]):
         raise ValueError(

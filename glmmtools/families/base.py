@@ -1,37 +1,25 @@
-"""`Family`: what every response distribution can be asked; `Card`: how it shows itself."""
+"""`Family`: what every response distribution can be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 
+from glmmtools.families.card import Card
 from glmmtools.families.links import LINKS, Link, link
 from glmmtools.families.values import Values
-from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
-SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
+SYMBOLS = {
+    "mu": "μ", "phi": "φ", "df": "ν", "trials": "N", "odds0": "odds of 0", "odds1": "odds of 1",
+}  # fmt: skip
 LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
-
-
-@dataclass(frozen=True, repr=False)
-class Card(Shown):
-    """What a learner needs to know of one distribution; prints as text, shows as a table."""
-
-    title: str
-    rows: tuple[tuple[str, str], ...]
-
-    def _content(self) -> Content:
-        return Content(self.title, self.rows)
-
-    def _repr_html_(self) -> str:
-        return html_facts(self.title, self.rows, escape=str)
 
 
 @dataclass(frozen=True)
@@ -158,6 +146,34 @@ class Family:
         return f"all values in its support: {self.support}"
 
     @property
+    def has_atoms(self) -> bool:
+        """Whether single values have a probability of their own."""
+        return self.discrete
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether no response is 0, so that zeros can have a part of their own beside it."""
+        return not self.takes_trials and bool(self.outside_support(np.zeros(1))[0])
+
+    @property
+    def takes_extra_zeros(self) -> bool:
+        """Whether ``zero_inflation=`` goes with it: extra zeros of counts, or all of the zeros."""
+        return self.counts or self.leaves_out_zero
+
+    def check_extra_zeros(self, argument: str) -> None:
+        """Raise ValueError where the zeros of a response cannot have a part of their own."""
+        if not self.takes_extra_zeros:
+            raise ValueError(
+                f"{argument} is for counts without an upper limit; {self.name} is not, and 0 is "
+                "one of its values. Of the others it goes with those that leave 0 out, as gamma"
+            )
+
+    @property
+    def mean_is_mu(self) -> bool:
+        """Whether E(y) is ``mu``, apart from the trials."""
+        return type(self).mean_slope is Family.mean_slope
+
+    @property
     def phi_is_precision(self) -> bool:
         """Whether a larger phi means a smaller variance."""
         if "phi" not in self.shape:
@@ -219,9 +235,31 @@ class Family:
         )
         return (y == high).astype(float) - (y == low)
 
-    def mean(self, mu, trials=1):
+    def of_response(self, y: Array) -> Family:
+        """The family without the parameters that a response, shape (n,), cannot tell."""
+        return self
+
+    def mean(self, mu, trials=1, **shape):
         """Return E(y): ``mu``, or ``trials * mu`` for a number of successes."""
         return np.asarray(mu, float) * trials if self.takes_trials else np.asarray(mu, float)
+
+    def mean_slope(self, mu, **shape):
+        """Return the derivative of E(y) in ``mu``, of families without trials."""
+        return np.ones_like(np.asarray(mu, float))
+
+    def mean_link(self, link: Link, **shape) -> Link:
+        """The link with E(y) in place of ``mu``; of its derivatives the first alone."""
+        if self.mean_is_mu:
+            return link
+
+        def inverse(eta):
+            return self.mean(self.clipped_mean(eta, link), **shape)
+
+        def derivatives(eta):
+            slope = self.mean_slope(self.clipped_mean(eta, link), **shape)
+            return slope * link.derivatives(eta)[0], None, None
+
+        return replace(link, _inverse=inverse, _derivatives=derivatives)
 
     def variance(self, mu, **shape):
         """Return Var(y) at mean `mu`; shape parameters (and trials) by name."""
@@ -256,6 +294,14 @@ class Family:
 
     def cdf(self, y, mu, **shape):
         return self.distribution(mu, **shape).cdf(y)
+
+    def probability_of(self, value, mu, **shape):
+        """Return the probability of a single value, which is 0 where it has a density."""
+        if not self.discrete:
+            return np.zeros(np.broadcast_shapes(np.shape(value), np.shape(mu)))
+        possible = ~self.outside_support(np.asarray(value, float), shape.get("trials"))
+        inside = np.where(possible, value, 1)
+        return np.where(possible, np.exp(self.log_density(inside, mu, **shape)), 0.0)
 
     def quantile(self, probability, mu, **shape):
         return self.distribution(mu, **shape).ppf(probability)
@@ -321,12 +367,20 @@ class Family:
         expected = [np.mean(self.variance(mu, phi=phi, **known)) for phi in grid]
         return float(grid[np.argmin(np.abs(np.log(np.array(expected) / square)))])
 
+    def guessed_shape(self, y: Array, mu: Array) -> dict[str, float]:
+        """Values of further shape parameters near those of the data, by name."""
+        return {"df": 8.0} if "df" in self.shape else {}
+
     def phi_limits(self, variance: float) -> tuple[float, float]:
         """Lowest and highest phi that leave a row this variance on the scale of the default link.
 
         They bound a search where all the scatter may as well be that of random effects.
         """
         return (variance, np.inf) if self.phi_is_variance else (0.0, np.inf)
+
+    def caution(self, mu: Array, **shape) -> str:
+        """What speaks against a fit with these means and shape parameters; else empty."""
+        return ""
 
     # -- for `suggest_family`
 

@@ -117,7 +117,7 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
         if each.takes_trials and not log:  # one scale for all proportions: that of y/N
             mean, variance = mu, each.variance(mu, **shape) / shape["trials"] ** 2
         else:
-            mean = each.mean(mu, shape["trials"]) if each.takes_trials else mu
+            mean = each.mean(mu, **shape)
             variance = each.variance(mu, **shape)
         number = (first or chosen).index(each)
         look = series(number)

@@ -318,12 +318,33 @@ class Fit:
         return np.ones(self.nobs) if trials is None else trials
 
     @property
+    def has_atoms(self) -> bool:
+        """Whether single values of the response have a probability of their own."""
+        return self.family.has_atoms or self.problem.zero is not None
+
+    @property
     def shape_by_row(self) -> dict[str, Any]:
         """Shape parameters: numbers, or arrays of shape (n,) where they are modelled."""
+        return self._shape_on(None)
+
+    def _shape_on(self, newdata: Any) -> dict[str, Any]:
         values, part = dict(self.estimate.shape), self.problem.dispersion
         if part is not None:
-            values["phi"] = np.exp(self.estimate.predictor("phi", part.X))
+            X = part.X if newdata is None else part.on(newdata)
+            values["phi"] = np.exp(self.estimate.predictor("phi", X))
         return values
+
+    def mean_link(self, newdata: Any = None) -> Link:
+        """The link of E(y), extra zeros left out: that of ``mu``, where the family has no other."""
+        if self.family.mean_is_mu:
+            return self.link
+        return self.family.mean_link(self.link, **self._shape_on(newdata))
+
+    @property
+    def common_mean_link(self) -> Link | None:
+        """As `mean_link`, where it is the same in all rows; else None."""
+        varies = not self.family.mean_is_mu and self.problem.dispersion is not None
+        return None if varies else self.mean_link()
 
     @property
     def row_parameters(self) -> dict[str, Any]:
@@ -366,7 +387,7 @@ class Fit:
 
         With zero inflation the mean of the response is ``(1 - p) mu``.
         """
-        mu = self.link.inverse(self.linear_predictor)
+        mu = self.mean_link().inverse(self.linear_predictor)
         return self.by_row((1 - self.extra_zero_probability()) * mu, "fitted")
 
     def by_row(self, values: Any, name: str) -> pd.Series:

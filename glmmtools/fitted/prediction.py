@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import Link
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
@@ -79,11 +80,13 @@ def predict(
     used, modes = (random, model.modes) if effects == "conditional" else ((), [])
     eta = fixed + random_predictor(used, modes)
     if level is not None:
-        return _intervals(model, eta, X, used, scale, effects, level, index)
+        link = model.mean_link(newdata) if scale == "response" else None
+        return _intervals(model, eta, X, used, link, effects, level, index)
+    link = model.mean_link(newdata)
     if effects == "marginal":
-        values = _averaged(model, eta, random)
+        values = _averaged(model, eta, random, link)
     else:
-        values = eta if scale == "link" else model.link.inverse(eta)
+        values = eta if scale == "link" else link.inverse(eta)
     if scale == "response":
         values = (1 - model.extra_zero_probability(newdata)) * values
     return pd.Series(values, index=index, name="predicted")
@@ -102,29 +105,30 @@ def _estimable_rows(X: Array, beyond: Array) -> Array:
     return np.where(known[:, None], X, np.nan)
 
 
-def _intervals(model, eta, X, random, scale, effects, level, index) -> pd.DataFrame:
+def _intervals(model, eta, X, random, link, effects, level, index) -> pd.DataFrame:
     if effects == "marginal":
         raise ValueError("intervals are for effects='conditional' or 'population'")
-    if scale == "response" and model.problem.zero is not None:
-        raise ValueError("with zero inflation intervals are on scale='link' (of the counts)")
+    if link is not None and model.problem.zero is not None:
+        of = "values above 0" if model.problem.has_two_parts else "counts"
+        raise ValueError(f"with zero inflation intervals are on scale='link' (of the {of})")
     if effects == "conditional" and random:
         sd, df = model.predictor_sds(X, random), np.inf
     else:
         sd = np.sqrt(model.estimate.combined_variances(X))
         df = contrast_df(model, X)
-    columns = limits(eta, sd, df, level, model.link if scale == "response" else None)
+    columns = limits(eta, sd, df, level, link)
     return pd.DataFrame(columns, index=index).drop(columns="df")
 
 
-def _averaged(model, eta: Array, random) -> Array:
+def _averaged(model, eta: Array, random, link: Link) -> Array:
     """Means averaged over the normal distribution of the random part of eta (quadrature)."""
     variance = np.zeros(len(eta))
     for term, estimate in zip(random, model.estimate.terms, strict=True):
         variance += term.structure.predictor_variances(estimate.covariance)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
     grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
-    mean = model.link.inverse(grid) @ (weights / weights.sum())
-    return np.where(np.isinf(eta), model.link.inverse(eta), mean)
+    mean = link.inverse(grid.T).T @ (weights / weights.sum())
+    return np.where(np.isinf(eta), link.inverse(eta), mean)
 
 
 def resid(model: Fit, kind: str = "response") -> pd.Series:
@@ -145,9 +149,10 @@ def resid(model: Fit, kind: str = "response") -> pd.Series:
         return model.by_row(values, "resid")
     if kind == "pearson":
         p = model.extra_zero_probability()
-        inner = mu / (1 - p)  # the mean of the counts that are not extra zeros
+        inner = model.link.inverse(model.linear_predictor.to_numpy())
         variance = model.family.variance(inner, **model.shape_by_row, **model.problem.trials)
-        variance = (1 - p) * (variance + p * inner**2)
+        # of the values that are not extra zeros the mean is mu / (1 - p)
+        variance = (1 - p) * (variance + p * (mu / (1 - p)) ** 2)
         if design.weights is not None:
             variance = variance / design.weights
         return model.by_row((design.y - trials * mu) / np.sqrt(variance), "resid")

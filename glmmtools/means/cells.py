@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from glmmtools.families.links import Link
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parameters import contrast_df
 from glmmtools.fitted.wald import limits
@@ -121,6 +122,8 @@ class CellMeans(Combinations):
     weights, scale : str
     level : float
         Confidence level of the intervals.
+    link : Link or None
+        What takes the means to the scale of the response; None on the scale of the link.
     L : ndarray, shape (means, coefficients)
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
@@ -139,8 +142,19 @@ class CellMeans(Combinations):
         super().__init__(grid.model, *averages)
         self.grid, self.factors, self.by = grid, factors, by
         self.weights, self.scale, self.level = weights, scale, level
-        link = self.model.link if scale == "response" else None
-        self.frame = self.cells.assign(**limits(self.eta, self.std_error, self.df, level, link))
+        self.link = self._link_back() if scale == "response" else None
+        found = limits(self.eta, self.std_error, self.df, level, self.link)
+        self.frame = self.cells.assign(**found)
+
+    def _link_back(self) -> Link:
+        """The link that takes the means to the scale of the response."""
+        link = self.model.common_mean_link
+        if link is None:
+            raise ValueError(
+                f"the mean of a {self.model.family.title} response depends on phi too, which has a "
+                "formula here: give scale='link', or predict() rows"
+            )
+        return link
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -165,7 +179,9 @@ class CellMeans(Combinations):
         notes = [*self.grid.description(self.weights), *self.grid.notes]
         if self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
-        if self.model.problem.zero is not None:
+        if self.model.problem.has_two_parts:
+            notes.append("Two parts: these are means of the values that are not 0.")
+        elif self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
         if not self.model.converged:
             notes.append("The fit did not converge: these numbers are not estimates.")

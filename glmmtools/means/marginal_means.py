@@ -306,8 +306,8 @@ class MarginalMeans(CellMeans):
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
-        if self.scale == "response":
-            ends = np.sort(self.model.link.inverse(ends), axis=0)
+        if self.link is not None:
+            ends = np.sort(self.link.inverse(ends), axis=0)
         frame = self.frame[[*self.cells, "estimate"]]
         return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
 

@@ -126,7 +126,8 @@ def _model_sentence(model: Fit) -> str:
         parts.append(f"a log dispersion linear in {problem.dispersion.text}")
     if problem.zero is not None:
         of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
-        parts.append(f"a probability of extra zeros{of}")
+        zeros = "a zero" if problem.has_two_parts else "extra zeros"
+        parts.append(f"a probability of {zeros}{of}")
     subject = f"A {model.kind} ({model.family.title} distribution, {model.link.name} link)"
     return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
@@ -188,8 +189,10 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
 
 def _heading(model: Fit, ratio: str) -> str:
     if ratio:
-        zeros = model.problem.zero is not None
         name = ratio.replace("ratio", "ratios", 1).capitalize()
+        if model.problem.has_two_parts:
+            return f"{name} of the values that are not 0"
+        zeros = model.problem.zero is not None
         return f"{name} of the counts that are not extra zeros" if zeros else name
     if not model.link.is_identity:
         return f"Coefficients on the {model.link.name} scale"
@@ -259,15 +262,16 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     factors = {factor.variable: factor for column in columns for factor in column.factors}
     zeros = [_zero_of(factor) for factor in factors.values()]
     beyond = any(not _has_zero(model, factor) for factor in factors.values())
-    if None in zeros or beyond or model.problem.zero is not None:
+    link = model.common_mean_link
+    if None in zeros or beyond or model.problem.zero is not None or link is None:
         return []
     if model.design.has_offset:
         zeros.append("offset 0")
     where = f"At {_joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
     random = " with random effects at 0" if model.design.random else ""
-    low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
-    mean, low, high = _rounded(float(model.link.inverse(row["estimate"])), low, high)
+    low, high = np.sort(link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
+    mean, low, high = _rounded(float(link.inverse(row["estimate"])), low, high)
     confidence = percent.replace("intervals", "interval")
     return [f"{where} {what}{random} was {mean} ({confidence} {low} to {high})."]
 
@@ -350,7 +354,8 @@ def _dispersion_sentences(model: Fit) -> list[str]:
     values, sentences = model.further_dispersion, []
     if "zero" in values:
         zero = three_digits(values.pop("zero"))
-        sentences.append(f"The probability of an extra zero was {zero}.")
+        what = "a zero" if model.problem.has_two_parts else "an extra zero"
+        sentences.append(f"The probability of {what} was {zero}.")
     shape = {**model.family.fixed, **model.estimate.shape}
     for noun, names in (
         ("dispersion parameter", [name for name in values.index if name in shape]),

@@ -215,7 +215,7 @@ class SimulatedResiduals(Printed):
         """
         y, simulations = self.model.design.y, self.simulations
         count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
-        if not self.model.family.discrete:
+        if not self.model.has_atoms:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
@@ -252,7 +252,7 @@ class SimulatedResiduals(Printed):
             are fixed by its mean.
         """
         self._refuse_0_1("number of zeros")
-        if not self.model.family.discrete:
+        if not self.model.has_atoms:
             raise ValueError(
                 f"test_zeros is for counts and successes; a {self.model.family.name} response "
                 "is never exactly zero"
