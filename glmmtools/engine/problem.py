@@ -140,6 +140,11 @@ class Problem:
         }
         return replace(self, design=self.design.on_rows(rows, kept), **parts)
 
+    def above_zero(self) -> Problem:
+        """The part of a two-part model that is of the values which are not 0."""
+        every = range(self.design.X.shape[1])
+        return replace(self.on_rows(self.design.y != 0, every), zero=None)
+
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""
         return replace(self, design=replace(self.design, random=(), recipes=()), nagq=1)

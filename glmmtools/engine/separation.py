@@ -257,7 +257,7 @@ def separated_names(problem: Problem, separation: Separation) -> list[str]:
 
 def no_finite_value(problem: Problem, names: list[str]) -> str:
     """The sentence that says which estimates have no finite value, and why."""
-    what = "successes from failures" if problem.family.takes_trials else "zeros from counts"
+    what = problem.family.ends
     if len(names) == 1:
         return f"The estimate of {names[0]!r} has no finite value: it separates {what}."
     quoted = listed(map(repr, names))

@@ -8,13 +8,16 @@ from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.rank import Rank
 from glmmtools.shared.messages import DataWarning
-from glmmtools.shared.text import plural
+from glmmtools.shared.text import listed, plural
 
 
 def check_problem(problem: Problem) -> None:
     """Raise ValueError if the rows are too few for the model, whatever their responses."""
     _check_groups(problem.family, problem.design)
+    if problem.has_two_parts:
+        _check_above_zero(problem.design)
     if problem.n_params > problem.design.n:
         raise ValueError(
             f"the model has {plural(problem.n_params, 'parameter')} for "
@@ -48,6 +51,17 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
         raise ValueError(
             f"every value of the response {design.response.text!r} is {share[0]:g}, so there is "
             "nothing to model"
+        )
+
+
+def _check_above_zero(design: Design) -> None:
+    """The mean of the values that are not 0 needs such values, as of each level."""
+    rank = Rank.of(design.X[design.y != 0], design.columns)
+    unknown = [design.names[k] for k in range(len(design.names)) if k not in rank.kept]
+    if unknown:
+        raise ValueError(
+            f"the values that are not 0 cannot estimate {listed(map(repr, unknown))}: does a level "
+            "have zeros only? Merge levels, or leave out the column or those rows"
         )
 
 

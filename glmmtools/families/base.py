@@ -15,9 +15,7 @@ from glmmtools.families.values import Values
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
-SYMBOLS = {
-    "mu": "μ", "phi": "φ", "df": "ν", "trials": "N", "odds0": "odds of 0", "odds1": "odds of 1",
-}  # fmt: skip
+SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N", "odds0": "odds₀", "odds1": "odds₁"}
 LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
 
@@ -67,6 +65,7 @@ class Family:
     - ``typical``, ``scipy_text``, ``r_text``: typical responses, and the family in SciPy and in R.
     - ``example``: parameters for a picture where none are given, those of typical data.
     - ``slip``: the likely mistake where data are outside the support.
+    - ``ends``: what a column separates, see `certain_at_end`.
     - ``hint``: what speaks for the family in values that it can produce.
     - ``elsewhere``: names of the distribution in other packages: see `known_as`.
     - ``phi_of_sigma``: the power of ``sigma()`` of R's packages that phi is.
@@ -96,6 +95,7 @@ class Family:
     scipy_text: ClassVar[str] = ""
     r_text: ClassVar[str] = ""
     slip: ClassVar[str] = ""
+    ends: ClassVar[str] = "zeros from counts"
     elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
     phi_of_sigma: ClassVar[int] = 2
 
@@ -161,12 +161,9 @@ class Family:
         return self.counts or self.leaves_out_zero
 
     def check_extra_zeros(self, argument: str) -> None:
-        """Raise ValueError where the zeros of a response cannot have a part of their own."""
         if not self.takes_extra_zeros:
-            raise ValueError(
-                f"{argument} is for counts without an upper limit; {self.name} is not, and 0 is "
-                "one of its values. Of the others it goes with those that leave 0 out, as gamma"
-            )
+            valid = f"{argument} is for counts without an upper limit"
+            raise ValueError(f"{valid}; {self.name} is not, nor does it leave zero out, as gamma")
 
     @property
     def mean_is_mu(self) -> bool:
@@ -188,6 +185,10 @@ class Family:
         What a class inherits does not count: a subclass may be another distribution.
         """
         return type(self).__dict__.get("elsewhere", {}).get(package)
+
+    def glmmtmb_psi(self, shape: Mapping[str, float]) -> tuple[float, ...]:
+        """Where glmmTMB must be told to start with the parameters that it calls psi."""
+        return ()
 
     def is_bernoulli(self, trials: Array | None) -> bool:
         """Whether y is 0 or 1, with probability mu of 1 and no further parameter."""
@@ -296,12 +297,12 @@ class Family:
         return self.distribution(mu, **shape).cdf(y)
 
     def probability_of(self, value, mu, **shape):
-        """Return the probability of a single value, which is 0 where it has a density."""
+        """Return the probability of a single value, 0 where it has a density."""
         if not self.discrete:
-            return np.zeros(np.broadcast_shapes(np.shape(value), np.shape(mu)))
+            return np.zeros(np.broadcast(value, mu).shape)
         possible = ~self.outside_support(np.asarray(value, float), shape.get("trials"))
-        inside = np.where(possible, value, 1)
-        return np.where(possible, np.exp(self.log_density(inside, mu, **shape)), 0.0)
+        density = self.log_density(np.where(possible, value, 1), mu, **shape)
+        return np.where(possible, np.exp(density), 0.0)
 
     def quantile(self, probability, mu, **shape):
         return self.distribution(mu, **shape).ppf(probability)

@@ -90,6 +90,7 @@ class _Successes(Family):
     takes_trials = takes_rest = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
     slip = "Successes out of a total? Use prop(successes, trials)"
+    ends = "successes from failures"
 
     def outside_support(self, y, trials=None):
         trials = np.ones_like(y) if trials is None else trials

@@ -35,7 +35,7 @@ class OrderedBeta(Beta):
     typical = "a share with exact 0 and 1: cover, severity, time spent"
     scipy_text = "scipy.stats.beta(a=μφ, b=(1 − μ)φ) between 0 and 1"
     r_text = "glmmTMB::ordbeta(); sigma() = φ"
-    slip = "Per cent? Divide by 100"
+    slip, ends = "Per cent? Divide by 100", "zeros or ones from other values"
     hint = "a share, exact 0 and 1 included"
     elsewhere: ClassVar = {"glmmTMB": "ordbeta"}
     has_atoms, log_concave = True, False
@@ -53,6 +53,12 @@ class OrderedBeta(Beta):
     def example(self):
         values = {"mu": 0.4, "phi": 5.0, "odds0": 0.1, "odds1": 0.1}
         return {name: values[name] for name in ("mu", *self.shape)}
+
+    def known_as(self, package):
+        return None if self.fixed else super().known_as(package)
+
+    def glmmtmb_psi(self, shape):
+        return float(np.log(shape["odds0"])), -float(np.log(shape["odds1"]))
 
     def outside_support(self, y, trials=None):
         return ~((y >= 0) & (y <= 1))

@@ -119,7 +119,7 @@ class _Truncated(Count):
     links = ("log",)
     log_concave = False
     support = "y = 1, 2, 3, …"
-    slip = ""
+    slip, ends = "", "ones from larger counts"
     counts_with_zeros: ClassVar
     usual_phi: ClassVar = 0.0
 

@@ -1,0 +1,239 @@
+"""Zeros, ones and truncation: against glmmTMB, and what every verb says of such models.
+
+`tests/reference/two_part.json` holds R's fits of nineteen models.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import glmmtools as gt
+
+REFERENCE = json.loads((Path(__file__).parent / "reference" / "two_part.json").read_text("utf-8"))
+MODELS = {model["id"]: model for model in REFERENCE["models"]}
+SIMULATED = pd.DataFrame(REFERENCE["data"])
+
+
+def fitted(model):
+    data = gt.load_data("epilepsy") if model["data"] == "epilepsy" else SIMULATED
+    formula = f"{model['response']} ~ {model['right']}"
+    options = model["options"] or {}
+    return gt.fit(formula, data, model["family"], link=model["link"], **options)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fits_are_those_of_glmmtmb(name):
+    """The log-likelihood to 1e-4, standard errors and coefficients to 1e-3."""
+    model = MODELS[name]
+    m = fitted(model)
+    beta, errors = (np.atleast_1d(model["beta"][key]) for key in ("estimate", "se"))
+    if model["family"] == "lognormal":  # R's intercept is of log(y)
+        beta = beta + np.array([model["phi"] / 2, 0, 0])
+        errors = np.where(np.arange(3) == 0, m.bse, errors)
+    assert m.converged
+    assert m.llf == pytest.approx(model["llf"], abs=1e-4)
+    np.testing.assert_allclose(m.params, beta, atol=1e-3 * errors.min())
+    np.testing.assert_allclose(m.bse, errors, rtol=1e-3)
+    if "phi" in model:
+        assert m.dispersion["phi"] == pytest.approx(model["phi"], rel=1e-3)
+    if "sds" in model:
+        sds = m.variance_components["sd"]
+        np.testing.assert_allclose(sds, np.atleast_1d(model["sds"]), rtol=1e-3)
+    if "zero" in model:
+        found = m.estimate.predictors["zero"], m.estimate.predictor_se["zero"]
+        for ours, key in zip(found, ("estimate", "se"), strict=True):
+            np.testing.assert_allclose(
+                ours, np.atleast_1d(model["zero"][key]), rtol=2e-3, atol=1e-4
+            )
+    if "cutpoints" in model:
+        ours = np.log(m.dispersion["odds0"]), -np.log(m.dispersion["odds1"])
+        np.testing.assert_allclose(ours, model["cutpoints"], atol=1e-3)
+
+
+# ---- two parts -----------------------------------------------------------------------------------
+
+TWO_PARTS = [name for name, model in MODELS.items() if name.endswith("_zeros") or "hurdle" in name]
+TWO_PARTS.remove("genpois_zeros")
+
+
+@pytest.mark.parametrize("name", TWO_PARTS)
+def test_a_two_part_model_is_a_model_of_zeros_and_one_of_the_other_values(name):
+    model = MODELS[name]
+    m, data = fitted(model), gt.load_data("epilepsy") if "epilepsy" in name else SIMULATED
+    y, of_zeros = data[model["response"]], model["options"]["zero_inflation"]
+    zeros = gt.fit(f"zero {of_zeros}", data.assign(zero=(y == 0).astype(int)), "binomial")
+    others = gt.fit(f"{model['response']} ~ {model['right']}", data[y > 0], model["family"])
+    assert m.llf == pytest.approx(zeros.llf + others.llf, abs=1e-6)
+    assert m.df_model == zeros.df_model + others.df_model
+    np.testing.assert_allclose(m.params, others.params, rtol=1e-4)
+    np.testing.assert_allclose(m.bse, others.bse, rtol=1e-4)
+    np.testing.assert_allclose(m.estimate.predictors["zero"], zeros.params, rtol=1e-4, atol=1e-6)
+    p = m.extra_zero_probability()
+    np.testing.assert_allclose(p, zeros.fittedvalues, rtol=1e-4)
+    kept = (y > 0).to_numpy()
+    np.testing.assert_allclose(m.fittedvalues[kept], (1 - p[kept]) * others.fittedvalues, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", [n for n, f in gt.FAMILIES.items() if f.takes_extra_zeros])
+def test_draws_have_the_mean_variance_and_zeros_that_a_fit_says(family):
+    """Within 5 Monte-Carlo standard errors of 4,000 data sets."""
+    shape = {"phi": 0.8} if "phi" in gt.family(family).shape else {}
+    layout = pd.DataFrame({"x": np.tile([-0.5, 0.5], 60)})
+    data = gt.simulate("y ~ x", layout, family, coef=[0.5, 0.8], zero=0.3, seed=6, **shape)
+    m = gt.fit("y ~ x", data, family, zero_inflation="~ 1")
+    draws, n = m.simulate(4000), 4000
+    for row in (0, 1):
+        y, mean = draws[:, row], m.fittedvalues.iloc[row]
+        assert abs(y.mean() - mean) < 5 * y.std() / np.sqrt(n)
+        pearson = (m.design.y[row] - mean) / m.resid("pearson").iloc[row]
+        error = np.std((y - mean) ** 2) / np.sqrt(n)
+        assert abs(np.mean((y - mean) ** 2) - pearson**2) < 5 * error
+    zeros = m.simulated_residuals(n=100).test_zeros()
+    assert zeros.statistic == np.sum(m.design.y == 0) and zeros.effect == pytest.approx(1, abs=0.2)
+    assert gt.recovery(m).loc["zero", "true"] == 0.3
+
+
+def test_what_cannot_be_fitted_in_two_parts_is_refused_or_said():
+    data = pd.DataFrame({"y": [0.0, 0.0, 1.2, 2.1, 0.7, 3.0, 0.0, 1.1], "f": list("aabbbbcc")})
+    with pytest.raises(ValueError, match=r"row 0 has y = 0\. Zeros have a part of their own with"):
+        gt.fit("y ~ 1", data, "gamma")
+    with pytest.raises(ValueError, match=r"cannot estimate 'f\[T.b\]'.*zeros only"):
+        gt.fit("y ~ f", data.assign(f=list("aabbbbbb")), "gamma", zero_inflation="~ 1")
+    with pytest.raises(ValueError, match="every value of the response 'y' is 0"):
+        gt.fit("y ~ 1", {"y": np.zeros(9)}, "gamma", zero_inflation="~ 1")
+    with pytest.raises(ValueError, match=r"gamma needs y > 0; row 0 has y = -1\. Zeros or differ"):
+        gt.fit("y ~ 1", {"y": [-1.0, 0, 2]}, "gamma", zero_inflation="~ 1")
+    with pytest.raises(ValueError, match=r"no random terms.*of y == 0 by family='binomial'"):
+        gt.fit("y ~ 1", data, "gamma", zero_inflation="~ (1 | f)")
+    for family in ("ordered_beta", "normal"):
+        with pytest.raises(ValueError, match=f"{family} is not, nor does it leave zero out"):
+            gt.fit("y ~ 1", {"y": [0, 0.3, 0.5, 1]}, family, zero_inflation="~ 1")
+    with pytest.warns(gt.DataWarning, match="No value is 0"):
+        gt.fit("y ~ 1", {"y": np.arange(1.0, 9)}, "gamma", zero_inflation="~ 1")
+
+
+def test_a_level_of_ones_in_a_hurdle_model_is_named():
+    rng = np.random.default_rng(1)
+    f = np.repeat(list("abc"), 40)
+    y = np.where(rng.random(120) < 0.3, 0, 1 + rng.poisson(1, 120))
+    y = np.where((f == "c") & (y > 0), 1, y)
+    with pytest.warns(
+        gt.ConvergenceWarning, match=r"not 0: The estimate of 'f\[T.c\]' has no finite"
+    ):
+        gt.fit("y ~ f", {"y": y, "f": f}, "truncated_poisson", zero_inflation="~ 1")
+    m = gt.fit("y ~ f", {"y": y, "f": f}, "truncated_poisson", zero_inflation="~ 1", penalty=2.5)
+    assert m.converged
+    with pytest.warns(gt.SeparationWarning, match="separates ones from larger counts"):
+        alone = gt.fit("y ~ f", {"y": y[y > 0], "f": f[y > 0]}, "truncated_poisson")
+    assert alone.converged and alone.params["f[T.c]"] == -np.inf
+    assert np.all(alone.fittedvalues[f[y > 0] == "c"] == 1)
+
+
+# ---- E(y) where it is not mu ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["truncated_poisson", "truncated_nbinom2", "ordered_beta"])
+def test_means_and_predictions_are_of_y(name):
+    """Of a cell they are SciPy's mean; standard errors those of differences in eta."""
+    m = fitted(MODELS[name])
+    new = pd.DataFrame({"x": SIMULATED["x"].mean(), "f": ["a", "b"]})
+    table = m.means("f").frame
+    eta = m.predict(new, scale="link", effects="population")
+    mu = m.link.inverse(eta)
+    expected = [m.family.distribution(each, **m.estimate.shape).mean() for each in mu]
+    np.testing.assert_allclose(table["estimate"], expected, rtol=1e-8)
+    np.testing.assert_allclose(m.predict(new, effects="population"), expected, rtol=1e-8)
+    on_link = m.predict(new, scale="link", effects="population", level=0.95)
+    h = 1e-5
+    slope = (m.mean_link().inverse(eta + h) - m.mean_link().inverse(eta - h)) / (2 * h)
+    np.testing.assert_allclose(table["std_error"], slope * on_link["std_error"], rtol=1e-6)
+    limits = m.mean_link().inverse(on_link[["conf_low", "conf_high"]])
+    np.testing.assert_allclose(table[["conf_low", "conf_high"]], limits, rtol=1e-8)
+
+
+def test_a_marginal_mean_is_the_average_over_groups():
+    m = fitted(MODELS["truncated_poisson"])
+    sd = m.variance_components["sd"].item()
+    eta = m.predict(SIMULATED[:1], scale="link", effects="population").item()
+    b = np.random.default_rng(2).normal(0, sd, 1_000_000)
+    values = m.mean_link().inverse(eta + b)
+    found = m.predict(SIMULATED[:1], effects="marginal").item()
+    assert abs(found - values.mean()) < 5 * values.std() / 1000
+
+
+def test_means_of_a_response_whose_phi_has_a_formula_are_refused():
+    right = "clustered ~ x + f"
+    m = gt.fit(right, SIMULATED, "truncated_nbinom2", dispersion_formula="~ x")
+    assert np.all(m.fittedvalues > 1) and np.all(np.isfinite(m.predict(SIMULATED[:3], level=0.9)))
+    with pytest.raises(ValueError, match="depends on phi too, which has a formula"):
+        m.means("f")
+    assert len(m.means("f", scale="link").frame) == 2
+
+
+# ---- ordered beta and generalised Poisson --------------------------------------------------------
+
+
+def test_without_zeros_or_ones_their_odds_are_not_parameters():
+    cover = SIMULATED["cover"]
+    inside = SIMULATED.assign(cover=cover.clip(0.005, 0.995))
+    m, beta = (gt.fit("cover ~ x + (1 | g)", inside, name) for name in ("ordered_beta", "beta"))
+    assert m.llf == pytest.approx(beta.llf, abs=1e-6) and m.df_model == beta.df_model
+    zeros = SIMULATED.assign(cover=cover.clip(0, 0.995))
+    m = gt.fit("cover ~ x + (1 | g)", zeros, "ordbeta")
+    assert m.converged and m.family.shape == ("phi", "odds0") and m.dispersion["odds1"] == 0
+    assert np.all(m.simulate(20) < 1) and np.any(m.simulate(20) == 0)
+    assert m.refit(m.simulate(1)[0]).converged
+
+
+def test_odds_are_those_of_exact_values_where_mu_is_one_half():
+    family = gt.family("ordered_beta")
+    zero, one, between = family.probabilities(0.5, odds0=0.25, odds1=1 / 9)
+    assert (zero, one, between) == pytest.approx((0.2, 0.1, 0.7))
+    layout = pd.DataFrame({"x": np.zeros(200_000)})
+    y = gt.simulate("y ~ 1", layout, "ordered_beta", shape={"odds0": 0.25, "odds1": 1 / 9})["y"]
+    assert np.mean(y == 0) == pytest.approx(0.2, abs=5e-3)
+    assert np.mean(y == 1) == pytest.approx(0.1, abs=5e-3)
+    with pytest.raises(ValueError, match="shape names 'odds2'; further parameters of ordered_beta"):
+        gt.simulate("y ~ 1", layout, "ordered_beta", shape={"odds2": 1})
+
+
+def test_a_level_of_zeros_only_is_separated_in_ordered_beta():
+    data = SIMULATED.assign(cover=np.where(SIMULATED["f"] == "b", 0, SIMULATED["cover"]))
+    with pytest.warns(gt.SeparationWarning, match="zeros or ones from other values"):
+        m = gt.fit("cover ~ x + f", data, "ordered_beta")
+    assert m.params["f[T.b]"] == -np.inf and m.converged
+
+
+def test_probabilities_of_genpois_that_do_not_add_up_to_1_are_said():
+    rng = np.random.default_rng(3)
+    y = rng.choice([0, 1, 2], 200, p=[0.05, 0.9, 0.05])
+    with pytest.warns(gt.DataWarning, match=r"probabilities of genpois add up to \d"):
+        gt.fit("y ~ 1", {"y": y}, "genpois")
+
+
+@pytest.mark.parametrize("phi", [0.3, 0.7, 1.0, 3.0])
+def test_the_sums_of_genpois_are_those_of_its_probabilities(phi):
+    frozen = gt.family("genpois").distribution(6.0, phi=phi)
+    p = frozen.pmf(np.arange(400.0))
+    assert p.sum() == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(frozen.cdf(np.arange(8)), np.cumsum(p)[:8] / p.sum(), rtol=1e-9)
+    for probability in (0.01, 0.4, 0.99):
+        y = frozen.ppf(probability)
+        assert frozen.cdf(y) >= probability > frozen.cdf(y - 1)
+    assert (p * np.arange(400)).sum() == pytest.approx(6, rel=2e-3)
+
+
+@pytest.mark.parametrize("n", [1, 9])
+def test_random_effects_that_make_a_count_impossible_have_no_weight(n):
+    """Far groups of counts that vary little: the search starts where their counts are possible."""
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(20), 8)
+    mu = np.exp(3.5 + rng.normal(0, 1, 20)[g])
+    y = gt.family("genpois").sample(mu, rng, phi=0.2)
+    m = gt.fit("y ~ 1 + (1 | g)", {"y": y, "g": g}, "genpois", nagq=n)
+    assert m.converged
+    assert m.dispersion["phi"] == pytest.approx(0.2, rel=0.3)
+    assert m.variance_components["sd"].item() == pytest.approx(1, rel=0.4)
