@@ -97,6 +97,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_rank_reference.R
 	Rscript tests/reference/make_gee_reference.R
 	Rscript tests/reference/make_separation_reference.R
+	Rscript tests/reference/make_two_part_reference.R
 
 lock: ## Write the locks from pyproject.toml (needs uv; ARGS=--upgrade: newest versions)
 	sh tools/lock.sh $(ARGS)

@@ -26,7 +26,7 @@ def fitted(model):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_fits_are_those_of_glmmtmb(name):
-    """The log-likelihood to 1e-4, standard errors and coefficients to 1e-3."""
+    """The log-likelihood to 1e-6, coefficients to 1e-5 standard errors, those to 1e-5."""
     model = MODELS[name]
     m = fitted(model)
     beta, errors = (np.atleast_1d(model["beta"][key]) for key in ("estimate", "se"))
@@ -34,23 +34,23 @@ def test_fits_are_those_of_glmmtmb(name):
         beta = beta + np.array([model["phi"] / 2, 0, 0])
         errors = np.where(np.arange(3) == 0, m.bse, errors)
     assert m.converged
-    assert m.llf == pytest.approx(model["llf"], abs=1e-4)
-    np.testing.assert_allclose(m.params, beta, atol=1e-3 * errors.min())
-    np.testing.assert_allclose(m.bse, errors, rtol=1e-3)
+    assert m.llf == pytest.approx(model["llf"], abs=1e-6)
+    np.testing.assert_allclose(m.params, beta, atol=1e-5 * errors.min())
+    np.testing.assert_allclose(m.bse, errors, rtol=1e-5)
     if "phi" in model:
-        assert m.dispersion["phi"] == pytest.approx(model["phi"], rel=1e-3)
+        assert m.dispersion["phi"] == pytest.approx(model["phi"], rel=1e-5)
     if "sds" in model:
         sds = m.variance_components["sd"]
-        np.testing.assert_allclose(sds, np.atleast_1d(model["sds"]), rtol=1e-3)
+        np.testing.assert_allclose(sds, np.atleast_1d(model["sds"]), rtol=1e-5)
     if "zero" in model:
         found = m.estimate.predictors["zero"], m.estimate.predictor_se["zero"]
         for ours, key in zip(found, ("estimate", "se"), strict=True):
             np.testing.assert_allclose(
-                ours, np.atleast_1d(model["zero"][key]), rtol=2e-3, atol=1e-4
+                ours, np.atleast_1d(model["zero"][key]), rtol=1e-5, atol=1e-6
             )
     if "cutpoints" in model:
         ours = np.log(m.dispersion["odds0"]), -np.log(m.dispersion["odds1"])
-        np.testing.assert_allclose(ours, model["cutpoints"], atol=1e-3)
+        np.testing.assert_allclose(ours, model["cutpoints"], atol=1e-5)
 
 
 # ---- two parts -----------------------------------------------------------------------------------
@@ -98,7 +98,9 @@ def test_draws_have_the_mean_variance_and_zeros_that_a_fit_says(family):
 
 def test_what_cannot_be_fitted_in_two_parts_is_refused_or_said():
     data = pd.DataFrame({"y": [0.0, 0.0, 1.2, 2.1, 0.7, 3.0, 0.0, 1.1], "f": list("aabbbbcc")})
-    with pytest.raises(ValueError, match=r"row 0 has y = 0\. Zeros have a part of their own with"):
+    with pytest.raises(
+        ValueError, match=r"row 0 has y = 0\. .* Zeros have a part of their own with"
+    ):
         gt.fit("y ~ 1", data, "gamma")
     with pytest.raises(ValueError, match=r"cannot estimate 'f\[T.b\]'.*zeros only"):
         gt.fit("y ~ f", data.assign(f=list("aabbbbbb")), "gamma", zero_inflation="~ 1")

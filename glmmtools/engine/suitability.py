@@ -38,11 +38,13 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
         bad &= design.y != 0
     if bad.any():
         row = bad.argmax()
-        only_zeros = distribution.takes_extra_zeros and np.all(design.y[bad] == 0)
+        hints = [distribution.slip]
+        if distribution.takes_extra_zeros and np.all(design.y[bad] == 0):
+            hints.append(_TWO_PARTS)
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
             f"{design.response.text} = {design.y[row]:g}. "
-            f"{_TWO_PARTS if only_zeros else distribution.slip}".strip()
+            f"{'. '.join(filter(None, hints))}".strip()
         )
     if with_zeros and not np.any(design.y):
         raise ValueError(f"every value of the response {design.response.text!r} is 0")

@@ -96,7 +96,8 @@ class GeneralisedPoissonCounts:
         for start in range(0, len(found), each := max(1, _AT_ONCE // len(counts))):
             part = slice(start, start + each)
             mu, phi = self.mu.ravel()[part], self.phi.ravel()[part]
-            found[part] = np.exp(_log_density(counts[:, None], mu, phi)).sum(axis=0)
+            with np.errstate(over="ignore"):
+                found[part] = np.exp(_log_density(counts[:, None], mu, phi)).sum(axis=0)
         return found.reshape(self.mu.shape)
 
     def _sums(self, y: Array, mu: Array, phi: Array) -> Array:

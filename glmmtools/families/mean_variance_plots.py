@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
+_LONG = 50  # characters of a label that fit into a panel
 
 
 def plot_mean_variance(
@@ -83,8 +84,11 @@ def plot_mean_variance(
             continue
         _mean_variance(each, members, parameters, log=False, first=chosen)
         label_axes(each, title=title)
-        each.set_ylim(0, 1.45 * each.get_ylim()[1])  # room for the legend
-        each.legend(frameon=False, fontsize="small", loc="upper left")
+        room = 1 + 0.15 * max(3, len(members))  # for the legend
+        each.set_ylim(0, room * each.get_ylim()[1])
+        longest = max(len(line.get_label()) for line in each.get_lines())
+        size = "small" if longest <= _LONG else "x-small"
+        each.legend(frameon=False, fontsize=size, loc="upper left")
     return axes
 
 
@@ -121,7 +125,7 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
             variance = each.variance(mu, **shape)
         number = (first or chosen).index(each)
         look = series(number)
-        formula = each.variance_text.split(" (")[0].split(" for ")[0]
+        formula = each.variance_text.split(" (")[0].split(" for ")[0].split(", ")[0]
         if each.takes_trials and not log:
             formula = f"{formula} / N²"
         values = f" ({parameters_text(shape)})" if shape and not log else ""

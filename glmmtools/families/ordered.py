@@ -31,7 +31,7 @@ class OrderedBeta(Beta):
     notation_text = "y ~ OrderedBeta(μ, φ): y is 0, or 1, or Beta(μ, φ)"
     support = "0 ≤ y ≤ 1"
     mean_text = "P(y = 1) + μ P(0 < y < 1), μ the mean between 0 and 1"
-    variance_text = "that of the three parts (a larger φ means a smaller variance)"
+    variance_text = "E(y²) − E(y)² (a larger φ means a smaller variance)"
     typical = "a share with exact 0 and 1: cover, severity, time spent"
     scipy_text = "scipy.stats.beta(a=μφ, b=(1 − μ)φ) between 0 and 1"
     r_text = "glmmTMB::ordbeta(); sigma() = φ"
