@@ -94,10 +94,14 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_reference.R
 	Rscript tests/reference/make_means_reference.R
 	Rscript tests/reference/make_inference_reference.R
+	Rscript tests/reference/make_kenward_roger_reference.R
 	Rscript tests/reference/make_rank_reference.R
 	Rscript tests/reference/make_gee_reference.R
 	Rscript tests/reference/make_separation_reference.R
 	Rscript tests/reference/make_two_part_reference.R
+	Rscript tests/reference/make_parts_reference.R
+	Rscript tests/reference/make_slopes_reference.R
+	Rscript tests/reference/make_covariances_reference.R
 
 lock: ## Write the locks from pyproject.toml (needs uv; ARGS=--upgrade: newest versions)
 	sh tools/lock.sh $(ARGS)

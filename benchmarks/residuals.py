@@ -99,7 +99,9 @@ def data_set(
     return data.assign(trials=10)
 
 
-def p_values(seed: tuple[int, ...], rows: int, data_family: str, family: str, **departure) -> dict:
+def p_values(
+    seed: tuple[int, ...], rows: int, data_family: str, family: str, conditional: bool, **departure
+) -> dict:
     """P-values of every test for one data set; empty where the fit did not converge."""
     data = data_set(np.random.default_rng(seed), rows, data_family, **departure)
     response = "prop(y, trials)" if gt.family(family).takes_trials else "y"
@@ -109,7 +111,7 @@ def p_values(seed: tuple[int, ...], rows: int, data_family: str, family: str, **
         model = gt.fit(f"{response} ~ x + (1 | g)", data, family, link=link)
     if not model.converged:
         return {}
-    residuals = model.simulated_residuals(seed=seed[-1])
+    residuals = model.simulated_residuals(seed=seed[-1], conditional=conditional)
     results = {
         "uniformity": residuals.test_uniformity(),
         "dispersion": residuals.test_dispersion(),
@@ -126,13 +128,20 @@ def p_values(seed: tuple[int, ...], rows: int, data_family: str, family: str, **
 
 
 def rejections(
-    replications: int, rows: int, data_family: str, family: str, n_jobs: int = 1, **departure
+    replications: int,
+    rows: int,
+    data_family: str,
+    family: str,
+    n_jobs: int = 1,
+    conditional: bool = True,
+    **departure,
 ) -> pd.Series:
     """Share of p-values of at most 0.05 by test, and the number of fits that did not converge."""
     print(f"{rows} rows of {data_family}, {family} fitted {departure or ''}", flush=True)
     call = joblib.delayed(p_values)
     done = joblib.Parallel(n_jobs)(
-        call((rows, k), rows, data_family, family, **departure) for k in range(replications)
+        call((rows, k), rows, data_family, family, conditional, **departure)
+        for k in range(replications)
     )
     table = pd.DataFrame([each for each in done if each])
     shares = (table <= LEVEL).mean().reindex(TESTS)

@@ -35,6 +35,7 @@ try:
     from glmmtools.shared.messages import (
         ConvergenceWarning,
         DataWarning,
+        FewUnitsWarning,
         GlmmWarning,
         SeparationWarning,
         SingularFitWarning,
@@ -54,6 +55,7 @@ __all__ = [
     "ConvergenceWarning",
     "DataWarning",
     "Family",
+    "FewUnitsWarning",
     "FittedModel",
     "GlmmWarning",
     "Link",

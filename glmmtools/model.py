@@ -10,20 +10,27 @@ from glmmtools.families.links import Link
 from glmmtools.fitted import effect_plots, parameters, random_effect_plots
 from glmmtools.fitted.build import build_population_problem, build_problem
 from glmmtools.fitted.covariance import covariance, random_covariance
+from glmmtools.fitted.degrees_of_freedom import contrast_df
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.prediction import predict, resid, simulate
 from glmmtools.inference.anova import anova
 from glmmtools.inference.bootstrap import bootstrap
+from glmmtools.inference.influence import influence
 from glmmtools.inference.intervals import conf_int
-from glmmtools.inference.refit import refit
+from glmmtools.inference.profile_plots import plot_profile
+from glmmtools.inference.r2 import icc, r2
+from glmmtools.inference.refit import refit, update
+from glmmtools.inference.vif import vif
 from glmmtools.means.marginal_means import means
+from glmmtools.means.slopes import slopes
 from glmmtools.report.equation import Equation, equation
 from glmmtools.report.paragraph import report
 from glmmtools.report.summary import glance, summary_content
 from glmmtools.residuals.simulated import simulated_residuals
 from glmmtools.shared import messages
 from glmmtools.shared.shown import Shown
+from glmmtools.shared.terminal import say
 
 
 def fit(
@@ -59,7 +66,8 @@ def fit(
     link : str or Link, optional
         Default: the family's default link.
     offset : str or array_like, optional
-        A column or one value a row, on the scale of the linear predictor. A Series, here and as
+        A column, which is ``offset(column)`` in the formula; or one value a row, which predictions
+        for new rows do not have. On the scale of the linear predictor. A Series, here and as
         weights, is taken by its labels.
     weights : str or array_like, optional
         For binomial families the trials of a proportion; for the normal family the prior weights w
@@ -119,7 +127,7 @@ def fit(
     )  # fmt: skip
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))
-    messages.issue(model.messages)
+    messages.issue(model.issued)
     return model
 
 
@@ -198,7 +206,7 @@ def gee(
         formula, data, family, link, offset, weights, groups, time, working
     )
     model = FittedModel(problem, engines.choose(problem, engines.gee.NAME).fit(problem))
-    messages.issue(model.messages)
+    messages.issue(model.issued)
     return model
 
 
@@ -214,7 +222,7 @@ class FittedModel(Shown, Fit):
     tidy = parameters.tidy
     conf_int = conf_int
     cov_params = parameters.cov_params
-    contrast_df = parameters.contrast_df
+    contrast_df = contrast_df
     random_covariance = random_covariance
     covariance = covariance
     pooling = pooling
@@ -226,13 +234,19 @@ class FittedModel(Shown, Fit):
     resid = resid
     simulate = simulate
     refit = refit
+    update = update
 
     # -- checks, tests and comparisons
 
     simulated_residuals = simulated_residuals
     anova = anova
     bootstrap = bootstrap
+    influence = influence
+    vif = vif
+    r2 = r2
+    icc = icc
     means = means
+    slopes = slopes
 
     # -- pictures
 
@@ -241,6 +255,7 @@ class FittedModel(Shown, Fit):
     plot_random_effects = random_effect_plots.plot_random_effects
     plot_shrinkage = random_effect_plots.plot_shrinkage
     plot_covariance = random_effect_plots.plot_covariance
+    plot_profile = plot_profile
 
     # -- report
 
@@ -250,8 +265,8 @@ class FittedModel(Shown, Fit):
         """Return the model as a hierarchy in LaTeX: data model, process model, parameter model."""
         return equation(self.problem)
 
-    def summary(self) -> None:
-        """Print the summary."""
-        print(self)
+    def summary(self, df: str = "auto") -> None:
+        """Print the summary, its tests with the degrees of freedom of :meth:`tidy`."""
+        say(summary_content(self, df).text())
 
     _content = summary_content

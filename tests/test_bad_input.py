@@ -151,11 +151,11 @@ CASES = {
     ),
     "infinite offset": (
         ("dead ~ trt + (1 | block)", changed("x", 4, -np.inf), "poisson", {"offset": "x"}),
-        "offset= holds an infinite value in row 4",
+        "'x' holds an infinite value in row 4",
     ),
     "offset that is text": (
         ("dead ~ x + (1 | block)", TRIAL, "poisson", {"offset": "trt"}),
-        "offset='trt' must be a column of numbers",
+        "the offset 'trt' must be numbers",
     ),
     "infinite response": (
         ("y ~ x + (1 | block)", changed("y", 4, -np.inf)),

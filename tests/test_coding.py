@@ -12,8 +12,8 @@ from glmmtools.formula.coding import BasisColumn, Indicator, Numeric, model_matr
 
 NASTY = {
     "12:00": "12:00", "[10, 20)": "[10, 20)", "a:b": "a:b", "a, b": "a, b", "[T.x]": "[T.x]",
-    "a[T.b]:c": "a[T.b]:c", "0 + x": "0 + x", "C(x)": "C(x)", "I^2": r"I\textasciicircum{}2",
-    "x~y": r"x\textasciitilde{}y", r"back\slash": r"back\textbackslash{}slash",
+    "a[T.b]:c": "a[T.b]:c", "0 + x": "0 + x", "C(x)": "C(x)", "I^2": r"I\^{ }2",
+    "x~y": r"x\~{ }y", r"back\slash": r"back$\backslash$slash",
     "{brace": r"\{brace", "brace}": r"brace\}", "5 %": r"5 \%", "under_score": r"under\_score",
     "a & b": r"a \& b", "#1": r"\#1", "$5": r"\$5",
 }  # fmt: skip
@@ -127,7 +127,7 @@ def test_names_and_levels_of_any_characters_are_written_as_they_are(name, escape
         rf"\beta_{{5}}\,{level}\,{covariate} ", rf"u_{{1,\text{{{escaped} g}}[i]}}\,{covariate}",
     ):  # fmt: skip
         assert text in latex
-    commands = re.sub(r"\\[{}\\%#$&_]", "", latex)
+    commands = re.sub(r"\$\\backslash\$|\\[{}\\%#$&_]", "", latex)
     assert commands.count("{") == commands.count("}") and not set("%#$") & set(commands)
     text = str(model.report(versions=False))
     assert f"{name} {name}b vs base (at {name} n = 0): " in text

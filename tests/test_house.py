@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from radon.complexity import cc_rank, cc_visit
 
@@ -54,10 +55,13 @@ def test_a_room_says_its_job_and_what_it_may_import(room):
 
 
 ARGUMENTS = {
-    "contrast_df": ([[1, 0]],),
+    "contrast_df": ([[1, 0, 0]],),
+    "influence": ("block",),
     "means": ("treatment",),
     "plot_effects": ("treatment",),
+    "plot_profile": ("residual sd",),
     "random_covariance": ("block",),
+    "slopes": ("x",),
 }
 SHORT = {"bootstrap": {"n": 3}, "simulated_residuals": {"n": 20}}
 
@@ -70,7 +74,8 @@ def verbs() -> list[str]:
 def fit_without_verbs() -> Fit:
     layout = gt.designs.rcbd(["A", "B"], blocks=8)
     data = gt.simulate("y ~ treatment + (1 | block)", layout, coef=[5, 1], sd=1.0, phi=0.25)
-    model = gt.fit("y ~ treatment + (1 | block)", data, reml=True)
+    data["x"] = np.arange(len(data)) % 5
+    model = gt.fit("y ~ treatment + x + (1 | block)", data, reml=True)
     return Fit(model.problem, model.estimate)
 
 

@@ -1,5 +1,6 @@
 """Tests of terms, comparisons of models, profile and bootstrap intervals: against R and theory."""
 
+import itertools
 import json
 from dataclasses import replace
 from functools import cache
@@ -8,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 import glmmtools as gt
+from glmmtools.engine import choice as engines
 from glmmtools.fitted.parameters import parameters
+from tests.quiet_fits import quietly
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "inference.json").read_text())
 ANOVA = {each["id"]: each for each in REFERENCE["anova"]}
@@ -52,6 +55,28 @@ def sleep(rhs, reml=False):
 
 
 # ------------------------------------------------------------------------------ anova
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ c + (c | s)", "y ~ c + x + (1 | s)", "y ~ c * z + (1 | s)"]
+)
+def test_denominator_df_depend_neither_on_coding_nor_on_the_type_of_an_additive_model(formula):
+    rng = np.random.default_rng(22)
+    data = pd.DataFrame([(s, c) for s in range(9) for c in "aaabbbbcc"], columns=["s", "c"])
+    data["x"], data["z"] = rng.normal(0, 1, 81), rng.choice(list("uv"), 81)
+    effects = rng.normal(0, [0.8, 3, 1.5], (9, 3))
+    data["y"] = effects[data["s"], data["c"].map({"a": 0, "b": 1, "c": 2})] + rng.normal(0, 1, 81)
+    tables = {2: [], 3: []}
+    for order in ("abc", "bac", "cab"):
+        coded = data.assign(c=pd.Categorical(data["c"], list(order)))
+        for text in (formula, formula.replace("~ c ", "~ C(c, contr.sum) ")):
+            model = gt.fit(text, coded, reml=True)
+            for type, found in tables.items():
+                found.append(model.anova(type).drop(columns=["df", "kind"]).to_numpy(float))
+    for type, found in tables.items():
+        for table in found:
+            expected = tables[type if "*" in formula else 2][0]
+            np.testing.assert_allclose(table, expected, rtol=2e-4)
 
 
 @pytest.mark.parametrize("type", [2, 3])
@@ -347,6 +372,97 @@ def test_the_profile_of_a_variance_of_zero_starts_at_zero():
     assert fall(interval["conf_high"]) == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-3)
 
 
+class Exact:
+    """The likelihood of a normal model with random intercepts, by dense matrices."""
+
+    def __init__(self, y, X, groups, reml=False):
+        self.y, self.X, self.reml = y, X, reml
+        self.parts = [np.equal.outer(codes, codes).astype(float) for codes in groups]
+        self.parts.append(np.eye(len(y)))
+
+    def minus_twice(self, variances):
+        V = sum(v * part for v, part in zip(variances, self.parts, strict=True))
+        W = np.linalg.inv(V)
+        XWX = self.X.T @ W @ self.X
+        e = self.y - self.X @ np.linalg.solve(XWX, self.X.T @ W @ self.y)
+        restricted = np.linalg.slogdet(XWX)[1] if self.reml else 0.0
+        return np.linalg.slogdet(V)[1] + e @ W @ e + restricted
+
+    def lowest(self, held):
+        """Lowest deviance with the standard deviations in `held`, by place, at their values."""
+        free = [k for k in range(len(self.parts)) if k not in held]
+
+        def deviance(sds):
+            values = np.empty(len(self.parts))
+            values[free], values[list(held)] = sds, list(held.values())
+            return self.minus_twice(np.maximum(values, [*[0] * (len(values) - 1), 0.05]) ** 2)
+
+        starts = itertools.product([0.0, 1.0], repeat=len(free))
+        return min(
+            optimize.minimize(
+                deviance, np.array(start) + 0.01, method="L-BFGS-B", bounds=[(1e-9, 9)] * len(free),
+                options={"ftol": 1e-14, "gtol": 1e-9},
+            ).fun for start in starts
+        ) if free else deviance([])  # fmt: skip
+
+    def limit(self, place, inner, outer):
+        top, quantile = self.lowest({}), stats.chi2.ppf(0.95, 1)
+        fall = lambda sd: self.lowest({place: sd}) - top - quantile  # noqa: E731
+        return optimize.brentq(fall, inner, outer, xtol=1e-7)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_profiles_beside_a_boundary_let_every_variance_leave_zero(seed, reml):
+    """The sd of the groups is estimated at zero, and is above it where that of rows is small."""
+    rng, g = np.random.default_rng(seed), np.repeat(np.arange(6), 4)
+    data = pd.DataFrame({"g": g, "x": np.tile([0, 1, 2, 3.0], 6)})
+    data["y"] = 0.2 * data["x"] + rng.normal(0, 1, 24)
+    model = quietly("y ~ x + (1 | g)", data, reml=reml)
+    assert model.singular
+    X = np.column_stack([np.ones(24), data["x"]])
+    exact, table = Exact(data["y"].to_numpy(), X, [g], reml), model.conf_int(method="profile")
+    group, residual = table.loc["sd g Intercept"], table.loc["residual sd"]
+    sd = residual["estimate"]
+    assert residual["conf_low"] == pytest.approx(exact.limit(1, 0.4 * sd, sd), abs=2e-5)
+    assert residual["conf_high"] == pytest.approx(exact.limit(1, sd, 3 * sd), abs=2e-5)
+    assert group["conf_low"] == 0
+    assert group["conf_high"] == pytest.approx(exact.limit(0, 0.01, 5), abs=2e-5)
+
+
+def test_restricted_profiles_of_nested_variances_are_exact():
+    rng, codes = np.random.default_rng(5), np.arange(48)
+    block, plot = codes // 8, codes // 4
+    data = pd.DataFrame({"block": block, "plot": plot, "x": np.tile([0.0, 1, 2, 3], 12)})
+    data["y"] = rng.normal(0, 1, 6)[block] + rng.normal(0, 1, 48)
+    model = quietly("y ~ x + (1 | block/plot)", data, reml=True)
+    table = model.conf_int(method="profile")
+    assert list(table.index) == ["sd block Intercept", "sd block:plot Intercept", "residual sd"]
+    X = np.column_stack([np.ones(48), data["x"]])
+    exact = Exact(data["y"].to_numpy(), X, [block, plot], reml=True)
+    for place, (_, row) in enumerate(table.iterrows()):
+        estimate, low, high = row
+        assert high == pytest.approx(exact.limit(place, estimate + 1e-3, 4), abs=2e-4)
+        if low > 0:
+            assert low == pytest.approx(exact.limit(place, 1e-3, estimate), abs=2e-4)
+
+
+def test_a_plot_of_a_profile_has_the_likelihood_and_the_limits_of_the_interval():
+    model, quantile = herds(), stats.chi2.ppf(0.9, 1) / 2
+    row = model.conf_int(0.9, method="profile").loc["period[T.2]"]
+    ax = model.plot_profile("period[T.2]", level=0.9)
+    lines = {line.get_gid(): line.get_xydata() for line in ax.lines}
+    np.testing.assert_allclose(lines["limits"][:, 0], row[["conf_low", "conf_high"]])
+    np.testing.assert_allclose(lines["limits"][:, 1], -quantile, atol=0.01)
+    value, fall = lines["profile"][-1]
+    held = model.problem.with_coefficient(1, value)
+    assert fall == pytest.approx(engines.laplace.fit(held).llf - model.llf, abs=1e-4)
+    wald = -0.5 * ((value - row["estimate"]) / model.bse["period[T.2]"]) ** 2
+    assert lines["parabola"][-1, 1] == pytest.approx(wald)
+    with pytest.raises(ValueError, match=r"no parameter 'periods'.*profiles are of Intercept"):
+        model.plot_profile("periods")
+
+
 # ------------------------------------------------------------------------------ bootstrap
 
 
@@ -360,7 +476,7 @@ def test_the_bootstrap_is_the_same_for_any_number_of_processes():
 
 def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     path = tmp_path / "run.csv"
-    whole = herds().bootstrap(n=130)
+    whole = herds().bootstrap(n=130, statistic=parameters)
     calls = iter(range(1000))
 
     def interrupted(model):
@@ -375,7 +491,7 @@ def test_a_stopped_run_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     with path.open("a") as file:
         file.write("100,-1.39")  # killed while it wrote
     monkeypatch.delenv("TQDM_DISABLE")
-    resumed = herds().bootstrap(n=130, path=path, progress=True)
+    resumed = herds().bootstrap(n=130, path=path, statistic=parameters, progress=True)
     assert "[########################] 130 of 130" in capsys.readouterr().err
     assert path.read_text().startswith(before) and len(path.read_text().splitlines()) == 132
     pd.testing.assert_frame_equal(resumed.replicates, whole.replicates, check_exact=True)
@@ -428,6 +544,47 @@ def test_percentile_and_basic_intervals_are_quantiles_of_the_replicates():
     assert list(same.index) == list(herds().conf_int(method="profile").index)
 
 
+def test_studentized_intervals_are_quantiles_of_deviations_in_their_standard_errors():
+    model, boot = herds(), herds().bootstrap(n=99)
+    assert list(boot.wald_errors) == list(model.params.index)
+    pd.testing.assert_series_equal(boot.wald_error, model.bse, check_names=False)
+    rng = np.random.SeedSequence(0).spawn(99)[3]
+    refitted = model.refit(model.simulate(1, rng)[0])
+    np.testing.assert_allclose(boot.wald_errors.iloc[3], refitted.bse)
+    name = "period[T.3]"
+    t = (boot.replicates[name] - model.params[name]) / boot.wald_errors[name]
+    ordered = np.sort(t)
+    table = model.conf_int(0.9, method="bootstrap", kind="studentized", n=99)
+    expected = model.params[name] - ordered[[94, 4]] * model.bse[name]
+    np.testing.assert_allclose(table.loc[name, ["conf_low", "conf_high"]], expected)
+    assert list(table.index) == list(model.params.index)
+
+
+def test_a_column_may_be_called_like_the_error_of_another():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(40, 3)), columns=["y", "c", "standard error of c"])
+    names = ["Intercept", "c", "standard error of c"]
+    boot = gt.fit("y ~ c + `standard error of c`", data).bootstrap(n=19, seed=1)
+    assert list(boot.estimate.index[:3]) == names
+    assert list(boot.conf_int(0.9, kind="studentized").index) == names
+
+
+def test_studentized_intervals_are_refused_for_other_parts():
+    formula = "seizures ~ treatment + (1 | subject)"
+    model = gt.fit(formula, data_of("epilepsy"), "poisson", zero_inflation="~ 1")
+    with pytest.raises(ValueError, match="coefficients of the mean, not for part='zero'"):
+        model.conf_int(method="bootstrap", kind="studentized", part="zero", n=39)
+
+
+def test_studentized_intervals_of_least_squares_are_students():
+    """The pivot has Student's distribution, whatever the parameters that were estimated."""
+    data = data_of("oats").query("variety == 'Victory' and block in ['I', 'II']")
+    model = gt.fit("yield ~ nitro", data)
+    found = model.conf_int(method="bootstrap", kind="studentized", n=1999).loc["nitro"]
+    half = (found["conf_high"] - found["conf_low"]) / 2
+    assert half / model.bse["nitro"] == pytest.approx(stats.t.ppf(0.975, 6), rel=0.06)
+
+
 def test_any_statistic_of_the_model_can_be_bootstrapped():
     boot = herds().bootstrap(n=40, statistic=lambda m: {"llf": m.llf, "aic": m.aic})
     np.testing.assert_allclose(boot.replicates["aic"], 10 - 2 * boot.replicates["llf"])
@@ -441,6 +598,11 @@ def test_any_statistic_of_the_model_can_be_bootstrapped():
         (lambda: herds().bootstrap(n=20).conf_int(), "need n of at least 39"),
         (lambda: herds().bootstrap(n=20).conf_int(95), r"got 95\. Use 0\.95"),
         (lambda: herds().conf_int(method="boot"), "wald, profile, bootstrap; got 'boot'"),
+        (
+            lambda: herds().bootstrap(n=39, statistic=lambda m: m.llf).conf_int(kind="studentized"),
+            "kind='percentile' or 'basic'",
+        ),
+        (lambda: herds().bootstrap(n=39).conf_int(kind="bca"), "percentile, basic, studentized"),
         (lambda: herds().conf_int(n=99), r"n: options of method='bootstrap', not 'wald'"),
     ],
 )

@@ -60,7 +60,7 @@ def infinite(df):
 def assert_like_emmeans(model, reference, tolerance):
     """Estimates and limits in standard errors; those, statistics and df relative; p absolute."""
     for task in reference["tasks"]:
-        means = model.means(**given(task["call"]))
+        means = model.means(**given(task["call"]), part="mean")
         for name, levels in task["means"]["levels"].items():
             assert [label_of(level) for level in means.frame[name]] == levels
         tables = [(means.frame, task["means"], False)]
@@ -182,11 +182,11 @@ def test_custom_contrasts_take_a_list_or_labels(seeds_model):
 
 
 def test_polynomial_contrasts_are_the_printed_tables():
-    found = contrast_weights("poly", list("abcde"))
-    assert found["linear"].tolist() == [-2, -1, 0, 1, 2]
-    assert found["quadratic"].tolist() == [2, -1, -2, -1, 2]
-    assert found["cubic"].tolist() == [-1, 2, 0, -2, 1]
-    assert found["quartic"].tolist() == [1, -4, 6, -4, 1]
+    names, weights = contrast_weights("poly", list("abcde"))
+    assert names == ["linear", "quadratic", "cubic", "quartic"]
+    assert weights.tolist() == [
+        [-2, -1, 0, 1, 2], [2, -1, -2, -1, 2], [-1, 2, 0, -2, 1], [1, -4, 6, -4, 1]
+    ]  # fmt: skip
 
 
 def test_a_test_of_a_mean_is_against_a_value_on_the_link_scale(seeds_model):
@@ -244,7 +244,7 @@ def test_all_pairs_of_seventy_means_take_less_than_three_seconds():
 @pytest.mark.parametrize("k", [3, 6])
 def test_mvt_of_all_pairs_of_independent_means_is_tukey(k, df):
     """The correlation of all pairs is singular, where SciPy's multivariate t is wrong."""
-    K = np.array(list(contrast_weights("pairwise", [str(i) for i in range(k)]).values()))
+    _, K = contrast_weights("pairwise", [str(i) for i in range(k)])
     t, dfs = np.linspace(1.5, 4, len(K)), np.full(len(K), df)
     exact = stats.studentized_range.sf(np.sqrt(2) * t, k, min(df, 1e6))
     np.testing.assert_allclose(adjusted_p(t, dfs, K @ K.T / 2, "mvt", k), exact, atol=5e-4)
@@ -360,7 +360,8 @@ def test_describe_says_scale_average_held_values_and_what_not_to_conclude():
     assert "stay on the scale of log(angle)" in (
         fitted("cake_log_response").means("recipe").describe()
     )
-    assert "means of the count part" in fitted("zeros_poisson").means("treatment").describe()
+    counts = fitted("zeros_poisson").means("treatment", part="mean")
+    assert "means of the count part" in counts.describe()
     contrasts = fitted("herds_binomial").means("period").contrasts()
     for piece in ("odds ratios", "6 contrasts (tukey)", "not a ratio of probabilities"):
         assert piece in contrasts.describe()
@@ -515,3 +516,39 @@ def test_a_contrast_needs_two_means_and_a_ratio_a_log_or_a_logit(seeds_model):
         fitted("herds_cloglog").means("period").contrasts(ratio=True)
     with pytest.raises(ValueError, match="alpha must lie strictly between 0 and 1"):
         seeds_model.means("variety").letters(alpha=5)
+
+
+# ------------------------------------------------------------------------------ names of any kind
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(("N", "N P"), ("P K", "K")), (("a", "a ×"), ("× b", "b")), ((0.3, 0.1 + 0.2), ("x", "y"))],
+)
+def test_levels_that_join_to_one_text_keep_all_their_contrasts_and_letters(first, second):
+    rng = np.random.default_rng(20)
+    n, g = 160, np.repeat(np.arange(10), 16)
+    cell = np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (40, 1))
+    y = rng.normal(0, 1, n) + 2 * cell[:, 0] + 0.5 * cell[:, 1] + rng.normal(0, 0.5, 10)[g]
+    plain = pd.DataFrame({"A": cell[:, 0].astype(str), "B": cell[:, 1].astype(str), "g": g, "y": y})
+    odd = plain.assign(
+        A=pd.Categorical.from_codes(cell[:, 0], first),
+        B=pd.Categorical.from_codes(cell[:, 1], second),
+    )
+    ours, theirs = (
+        gt.fit("y ~ A * B + (1 | g)", data, reml=True).means(["A", "B"]) for data in (odd, plain)
+    )
+    found, expected = ours.contrasts(), theirs.contrasts()
+    np.testing.assert_allclose(found.numbers, expected.numbers, rtol=1e-6)
+    assert found.frame["contrast"].nunique() == 6
+    assert ours.letters()["letters"].tolist() == theirs.letters()["letters"].tolist()
+    for options in (
+        {"method": "trt.vs.ctrl"}, {"method": "consecutive", "by": "B"}, {"interaction": True},
+    ):  # fmt: skip
+        np.testing.assert_allclose(
+            ours.contrasts(**options).numbers, theirs.contrasts(**options).numbers, rtol=1e-6
+        )
+    control = ours.contrasts("trt.vs.ctrl", reference=(first[1], second[0])).numbers
+    same = theirs.contrasts("trt.vs.ctrl", reference=("1", "0")).numbers
+    np.testing.assert_allclose(control, same, rtol=1e-3)  # of the simulated multivariate t
+    assert len(ours.plot().get_xticks()) == 2

@@ -207,6 +207,55 @@ def test_the_equation_shows_data_process_and_parameter_model(herds_model, sleep_
     assert r"\mathbf{G}_{\text{subject}}" in sleep_model.equation()
 
 
+@pytest.fixture(scope="module")
+def fish():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"x": rng.normal(0, 1, 200), "bait": np.tile(["fly", "worm"], 100)})
+    counts = rng.poisson(np.exp(1 + 0.3 * data["x"] + np.repeat(rng.normal(0, 0.4, 20), 10)))
+    return data.assign(
+        lake=np.repeat(np.arange(20), 10), fish=np.where(rng.random(200) < 0.3, 0, counts),
+        weight=np.repeat(rng.normal(0, 2, 20), 10) + rng.normal(0, np.tile([1, 3], 100)),
+        effort=rng.uniform(1, 2, 200),
+    )  # fmt: skip
+
+
+def test_the_equation_has_the_part_of_the_extra_zeros(fish):
+    model = gt.fit("fish ~ x + (1 | lake)", fish, "poisson", zero_inflation="~ x * bait")
+    extra, counts, _, *zero, _ = model.equation().split(r" \\ ")
+    given = r"\text{fish}_i \mid \mathbf{u} &"
+    assert extra == rf"\begin{{aligned}}{given}= 0\text{{ with probability }}\pi_i"
+    assert counts == (rf"{given}\sim \mathrm{{Poisson}}(\mu_i)\text{{ with probability }}1 - \pi_i")
+    worm = r"[\text{bait}_i = \text{worm}]"
+    assert " ".join(zero) == (
+        rf"\operatorname{{logit}}(\pi_i) &= \gamma_{{0}} + \gamma_{{1}}\,\text{{x}}_i + "
+        rf"\gamma_{{2}}\,{worm} &\quad {{}}+ \gamma_{{3}}\,\text{{x}}_i\,{worm}"
+    )
+    boxes = [text.get_text() for text in gt.plot_hierarchy(model).texts]
+    assert any(r"\operatorname{logit}(\pi_i)" in text for text in boxes)
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "phi", "distribution"),
+    [
+        ("weight", "normal", r"\sigma_i^2", r"\mathrm{N}(\mu_i, \sigma_i^2)"),
+        ("weight", "t", r"\phi_i", r"t_{\nu}(\mu_i, \phi_i)"),
+        ("fish", "nbinom2", r"\phi_i", r"\mathrm{NegBinomial}(\mu_i, \phi_i)"),
+    ],
+)
+def test_the_equation_has_the_part_of_the_dispersion(response, family, phi, distribution, fish):
+    model = gt.fit(f"{response} ~ x + (1 | lake)", fish, family, dispersion_formula="~ bait")
+    data, _, dispersion, _ = model.equation().split(r" \\ ")
+    assert data.endswith(rf"\sim {distribution}")
+    right = r"\delta_{0} + \delta_{1}\,[\text{bait}_i = \text{worm}]"
+    assert dispersion == rf"\log({phi}) &= {right}"
+
+
+def test_the_equation_has_prior_weights_and_may_have_no_columns(fish):
+    model = gt.fit("weight ~ 0 + (1 | lake)", fish, weights="effort")
+    assert r"\mathrm{N}(\mu_i, \sigma^2 / w_i)" in model.equation()
+    assert r"\eta_i &= 0\end" in gt.fit("weight ~ 0", fish).equation()
+
+
 def test_a_series_beside_an_intercept_has_its_own_line_in_the_equation_and_its_own_name():
     model = gt.fit(
         "seizures ~ treatment + (1 | subject) + ar1(period | subject)",

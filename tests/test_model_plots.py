@@ -3,10 +3,12 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
 import glmmtools as gt
+from glmmtools.means.grid import label_of
 from glmmtools.shared import style
 
 
@@ -158,12 +160,19 @@ def test_conditional_lines_are_the_predictions_of_each_group_over_its_own_values
     np.testing.assert_allclose(mean, expected)
 
 
-def test_marginal_means_are_averaged_over_the_random_effects_and_have_no_interval(epilepsy):
+def test_marginal_means_are_averaged_over_the_random_effects_and_have_intervals(epilepsy):
     ax = epilepsy.plot_effects("treatment", effects="marginal")
     variance = epilepsy.variance_components["variance"][0]
     population = curve_values(epilepsy.plot_effects("treatment"))
     np.testing.assert_allclose(curve_values(ax), population * np.exp(variance / 2), rtol=1e-6)
-    assert "no interval" in ax.get_title(loc="left")
+    assert "averaged over the random effects" in ax.get_title(loc="left")
+    bars = ax.containers[0].lines[2][0].get_segments()
+    predicted = epilepsy.predict(
+        pd.DataFrame({"treatment": ["placebo", "progabide"], "base": 31.22, "age": 28.34}),
+        effects="marginal", level=0.95,
+    )  # fmt: skip
+    ends = predicted[["conf_low", "conf_high"]].to_numpy()
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], ends, rtol=1e-3)
 
 
 def curve_values(ax):
@@ -181,8 +190,99 @@ def test_counts_with_an_offset_are_shown_at_the_exposure_of_the_curve():
     np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area * area.mean())
     beside = gt.fit("y ~ x", data, "poisson", offset="log_area").plot_effects("x")
     (points,) = with_gid(beside, "observed")
-    np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area)
-    assert curve(beside).get_ydata().mean() == pytest.approx(3, rel=0.2)
+    np.testing.assert_allclose(points.get_offsets()[:, 1], counts / area * 2)
+    assert curve(beside).get_ydata().mean() == pytest.approx(6, rel=0.2)
+    assert "exposure 2" in beside.get_title(loc="left")
+
+
+@pytest.fixture(scope="module")
+def weeds():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(0, 1, 120), "field": np.repeat(np.arange(12), 10)})
+    area, field = rng.uniform(50, 1200, 120), rng.normal(0, 0.5, 12)[data["field"]]
+    count = rng.poisson(np.exp(-3 + 0.4 * data["x"] + field) * area)
+    return data.assign(log_area=np.log(area), weeds=count, late=np.tile(["no", "yes"], 60))
+
+
+def test_an_offset_that_is_a_column_is_the_same_as_argument_and_in_the_formula(weeds):
+    formula = "weeds ~ x + late{} + (1 | field)"
+    inside = gt.fit(formula.format(" + offset(log_area)"), weeds, "poisson")
+    beside = gt.fit(formula.format(""), weeds, "poisson", offset="log_area")
+    np.testing.assert_allclose(beside.predict(weeds.head(3)), beside.fittedvalues[:3])
+    for result in (
+        lambda m: m.predict(weeds.tail(4), effects="population", level=0.9),
+        lambda m: m.means("late", at={"x": [0], "log_area": [0]}).numbers,
+        lambda m: curve(m.plot_effects("x", by="late")).get_xydata(),
+        lambda m: m.plot_effects("x", effects="conditional").get_title(loc="left"),
+        lambda m: m.means("late").notes(),
+        lambda m: m.report().sentences[0],
+    ):
+        first, second = result(inside), result(beside)
+        if isinstance(first, str | list):
+            assert first == second
+        else:
+            np.testing.assert_allclose(first, second, rtol=1e-6)
+    rate = inside.predict(weeds.assign(log_area=0.0), effects="population")
+    assert rate.mean() == pytest.approx(np.exp(-3), rel=0.5)
+
+
+def test_an_offset_of_values_is_at_its_mean_where_there_are_no_rows_of_the_data(weeds):
+    offset = weeds["log_area"].to_numpy()
+    model = gt.fit("weeds ~ x + late + (1 | field)", weeds, "poisson", offset=offset)
+    with pytest.raises(ValueError, match=r"new rows do not have.*offset='log_area'"):
+        model.predict(weeds.head(3))
+    np.testing.assert_allclose(model.predict(), model.fittedvalues)
+    exposure = f"offset {offset.mean():.4g} (exposure {np.exp(offset.mean()):.4g})"
+    eta = model.params["Intercept"] + offset.mean()
+    means = model.means("late", at={"x": [0]})
+    assert means.numbers["estimate"][0] == pytest.approx(np.exp(eta))
+    assert f"At {exposure}." in means.notes()
+    drawn = model.plot_effects("late")
+    assert exposure in drawn.get_title(loc="left").replace("\n", " ")
+    at_mean_x = np.exp(eta + model.params["x"] * weeds["x"].mean())
+    assert curve_values(drawn)[0] == pytest.approx(at_mean_x)
+    (rows,) = with_gid(drawn, "observed")
+    scaled = weeds["weeds"] * np.exp(offset.mean() - offset)
+    np.testing.assert_allclose(rows.get_offsets()[:, 1], scaled)
+
+
+LEVELS = {
+    "booleans": [False, True, True],
+    "an ordered category": pd.Categorical(["low", "mid", "High"], ["low", "mid", "High"], True),
+    "intervals": pd.cut([1, 2, 3], [0, 1.5, 2.5, 3.5]),
+    "intervals as objects": pd.Series(pd.cut([1, 2, 3], [0, 1.5, 2.5, 3.5])).astype(object),
+    "numbers beside text": np.array([1, 2.5, "1a"], object),
+    "a category of numbers": pd.Categorical([10, 2, 3.5], [10, 2, 3.5]),
+}
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_factors_of_every_kind_are_tested_and_drawn_as_the_same_factor_of_text(kind):
+    rng, place = np.random.default_rng(16), np.resize([0, 1, 2, 1, 2, 0, 0, 1], 240)
+    levels = pd.Series(LEVELS[kind])
+    data = pd.DataFrame({"f": levels.iloc[place].array, "x": rng.normal(0, 1, 240)})
+    data["g"], data["t"] = np.repeat(np.arange(12), 20), np.tile(["a", "b", "b"], 80)
+    data["y"] = rng.normal(0, 1, 240) + place * (data["t"] == "a")
+    data["y"] += rng.normal(0, 1, 12)[data["g"]]
+    order = levels.drop_duplicates().tolist()
+    text = data.assign(f=[f"level {order.index(level)}" for level in data["f"]])
+    one, other = (gt.fit("y ~ f * t + x + (1 | g)", each, reml=True) for each in (data, text))
+    for table in (
+        lambda m: m.anova(2), lambda m: m.anova(3), lambda m: m.means("f").numbers,
+        lambda m: m.means("f", by="t").contrasts().numbers,
+        lambda m: m.simulated_residuals(n=50).test_groups("f").table,
+    ):  # fmt: skip
+        numbers = [table(model).select_dtypes("number").to_numpy(float) for model in (one, other)]
+        np.testing.assert_allclose(*numbers, rtol=1e-6, atol=1e-9)
+    for draw in (
+        lambda m: m.plot_effects("f", by="t"), lambda m: m.plot_effects("x", by="f"),
+        lambda m: m.plot_effects("f", effects="conditional"), lambda m: m.means("f", by="t").plot(),
+    ):  # fmt: skip
+        axes = [draw(model) for model in (one, other)]
+        paths = [np.concatenate([line.get_xydata() for line in ax.lines]) for ax in axes]
+        np.testing.assert_allclose(*paths, rtol=1e-6)
+    means = one.means("f").plot()
+    assert [label.get_text() for label in means.get_xticklabels()] == list(map(label_of, order))
 
 
 def test_single_trials_are_shown_as_proportions_of_each_value():

@@ -20,7 +20,7 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.covariances import lookup as structures
-from glmmtools.covariances.columns import CompoundSymmetry
+from glmmtools.covariances.levels import CompoundSymmetry
 from glmmtools.covariances.series import FirstOrderAutoregressive
 from glmmtools.families import lookup as families
 
@@ -199,8 +199,8 @@ ELSEWHERE = {
         "printed_warnings", "stored_study",
     },
     "classes": {
-        "ConvergenceWarning", "DataWarning", "Family", "FittedModel", "GlmmWarning",
-        "SeparationWarning", "SingularFitWarning",
+        "ConvergenceWarning", "DataWarning", "Family", "FewUnitsWarning", "FittedModel",
+        "GlmmWarning", "SeparationWarning", "SingularFitWarning",
     },
 }  # fmt: skip
 
@@ -241,6 +241,12 @@ VERBS = {
         lambda m: m.means("treatment").contrasts().title(),
         "Contrasts of treatment: ratios of means",
     ),
+    "slopes": (lambda m: finite(m.slopes("x", "treatment").frame["std_error"]), True),
+    "r2": (lambda m: bool(0 < m.r2()["marginal"] < m.r2()["conditional"] < 1), True),
+    "influence": (lambda m: finite(m.influence("g").frame["cooks_distance"]), True),
+    "update": (lambda m: m.update(". ~ . - x").formula, "y ~ treatment + (1 | g)"),
+    "vif": (lambda m: list(m.vif().index), ["x", "treatment"]),
+    "icc": (lambda m: finite(m.icc()), True),
     "plot_effects": (lambda m: m.plot_effects("x").get_ylabel(), "mean of y"),
     "plot_fit": (lambda m: len(m.plot_fit().collections) > 0 or len(m.plot_fit().lines) > 0, True),
     "plot_random_effects": (
@@ -248,6 +254,7 @@ VERBS = {
     ),
     "plot_shrinkage": (lambda m: "partial pooling" in texts(m.plot_shrinkage()), True),
     "plot_covariance": (lambda m: "link scale" in str(texts(m.plot_covariance())), True),
+    "plot_profile": (lambda m: m.plot_profile("x").get_xlabel(), "x"),
     "report": (
         lambda m: str(m.report(versions=False))[:83],
         "A generalized linear mixed model (inverse_gaussian distribution, log link) was fitt",
@@ -463,7 +470,7 @@ def test_a_family_under_another_name_is_treated_alike(name, two_families):
 # A string with one of these values is no decision about a family, a structure or a link.
 OTHER_MEANINGS = {
     ("engine", "beta"): "β, the fixed effects in a parameter vector",
-    ("inference/intervals.py", "beta"): "the same",
+    ("inference/profile.py", "beta"): "the same",
     ("inference/r_call.py", "beta"): "the same, in R's glmmTMB",
     ("inference/bayes.py", "Gamma"): "a prior distribution of bambi",
     ("inference/bayes.py", "log"): "the function of that name, in a formula",

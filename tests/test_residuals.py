@@ -1,5 +1,6 @@
 """Simulated residuals against cdfs and closed forms, their tests on data made wrong on purpose."""
 
+import warnings
 from dataclasses import FrozenInstanceError, replace
 
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from statsmodels.stats.stattools import durbin_watson
 import glmmtools as gt
 from benchmarks.residuals import data_set
 from glmmtools.engine.marginal import Marginal
-from glmmtools.residuals.refitted import refitted_rows
+from glmmtools.residuals.refitted import Refits, refitted_rows
 from glmmtools.residuals.tests import cramer_von_mises, ks_distance
 
 FORMULA = "y ~ x + (1 | g)"
@@ -136,6 +137,32 @@ def test_modes_that_cannot_be_found_together_are_found_apart(monkeypatch):
     np.testing.assert_allclose(refitted_rows(model, 5, seed=5).mu, expected.mu, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("family", "formula", "data", "options"),
+    [
+        ("normal", "reaction ~ days + (days | subject)", "sleep", {"reml": True}),
+        ("normal", "reaction ~ days + ar1(days | subject)", "sleep", {}),
+        ("normal", "reaction ~ days + (1 | subject)", "sleep", {"weights": "w"}),
+        ("poisson", "seizures ~ treatment + offset(log(base)) + (1 | subject)", "epilepsy", {}),
+        ("poisson", "seizures ~ age + (1 | subject)", "epilepsy", {"zero_inflation": "~ 1"}),
+    ],
+)
+def test_draws_with_new_random_effects_are_those_of_the_refit(family, formula, data, options):
+    """Means, sds and correlations of 4000 draws against as many that `refit` simulates."""
+    frame = gt.load_data(data).assign(w=lambda d: 1.0 + np.arange(len(d)) % 3)
+    model = gt.fit(formula, frame, family, **options)
+    y, drawn = next(Refits(model, 1, (5,), steps=20).draws(4000, (5, 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        simulated = model.refit(y).simulate(4000, seed=3)
+    z = (drawn.mean(axis=0) - simulated.mean(axis=0)) / simulated.std(axis=0) * np.sqrt(2000)
+    assert np.sqrt(np.mean(z**2)) < 3
+    ratio = drawn.std(axis=0) / simulated.std(axis=0)
+    assert ratio.min() > 0.8 and ratio.max() < 1.25 and abs(np.median(ratio) - 1) < 0.05
+    difference = np.corrcoef(drawn.T) - np.corrcoef(simulated.T)
+    assert np.sqrt(np.mean(difference**2)) < 0.05
+
+
 def test_statistics_are_those_of_scipy_and_statsmodels(right):
     u = right[0].residuals.to_numpy()
     assert ks_distance(u) == pytest.approx(stats.kstest(u, "uniform").statistic)
@@ -175,6 +202,24 @@ def test_overdispersion_is_seen_at_the_modes_and_not_with_new_random_effects():
     assert seen.p_value == pytest.approx(2 / 251)
     assert "times what the model expects (p = 0.008)" in seen.reading
     assert residuals_of(extra_sd=0.7, conditional=False)[0].test_dispersion().p_value > 0.05
+
+
+def test_with_new_random_effects_the_tests_reject_wrong_models_and_not_only_them():
+    """Zeros and shape are seen; the p-values of right models are spread over (0, 1)."""
+    assert residuals_of(extra_zeros=0.3, conditional=False)[0].test_zeros().p_value < 0.02
+    wrong = residuals_of("gamma", "normal", conditional=False)[0]
+    assert wrong.test_uniformity().p_value < 0.02
+    p = []
+    for seed in range(20):
+        residuals = simulated(seed, rows=56, n=60)
+        p += [residuals.test_uniformity().p_value, residuals.test_zeros().p_value]
+    assert 0.3 < np.mean(p) < 0.7  # five standard errors; without refits 0.9
+
+
+def simulated(seed, rows, n):
+    """Residuals of a right Poisson model with new random effects."""
+    data = data_set(np.random.default_rng(seed), rows, "poisson")
+    return gt.fit(FORMULA, data, "poisson").simulated_residuals(n, conditional=False)
 
 
 def test_a_model_without_random_effects_is_overdispersed_by_what_it_leaves_out():
@@ -269,6 +314,10 @@ def test_the_plot_draws_on_given_axes_and_quantiles_at_few_predictions():
         (lambda r: r.test_curves(np.ones(236)), "x is the same in every row"),
         (lambda r: r.test_curves([1.0, 2.0]), "one value for each of the 236 rows.*got 2"),
         (lambda r: r.test_groups(["a"] * 236), "column has one level only"),
+        (
+            lambda r: r.test_autocorrelation(np.arange(236).astype(str)),
+            r"time holds values such as '0', whose order in time is not known.*ordered category",
+        ),
         (lambda r: r.test_autocorrelation("time"), "time: the model uses no column 'time'"),
         (
             lambda r: r.test_autocorrelation(np.arange(236) % 4),
@@ -336,3 +385,117 @@ def test_weights_that_multiply_a_log_likelihood_leave_nothing_to_draw_from():
     for ask in (fits[1].simulate, fits[1].simulated_residuals, fits[1].bootstrap):
         with pytest.raises(ValueError, match="a row stands for several observations"):
             ask()
+
+
+@pytest.fixture(scope="module")
+def monthly():
+    """Residuals of series that a random walk makes alike from month to month."""
+    rng, months = np.random.default_rng(8), ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug"]
+    data = pd.DataFrame({"site": np.repeat(np.arange(20), 8), "t": np.tile(np.arange(8), 20)})
+    steps = rng.normal(0, 0.6, (20, 8)).cumsum(axis=1).ravel()
+    data["y"] = steps + rng.normal(0, 0.3, 20)[data["site"]] + rng.normal(0, 0.2, 160)
+    data["month"] = pd.Categorical.from_codes(data["t"], months, ordered=True)
+    return data, gt.fit("y ~ month + (1 | site)", data).simulated_residuals(n=250)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda data: data["month"],
+        lambda data: data["month"].array,
+        lambda data: "month",
+        lambda data: pd.Categorical.from_codes(data["t"], [10, 20, 30, 40, 50, 60, 70, 80]),
+        lambda data: pd.Categorical.from_codes(7 - data["t"], [8, 7, 6, 5, 4, 3, 2, 1]),
+        lambda data: pd.to_datetime("2020-01-31") + pd.to_timedelta(40 * data["t"], "D"),
+        lambda data: pd.cut(data["t"] + 0.5, range(9)),
+    ],
+)
+def test_times_have_the_order_of_their_kind(times, monthly):
+    data, residuals = monthly
+    expected = residuals.test_autocorrelation(data["t"], data["site"])
+    found = residuals.test_autocorrelation(times(data), data["site"])
+    assert found.statistic == expected.statistic and found.p_value == expected.p_value
+    assert expected.p_value < 0.02 and expected.effect > 0.3
+
+
+def test_text_is_no_time_and_neither_is_a_category_without_an_order(monthly):
+    data, residuals = monthly
+    for times in (data["month"].astype(str), data["month"].cat.as_unordered()):
+        with pytest.raises(ValueError, match="month holds values such as 'Jan', whose order"):
+            residuals.test_autocorrelation(times, data["site"])
+
+
+def test_groups_have_the_order_of_their_categories(monthly):
+    data, residuals = monthly
+    months = list(data["month"].cat.categories)
+    assert residuals.test_groups("month").table.index.tolist() == months
+    assert residuals.test_groups(data["month"].array).table.index.tolist() == months
+    assert residuals.test_groups(data["month"].astype(str)).table.index.tolist() == sorted(months)
+    classes = pd.cut(data["t"], [-1, 3, 8])
+    assert residuals.test_groups(classes).table.index.tolist() == list(classes.cat.categories)
+
+
+# ------------------------------------------------------------------------- in space
+
+
+def field(signal, seed=1, n=200):
+    """Counts at random places, with a smooth surface of this size that the model lacks."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"x": rng.uniform(0, 10, n), "y": rng.uniform(0, 10, n)})
+    data["site"] = rng.integers(0, 20, n).astype(str)
+    surface = signal * np.sin(data["x"]) * np.cos(data["y"])
+    effects = rng.normal(0, 0.3, 20)[data["site"].astype(int)]
+    data["count"] = rng.poisson(np.exp(1.5 + surface + effects))
+    return data
+
+
+def test_moran_is_that_of_its_definition():
+    """I = n / S Σ w z z' / Σ z², with the weights of the ten nearest."""
+    data = field(1.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    z = stats.norm.ppf(residuals.residuals)
+    places = data[["x", "y"]].to_numpy()
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    W = np.zeros((40, 40))
+    for i in range(40):
+        nearest = np.argsort(distance[i])[1:11]
+        W[i, nearest] = 1 / distance[i, nearest]
+        W[i] /= W[i].sum()
+    expected = 40 / W.sum() * (z @ W @ z) / (z @ z)
+    result = residuals.test_spatial(data["x"], data["y"])
+    assert result.statistic == pytest.approx(expected)
+
+
+def test_a_surface_that_the_model_lacks_is_seen_and_none_is_not():
+    for signal, seen in ((0.7, True), (0.0, False)):
+        data = field(signal)
+        residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals()
+        result = residuals.test_spatial(data["x"], data["y"])
+        assert (result.p_value < 0.01) == seen
+        assert (result.effect > 0.15) == seen
+    assert "correlation of residuals with those nearby" in str(result)
+
+
+def test_rows_of_other_fields_are_no_neighbours_and_rows_may_share_a_place():
+    data = field(0.7)
+    data["field"] = np.repeat(["a", "b"], 100)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(50)
+    apart = data["x"] + 100 * (data["field"] == "b")
+    one, other = (
+        residuals.test_spatial(data["x"], data["y"], data["field"]),
+        residuals.test_spatial(apart, data["y"]),
+    )
+    assert one.statistic == pytest.approx(other.statistic)
+    line = residuals.test_spatial(np.arange(200) // 20)
+    assert np.isfinite(line.statistic)
+
+
+def test_coordinates_that_are_none_are_refused():
+    data = field(0.0, n=40)
+    residuals = gt.fit("count ~ 1 + (1 | site)", data, "poisson").simulated_residuals(20)
+    with pytest.raises(ValueError, match="x is a coordinate, a number in each row; site holds"):
+        residuals.test_spatial("site")
+    with pytest.raises(ValueError, match="at one place"):
+        residuals.test_spatial(np.zeros(40))
+    with pytest.raises(ValueError, match="a single row"):
+        residuals.test_spatial(data["x"], group=np.arange(40))

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.residuals import rejections
+from tests.quiet_fits import quietly
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,18 @@ def assert_sizes(shares):
     exact = shares[list(EXACT)]
     assert ((exact >= low) & (exact <= high)).all(), shares
     assert (shares[list(CONSERVATIVE)] <= high).all(), shares
+
+
+def test_the_size_of_the_test_in_space_lies_between_3_and_7_percent():
+    rng, p_values = np.random.default_rng(10), []
+    for seed in range(REPLICATIONS):
+        x, y = rng.uniform(size=(2, 80))
+        g = rng.integers(0, 12, 80)
+        counts = rng.poisson(np.exp(1 + rng.normal(0, 0.5, 12)[g]))
+        model = quietly("counts ~ 1 + (1 | g)", {"counts": counts, "g": g.astype(str)}, "poisson")
+        p_values.append(model.simulated_residuals(n=120, seed=seed).test_spatial(x, y).p_value)
+    low, high = compatible_with(0.03, 0.07)
+    assert low <= np.mean(np.array(p_values) <= 0.05) <= high
 
 
 @pytest.mark.parametrize("family", ["normal", "gamma", "negative_binomial"])

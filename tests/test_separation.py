@@ -426,7 +426,8 @@ def test_a_level_without_extra_zeros_or_extra_scatter_is_named():
         model = gt.fit("y ~ x", data, "poisson", zero_inflation="~ t")
     assert model.converged
     zeros = model.problem.zero.names.index("t[T.b]")
-    assert list(np.isnan(model.estimate.predictor_se["zero"])) == [k == zeros for k in range(3)]
+    table = model.tidy(part="zero")
+    assert list(table["std_error"].isna()) == [k == zeros for k in range(3)]
 
     def loss(p):  # no extra zeros in b
         eta = p[0] + p[1] * x

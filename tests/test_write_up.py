@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import glmmtools as gt
+from glmmtools.report.paragraph import _ratios
 from glmmtools.shared.numbers import three_digits
 
 REFERENCE = Path(__file__).parent / "reference" / "models.json"
@@ -109,6 +111,66 @@ def test_counts_have_rate_ratios_that_hold_for_averages_unless_slopes_are_random
     assert "conditional" not in text
     slopes = gt.fit("seizures ~ period + (period | subject)", data, "poisson")
     assert "not averages over the population" in str(slopes.report())
+
+
+def test_the_parts_beside_the_mean_are_told_in_the_words_of_their_design():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"x": rng.normal(0, 1, 600), "time": np.tile(["12:00", "b"], 300)})
+    zero = rng.random(600) < np.where(data["time"] == "b", 0.5, 0.3)
+    shape = np.where(data["time"] == "b", 2, 0.7)
+    data["y"] = np.where(zero, 0, rng.poisson(8 * rng.gamma(shape, 1 / shape)))
+    model = gt.fit("y ~ x", data, "nbinom2", zero_inflation="~ time*x", dispersion_formula="~ time")
+    text = str(model.report())
+    phi, logit = ([three_digits(value) for value in model.further_dispersion.filter(like=part)]
+                  for part in ("log phi", "logit zero"))  # fmt: skip
+    assert (
+        f"The coefficients of the log dispersion were {phi[0]} (intercept) and {phi[1]} "
+        "(time b vs 12:00). The coefficients of the logit of the probability of an extra zero were "
+        f"{logit[0]} (intercept), {logit[1]} (time b vs 12:00), {logit[2]} (x) and {logit[3]} "
+        "(time b vs 12:00 × x)." in text
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1, 1e3])
+def test_a_ratio_is_for_a_step_of_the_covariate_at_which_it_can_be_read(scale):
+    data = gt.load_data("epilepsy").assign(time=lambda d: scale * d["period"])
+    text = str(gt.fit("seizures ~ time + (1 | subject)", data, "poisson").report())
+    step, *shown = re.search(r"time \(per ([^)]+)\): ([^ ]+) \(([^ ]+) to ([^;]+);", text).groups()
+    step = 1 if step == "unit" else float(step)
+    direct = gt.fit("seizures ~ period + (1 | subject)", gt.load_data("epilepsy"), "poisson")
+    row = direct.tidy().loc["period", ["estimate", "conf_low", "conf_high"]].to_numpy(float)
+    exact = np.exp(row * step / scale)
+    np.testing.assert_allclose(np.array(shown, float), exact, rtol=0.02)
+    assert exact.min() > 1e-3 and exact.max() < 1e3
+
+
+def test_a_ratio_of_two_levels_beyond_all_numbers_is_a_power_of_ten():
+    assert _ratios(np.array([-800.0, -1000.0, 900.0])) == ["3.67e-348", "5.08e-435", "7.33e+390"]
+    assert _ratios(np.log([0.0004, 1e-9, 160.0])) == ["0.000400", "1.00e-09", "160"]
+
+
+@pytest.mark.parametrize("square", ["I(days ** 2)", "np.sqrt(days + 1)", "squared"])
+def test_a_covariate_whose_square_is_in_the_model_has_no_slope_per_unit(square):
+    data = gt.load_data("sleep").assign(squared=lambda d: d["days"] ** 2)
+    data["late"] = np.where(np.arange(len(data)) % 2, "yes", "no")
+    model = gt.fit(f"reaction ~ days * late + {square} + (1 | subject)", data)
+    text = str(model.report())
+    if square == "squared":  # a column of its own: nothing says that it is a function of another
+        assert "days (per unit; at late = no): " in text
+        return
+    assert "per unit" not in text and f"; {square}: " in text
+    assert "days × late yes vs no: " in text  # its slope is the same at all days
+
+
+def test_a_group_may_be_called_residual_and_a_series_stands_beside_an_intercept():
+    data = gt.load_data("epilepsy").rename(columns={"subject": "Residual"})
+    model = gt.fit(
+        "seizures ~ treatment + (1 | Residual) + ar1(period | Residual)", data, "poisson"
+    )
+    sds = model.variance_components["sd"].map(three_digits)
+    text = str(model.report())
+    assert f"{sds[0]} for Residual (intercept) and {sds[1]} for Residual (ar1(period))." in text
+    assert f"correlation was {model.variance_components['corr'][1]:.2f} in Residual (ar1" in text
 
 
 def test_the_mean_at_a_covariate_of_zero_is_left_out_where_zero_was_not_observed():

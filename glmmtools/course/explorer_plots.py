@@ -258,5 +258,5 @@ def drawn_structures() -> dict[str, type[Structure]]:
     return {
         structure.title: structure
         for structure in STRUCTURES.values()
-        if not structure.unrestricted
+        if not (structure.unrestricted or structure.heterogeneous or structure.at_times(3).n_corr)
     }

@@ -44,6 +44,7 @@ class Structure:
     of_time : whether time stands left of the bar: each level has a series, at times of its own.
     of_levels : whether a factor stands left of the bar: there is one effect for each of its levels.
     unrestricted : whether G may be any covariance matrix.
+    heterogeneous : whether each level of a factor left of the bar has a variance of its own.
     has_rho : whether it has a parameter rho, a correlation, that G for one level may not show.
     rho_latex : the correlation of the effects at t and t' in LaTeX, where there is a rho.
     why_whole_times : why times must be whole numbers; empty where they need not.
@@ -70,6 +71,7 @@ class Structure:
     of_time: ClassVar[bool] = False
     of_levels: ClassVar[bool] = False
     unrestricted: ClassVar[bool] = False
+    heterogeneous: ClassVar[bool] = False
     has_rho: ClassVar[bool] = False
     rho_latex: ClassVar[str] = r"\rho"
     why_whole_times: ClassVar[str] = ""
@@ -139,6 +141,8 @@ class Structure:
             LaTeX of the effects, of the grouping factor and of a variance in it.
         """
         at, other = rf"{symbol}_{{{group},t}}", rf"{symbol}_{{{group},t'}}"
+        if self.heterogeneous:
+            variance = rf"\sigma_{{{group},t}}^2"
         return at, (
             rf"\sim \mathrm{{N}}(0, {variance}), \quad "
             rf"\operatorname{{cor}}({at}, {other}) = {self.rho_latex}"
@@ -156,6 +160,11 @@ class Structure:
         """The end of the range of rho; the other is 1."""
         return -1.0
 
+    @property
+    def nearly_constant(self) -> float:
+        """A rho with which the effects of one level hardly differ."""
+        return 0.999
+
     def correlation_matrix(self, corr: Array, rho: float | None) -> Array:
         """Correlations of the effects of one level, of the shape of G."""
         raise NotImplementedError
@@ -163,6 +172,14 @@ class Structure:
     def correlations(self, covariance: Array, rho: float | None) -> Array:
         """Values of the correlations that `correlation_names` names; nan beside an sd of zero."""
         return np.array([rho] if self.has_rho else [], float)
+
+    def beside_sd(self, number: int, covariance: Array, rho: float | None) -> Array:
+        """Correlations beside an sd in a table: with those before it; rho beside the first."""
+        if rho is not None:
+            return np.array([rho] if number == 0 else [])
+        products = np.sqrt(covariance[number, number] * np.diag(covariance)[:number])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(products > 0, covariance[number, :number] / products, np.nan)
 
     def theta_of(self, covariance: Array, rho: float | None = None) -> Array:
         """The parameters that give this covariance of the effects of one level."""
@@ -267,10 +284,11 @@ class Structure:
     # -- beside other structures
 
     @property
-    def has_one_covariance(self) -> bool:
-        """Whether each row has an effect of its own, any two of a level with one covariance.
+    def absorbs_residual(self) -> bool:
+        """Whether a residual variance cannot be told from the effects' own.
 
-        The variance of such effects cannot be told from a residual variance.
+        That is so where each row has an effect of its own, and the covariance with one more
+        variance on its diagonal is again of the same structure.
         """
         return False
 

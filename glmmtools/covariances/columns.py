@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-from scipy import special
 
-from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB, Structure
-from glmmtools.shared.matrices import spans
+from glmmtools.covariances.base import ZERO_SD, Array, Structure
+from glmmtools.shared.matrices import spans, square_root
 from glmmtools.shared.text import listed
 
 
@@ -179,8 +178,7 @@ class Unstructured(_OfColumns):
         return self._orthonormal @ self.factor(theta)
 
     def gradient(self, theta, F):
-        ZF = self._orthonormal.T @ F
-        return np.array([np.sum(d * ZF) for d in self.factor_derivatives(theta)])
+        return (self._orthonormal.T @ F)[self._rows, self._columns]
 
     def factor(self, theta):
         factor = np.zeros((self.q, self.q))
@@ -191,7 +189,7 @@ class Unstructured(_OfColumns):
         return [self.factor(unit) for unit in np.eye(self.n_params)]
 
     def theta_of(self, covariance, rho=None):
-        root = np.linalg.solve(self.back, _square_root(covariance))
+        root = np.linalg.solve(self.back, square_root(covariance))
         lower = np.linalg.qr(root.T, mode="r").T
         return (lower * np.where(np.diag(lower) < 0, -1, 1))[self._rows, self._columns]
 
@@ -246,72 +244,6 @@ class Independent(_OfColumns):
 
     def is_singular(self, theta):
         return bool(np.any(np.abs(theta) < ZERO_SD))
-
-
-class CompoundSymmetry(ColumnStructure):
-    """One sd and one correlation between all columns: theta = (sd, logit of the correlation).
-
-    The correlation lies between -1/(q - 1) and 1. Λ is the symmetric root ``a I + c J``.
-    """
-
-    name, title = "cs", "compound symmetry"
-    of_levels, has_rho, n_params = True, True, 2
-
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name}"
-
-    def in_glmmtmb(self):
-        parameters = ("sd",) * self.q + ("corr",)
-        return InGlmmTMB("cs(0 + factor({columns}) | {group})", parameters)
-
-    @property
-    def lowest_rho(self):
-        return -1 / (self.q - 1) if self.q > 1 else -1.0
-
-    def correlation_matrix(self, corr, rho):
-        return np.where(np.eye(self.q) == 1, 1.0, rho)
-
-    def theta_of(self, covariance, rho=None):
-        lowest = self.lowest_rho
-        return np.array([np.sqrt(covariance[0, 0]), special.logit((rho - lowest) / (1 - lowest))])
-
-    def em_step(self, theta, moments):
-        G = self.effect_covariances(theta, moments)
-        variance = np.trace(G) / self.q
-        covariance = (np.sum(G) - np.trace(G)) / (self.q * (self.q - 1))
-        return self.theta_of(np.array([[variance]]), covariance / variance)
-
-    def rho(self, theta):
-        lowest = self.lowest_rho
-        return float(lowest + (1 - lowest) * special.expit(theta[1]))
-
-    def factor(self, theta):
-        r = self.rho(theta)
-        a, total = np.sqrt(1 - r), np.sqrt(1 + (self.q - 1) * r)
-        return theta[0] * (a * np.eye(self.q) + (total - a) / self.q)
-
-    def factor_derivatives(self, theta):
-        r, lowest = self.rho(theta), self.lowest_rho
-        slope = (1 - lowest) * special.expit(theta[1]) * special.expit(-theta[1])
-        da = -0.5 / np.sqrt(1 - r)
-        dtotal = 0.5 * (self.q - 1) / np.sqrt(1 + (self.q - 1) * r)
-        by_r = theta[0] * slope * (da * np.eye(self.q) + (dtotal - da) / self.q)
-        return [self.factor(np.array([1.0, theta[1]])), by_r]
-
-    def is_singular(self, theta):
-        return abs(theta[0]) < ZERO_SD or not -12 < theta[1] < 12
-
-    @property
-    def has_one_covariance(self):
-        cells = np.unique(np.column_stack([self.codes, self.Z]), axis=0)
-        return len(cells) == len(self.codes)
-
-
-def _square_root(G: Array) -> Array:
-    """A matrix L with L Lᵀ = G, also for a singular G."""
-    values, vectors = np.linalg.eigh(G)
-    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def _lost_rank(G: Array) -> bool:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from glmmtools.covariances.base import Structure
-from glmmtools.covariances.columns import CompoundSymmetry, Independent, Unstructured
-from glmmtools.covariances.series import FirstOrderAutoregressive
+from glmmtools.covariances.columns import Independent, Unstructured
+from glmmtools.covariances.levels import (
+    CompoundSymmetry,
+    HeterogeneousAutoregressive,
+    HeterogeneousCompoundSymmetry,
+    Toeplitz,
+    UnstructuredLevels,
+)
+from glmmtools.covariances.series import FirstOrderAutoregressive, OrnsteinUhlenbeck
 
 STRUCTURES: dict[str, type[Structure]] = {}
 
@@ -46,5 +53,8 @@ def called_in_formulas() -> tuple[str, ...]:
     return tuple(name for name, structure in STRUCTURES.items() if not structure.bar)
 
 
-for _structure in (Unstructured, Independent, CompoundSymmetry, FirstOrderAutoregressive):
+for _structure in (
+    Unstructured, Independent, CompoundSymmetry, FirstOrderAutoregressive, OrnsteinUhlenbeck,
+    HeterogeneousCompoundSymmetry, HeterogeneousAutoregressive, Toeplitz, UnstructuredLevels,
+):  # fmt: skip
     register(_structure)

@@ -46,17 +46,17 @@ class FirstOrderAutoregressive(Structure):
         places = pd.Series(time).groupby(codes).rank().to_numpy().astype(np.intp) - 1
         self.n_levels, self.q = int(codes.max()) + 1, int(places.max()) + 1
         self.times = np.full((self.n_levels, self.q), np.nan)
-        self.times[codes, places] = np.round(time)
+        self.times[codes, places] = self.on_axis(time)
         lag = self.times[:, :, None] - self.times[:, None, :]
         lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
         step = np.diff(self.times, axis=1, prepend=np.nan)
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
         # Powers are taken of the few different pairs of a lag and a step only.
+        lags, lag_at = np.unique(lag, return_inverse=True, equal_nan=True)
         steps, step_at = np.unique(step, return_inverse=True, equal_nan=True)
-        key = lag * len(steps) + step_at.reshape(step.shape)[:, None, :]
-        keys, at = np.unique(key, return_inverse=True, equal_nan=True)
-        self.lag = keys // len(steps)
-        self.step = steps[np.nan_to_num(keys % len(steps)).astype(int)]
+        key = lag_at.reshape(lag.shape) * len(steps) + step_at.reshape(step.shape)[:, None, :]
+        keys, at = np.unique(key, return_inverse=True)
+        self.lag, self.step = lags[keys // len(steps)], steps[keys % len(steps)]
         self._pair_at = at.reshape(lag.shape)
         self._put_on(codes, places)
 
@@ -67,6 +67,11 @@ class FirstOrderAutoregressive(Structure):
     @classmethod
     def at_times(cls, times):
         return cls("time", np.zeros(times, int), np.arange(times))
+
+    @staticmethod
+    def on_axis(time: Array) -> Array:
+        """Times without what rounding added to whole numbers."""
+        return np.round(time)
 
     @property
     def Z(self) -> Array:
@@ -87,7 +92,7 @@ class FirstOrderAutoregressive(Structure):
 
     def places_of(self, codes: Array, time: Array) -> Array:
         """Places of rows at these times in the series of their levels; -1 where there is none."""
-        same = self.times[codes] == np.round(time)[:, None]
+        same = self.times[codes] == self.on_axis(time)[:, None]
         return np.where(same.any(axis=1), same.argmax(axis=1), -1)
 
     # -- in words
@@ -102,9 +107,7 @@ class FirstOrderAutoregressive(Structure):
             return InGlmmTMB("ar1(0 + factor({columns}) | {group})", ("sd", "corr"))
         # its ar1 counts the times that occur; its Ornstein-Uhlenbeck process counts time, and its
         # search starts at a correlation of 1/e at a distance of 1
-        gap = np.median(np.diff(times))
-        written = f"ou(0 + numFactor({{columns}} / {gap:g}) | {{group}})"
-        return InGlmmTMB(written, ("sd", "decay"), negative=False)
+        return _in_continuous_time(np.median(np.diff(times)))
 
     def effect_labels(self):
         labels = [[f"{self.names[0]}[{time:g}]" for time in series] for series in self.times]
@@ -122,7 +125,12 @@ class FirstOrderAutoregressive(Structure):
         return np.array([[theta[0] ** 2]])
 
     def rho(self, theta):
-        return float(np.clip(np.tanh(theta[1]), -_MOST_RHO, _MOST_RHO))
+        return self.step_rho(theta)[0]
+
+    def step_rho(self, theta: Array) -> tuple[float, float]:
+        """The correlation at a lag of one, and its slope in theta."""
+        rho = float(np.clip(np.tanh(theta[1]), -_MOST_RHO, _MOST_RHO))
+        return rho, 1 - rho**2
 
     # -- the effects on rows of data
 
@@ -133,22 +141,22 @@ class FirstOrderAutoregressive(Structure):
         step = np.where(known & np.isfinite(self.step), self.step, 0.0)
         power = np.power(rho, lag)
         innovation = np.where(step > 0, np.sqrt(1 - np.power(abs(rho), 2 * step)), 1.0)
-        slope = lag * np.power(rho, np.maximum(lag - 1, 0)) * innovation
-        slope -= power * step * np.power(rho, np.maximum(2 * step - 1, 0)) / innovation
+        slope = lag * np.power(rho, np.where(lag > 0, lag - 1, 0)) * innovation
+        slope -= power * step * np.power(rho, np.where(step > 0, 2 * step - 1, 0)) / innovation
         return known * power * innovation, known * slope
 
     def rows(self, theta):
-        return (theta[0] * self._entries_of_factor(self.rho(theta))[0]).take(self._rows)
+        return (theta[0] * self._entries_of_factor(self.step_rho(theta)[0])[0]).take(self._rows)
 
     def gradient(self, theta, F):
-        rho = self.rho(theta)
+        rho, slope = self.step_rho(theta)
         entries, slopes = self._entries_of_factor(rho)
         forces = np.bincount(self._rows.ravel(), F.ravel(), minlength=len(entries))
-        return np.array([entries @ forces, theta[0] * (slopes @ forces) * (1 - rho**2)])
+        return np.array([entries @ forces, theta[0] * (slopes @ forces) * slope])
 
     def _factors(self, theta: Array) -> Array:
         """Λ of each level."""
-        return (theta[0] * self._entries_of_factor(self.rho(theta))[0])[self._pair_at]
+        return (theta[0] * self._entries_of_factor(self.step_rho(theta)[0])[0])[self._pair_at]
 
     def effects(self, theta, u):
         return np.einsum("lij,lj->li", self._factors(theta), u)
@@ -196,7 +204,11 @@ class FirstOrderAutoregressive(Structure):
             variance, rho = total / 2, 0.2
         if factor > 1:  # or to one effect for all times
             variance, rho = between, 0.99
-        return np.array([np.sqrt(variance), np.arctanh(rho)])
+        return self.start_at(np.sqrt(variance), rho)
+
+    def start_at(self, sd: float, rho: float) -> Array:
+        """Parameters to start from, with this correlation of neighbours."""
+        return np.array([sd, np.arctanh(rho)])
 
     def is_unsure(self, theta, variances):
         """Whether rho lies near an end, or within three standard errors of zero."""
@@ -206,7 +218,71 @@ class FirstOrderAutoregressive(Structure):
         return abs(theta[0]) < ZERO_SD or abs(self.rho(theta)) > 1 - 1e-6
 
     @property
-    def has_one_covariance(self):
+    def absorbs_residual(self):
         """Whether there is one lag only."""
         lags = self.times[:, :, None] - self.times[:, None, :]
         return len(np.unique(lags[lags > 0])) <= 1
+
+
+def _in_continuous_time(unit: float) -> InGlmmTMB:
+    """glmmTMB's Ornstein-Uhlenbeck process, with times in this unit."""
+    written = f"ou(0 + numFactor({{columns}} / {unit:g}) | {{group}})"
+    return InGlmmTMB(written, ("sd", "decay"), negative=False)
+
+
+class OrnsteinUhlenbeck(FirstOrderAutoregressive):
+    """A process in continuous time: corr(b_s, b_t) = rho^|s - t|, for times of any distance.
+
+    rho is the correlation of two rows one unit of time apart, between 0 and 1. theta = (sd, log of
+    minus the log of the correlation at the median distance of neighbours), so that the unit of time
+    does not matter to the search; lags and steps are in that distance.
+    """
+
+    name, title, rho_latex = "ou", "Ornstein–Uhlenbeck", r"\rho^{|t - t'|}"
+    why_whole_times = ""
+
+    def __init__(self, column_name, codes, time):
+        super().__init__(column_name, codes, time)
+        steps = np.diff(self.times, axis=1)
+        self.unit = float(np.nanmedian(steps)) if np.any(steps > 0) else 1.0
+        self.lag, self.step = self.lag / self.unit, self.step / self.unit
+
+    @staticmethod
+    def on_axis(time):
+        return np.asarray(time, float)
+
+    @property
+    def in_words(self):
+        return f"random effects that follow an Ornstein–Uhlenbeck process over {self.column_name}"
+
+    def in_glmmtmb(self):
+        return _in_continuous_time(self.unit)
+
+    @property
+    def lowest_rho(self):
+        return 0.0
+
+    @property
+    def nearly_constant(self):
+        return super().nearly_constant ** (1 / self.unit)
+
+    def theta_of(self, covariance, rho=None):
+        decay = -np.log(np.clip(rho, 1e-300, _MOST_RHO)) * self.unit
+        return np.array([np.sqrt(covariance[0, 0]), np.log(decay)])
+
+    def rho(self, theta):
+        return float(np.exp(-np.exp(theta[1]) / self.unit))
+
+    def step_rho(self, theta):
+        decay = np.exp(np.clip(theta[1], -27.0, 5.0))  # between nearly 1 and nearly 0
+        return float(np.exp(-decay)), float(-decay * np.exp(-decay))
+
+    def start_at(self, sd, rho):
+        return np.array([sd, np.log(-np.log(np.clip(rho, 0.05, 0.99)))])
+
+    def is_unsure(self, theta, variances):
+        """Whether the correlation of neighbours lies near an end."""
+        return not 1 - _NEAR_ONE < self.step_rho(theta)[0] < _NEAR_ONE
+
+    def is_singular(self, theta):
+        return abs(theta[0]) < ZERO_SD or not 1e-6 < self.step_rho(theta)[0] < 1 - 1e-6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
@@ -77,16 +78,15 @@ def plot_hierarchy(
         known = not response.function or set(response.new_columns()[1:]) <= set(layout.columns)
         given = None if known or not distribution.takes_trials else trials
         design = specified_design(model, layout, distribution, given)
-        chosen_link, notes = distribution.check_link(link), []
+        problem, notes = Problem(design, distribution, distribution.check_link(link)), []
     elif model.problem.clusters is not None:
         raise ValueError(
             "a population-averaged model is no hierarchy: nothing is drawn before the rows. Its "
             "equation() says what it assumes"
         )
     else:
-        design, distribution, chosen_link = model.problem.design, model.family, model.link
-        notes = _estimates(model)
-    layers = equation_layers(design, distribution, chosen_link, _mathtext)
+        problem, notes = model.problem, _estimates(model)
+    layers = equation_layers(problem, _mathtext)
     lines = [[f"{left} {right}".lstrip() for left, right in layer] for layer in layers]
     return _draw(lines, notes, ax)
 

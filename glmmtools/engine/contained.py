@@ -22,7 +22,6 @@ from glmmtools.shared.matrices import has_constant
 Array = np.ndarray
 NO_DIFFERENCE = 1e-4  # of log-likelihoods of two models, one of which contains the other
 _FARTHEST = 50.0  # from zero, of the logarithm of a parameter at its limit, and of a logit
-_NEARLY_ONE = 0.999  # rho of effects that hardly differ
 _ON_THE_WAY = (8.0, 6.0, 4.0, 2.0)
 
 
@@ -41,7 +40,7 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
         constant, part = point.copy(), marginal.names["phi"]
         log_phi = marginal.likelihood.predictors["phi"] @ point[part]
-        constant[part] = marginal.constant("phi", float(np.mean(log_phi)))
+        constant[part] = marginal.likelihood.constant("phi", float(np.mean(log_phi)))
         yield replace(problem, dispersion=None), constant
     for without in limits.values():
         smaller = problem.at_limit_family()
@@ -77,7 +76,8 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
             continue
         constant = CONSTANT_EFFECTS.format(term.label)
         if constant in labels:
-            terms.append(replace(estimate.terms[labels.index(constant)], correlation=_NEARLY_ONE))
+            one = estimate.terms[labels.index(constant)]
+            terms.append(replace(one, correlation=each.structure.nearly_constant))
             continue
         missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))
@@ -93,7 +93,9 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
         towards = _end(problem.family) / _FARTHEST
         for distance in _ON_THE_WAY:
             points.append(point.copy())
-            points[-1][marginal.names[name]] = marginal.constant(name, towards * distance)
+            points[-1][marginal.names[name]] = marginal.likelihood.constant(
+                name, towards * distance
+            )
     return points
 
 
@@ -110,7 +112,7 @@ def at_limits(marginal: Marginal, point: Array) -> dict[str, Array]:
         points[ZERO] = -_FARTHEST
     for name, value in points.items():
         points[name] = point.copy()
-        points[name][marginal.names[name]] = marginal.constant(name, value)
+        points[name][marginal.names[name]] = marginal.likelihood.constant(name, value)
     return points
 
 

@@ -44,7 +44,7 @@ def shape_messages(
                 )
             )
     if "phi" in shape and marginal.likelihood.near_limit(
-        "phi", shape["phi"] / np.exp(marginal.shape_shift("phi"))
+        "phi", shape["phi"] / np.exp(marginal.likelihood.shape_shift("phi"))
     ):
         found.append(_phi_at_limit(marginal))
     return found

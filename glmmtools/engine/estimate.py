@@ -9,6 +9,7 @@ import numpy as np
 from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine.separation import Separation
 from glmmtools.formula.rank import Rank
+from glmmtools.shared.matrices import covariance_of_combinations
 from glmmtools.shared.messages import GlmmWarning
 
 Array = np.ndarray
@@ -49,8 +50,8 @@ class Estimate:
         Coefficients of modelled parameters: of log ``phi`` (dispersion formula), and of the logit
         of an extra ``zero`` (zero inflation). Under separation of the columns that the rows which
         are not certain tell apart.
-    predictor_se : dict of ndarray
-        Their standard errors.
+    predictor_cov : dict of ndarray
+        Their covariances, nan of those without a finite estimate.
     terms : tuple of TermEstimate
     llf : float
         Log-likelihood, or the REML criterion; nan where no likelihood was maximised.
@@ -81,7 +82,7 @@ class Estimate:
     engine: str
     method: str
     predictors: dict[str, Array] = field(default_factory=dict)
-    predictor_se: dict[str, Array] = field(default_factory=dict)
+    predictor_cov: dict[str, Array] = field(default_factory=dict)
     working: WorkingCorrelation | None = None
     limit: Limit | None = None
 
@@ -108,7 +109,7 @@ class Estimate:
     def combined_covariance(self, combinations: Array) -> Array:
         """Covariance matrix of linear combinations, nan for those that are not finite, (m, m)."""
         if self.limit is None:
-            return combinations @ self.cov_beta @ combinations.T
+            return covariance_of_combinations(self.cov_beta, combinations)
         separation = self.limit.separation
         kept = combinations[:, separation.rank.kept]
         covariance = kept @ self.limit.estimate.cov_beta @ kept.T
@@ -123,7 +124,10 @@ class Estimate:
             separation, covariance = self.limit.separation, self.limit.estimate.cov_beta
             kept = combinations[:, separation.rank.kept]
             finite = separation.side_of(combinations) == 0
-        return np.where(finite, np.einsum("ni,ij,nj->n", kept, covariance, kept), np.nan)
+        unknown = np.isnan(np.diag(covariance))
+        finite = finite & ~np.any(kept[:, unknown] != 0, axis=1)
+        known = np.where(unknown | unknown[:, None], 0.0, covariance)
+        return np.where(finite, np.einsum("ni,ij,nj->n", kept, known, kept), np.nan)
 
     def predictor(self, name: str, X: Array) -> Array:
         """A modelled parameter's linear predictor in rows of its columns, shape (n, k).

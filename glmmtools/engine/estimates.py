@@ -31,7 +31,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if solution is None:
         return unknown(problem, engine)
     beta = marginal.fixed_effects(vector, solution)
-    shape, predictors, predictor_se = _other_parameters(marginal, optimum)
+    shape, predictors, predictor_cov = _other_parameters(marginal, optimum)
     singular = _singular_labels(marginal, vector)
     converged = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
     messages: list[GlmmWarning] = []
@@ -47,7 +47,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     boundless = boundless_coefficients(marginal, optimum)
     messages += boundless_messages(problem, boundless)
     for name, marked in boundless.items():
-        predictor_se[name][marked] = np.nan
+        predictor_cov[name][marked] = predictor_cov[name][:, marked] = np.nan
     has_no_limit = any(isinstance(each, ConvergenceWarning) for each in messages)
     converged = converged and not has_no_limit
     if problem.family.discrete and optimum.value > 1e-6:
@@ -82,7 +82,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         engine=engine,
         method=problem.method,
         predictors=predictors,
-        predictor_se=predictor_se,
+        predictor_cov=predictor_cov,
     )
 
 
@@ -116,21 +116,22 @@ def _df(marginal: Marginal, optimum: Optimum) -> Array:
 
 
 def _other_parameters(marginal: Marginal, optimum: Optimum):
-    """Shape parameters that are one number, coefficients of modelled ones, and their errors."""
-    shape, predictors, errors = {}, {}, {}
+    """Shape parameters that are one number; coefficients of modelled ones, their covariances."""
+    shape, predictors, covariances = {}, {}, {}
     for name in marginal.likelihood.predictors:
         part = marginal.names[name]
-        shift = marginal.constant(name, marginal.shape_shift(name))
+        shift = marginal.likelihood.shifts[name]
         if name not in marginal.problem.modelled:
             bounded = marginal.likelihood.bounded(name, optimum.point[part])
             shape[name] = float(bounded[0] * np.exp(shift[0]))
         else:
             to_user = marginal.likelihood.to_user[name]
             predictors[name] = to_user @ (optimum.point[part] + shift)
-            with np.errstate(invalid="ignore"):
-                covariance = to_user @ optimum.covariance[part, part] @ to_user.T
-                errors[name] = np.sqrt(np.diag(covariance))
-    return shape, predictors, errors
+            covariance = to_user @ optimum.covariance[part, part] @ to_user.T
+            covariances[name] = (
+                covariance if optimum.converged else np.full_like(covariance, np.nan)
+            )
+    return shape, predictors, covariances
 
 
 def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
@@ -145,7 +146,8 @@ def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
 def unknown(problem: Problem, engine: str) -> Estimate:
     """No numbers, where the likelihood could not even be computed."""
     marginal, p = Marginal(problem), len(problem.design.names)
-    unknowns = {name: np.full(part.X.shape[1], np.nan) for name, part in problem.modelled.items()}
+    sizes = {name: part.X.shape[1] for name, part in problem.modelled.items()}
+    unknowns = {name: np.full(k, np.nan) for name, k in sizes.items()}
     return Estimate(
         beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
         shape={name: np.nan for name in problem.family.shape if name not in unknowns},
@@ -159,5 +161,6 @@ def unknown(problem: Problem, engine: str) -> Estimate:
         ),
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
         singular=(), messages=(not_converged(problem),), engine=engine, method=problem.method,
-        predictors=unknowns, predictor_se=unknowns,
+        predictors=unknowns,
+        predictor_cov={name: np.full((k, k), np.nan) for name, k in sizes.items()},
     )  # fmt: skip

@@ -62,7 +62,7 @@ from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
-from glmmtools.engine.search import Optimum
+from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.several_starts import best_end, best_of_starts, best_profiled
 
 Array = np.ndarray
@@ -93,8 +93,7 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     """The fit of a problem that is not separated; unknown where it is not as high as `worth`."""
     if is_least_squares(problem):
         return least_squares(problem, NAME)
-    quadrature = problem.nagq > 1 and problem.design.random
-    marginal = QuadratureMarginal(problem) if quadrature else Marginal(problem)
+    marginal = _marginal(problem)
     if not problem.design.random:
         best = maximum(marginal)
     elif can_be_profiled(problem):
@@ -106,6 +105,29 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     if thorough and best.converged and _may_have_several_maxima(problem):
         best = _not_below_contained(marginal, best)
     return at_optimum(marginal, best, NAME)
+
+
+def fit_near(problem: Problem, estimate: Estimate) -> Estimate:
+    """Fit a problem whose maximum is near an estimate, as without a few rows: search from there."""
+    return fit_what_is_finite(problem, partial(_fit_near, estimate=estimate), NAME)
+
+
+def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
+    sizes = {name: part.X.shape[1] for name, part in problem.modelled.items()}
+    alike = problem.design.X.shape[1] == len(estimate.beta) and estimate.limit is None
+    alike = alike and sizes == {name: len(each) for name, each in estimate.predictors.items()}
+    if not is_least_squares(problem) and alike:
+        marginal = _marginal(problem)
+        start = marginal.vector_of(estimate)
+        best = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
+        if best is not None and best.converged:
+            return at_optimum(marginal, best, NAME)
+    return _fit(problem, thorough=False)
+
+
+def _marginal(problem: Problem) -> Marginal:
+    quadrature = problem.nagq > 1 and problem.design.random
+    return QuadratureMarginal(problem) if quadrature else Marginal(problem)
 
 
 def _may_have_several_maxima(problem: Problem) -> bool:

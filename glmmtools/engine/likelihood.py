@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from scipy import special
@@ -73,7 +74,7 @@ class Likelihood:
         both = {name: orthonormal(X) for name, X in columns.items()}
         self.predictors = {name: inner for name, (inner, _) in both.items()}
         self.to_user = {name: matrix for name, (_, matrix) in both.items()}
-        self.constant = {
+        self.is_constant = {
             name: X.shape[1] == 1 and bool(np.all(X == 1)) for name, X in self.predictors.items()
         }
         self.keeps_means_inside = self.link.mean_interval == self.family.mean_interval and bool(
@@ -168,6 +169,20 @@ class Likelihood:
         found = self.family.guessed_shape(self.y, mu)
         return {name: float(np.log(value)) for name, value in found.items()}
 
+    def constant(self, name: str, value: float) -> Array:
+        """Coefficients of a further predictor that give it one value in all rows."""
+        matrix = self.predictors[name]
+        return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]
+
+    def shape_shift(self, name: str) -> float:
+        """What the scaling of the response adds to the log of a shape parameter."""
+        return 2 * np.log(self.unit) if name == "phi" else 0.0
+
+    @cached_property
+    def shifts(self) -> dict[str, Array]:
+        """What that adds to the coefficients of each further predictor."""
+        return {name: self.constant(name, self.shape_shift(name)) for name in self.predictors}
+
     @property
     def no_scatter(self) -> float:
         """The logarithm of a dispersion that leaves next to no scatter of its own to the rows."""
@@ -186,7 +201,7 @@ class Likelihood:
         """
         values = {}
         for name, matrix in self.predictors.items():
-            constant = self.constant[name]
+            constant = self.is_constant[name]
             linear = coefficients[name][:, 0] if constant else coefficients[name] @ matrix.T
             value = linear if name == ZERO else self.bounded(name, linear)
             if constant:

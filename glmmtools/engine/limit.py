@@ -114,5 +114,6 @@ def _of_no_rows(problem: Problem, engine: str) -> Estimate:
             for each in structures
         ),
         llf=0.0, n_params=problem.n_params, converged=True, singular=(), messages=(),
-        engine=engine, method=problem.method, predictors=predictors, predictor_se=predictors,
+        engine=engine, method=problem.method, predictors=predictors,
+        predictor_cov={name: np.zeros((0, 0)) for name in predictors},
     )  # fmt: skip

@@ -339,10 +339,6 @@ class Marginal:
         inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
         return self.to_user @ inner[: self.p] * self.likelihood.scale + self.origin
 
-    def shape_shift(self, name: str) -> float:
-        """What the scaling of the response adds to the log of a shape parameter."""
-        return 2 * np.log(self.likelihood.unit) if name == "phi" else 0.0
-
     def vector_of(self, estimate: Estimate) -> Array:
         """The parameter vector of an estimate, of this engine or another."""
         vector = np.zeros(self.size)
@@ -359,7 +355,7 @@ class Marginal:
             else:
                 values = np.log([estimate.shape[name]])
             inner = np.linalg.solve(self.likelihood.to_user[name], values)
-            vector[self.names[name]] = inner - self.constant(name, self.shape_shift(name))
+            vector[self.names[name]] = inner - self.likelihood.shifts[name]
         return vector
 
     def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
@@ -438,8 +434,3 @@ class Marginal:
         """Coefficients of the orthonormal columns, and what they leave of values of the rows."""
         beta = self.X.T @ values / len(values)
         return beta, values - self.X @ beta
-
-    def constant(self, name: str, value: float) -> Array:
-        """Coefficients of a further predictor that give it one value in all rows."""
-        matrix = self.likelihood.predictors[name]
-        return np.linalg.lstsq(matrix, np.full(len(matrix), value), rcond=None)[0]

@@ -20,7 +20,7 @@ _MAX_ALL_HALVINGS = 100  # of one search: beyond, the mode lies where the densit
 _MAX_HOLLOW = 20  # as after so many steps in a row from points where it is not concave
 _EXACT = 1e-20  # decrement a row at which the mode is found
 _CLOSE = 1e-10  # below, the next step of Newton's method will be exact
-_PULLS = (1.0, 10.0, 100.0)  # weights of the rows
+_MOST_PULLS = 8  # each with ten times the weight of the rows that are still impossible
 _SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
 
 
@@ -137,12 +137,18 @@ class _Newton:
         if trusting or self._is_possible(point):
             return point
         none = _Point(np.zeros_like(u), np.zeros_like(border), self.fixed.copy())
+        if self._is_possible(none):
+            return none
         towards = self.likelihood.working - self.fixed
-        for weight in () if self._is_possible(none) else _PULLS:
-            pulled = Arrow(self.effects, np.full(len(towards), weight))
-            point = self._moved(none, *pulled.solve(*self.effects.transposed_dot(weight * towards)))
+        weights = np.ones(len(towards))
+        for _ in range(_MOST_PULLS):
+            pulled = Arrow(self.effects, weights)
+            point = self._moved(
+                none, *pulled.solve(*self.effects.transposed_dot(weights * towards))
+            )
             if self._is_possible(point):
                 return point
+            weights[~np.isfinite(self.likelihood.density(point.eta, self.parameters))] *= 10
         return none
 
     def _is_possible(self, point: _Point) -> bool:

@@ -12,6 +12,7 @@ from glmmtools.covariances.lookup import structure_of_bar
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
+from glmmtools.formula.coding import ModelColumn
 from glmmtools.formula.design import Design, FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
@@ -19,6 +20,7 @@ from glmmtools.formula.rank import Rank
 Array = np.ndarray
 ZERO = "zero"
 PARTS_IN_WORDS = {"phi": "dispersion formula", ZERO: "zero inflation"}
+COEFFICIENT_NAMES = {"phi": "log phi: {}", ZERO: "logit zero: {}"}
 CONSTANT_EFFECTS = "{}, all alike"  # label of a term
 
 
@@ -67,6 +69,11 @@ class Problem:
         return self.zero is not None and self.family.leaves_out_zero
 
     @property
+    def has_atoms(self) -> bool:
+        """Whether single values of the response have a probability of their own."""
+        return self.family.has_atoms or self.zero is not None
+
+    @property
     def method(self) -> str:
         """What is maximised, as :attr:`FittedModel.method` says it."""
         if self.reml:
@@ -106,14 +113,19 @@ class Problem:
         response = replace(self.design.response, y=y)
         return replace(self, design=replace(self.design, response=response))
 
-    def with_columns(self, X: Array, kept: Sequence[int]) -> Problem:
+    def with_columns(self, X: Array, kept: Sequence[int], part: str = "") -> Problem:
         """The model with some of the fixed effects only, whose columns are those of `X`.
 
-        `X` has all columns of the formula, also those that the design leaves out.
+        `X` has all columns of the formula, also those that the design leaves out. With `part`,
+        ``"phi"`` or ``"zero"``, they are the columns of that part.
         """
-        everything = self.design.rank.all_columns(self.design.columns)
+        of = self.modelled[part] if part else self.design
+        everything = of.rank.all_columns(of.columns)
         columns, rank = tuple(everything[k] for k in kept), Rank.full(len(kept))
-        return replace(self, design=replace(self.design, X=X[:, kept], columns=columns, rank=rank))
+        reduced = replace(of, X=X[:, kept], columns=columns, rank=rank)
+        if not part:
+            return replace(self, design=reduced)
+        return replace(self, **{"zero" if part == ZERO else "dispersion": reduced})
 
     def with_coefficient(self, place: int, value: float) -> Problem:
         """The model with the coefficient of one column of X held at a value."""
@@ -122,6 +134,13 @@ class Problem:
         offset = design.offset + value * design.X[:, place]
         held = replace(design.on_rows(np.ones(design.n, dtype=bool), others), offset=offset)
         return replace(self, design=held)
+
+    def with_intercept_only(self) -> Problem:
+        """The null model: one mean, and everything that is not of the fixed part."""
+        design, one = self.design, (ModelColumn("Intercept", "1", ()),)
+        return replace(
+            self, design=replace(design, X=np.ones((design.n, 1)), columns=one, rank=Rank.full(1))
+        )
 
     def on_rows(self, rows: Array, kept: Sequence[int]) -> Problem:
         """The model of some of the rows, with those of the columns of X that these tell apart.

@@ -108,7 +108,8 @@ def maximise(
     found = climb(point, value, gradient, inverse, known, worth)
     if _climbs_to(known, *found[:2]):
         return known
-    if _is_hopeless(worth, *found[1:]):
+    _, value, gradient, inverse = found
+    if _is_hopeless(worth, value, 0.5 * gradient @ inverse @ gradient):
         return Optimum(*_nothing_known(*found[:3]), converged=False, abandoned=True)
     return _polish(function, hessian, climb, units, *found)
 
@@ -139,8 +140,8 @@ def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
     return fall < _SAME_HILL and abs(known.value - fall - value) < 0.5 * fall + _IDLE
 
 
-def _is_hopeless(worth: float, value: float, gradient: Array, inverse: Array) -> bool:
-    return value + _HOPED * 0.5 * gradient @ inverse @ gradient + _MARGIN < worth
+def _is_hopeless(worth: float, value: float, gain: float) -> bool:
+    return value + _HOPED * gain + _MARGIN < worth
 
 
 def _nothing_known(point: Array, value: float, gradient: Array) -> tuple:
@@ -161,7 +162,7 @@ def _quasi_newton(
     for step in range(1, _MAX_ITERATIONS):
         direction = inverse @ gradient
         gain = 0.5 * gradient @ direction
-        if gain < _PREDICTED_GAIN or _is_hopeless(worth, value, gradient, inverse):
+        if gain < _PREDICTED_GAIN or _is_hopeless(worth, value, gain):
             break
         longest = _MAX_STEP * units(point)
         part = np.clip(_PART_OF_SD * np.abs(point), _SMALL_STEP, longest)

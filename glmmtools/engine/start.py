@@ -49,7 +49,7 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
 def _put(marginal: Marginal, vector: Array, values: dict[str, float]) -> None:
     """Give further predictors, as far as the model has them, one value in all rows."""
     for name in values.keys() & marginal.likelihood.predictors.keys():
-        vector[marginal.names[name]] = marginal.constant(name, values[name])
+        vector[marginal.names[name]] = marginal.likelihood.constant(name, values[name])
 
 
 def _scatter(marginal: Marginal, residual: Array) -> tuple[Array, float]:
@@ -74,10 +74,8 @@ def _between_levels(marginal: Marginal, residual: Array, between: float) -> list
         return [between] * len(structures)
     variances, least = {}, 0.05 * float(np.var(residual)) or 1.0
     for key, factor in sorted(factors.items(), key=lambda item: item[1].n_levels):
-        rows = np.bincount(factor.codes)
-        means = np.bincount(factor.codes, residual) / np.maximum(
-            rows, 1
-        )  # a level may have lost all
+        rows = np.bincount(factor.codes)  # none of a level whose rows are all certain
+        means = np.bincount(factor.codes, residual) / np.maximum(rows, 1)
         variances[key] = max(float(np.var(means[rows > 0])), least)
         residual = residual - means[factor.codes]
     return [variances[structure.codes.tobytes()] for structure in structures]
@@ -134,8 +132,7 @@ def _with_series(marginal: Marginal, vector: Array, sd: float, rho: float) -> Ar
     vector = vector.copy()
     for each in marginal.placed:
         if each.structure.of_time:
-            theta = each.structure.theta_of(np.array([[sd**2]]), rho)
-            vector[marginal.names["theta"]][each.theta] = theta
+            vector[marginal.names["theta"]][each.theta] = each.structure.start_at(sd, rho)
     return vector
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from glmmtools.engine.problem import Problem
@@ -9,8 +11,11 @@ from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import Rank
-from glmmtools.shared.messages import DataWarning
+from glmmtools.formula.strata import Strata
+from glmmtools.shared.messages import DataWarning, FewUnitsWarning
 from glmmtools.shared.text import listed, plural
+
+_FEW_UNITS = 30  # fewer are not enough for z
 
 
 def check_problem(problem: Problem) -> None:
@@ -75,7 +80,8 @@ def _check_groups(distribution: Family, design: Design) -> None:
         return
     for term in design.random:
         effects = len(term.levels) * len(term.names)
-        if term.structure.unrestricted and effects >= design.n:
+        of_columns = term.structure.unrestricted and not term.structure.of_levels
+        if of_columns and effects >= design.n:
             raise ValueError(
                 f"the random term {term.label} has {effects} random effects for {design.n} rows; "
                 f"they cannot be told from the residual variation. Does {term.group!r} name "
@@ -86,8 +92,8 @@ def _check_groups(distribution: Family, design: Design) -> None:
 def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     """Terms of single rows whose own variance cannot be told from the residual one.
 
-    Compound symmetries, and series with one lag only: both say the variance of a row and one
-    covariance of two rows, and the residual adds to the first alone.
+    The residual variance adds to the diagonal of the covariance alone, and the structure can have
+    any variance there: compound symmetries, series with one lag, a Toeplitz or a general matrix.
     """
     weights = problem.design.weights
     alike = weights is None or np.all(weights == weights[0])
@@ -97,7 +103,7 @@ def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     return [
         term
         for term in problem.design.random
-        if problem.dispersion is None and term.structure.has_one_covariance
+        if problem.dispersion is None and term.structure.absorbs_residual
     ]
 
 
@@ -107,10 +113,43 @@ def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
         DataWarning(
             f"These data tell the variance of a row and the covariance of two rows of one "
             f"{term.group!r}, but not which part of the variance is that of {term.label} and which "
-            f"is residual. Where the covariance is positive, (1 | {term.group}) is the same model "
-            "without that question."
+            f"is residual. {_same_model(term)}"
         )
         for term in confounded_with_residual(problem)
+    )
+
+
+def _same_model(term: RandomTerm) -> str:
+    if term.structure.has_rho:
+        return (
+            f"Where the covariance is positive, (1 | {term.group}) is the same model without that "
+            "question."
+        )
+    return "Their sum is what is estimated; coefficients and their errors do not depend on it."
+
+
+def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:
+    """Say which terms of the fixed part rest on fewer than 30 levels of a random term.
+
+    Parameters
+    ----------
+    terms : iterable of str, optional
+        By the names of the formula. Default: all but ``"1"``, the intercept.
+    """
+    if terms is None:
+        terms = [term for term in strata.by_term if term != "1"]
+    found: dict[tuple[str, int], list[str]] = {}
+    for term in terms:
+        units = strata.units(term) if term in strata.by_term else None
+        if units is not None and units.n_levels < _FEW_UNITS:
+            name = "Intercept" if term == "1" else term
+            found.setdefault((units.group, units.n_levels), []).append(name)
+    return tuple(
+        FewUnitsWarning(
+            f"{listed(names)}: judged by {n} levels of {group!r}, and with fewer than {_FEW_UNITS} "
+            "z and chi-square reject too often. df='containment' takes t and F."
+        )
+        for (group, n), names in found.items()
     )
 
 

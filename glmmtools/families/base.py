@@ -266,6 +266,17 @@ class Family:
         """Return Var(y) at mean `mu`; shape parameters (and trials) by name."""
         raise NotImplementedError
 
+    def link_variance(self, link: Link, mu, **shape):
+        """Return the variance of a response on the scale of the link, at mean `mu`.
+
+        The distribution-specific variance of Nakagawa, Johnson & Schielzeth (2017), J. R. Soc.
+        Interface 14:20170213.
+        """
+        variance = self.variance(mu, **shape)
+        if self.mean_is_mu:
+            return link.variance_of(mu, variance)
+        return variance / self.mean_link(link, **shape).derivatives(link(mu))[0] ** 2
+
     def log_density(self, y, mu, **shape):
         """Return the log-density (log-probability) of `y`; arrays broadcast."""
         raise NotImplementedError
@@ -413,19 +424,7 @@ class Family:
 
     def card(self) -> Card:
         """Return the card of the family: notation, support, mean, variance, links, conversions."""
-        rows = (
-            ("notation", self.notation_text),
-            ("y is", "discrete" if self.discrete else "continuous"),
-            ("support", self.support),
-            ("E(y)", self.mean_text),
-            ("Var(y)", self.variance_text),
-            ("default link", self.links[0]),
-            ("other links", ", ".join(self.links[1:]) or "none"),
-            ("typical", self.typical),
-            ("in SciPy", self.scipy_text),
-            ("in R", self.r_text),
-        )
-        return Card(self.name, tuple((key, text) for key, text in rows if text))
+        return Card.of(self)
 
     def __repr__(self) -> str:
         return str(self.card())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from glmmtools.shared.shown import Content, Shown, html_facts
 
@@ -13,6 +14,22 @@ class Card(Shown):
 
     title: str
     rows: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, family: Any) -> Card:
+        rows = (
+            ("notation", family.notation_text),
+            ("y is", "discrete" if family.discrete else "continuous"),
+            ("support", family.support),
+            ("E(y)", family.mean_text),
+            ("Var(y)", family.variance_text),
+            ("default link", family.links[0]),
+            ("other links", ", ".join(family.links[1:]) or "none"),
+            ("typical", family.typical),
+            ("in SciPy", family.scipy_text),
+            ("in R", family.r_text),
+        )
+        return cls(family.name, tuple((key, text) for key, text in rows if text))
 
     def _content(self) -> Content:
         return Content(self.title, self.rows)

@@ -92,6 +92,15 @@ class _Successes(Family):
     slip = "Successes out of a total? Use prop(successes, trials)"
     ends = "successes from failures"
 
+    def link_variance(self, link, mu, **shape):
+        if link.latent_variance is None:
+            return super().link_variance(link, mu, **shape)
+        return link.latent_variance + link.variance_of(mu, self.probability_variance(mu, **shape))
+
+    def probability_variance(self, mu, **shape):
+        """Variance of the probability of a success, from which the trials of a row are drawn."""
+        return 0.0
+
     def outside_support(self, y, trials=None):
         trials = np.ones_like(y) if trials is None else trials
         return _not_count(y) | (y > trials) | ~np.isfinite(y)
@@ -194,6 +203,9 @@ class BetaBinomial(_Successes):
     def variance(self, mu, phi=1.0, trials=1):
         mu = np.asarray(mu, float)
         return trials * mu * (1 - mu) * (phi + trials) / (phi + 1)
+
+    def probability_variance(self, mu, phi=1.0):
+        return mu * (1 - mu) / (1 + phi)
 
     def log_density(self, y, mu, phi=1.0, trials=1, rest=None):
         failure = 1 - mu if rest is None else rest

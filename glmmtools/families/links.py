@@ -63,6 +63,8 @@ class Link:
         The family that the link is most often met with; where none is given, pictures have it.
     usual_line : tuple of float
         Intercept and slope of a line that stays inside the means of that family.
+    latent_variance : float, optional
+        Of the variable that is 1 where eta plus a standard error of this shape is above zero.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Link:
     statsmodels: str = ""
     usual_family: str = ""
     usual_line: tuple[float, float] = (0.0, 1.0)
+    latent_variance: float | None = None
     _log_means: Callable[[Array], tuple[Array, Array]] | None = None
     _log_derivatives: Callable[[Array], tuple[Slopes, Slopes]] | None = None
 
@@ -124,6 +127,16 @@ class Link:
         """Return the first three derivatives of ``mu`` with respect to ``eta``."""
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
             return self._derivatives(np.asarray(eta, float))
+
+    def variance_of(self, mu, variance) -> Array:
+        """Variance on the scale of ``eta`` of a variable with this mean and variance.
+
+        Of the logarithm as if it were lognormal, else by the delta method.
+        """
+        mu = np.asarray(mu, float)
+        if self.is_log:
+            return np.log1p(variance / mu**2)
+        return variance / self.derivatives(self(mu))[0] ** 2
 
     def complement(self, eta) -> Array:
         """Return ``1 - mu``, with all digits also where mu is nearly 1 if the link can."""
@@ -268,6 +281,7 @@ _LINK_LIST = (
         words="log odds", ratio="odds ratio", ratio_of="odds",
         ratio_caution="An odds ratio is not a ratio of probabilities.",
         symbol=r"\operatorname{logit}(\mu)", statsmodels="Logit", usual_family="binomial",
+        latent_variance=np.pi**2 / 3,
         _log_means=_logit_log_means,
         _log_derivatives=_logit_log_derivatives,
     ),
@@ -275,16 +289,16 @@ _LINK_LIST = (
         "probit", r"\Phi^{-1}(\mu)", r"\Phi(\eta)", (0.0, 1.0),
         "a shift of a standard normal score",
         special.ndtri, special.ndtr, _probit_derivatives,
-        statsmodels="Probit", usual_family="binomial", _log_means=_probit_log_means,
-        _log_derivatives=_probit_log_derivatives,
+        statsmodels="Probit", usual_family="binomial", latent_variance=1.0,
+        _log_means=_probit_log_means, _log_derivatives=_probit_log_derivatives,
     ),
     Link(
         "cloglog", r"\log(-\log(1-\mu))", r"1-\exp(-e^{\eta})", (0.0, 1.0),
         "exp(slope) is a ratio of hazards",
         _cloglog, _cloglog_inverse, _cloglog_derivatives,
         ratio="hazard ratio", symbol=r"\operatorname{cloglog}(\mu)",
-        statsmodels="CLogLog", usual_family="binomial", _log_means=_cloglog_log_means,
-        _log_derivatives=_cloglog_log_derivatives,
+        statsmodels="CLogLog", usual_family="binomial", latent_variance=np.pi**2 / 6,
+        _log_means=_cloglog_log_means, _log_derivatives=_cloglog_log_derivatives,
     ),
     Link(
         "inverse", r"1/\mu", r"1/\eta", (0.0, np.inf), "a difference of reciprocal means",
@@ -295,6 +309,7 @@ _LINK_LIST = (
 )  # fmt: skip
 
 LINKS: dict[str, Link] = {each.name: each for each in _LINK_LIST}
+OF_PROBABILITIES, OF_SCALES, IDENTITY = LINKS["logit"], LINKS["log"], LINKS["identity"]
 
 
 def link(name: str | Link) -> Link:

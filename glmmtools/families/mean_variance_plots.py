@@ -125,7 +125,7 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
             variance = each.variance(mu, **shape)
         number = (first or chosen).index(each)
         look = series(number)
-        formula = each.variance_text.split(" (")[0].split(" for ")[0].split(", ")[0]
+        formula = each.variance_text.split(" (")[0].split(" for ")[0]
         if each.takes_trials and not log:
             formula = f"{formula} / N²"
         values = f" ({parameters_text(shape)})" if shape and not log else ""

@@ -10,7 +10,6 @@ import pandas as pd
 
 from glmmtools.fitted.effects import (
     EffectCurves,
-    has_interval,
     mean_label,
     observed,
     predict_along,
@@ -51,7 +50,7 @@ def plot_effects(
         quantiles of a covariate.
     effects : {"population", "conditional", "marginal"}
         With random effects at zero; the same with a thin line for each group; or averaged over the
-        random effects (without interval).
+        random effects.
     scale : {"response", "link"}
     level : float, optional
         Confidence level of the intervals of the mean; None draws none.
@@ -87,7 +86,7 @@ def plot_effects(
     if curves.lines is not None:
         _draw_lines(ax, curves, places)
     for number, value in enumerate(curves.by_values):
-        table = curves.table if by is None else curves.table[curves.table[by] == value]
+        table = curves.table if by is None else curves.table[curves.table["by"] == value]
         _draw_curve(ax, curves, table, places, number, "" if by is None else value_text(value))
     if not curves.numeric:
         ax.set_xlim(-0.5, len(places) - 0.5)
@@ -117,15 +116,14 @@ def _shift(curves: EffectCurves, number: int) -> float:
 
 def _draw_observed(ax: Axes, model: Fit, curves: EffectCurves, places: dict) -> None:
     table = observed(model, curves)
-    by = curves.by
-    matched = by in table
+    matched = "by" in table
     sizes = 12 + 60 * table["n"] / table["n"].max() if table["n"].max() > 1 else table["n"] * 14
     sizes = sizes * style.point_area(len(table))
     jitter = np.random.default_rng(0).uniform(-0.05, 0.05, len(table)) if places else 0.0
     for number, value in enumerate(curves.by_values if matched else [None]):
-        rows = (table[by] == value).to_numpy() if matched else np.ones(len(table), bool)
+        rows = (table["by"] == value).to_numpy() if matched else np.ones(len(table), bool)
         look = style.series(number)
-        at = _on_axis(table[curves.x], places, _shift(curves, number) if matched else _BESIDE)
+        at = _on_axis(table["x"], places, _shift(curves, number) if matched else _BESIDE)
         ax.scatter(
             (at + jitter)[rows], table["y"][rows], s=sizes[rows], marker=look.marker,
             color=look.color if matched else style.DATA, zorder=1, gid="observed",
@@ -136,8 +134,8 @@ def _draw_observed(ax: Axes, model: Fit, curves: EffectCurves, places: dict) -> 
 def _draw_lines(ax: Axes, curves: EffectCurves, places: dict) -> None:
     for _, line in curves.lines.groupby("line", sort=False):
         for number, value in enumerate(curves.by_values):
-            part = line if curves.by is None else line[line[curves.by] == value]
-            at = _on_axis(part[curves.x], places, _shift(curves, number))
+            part = line if curves.by is None else line[line["by"] == value]
+            at = _on_axis(part["x"], places, _shift(curves, number))
             color = style.DATA if curves.by is None else style.series(number).color
             marker = "." if len(part) == 1 else None
             ax.plot(
@@ -148,7 +146,7 @@ def _draw_lines(ax: Axes, curves: EffectCurves, places: dict) -> None:
 
 def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, label: str) -> None:
     look = style.series(number)
-    at = _on_axis(table[curves.x], places, _shift(curves, number))
+    at = _on_axis(table["x"], places, _shift(curves, number))
     if curves.numeric:
         ax.plot(
             at, table["estimate"], color=look.color, linestyle=look.linestyle, linewidth=2,
@@ -184,8 +182,7 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
         parts.append(words[effects])
     if curves.held:
         parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
-    if not has_interval(model, effects, scale):
-        parts.append("no interval")
+    parts += [curves.offset] * bool(curves.offset)
     return "\n".join(textwrap.wrap("; ".join(parts), 62))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,15 +30,17 @@ class EffectCurves:
     Attributes
     ----------
     table : DataFrame
-        Columns `x` (and `by`), ``estimate``, and ``conf_low, conf_high`` where there is an
-        interval.
+        Columns ``x`` (and ``by``), the values of these two, whatever they are called; ``estimate``,
+        and ``conf_low, conf_high`` where there is an interval.
     by_values : list
         Values of `by`, in the order of the curves; ``[None]`` without `by`.
     held : dict
         What every other column is held at, and how that was chosen: ``{"age": "28.4 (mean)"}``.
     lines : DataFrame or None
         At the conditional level the predictions of each group, over the values of `x` that the
-        group has; column ``line`` numbers the groups.
+        group has: ``x, by, estimate``, and ``line``, which numbers the groups.
+    offset : str
+        At which offset, where it is one.
     """
 
     table: pd.DataFrame
@@ -48,6 +50,7 @@ class EffectCurves:
     held: dict[str, str]
     numeric: bool
     lines: pd.DataFrame | None = None
+    offset: str = ""
 
 
 def predict_along(
@@ -65,9 +68,9 @@ def predict_along(
     >>> import glmmtools as gt
     >>> m = gt.fit("reaction ~ days + (1 | subject)", gt.load_data("sleep"), reml=True)
     >>> predict_along(m, "days").table.iloc[[0, -1]].round(1)
-         days  estimate  conf_low  conf_high
-    0     0.0     251.4     231.2      271.6
-    100   9.0     345.6     325.4      365.8
+           x  estimate  conf_low  conf_high
+    0    0.0     251.4     231.2      271.6
+    100  9.0     345.6     325.4      365.8
     """
     require_converged(model, "a plot of effects needs")
     one_of("effects", effects, ("population", "conditional", "marginal"))
@@ -82,26 +85,35 @@ def predict_along(
     by_values = [None] if by is None else _curve_values(model, by)
     by_factor = by is not None and is_factor(model, by)
     parts = [
-        _curve(model, x, frame[frame[by] == value] if by_factor else frame, by, value)
+        _curve(model, x, frame[frame[by] == value] if by_factor else frame, value)
         for value in by_values
     ]
     grid = pd.concat(parts, ignore_index=True)
-    if not has_interval(model, effects, scale):
-        level = None
     curve_effects = "marginal" if effects == "marginal" else "population"
-    predicted = predict(model, _filled(grid, held), scale=scale, effects=curve_effects, level=level)
+    model = _at_mean_offset(model)
+    rows = _new_rows(grid, x, by, held)
+    predicted = predict(model, rows, scale=scale, effects=curve_effects, level=level)
     if level is None:
         grid["estimate"] = predicted
     else:
         grid = grid.join(predicted.drop(columns="std_error"))
     lines = _lines(model, x, by, by_values, held, scale) if effects == "conditional" else None
     held_texts = {name: f"{value_text(value)} ({how})" for name, (value, how) in held.items()}
-    return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines)
+    offset = offset_text(model, model.design.fixed_on(rows).offset)
+    return EffectCurves(grid, x, by, by_values, held_texts, not is_factor(model, x), lines, offset)
 
 
-def has_interval(model: Fit, effects: str, scale: str) -> bool:
-    """Means averaged over the random effects or over extra zeros come without an interval."""
-    return effects != "marginal" and (scale == "link" or model.problem.zero is None)
+def _at_mean_offset(model: Fit) -> Fit:
+    """The fit, where a new row has the mean of an offset that was given as values."""
+    return Fit(replace(model.problem, design=model.design.at_mean_offset()), model.estimate)
+
+
+def offset_text(model: Fit, offsets: np.ndarray) -> str:
+    """The offset of rows where it is one number: ``"offset 1.386 (exposure 4)"``; else empty."""
+    if not model.design.has_offset or np.ptp(offsets) > 1e-9:
+        return ""
+    exposure = f" (exposure {np.exp(offsets[0]):.4g})" if model.link.is_log else ""
+    return f"offset {offsets[0]:.4g}{exposure}"
 
 
 def _check_column(model: Fit, argument: str, name: str) -> None:
@@ -153,18 +165,20 @@ def _curve_values(model: Fit, by: str) -> list:
     return [float(quantile) for quantile in np.quantile(column, [0.1, 0.5, 0.9])]
 
 
-def _curve(model: Fit, x: str, rows: pd.DataFrame, by: str | None, value: Any) -> pd.DataFrame:
+def _curve(model: Fit, x: str, rows: pd.DataFrame, value: Any) -> pd.DataFrame:
     """One curve: the levels of x or a grid over its range in these rows, and the value of `by`."""
     if is_factor(model, x):
         values = levels_of(rows[x])
     else:
         low, high = rows[x].min(), rows[x].max()
         values = [low] if low == high else np.linspace(low, high, _POINTS)
-    return pd.DataFrame({x: values} if by is None else {x: values, by: value})
+    return pd.DataFrame({"x": values} if value is None else {"x": values, "by": value})
 
 
-def _filled(grid: pd.DataFrame, held: dict[str, tuple]) -> pd.DataFrame:
-    return grid.assign(**{name: value for name, (value, _) in held.items()})
+def _new_rows(grid: pd.DataFrame, x: str, by: str | None, held: dict[str, tuple]) -> pd.DataFrame:
+    """The rows of a grid with the columns of the data."""
+    own = {x: grid["x"]} if by is None else {x: grid["x"], by: grid["by"]}
+    return pd.DataFrame(own | {name: value for name, (value, _) in held.items()})
 
 
 def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
@@ -178,14 +192,17 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     keys = design.formula.groups
     by_factor = by is not None and is_factor(model, by)
     columns = keys + ([by] if by_factor and by not in keys else [])
-    parts = []
+    parts, labels = [], []
     for number, (key, rows) in enumerate(design.frame.groupby(columns, observed=True, sort=False)):
         levels = dict(zip(columns, key, strict=True))
-        for value in [None] if by is None or by_factor else by_values:
-            part = _curve(model, x, rows, None if value is None else by, value)
-            parts.append(part.assign(line=number, **levels))
+        for value in [levels[by]] if by_factor else by_values:
+            part = _curve(model, x, rows, value)
+            parts.append(part.assign(line=number))
+            labels.append(pd.DataFrame(levels, index=part.index))
     lines = pd.concat(parts, ignore_index=True)
-    lines["estimate"] = predict(model, _filled(lines, held), scale=scale, effects="conditional")
+    rows = _new_rows(lines, x, by, held)
+    rows[keys] = pd.concat(labels, ignore_index=True)[keys]
+    lines["estimate"] = predict(model, rows, scale=scale, effects="conditional")
     return lines
 
 
@@ -197,7 +214,7 @@ def value_text(value) -> str:
 
 
 def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
-    """What was observed, comparable with the means: columns `x`, ``y``, ``n`` and perhaps `by`.
+    """What was observed, comparable with the means: columns ``x, y, n`` and perhaps ``by``.
 
     Successes are given as proportions; single 0/1 responses as proportions of each value of x (ten
     classes of it where there are many). With an offset and a log link, counts are brought to the
@@ -206,20 +223,20 @@ def observed(model: Fit, effects: EffectCurves) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``n`` is the number of trials of a proportion, 1 otherwise. Column `by` only where each
+        ``n`` is the number of trials of a proportion, 1 otherwise. Column ``by`` only where each
         observation belongs to one of the curves, which it does not between three quantiles.
     """
     design, x, by = model.design, effects.x, effects.by
-    columns = [x] if by is None else [x, by]
-    table, trials = design.frame[columns].reset_index(drop=True), model.trials_by_row
-    table["y"], table["n"] = design.y / trials, trials
+    trials = model.trials_by_row
+    columns = {"x": design.frame[x], "y": design.y / trials, "n": trials}
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    if by is not None and design.frame[by].isin(effects.by_values).all():
+        table["by"] = design.frame[by].to_numpy()
     if model.link.is_log and design.has_offset:
-        at = _filled(effects.table[columns], _typical_values(model, columns))
-        reference = design.fixed_on(at).offset
+        held = _typical_values(model, (x, by))
+        reference = design.at_mean_offset().fixed_on(_new_rows(effects.table, x, by, held)).offset
         if np.ptp(reference) == 0:
             table["y"] *= np.exp(reference[0] - design.offset)
-    if by is not None and not table[by].isin(effects.by_values).all():
-        table = table.drop(columns=by)
     if design.trials is not None and np.all(trials == 1):
         return _proportions(table, effects)
     return table
@@ -231,10 +248,10 @@ def _typical_values(model: Fit, but: Sequence) -> dict[str, tuple]:
 
 def _proportions(table: pd.DataFrame, effects: EffectCurves) -> pd.DataFrame:
     """Means of 0/1 responses where x (and by) are the same, or in classes of x."""
-    x, keys = effects.x, [name for name in (effects.x, effects.by) if name in table]
-    if effects.numeric and table[x].nunique() > 12:
-        classes = pd.qcut(table[x], 10, duplicates="drop")
-        table = table.assign(**{x: table.groupby(classes, observed=True)[x].transform("mean")})
+    keys = [name for name in ("x", "by") if name in table]
+    if effects.numeric and table["x"].nunique() > 12:
+        classes = pd.qcut(table["x"], 10, duplicates="drop")
+        table["x"] = table.groupby(classes, observed=True)["x"].transform("mean")
     grouped = table.groupby(keys, observed=True, sort=True)["y"]
     return grouped.agg(y="mean", n="size").reset_index()
 

@@ -13,9 +13,9 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
-from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
+from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
-from glmmtools.engine.suitability import confounded_groups, residual_warnings
+from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted.random_tables import tidy_effects
@@ -23,6 +23,7 @@ from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import GlmmWarning
 from glmmtools.shared.tables import kept_table
 
@@ -123,6 +124,12 @@ class Fit:
 
     @cached_property
     def messages(self) -> tuple[GlmmWarning, ...]:
+        """What is to be known of the fit: what was issued, and where z rests on few units."""
+        by_z = self.converged and np.all(np.isinf(self.estimate.df))
+        return (*self.issued, *(few_units(self.strata) if by_z else ()))
+
+    @cached_property
+    def issued(self) -> tuple[GlmmWarning, ...]:
         """What happened during the fit, as instances of the warning classes."""
         parts = self.problem.modelled.items()
         return (
@@ -184,6 +191,11 @@ class Fit:
         return self.by_coefficient(p, "p_value").rename_axis("term")
 
     @cached_property
+    def strata(self) -> Strata:
+        """To which random terms the fixed ones belong, and their degrees of freedom."""
+        return Strata(self.design)
+
+    @cached_property
     def satterthwaite(self) -> Satterthwaite:
         """Degrees of freedom of contrasts; for linear mixed models."""
         return Satterthwaite.of(self.problem, self.estimate)
@@ -242,17 +254,15 @@ class Fit:
             sd = np.sqrt(np.diag(G))
             for i, name in enumerate(term.structure.sd_names):
                 row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-                row["corr"] = np.nan if rho is None or i else rho
-                for j in range(i if rho is None else 0):
-                    product = sd[i] * sd[j]
-                    key = "corr" if j == 0 else f"corr{j + 1}"
-                    row[key] = G[i, j] / product if product > 0 else np.nan
+                for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
+                    row["corr" if j == 1 else f"corr{j}"] = correlation
                 rows.append(row)
         if self.family.has_residual_variance and "phi" in self.estimate.shape:
             phi = self.estimate.shape["phi"]
             rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
         columns = ["group", "term", "variance", "sd", "corr"]
-        columns += sorted({key for row in rows for key in row} - set(columns))
+        further = {key for row in rows for key in row} - set(columns)
+        columns += sorted(further, key=lambda key: (len(key), key))
         return pd.DataFrame(rows, columns=columns)
 
     @property
@@ -267,12 +277,12 @@ class Fit:
             values = {"residual sd": np.sqrt(values["phi"]), **values}
         parts, predictors = self.in_the_limit.problem, self.estimate.predictors
         if parts.dispersion is not None:
-            names = [f"log phi: {name}" for name in parts.dispersion.names]
+            names = map(COEFFICIENT_NAMES["phi"].format, parts.dispersion.names)
             values |= zip(names, predictors["phi"], strict=True)
         if parts.zero is not None and parts.zero.names == ("Intercept",):
             values["zero"] = special.expit(predictors["zero"][0])
         elif parts.zero is not None:
-            names = [f"logit zero: {name}" for name in parts.zero.names]
+            names = map(COEFFICIENT_NAMES["zero"].format, parts.zero.names)
             values |= zip(names, predictors["zero"], strict=True)
         return pd.Series(values, name="dispersion", dtype=float)
 
@@ -318,33 +328,24 @@ class Fit:
         return np.ones(self.nobs) if trials is None else trials
 
     @property
-    def has_atoms(self) -> bool:
-        """Whether single values of the response have a probability of their own."""
-        return self.family.has_atoms or self.problem.zero is not None
-
-    @property
     def shape_by_row(self) -> dict[str, Any]:
         """Shape parameters: numbers, or arrays of shape (n,) where they are modelled."""
-        return self._shape_on(None)
-
-    def _shape_on(self, newdata: Any) -> dict[str, Any]:
         values, part = dict(self.estimate.shape), self.problem.dispersion
         if part is not None:
-            X = part.X if newdata is None else part.on(newdata)
-            values["phi"] = np.exp(self.estimate.predictor("phi", X))
+            values["phi"] = np.exp(self.estimate.predictor("phi", part.X))
         return values
 
-    def mean_link(self, newdata: Any = None) -> Link:
-        """The link of E(y), extra zeros left out: that of ``mu``, where the family has no other."""
-        if self.family.mean_is_mu:
-            return self.link
-        return self.family.mean_link(self.link, **self._shape_on(newdata))
+    @property
+    def mean_is_mu(self) -> bool:
+        """Whether E(y), extra zeros left out, is ``mu``, so that the link is that of the mean."""
+        return self.family.mean_is_mu
 
     @property
-    def common_mean_link(self) -> Link | None:
-        """As `mean_link`, where it is the same in all rows; else None."""
-        varies = not self.family.mean_is_mu and self.problem.dispersion is not None
-        return None if varies else self.mean_link()
+    def mean_link(self) -> Link:
+        """The link of E(y), extra zeros left out, in the rows of the data."""
+        return (
+            self.link if self.mean_is_mu else self.family.mean_link(self.link, **self.shape_by_row)
+        )
 
     @property
     def row_parameters(self) -> dict[str, Any]:
@@ -385,10 +386,10 @@ class Fit:
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 
-        With zero inflation the mean of the response is ``(1 - p) mu``.
+        With zero inflation the mean of the response is ``(1 - p)`` times that of the other values.
         """
-        mu = self.mean_link().inverse(self.linear_predictor)
-        return self.by_row((1 - self.extra_zero_probability()) * mu, "fitted")
+        mean = self.mean_link.inverse(self.linear_predictor)
+        return self.by_row((1 - self.extra_zero_probability()) * mean, "fitted")
 
     def by_row(self, values: Any, name: str) -> pd.Series:
         """A Series of values, shape (n,), with the index of the data."""
@@ -441,7 +442,7 @@ def require_converged(fit: Fit, what: str, forced: str = "") -> None:
     `forced` says what ``force=True`` would do, where the caller has that argument.
     """
     if not fit.converged:
-        reasons = " ".join(map(str, fit.messages)) or "no reason is known."
+        reasons = " ".join(map(str, fit.issued)) or "no reason is known."
         raise ValueError(
             f"the fit of {fit.formula!r} did not converge, and {what} one that did: {reasons}"
             + (f" Mend the model, or {forced} with force=True" if forced else "")

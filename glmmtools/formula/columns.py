@@ -118,6 +118,8 @@ def _objects(column: pd.Series) -> pd.Series:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "boolean":
         return column if column.isna().any() else column.astype(bool)
+    if kind == "interval":
+        return column.astype("category")
     if kind == "bytes":
         raise ValueError(
             f"column {column.name!r} holds bytes; make text of them: "
@@ -195,10 +197,21 @@ def is_factor_column(column: pd.Series) -> bool:
 
 
 def levels_of(column: pd.Series) -> list[Any]:
-    """Levels of a factor that occur, in the order of its categories or sorted."""
+    """Levels of a factor that occur, in the order of its categories or sorted: numbers, text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return [level for level in column.cat.categories if (column == level).any()]
-    return sorted(column.unique())
+    levels = column.unique().tolist()
+    try:
+        return sorted(levels)
+    except TypeError:  # numbers beside text
+        return pd.factorize(pd.Series(levels, dtype=object), sort=True)[1].tolist()
+
+
+def codes_and_levels(column: pd.Series) -> tuple[Array, list[Any]]:
+    """For each row the place of its level among those of :func:`levels_of`, and these."""
+    levels = levels_of(column)
+    places = {level: place for place, level in enumerate(levels)}
+    return np.array([places[value] for value in column.tolist()], np.intp), levels
 
 
 def label_text(value: Any) -> str:

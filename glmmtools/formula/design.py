@@ -110,6 +110,9 @@ class Design:
     trials, weights : ndarray, shape (n,), or None
     offset : ndarray, shape (n,)
         On the scale of the linear predictor.
+    offset_beside : ndarray, shape (n,), or float
+        What of it was given as values beside the data, which new rows do not have; or the number
+        that new rows take.
     X : ndarray, shape (n, p)
         Fixed-effect columns.
     columns : tuple of ModelColumn, length p
@@ -138,6 +141,7 @@ class Design:
     new_data: NewData = field(repr=False)
     model_spec: Any = field(repr=False)
     recipes: tuple[RandomRecipe, ...] = field(repr=False)
+    offset_beside: Array | float = 0.0
 
     @property
     def y(self) -> Array:
@@ -167,6 +171,15 @@ class Design:
     @cached_property
     def has_offset(self) -> bool:
         return bool(np.any(self.offset != 0))
+
+    @property
+    def has_offset_of_values(self) -> bool:
+        """Whether an offset was given as values, so that a new row has none."""
+        return np.ndim(self.offset_beside) > 0
+
+    def at_mean_offset(self) -> Design:
+        """The same design, where a new row has the mean of an offset that was given as values."""
+        return replace(self, offset_beside=float(np.mean(self.offset_beside)))
 
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
@@ -199,23 +212,33 @@ class Design:
             columns=tuple(self.columns[k] for k in kept),
             rank=Rank.full(len(kept)),
             offset=self.offset[rows],
+            offset_beside=self.offset_beside[rows]
+            if self.has_offset_of_values
+            else self.offset_beside,
             weights=None if weights is None else weights[rows],
             random=tuple(terms),
             frame=self.frame[rows],
         )
 
     def fixed_on(self, data: Any) -> FixedRows:
-        """The fixed part and the formula's offset on new data.
+        """The fixed part and the offset on new data.
 
         Raises
         ------
         ValueError
-            If a column is missing or a factor has a level that the fit has not seen.
+            If a column is missing, a factor has a level that the fit has not seen, or the offset
+            was given as values.
         """
+        if self.has_offset_of_values:
+            raise ValueError(
+                "the model was fitted with the values offset=..., which new rows do not have. Fit "
+                "it with a column, offset='log_area', or offset(log_area) in the formula; new rows "
+                "have that column then"
+            )
         frame = self.new_data.read(data, [self.formula.fixed, *self.formula.offsets])
         columns = self.rank.all_columns(self.columns)
         X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
-        return FixedRows(X, _offset(self.formula, frame), beyond)
+        return FixedRows(X, _offset(self.formula, frame) + self.offset_beside, beyond)
 
     def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
         """Return the random terms on new data, with code -1 for new levels.
@@ -288,6 +311,8 @@ def build_design(
         For whatever is wrong with the formula or the data; the message names column, row and value.
     """
     parsed = parse_formula(formula)
+    if isinstance(offset, str):
+        parsed, offset = replace(parsed, offsets=(*parsed.offsets, f"`{offset}`")), None
     whole = to_frame(data)
     frame = columns_read(parsed, whole, parsed.response, *also_used)
     extra = {
@@ -313,9 +338,11 @@ def build_design(
             "give the trials once: in prop(successes, trials) or in weights=, not both"
         )
     design = _of_full_rank(assembled(parsed, frame, response, missing))
+    beside = extra.get("offset", 0.0)
     return replace(
         design,
-        offset=extra.get("offset", 0.0) + design.offset,
+        offset=beside + design.offset,
+        offset_beside=beside,
         weights=None if takes_trials else prior,
         n_dropped=int((~complete).sum()),
     )

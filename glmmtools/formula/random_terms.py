@@ -186,9 +186,12 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
         if spec.structure.of_levels:
             levels = [column.factors[0].level for column in model_columns]
             names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
-        if not names:
-            raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
-        structure = spec.structure(spec.columns_name, codes, _kept_columns(Z, kept), names)
+            structure = spec.structure(spec.columns_name, codes, Z, names, levels)
+            _check_few_parameters(structure, spec, len(frame))
+        else:
+            if not names:
+                raise ValueError(f"the random term ({spec.columns} | {spec.group}) has no columns")
+            structure = spec.structure(spec.columns_name, codes, _kept_columns(Z, kept), names)
     term = RandomTerm(
         spec.label, spec.group, labels, structure,
         tuple(itertools.compress(model_columns, kept)),
@@ -212,6 +215,15 @@ def _places(term: RandomTerm, codes: Array, time: Array) -> Array:
             f"{time[row]:g} in the data of the fit; predict with effects='population'"
         )
     return places
+
+
+def _check_few_parameters(structure: Structure, spec: RandomSpec, rows: int) -> None:
+    if structure.n_params > rows:
+        raise ValueError(
+            f"{spec.label} has {structure.n_params} variances and correlations for {rows} rows. "
+            f"For a random slope of {spec.columns} write ({spec.columns} | {spec.group}); for a "
+            "covariance of few parameters one such as ar1() or cs()"
+        )
 
 
 def _check_one_factor(spec: RandomSpec) -> None:

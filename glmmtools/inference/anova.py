@@ -8,8 +8,10 @@ covariance of the estimates; for linear mixed models in ``(XᵀX)⁻¹``, so tha
 depend on the variances (Kuznetsova et al. 2017, J. Stat. Softw. 82(13)). For **type III** the terms
 are those of a model coded by sums to zero: effects averaged with equal weights over the cells.
 
-The F test of several rows with Satterthwaite degrees of freedom takes the rows apart into
-uncorrelated t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363).
+The F test of several rows with Satterthwaite degrees of freedom takes them apart into uncorrelated
+t tests (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54:363): the principal axes of contrasts that
+are orthonormal, so that the reference level, or type II or III of an additive model, does not
+matter, as it does in R's lmerTest.
 
 Where columns are left out because others determine them, a type II test compares what the columns
 of the terms span, all of them, with and without the term; so that it does not depend on which of
@@ -28,21 +30,30 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
+from glmmtools.fitted.degrees_of_freedom import Reference, has_satterthwaite, reference
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
-from glmmtools.fitted.parameters import contrast_df, has_satterthwaite
+from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
 from glmmtools.formula.evaluation import evaluate
 from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import one_of
-from glmmtools.shared.messages import DataWarning, issue
+from glmmtools.shared.markup import html_text
+from glmmtools.shared.messages import DataWarning, FewUnitsWarning, issue
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 
 
-def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
-    """Test each term of the fixed part.
+def anova(
+    model: Fit,
+    type: int = 2,
+    test: str = "wald",
+    df: str = "auto",
+    *,
+    part: str | None = None,
+) -> TermTests:
+    """Test each term of the fixed part, or of the formula of another part.
 
     Parameters
     ----------
@@ -51,16 +62,23 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
         with effects averaged equally over the cells, whatever the coding of the model. A type III
         test of a factor beside its interaction with a covariate is at covariate 0: centre it.
     test : {"wald", "lr"}
-        Wald tests: F with Satterthwaite degrees of freedom for linear mixed models, F with the
-        residual ones for least squares, chi-square for all others. Or likelihood ratios of refits
-        without the term, for models fitted by maximum likelihood.
+        Wald tests, F or chi-square. Or likelihood ratios of refits without the term, for models
+        fitted by maximum likelihood.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Denominator degrees of freedom of Wald tests. "auto": F with Satterthwaite's for linear
+        mixed models, F with the residual ones for least squares, chi-square for all others.
+        Others as in :meth:`FittedModel.tidy`.
+    part : {"mean", "zero", "dispersion"}, optional
+        The terms of the fixed part (default), of `zero_inflation` or of `dispersion_formula`; the
+        last two go by chi-square.
 
     Returns
     -------
-    DataFrame
-        Indexed by term; columns ``statistic, df, p_value, kind`` (``"chisq"`` or ``"F"``), and
-        ``den_df`` where the tests are F tests. A Wald chi-square or F, or twice the difference of
-        the log-likelihoods.
+    TermTests
+        A DataFrame indexed by term; columns ``statistic, df, p_value, kind`` (``"chisq"`` or
+        ``"F"``), and ``den_df`` where the tests are F tests. A Wald chi-square or F, or twice the
+        difference of the log-likelihoods. Its ``messages`` say which chi-square tests rest on few
+        units.
 
     Raises
     ------
@@ -83,12 +101,16 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
     if type not in (2, 3):
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
+    if test == "lr" and df != "auto":
+        raise ValueError("df= is for Wald tests; a likelihood ratio has a chi-square distribution")
     require_converged(model, "anova() needs")
+    whole, model = model, part_of(model, part)
+    judged = reference(model, df if model is whole else "auto")
     design = model.design
     terms = _terms(design)
     if not terms:
         raise ValueError(
-            f"the fixed part of {model.formula!r} has no terms beside the intercept, "
+            f"the formula {model.formula!r} has no terms beside the intercept, "
             "so there is nothing to test"
         )
     if type == 3 and design.rank.left_out:
@@ -98,12 +120,12 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
             "of means"
         )
     if test == "lr":
-        tests = _likelihood_ratios(model, terms, type)
+        tests = _likelihood_ratios(whole, design, part, terms, type)
     elif model.separated and type == 2:
-        tests = _type_two_of_what_is_finite(model, terms)
+        tests = _type_two_of_what_is_finite(model, terms, df)
     else:
         rows = _type_two(model, terms) if type == 2 else _type_three(design, terms)
-        tests = [_wald(model, L) for L in rows]
+        tests = [wald_test(judged, L) for L in rows]
     infinite = [
         term.label for term, test in zip(terms, tests, strict=True)
         if test["df"] and np.isnan(test["statistic"])
@@ -111,7 +133,31 @@ def anova(model: Fit, type: int = 2, test: str = "wald") -> pd.DataFrame:
     if infinite:
         text = f"There are no Wald tests of {listed(infinite)}: coefficients are infinite."
         issue((DataWarning(f"{text} Use test='lr'."),))
-    return pd.DataFrame(tests, index=pd.Index([term.label for term in terms], name="term"))
+    labels = [term.label for term in terms]
+    table = TermTests(tests, index=pd.Index(labels, name="term"))
+    table.messages = judged.few_units(labels) if test == "wald" else ()
+    return table
+
+
+class TermTests(pd.DataFrame):
+    """Tests of terms; `messages` say which of them are chi-square tests on few units.
+
+    A table that is made from it, as by ``.round(3)``, is a plain DataFrame.
+    """
+
+    _metadata = ("messages",)
+    messages: tuple[FewUnitsWarning, ...] = ()
+
+    @property
+    def _constructor(self):
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "\n\n".join([super().__repr__(), *map(str, self.messages)])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{html_text(str(message))}</p>" for message in self.messages)
+        return f"{super()._repr_html_()}{notes}"
 
 
 # ------------------------------------------------------------------------------ terms
@@ -184,13 +230,14 @@ def _type_two_of_spans(rank: Rank, precision: Array, terms: Sequence[_Term]) -> 
     return rows
 
 
-def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict]:
+def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term], df: str) -> list[dict]:
     """Tests under separation, by the rows that are left; nan of a term that they do not tell.
 
     In rows that are certain the likelihood has no curvature, so that the tests of terms are those
     of the other rows, as with empty cells.
     """
     left, X = model.in_the_limit, model.design.X @ model.design.rank.coordinates
+    judged = reference(left, df)
     certain = model.estimate.limit.separation.certain
     columns = model.design.rank.all_columns(model.design.columns)
     rank, everything = Rank.of(X[~certain], columns), range(len(columns))
@@ -202,8 +249,8 @@ def _type_two_of_what_is_finite(model: Fit, terms: Sequence[_Term]) -> list[dict
     for term, L in zip(terms, rows, strict=True):
         larger = [c for c in everything if c not in term.relatives(terms)]
         others = [c for c in larger if c not in term.columns]
-        df = len(_independent(X, larger)) - len(_independent(X, others))
-        tests.append(_wald(left, L) if len(L) == df else _chi_square(np.nan, df))
+        q = len(_independent(X, larger)) - len(_independent(X, others))
+        tests.append(wald_test(judged, L) if len(L) == q else chi_square(np.nan, q))
     return tests
 
 
@@ -246,45 +293,37 @@ def _sum_coded(design: Design) -> Array:
 # ------------------------------------------------------------------------------ tests
 
 
-def _wald(model: Fit, L: Array) -> dict:
+def wald_test(judged: Reference, L: Array) -> dict:
+    """The Wald test of ``L β = 0`` as a row of a table; the rows of L are independent."""
+    model = judged.model
     if not len(L):  # other terms determine all its columns
         return {"statistic": np.nan, "df": 0, "den_df": np.nan, "p_value": np.nan,
-                "kind": "F" if np.isfinite(model.estimate.df).any() else "chisq"}  # fmt: skip
+                "kind": "F" if judged.is_finite else "chisq"}  # fmt: skip
     q, estimates = len(L), model.estimate.combined(L)
-    covariance = model.estimate.combined_covariance(L)
+    covariance = judged.covariance(L)
     if model.separated and not np.all(np.isfinite(estimates)):
-        return _chi_square(np.nan, q)
+        return chi_square(np.nan, q)
     statistic = float(estimates @ np.linalg.solve(covariance, estimates))
-    if not np.isfinite(model.estimate.df).any():
-        return _chi_square(statistic, q)
-    if has_satterthwaite(model):
-        rotation = np.linalg.eigh(covariance)[1]
-        den_df = _joint_df(contrast_df(model, rotation.T @ L))
-    else:
-        den_df = float(model.estimate.df[0])
-    p_value = float(special.fdtrc(q, den_df, statistic / q))
-    statistic /= q
+    if not judged.is_finite:
+        return chi_square(statistic, q)
+    scale, den_df = judged.joint(L)
+    statistic *= scale / q
+    p_value = float(special.fdtrc(q, den_df, statistic))
     return {"statistic": statistic, "df": q, "den_df": den_df, "p_value": p_value, "kind": "F"}
 
 
-def _joint_df(df: Array) -> float:
-    """The denominator df of an F whose mean is that of the average of squared t's with these df."""
-    if len(df) == 1:
-        return float(df[0])
-    if np.any(df <= 2):  # a squared t has no mean
-        return 2.0
-    return float(np.sum(df / (df - 2)) / np.sum(1 / (df - 2)))
-
-
-def _chi_square(statistic: float, df: int) -> dict:
+def chi_square(statistic: float, df: int) -> dict:
+    """A chi-square test as a row of a table."""
     p_value = float(special.chdtrc(df, statistic))
     return {"statistic": statistic, "df": df, "p_value": p_value, "kind": "chisq"}
 
 
-def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[dict]:
+def _likelihood_ratios(
+    model: Fit, design: Design, part: str | None, terms: Sequence[_Term], type: int
+) -> list[dict]:
+    """Of a model and the design of the part that the terms are of."""
     require_maximum(model, "a likelihood ratio needs")
-    design = model.design
-    if model.problem.reml:
+    if model.problem.reml and part in (None, "mean"):
         raise ValueError(
             "likelihood ratios compare fixed parts, which REML likelihoods cannot: "
             "fit with reml=False, or use test='wald'"
@@ -298,15 +337,17 @@ def _likelihood_ratios(model: Fit, terms: Sequence[_Term], type: int) -> list[di
         with_it = _independent(X, larger)
         without = _independent(X, [c for c in larger if c not in term.columns])
         for columns in {with_it, without} - set(heights):
-            heights[columns] = _height_of(model, X, columns, term.label)
+            heights[columns] = _height_of(model, part, X, columns, term.label)
         rise = heights[with_it] - heights[without]
-        tests.append(_chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
+        tests.append(chi_square(max(2 * rise, 0.0), len(with_it) - len(without)))
     return tests
 
 
-def _height_of(model: Fit, X: Array, columns: tuple[int, ...], left_out: str) -> float:
-    """The maximal log-likelihood of the model with these columns only."""
-    problem = model.problem.with_columns(X, columns)
+def _height_of(
+    model: Fit, part: str | None, X: Array, columns: tuple[int, ...], left_out: str
+) -> float:
+    """The maximal log-likelihood of the model with these columns only in a part."""
+    problem = model.problem.with_columns(X, columns, PARTS[part or "mean"])
     engine = engines.ENGINES[model.engine]
     if engine.why_not(problem) is not None:  # statsmodels needs a fixed effect
         engine = engines.laplace

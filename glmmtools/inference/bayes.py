@@ -84,8 +84,7 @@ def _check(model: Fit) -> None:
         "prior weights": problem.design.weights is not None,
         "columns that others determine": bool(problem.design.rank.left_out),
         f"the family {model.family.name}": model.family.known_as("bambi") is None,
-        "an offset that is not in the formula": problem.design.has_offset
-        and not problem.design.formula.offsets,
+        "an offset that was given as values": problem.design.has_offset_of_values,
     }
     for reason, holds in reasons.items():
         if holds:

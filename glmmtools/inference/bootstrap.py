@@ -22,6 +22,8 @@ from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
 
+_ERROR = "`standard error` of "  # no coefficient has this name: backticks quote columns
+
 
 def bootstrap(
     model: Fit,
@@ -74,16 +76,27 @@ def bootstrap(
     >>> list(boot.conf_int().columns)
     ['estimate', 'conf_low', 'conf_high']
     """
-    statistic = parameters if statistic is None else statistic
     require_likelihood(model, "the bootstrap needs")
     require_converged(model, "the bootstrap needs")
-    task = Replicate(lean(model), (lean(model),), statistic)
-    estimate = as_series(statistic(model))
-    rows = _run(task, estimate, n, seed, n_jobs, path, progress)
-    return Bootstrap(estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"])
+    task = Replicate(lean(model), (lean(model),), statistic or _parameters_and_errors)
+    values = as_series(task.statistic(model))
+    rows = _run(task, values, n, seed, n_jobs, path, progress)
+    coefficients = list(model.params.index) if statistic is None else []
+    errors = [_ERROR + name for name in coefficients]
+    estimate = values.drop(errors)
+    return Bootstrap(
+        estimate, rows[list(estimate.index)], rows["failure"], rows["warnings"],
+        values[errors].set_axis(coefficients), rows[errors].set_axis(coefficients, axis=1),
+    )  # fmt: skip
 
 
-@hands_out_copies("estimate", "replicates", "failures", "warnings")
+def _parameters_and_errors(model: Fit) -> dict[str, float]:
+    """All parameters, and the standard errors of the coefficients."""
+    errors = {_ERROR + name: error for name, error in model.bse.items()}
+    return {**parameters(model), **errors}
+
+
+@hands_out_copies("estimate", "replicates", "failures", "warnings", "wald_error", "wald_errors")
 @dataclass(frozen=True, eq=False, repr=False)
 class Bootstrap(Shown):
     """Bootstrap replicates of some statistics of a model; made by ``model.bootstrap()``.
@@ -98,12 +111,18 @@ class Bootstrap(Shown):
         Why a refit failed; empty where it did not.
     warnings : Series of str
         Classes of the warnings of each refit, which are counted here and not issued.
+    wald_error : Series
+        Standard errors of the coefficients by the model itself; empty for a statistic of one's own.
+    wald_errors : DataFrame, shape (n, coefficients)
+        Those of the replicates.
     """
 
     estimate: pd.Series
     replicates: pd.DataFrame
     failures: pd.Series
     warnings: pd.Series
+    wald_error: pd.Series
+    wald_errors: pd.DataFrame
 
     @property
     def n(self) -> int:
@@ -148,16 +167,20 @@ class Bootstrap(Shown):
             }
         ).rename_axis("term")
 
-    def conf_int(self, level: float = 0.95, method: str = "percentile") -> pd.DataFrame:
+    def conf_int(self, level: float = 0.95, kind: str = "percentile") -> pd.DataFrame:
         """Bootstrap confidence intervals.
 
         Parameters
         ----------
         level : float
             Strictly between 0 and 1.
-        method : {"percentile", "basic"}
+        kind : {"percentile", "basic", "studentized"}
             Quantiles of the replicates; or those reflected in the estimate, ``2 estimate - q``,
-            which corrects a bias but may leave the range of a parameter.
+            which corrects a bias but may leave the range of a parameter. "studentized" is for the
+            coefficients: the estimate less its standard error times quantiles of ``(replicate -
+            estimate) / standard error of the replicate``. With 6 to 10 units it is the one to take:
+            95 % intervals of a treatment covered 93 %, the others 88 % (three designs together, 180
+            sets, Monte-Carlo error 2 %; ``benchmarks/calibration.md``).
 
         Returns
         -------
@@ -167,9 +190,9 @@ class Bootstrap(Shown):
         Raises
         ------
         ValueError
-            If there are too few replicates for the quantiles.
+            If there are too few replicates for the quantiles, or standard errors are missing.
         """
-        one_of("method", method, ("percentile", "basic"))
+        one_of("kind", kind, ("percentile", "basic", "studentized"))
         check_level(level)
         tail, done = (1 - level) / 2, self.n - self.n_failed
         if tail * (done + 1) < 1 - 1e-9:
@@ -177,11 +200,27 @@ class Bootstrap(Shown):
                 f"{plural(done, 'replicate')} cannot give {level:g} intervals: the outer quantiles "
                 f"need n of at least {int(np.ceil(1 / tail - 1e-9)) - 1}"
             )
-        low, high = (self.replicates.apply(_quantile, p=p) for p in (tail, 1 - tail))
-        if method == "basic":
-            low, high = 2 * self.estimate - high, 2 * self.estimate - low
-        table = pd.DataFrame({"estimate": self.estimate, "conf_low": low, "conf_high": high})
+        estimate, drawn = self.estimate, self.replicates
+        if kind == "studentized":
+            estimate, drawn = estimate[self.wald_error.index], self._studentized()
+        low, high = (drawn.apply(_quantile, p=p) for p in (tail, 1 - tail))
+        if kind == "basic":
+            low, high = 2 * estimate - high, 2 * estimate - low
+        elif kind == "studentized":
+            low, high = estimate - high * self.wald_error, estimate - low * self.wald_error
+        table = pd.DataFrame({"estimate": estimate, "conf_low": low, "conf_high": high})
         return table.rename_axis("term")
+
+    def _studentized(self) -> pd.DataFrame:
+        """Deviations of the coefficients of the replicates in their own standard errors."""
+        if self.wald_error.empty:
+            raise ValueError(
+                "kind='studentized' needs the standard error of each replicate, which coefficients "
+                "have and a statistic= of your own has not; use kind='percentile' or 'basic'"
+            )
+        names = list(self.wald_error.index)
+        with np.errstate(invalid="ignore"):  # of infinite coefficients
+            return (self.replicates[names] - self.estimate[names]) / self.wald_errors[names]
 
     def _content(self) -> Content:
         title = f"Parametric bootstrap: {plural(self.n, 'replicate')}, {self.n_failed} failed"

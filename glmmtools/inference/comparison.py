@@ -43,10 +43,12 @@ def compare(
     -------
     DataFrame
         From the fewest parameters to the most; columns ``formula, df_model, llf, aic, bic,
-        delta_aic`` and, for the likelihood ratio against the next smaller model that is a special
-        case, ``against`` (its row), ``statistic, df, p_value`` and ``reference``: the distribution
-        of the statistic when the smaller model is true. ``0.5 chi2(0) + 0.5 chi2(1)`` is that of
-        one variance more. With two or more the chi-square is too wide: a ``conservative`` p-value.
+        delta_aic, weight`` (of AIC, which sum to 1 over these models: Burnham & Anderson 2002,
+        Model Selection, section 2.9) and, for the likelihood ratio against the next smaller model
+        that is a special case, ``against`` (its row), ``statistic, df, p_value`` and
+        ``reference``: the distribution of the statistic when the smaller model is true. ``0.5
+        chi2(0) + 0.5 chi2(1)`` is that of one variance more. With two or more the chi-square is too
+        wide: a ``conservative`` p-value.
 
     Raises
     ------
@@ -76,11 +78,13 @@ def compare(
     _check_comparable(models)
     ordered = sorted(models, key=lambda model: model.df_model)
     lowest = min(model.aic for model in models)
+    relative = np.exp([(lowest - model.aic) / 2 for model in ordered])
     rows = []
     for k, model in enumerate(ordered):
         row = {
             "formula": _label(model, models), "df_model": model.df_model, "llf": model.llf,
-            "aic": model.aic, "bic": model.bic, "delta_aic": model.aic - lowest, "against": "",
+            "aic": model.aic, "bic": model.bic, "delta_aic": model.aic - lowest,
+            "weight": relative[k] / relative.sum(), "against": "",
             "statistic": np.nan, "df": np.nan, "p_value": np.nan, "reference": "",
         }  # fmt: skip
         for j in reversed(range(k)):

@@ -28,8 +28,8 @@ _SAMPLE, _KEPT = 2**16, 2**11
 
 def contrast_weights(
     method: str | Mapping[str, Any], labels: list[str], sign: str = "-", reference: Any = None
-) -> dict[str, Array]:
-    """Weights of each contrast on the means of one family, by the name of the contrast.
+) -> tuple[list[str], Array]:
+    """Names of the contrasts of one family, and their weights on its means, one contrast a row.
 
     `method` is one of `METHODS`; or a mapping of name to weights, which are a sequence in the order
     of `labels` or a mapping of label to weight. `reference` is the label of the control of
@@ -37,8 +37,9 @@ def contrast_weights(
 
     Examples
     --------
-    >>> {k: v.tolist() for k, v in contrast_weights("poly", ["0", "1", "2"]).items()}
-    {'linear': [-1.0, 0.0, 1.0], 'quadratic': [1.0, -2.0, 1.0]}
+    >>> names, weights = contrast_weights("poly", ["0", "1", "2"])
+    >>> names, weights.tolist()
+    (['linear', 'quadratic'], [[-1.0, 0.0, 1.0], [1.0, -2.0, 1.0]])
     """
     k = len(labels)
     if k < 2:
@@ -46,7 +47,8 @@ def contrast_weights(
             f"a contrast needs at least two means; there is {listed(labels) or 'none'}"
         )
     if isinstance(method, Mapping):
-        return {str(name): _custom(name, given, labels) for name, given in method.items()}
+        weights = [_custom(name, given, labels) for name, given in method.items()]
+        return list(map(str, method)), np.array(weights).reshape(-1, k)
     if method not in METHODS:
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}, or a dict of name to weights; "
@@ -55,7 +57,8 @@ def contrast_weights(
     if reference is not None and method != "trt.vs.ctrl":
         raise ValueError(f"reference= is for method='trt.vs.ctrl'; got method={method!r}")
     if method == "poly":
-        return dict(zip(_DEGREES, _polynomials(k), strict=False))
+        polynomials = np.array(_polynomials(k))
+        return list(_DEGREES[: len(polynomials)]), polynomials
     if method == "pairwise":
         pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
     elif method == "consecutive":
@@ -64,7 +67,8 @@ def contrast_weights(
         control = 0 if reference is None else _place(reference, labels, "reference")
         pairs = [(i, control) for i in range(k) if i != control]
     unit = np.eye(k)
-    return {f"{labels[i]} {sign} {labels[j]}": unit[i] - unit[j] for i, j in pairs}
+    names = [f"{labels[i]} {sign} {labels[j]}" for i, j in pairs]
+    return names, np.array([unit[i] - unit[j] for i, j in pairs])
 
 
 def _place(label: Any, labels: list[str], what: str) -> int:

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
+from glmmtools.fitted.parts import PartFit
+from glmmtools.formula.rank import independent_columns
+from glmmtools.inference.anova import chi_square, wald_test
 from glmmtools.means.adjust import (
     ADJUSTMENTS,
     METHODS,
@@ -17,9 +20,10 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import CellMeans, Combinations
-from glmmtools.means.grid import label_of, rows_of
+from glmmtools.means.cells import ROUNDING, CellMeans, Combinations, Values
+from glmmtools.means.grid import distinct_labels, label_of, rows_of
 from glmmtools.shared.arguments import one_of
+from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest, plural
 
@@ -66,22 +70,28 @@ class Contrasts(Combinations):
         ratio: bool,
         by: tuple[str, ...],
         level: float,
+        scale: str = "link",
     ):
         ends = np.cumsum([0, *(len(family.weights) for family in families)])
         self.parts = [slice(*pair) for pair in itertools.pairwise(ends)]
-        K = np.zeros((ends[-1], len(means.cells)))
+        K = np.zeros((ends[-1], len(means.labels)))
         for part, family in zip(self.parts, families, strict=True):
             K[part, family.rows] = family.weights
-        super().__init__(means.model, K @ means.L, K @ means.offset, K @ means.beyond)
+        compared = means.other if scale == "link" else _responses(means, ratio)
+        other = None if compared is None else compared.combined(K)
+        combined = K @ means.L, K @ means.offset, K @ means.beyond
+        super().__init__(means.model, *combined, other, means.reference)
+        self.scale = scale
         self.means, self.families, self.methods, self.adjust = means, families, methods, adjust
         self.ratio, self.by, self.level = ratio, by, level
-        self.frame = self._table()
+        self.labels = pd.concat([family.names for family in families], ignore_index=True)
+        self.numbers = self._numbers()
 
-    def _table(self) -> pd.DataFrame:
-        names = pd.concat([family.names for family in self.families], ignore_index=True)
-        constant = ~(np.abs(self.L) > 1e-10).any(axis=1) & self.estimable
+    def _numbers(self) -> pd.DataFrame:
+        held = (np.abs(self.L) > ROUNDING).any(axis=1)
+        constant = ~held & self.estimable & (self.other is None)
         if constant.any():
-            name = names[names.columns[-1]][constant.argmax()]
+            name = self.labels.iloc[constant.argmax(), -1]
             raise ValueError(
                 f"the contrast {name!r} holds no coefficient of the model. Does the formula lack "
                 "the interaction of what is compared?"
@@ -95,10 +105,45 @@ class Contrasts(Combinations):
         if self.ratio:
             eta, low, high = np.exp(eta), np.exp(low), np.exp(high)
             se = eta * se
-        return names.assign(
-            estimate=eta, std_error=se, df=df, statistic=statistic, p_value=p, conf_low=low,
-            conf_high=high,
+        return pd.DataFrame(
+            {"estimate": eta, "std_error": se, "df": df, "statistic": statistic, "p_value": p,
+             "conf_low": low, "conf_high": high}
         )  # fmt: skip
+
+    def joint(self) -> pd.DataFrame:
+        """Test that all contrasts are zero, within each combination of `by`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `by`, and those of :meth:`FittedModel.anova`. Contrasts without a finite
+            estimate are left out, and so are those that others determine. Of all pairs of the means
+            of one factor it is the test of that factor at each combination.
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> oats = gt.load_data("oats")
+        >>> m = gt.fit("yield ~ variety * C(nitro) + (1 | block/variety)", oats, reml=True)
+        >>> m.means("nitro", by="variety").contrasts().joint().round(3)
+               variety  statistic  df  den_df  p_value kind
+        0  Golden Rain     13.023   3    45.0      0.0    F
+        1   Marvellous      9.953   3    45.0      0.0    F
+        2      Victory     15.316   3    45.0      0.0    F
+        """
+        rows = []
+        for part, family in zip(self.parts, self.families, strict=True):
+            known = np.flatnonzero(self.finite[part])
+            chosen = known[independent_columns(family.weights[known].T)[0]] + part.start
+            within = {name: family.names[name].iloc[0] for name in self.by}
+            rows.append(within | self._joint_of(chosen))
+        return pd.DataFrame(rows)
+
+    def _joint_of(self, chosen: Array) -> dict:
+        if self.other is None:
+            return wald_test(self.reference, self.L[chosen])
+        values, covariance = self.eta[chosen], self.covariance[np.ix_(chosen, chosen)]
+        return chi_square(float(values @ np.linalg.solve(covariance, values)), len(chosen))
 
     def _adjusted(self, part: slice, statistic: Array, n_means: int) -> tuple[Array, Array]:
         """P-values and half-widths in standard errors of one family.
@@ -125,11 +170,16 @@ class Contrasts(Combinations):
         return f"{what} of {' × '.join(others)}{within}: {self._kind()}"
 
     def _kind(self) -> str:
-        link = self.model.link
+        link = self.means.link
+        if self.scale == "response" and not link.is_identity:
+            what = "probabilities" if self.model.family.takes_trials else "means"
+            if isinstance(self.model, PartFit):
+                what = self.model.quantity
+            return f"{'ratios' if self.ratio else 'differences'} of {what}"
         if self.ratio:
             return link.ratios
         if link.is_identity:
-            return "differences of means"
+            return f"differences of {self.means.noun}"
         return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
@@ -141,19 +191,22 @@ class Contrasts(Combinations):
             if self.adjust == "none" or size == 1
             else f"P-values are adjusted for {contrasts} ({self.adjust}); intervals {intervals}."
         ]
-        if self.means.scale == "response" and not self.ratio and not self.model.link.is_identity:
+        on_link = self.scale == "link" and not self.means.link.is_identity
+        if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
         if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
             notes.append("Polynomial contrasts take the levels as equally spaced.")
-        names = self.frame[self.families[0].names.columns].astype(str).agg(": ".join, axis=1)
+        names = self.labels.astype(str).agg(": ".join, axis=1)
         return notes + self.without_estimate(names) + self.means.grid_notes()
 
     def describe(self) -> str:
         """Say in English what these contrasts are, and what not to conclude from them."""
         limits = ["A large p-value is not evidence of no difference: read the interval."]
         if self.ratio:
-            limits += ["A ratio of 1 is no difference.", self.model.link.ratio_caution]
-        lines = [f"{self.title()}.", *self.notes(), " ".join(filter(None, limits))]
+            caution = self.means.link.ratio_caution if self.scale == "link" else ""
+            limits += ["A ratio of 1 is no difference.", caution]
+        few = map(str, self.messages)
+        lines = [f"{self.title()}.", *self.notes(), *few, " ".join(filter(None, limits))]
         return printable("\n".join(lines))
 
 
@@ -188,35 +241,49 @@ def family_of(
     reference: Any,
 ) -> ContrastFamily:
     """One family: the contrasts between the means of some rows, which agree in `by`."""
-    cells = means.cells.iloc[rows].reset_index(drop=True)
+    cells = means.labels.iloc[rows].reset_index(drop=True)
     factors = [name for name in means.factors + means.by if name not in by]
     levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
     if "" in methods:
-        labels = [" ".join(map(label_of, key)) for key in rows_of(cells[factors])]
+        labels = distinct_labels(cells[factors])
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
-            reference = " ".join(map(label_of, key))
-        weights = contrast_weights(methods[""], labels, sign, reference)
-        names, K = pd.DataFrame({"contrast": list(weights)}), np.array(list(weights.values()))
+            keys = rows_of(cells[factors])
+            reference = labels[keys.index(key)] if key in keys else " ".join(map(label_of, key))
+        contrasts, K = contrast_weights(methods[""], labels, sign, reference)
+        names = pd.DataFrame({"contrast": contrasts})
     else:
         if np.prod(list(map(len, levels.values()))) != len(cells):
             raise ValueError("interaction contrasts need a mean for every combination of levels")
         names, K = [()], np.ones((1, 1))
         for factor, method in methods.items():
-            weights = contrast_weights(method, list(map(label_of, levels[factor])), sign)
-            names = [(*before, name) for before in names for name in weights]
-            K = np.kron(K, np.array(list(weights.values())))
+            labels = distinct_labels(pd.DataFrame({factor: levels[factor]}))
+            contrasts, weights = contrast_weights(method, labels, sign)
+            names = [(*before, name) for before in names for name in contrasts]
+            K = np.kron(K, weights)
         keys = list(itertools.product(*levels.values()))
         places = [keys.index(key) for key in rows_of(cells[factors])]
         names, K = pd.DataFrame(names, columns=factors), K[:, places]
-    for name in reversed(by):
-        names.insert(0, name, cells[name].iloc[[0] * len(names)].reset_index(drop=True))
-    return ContrastFamily(names, K, rows)
+    within = cells[list(by)].iloc[[0] * len(names)]
+    return ContrastFamily(beside(within, names), K, rows)
 
 
-def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
+def _responses(means: CellMeans, logarithms: bool) -> Values:
+    """The means on the response scale, or their logarithms."""
+    eta, link = means.eta, means.link
+    value, slope = link.inverse(eta), link.derivatives(eta)[0]
+    if logarithms:
+        value, slope = np.log(value), slope / value
+    return Values(value, means.covariance * np.outer(slope, slope))
+
+
+def takes_ratio(means: CellMeans, ratio: bool | None, scale: str) -> bool:
     """Whether contrasts are ratios; raises where the link has none of what was asked."""
-    link, what = means.model.link, means.model.link.ratio_of
+    if scale == "response":
+        if ratio and not np.all(means.link.inverse(means.eta[means.finite]) > 0):
+            raise ValueError("ratio=True is for means above 0, and some of these are not")
+        return bool(ratio)
+    link, what = means.link, means.link.ratio_of
     if ratio is None:
         return means.scale == "response" and bool(what)
     if ratio and not what:
@@ -229,7 +296,8 @@ def takes_ratio(means: CellMeans, ratio: bool | None) -> bool:
         raise ValueError(
             f"ratio=False on the response scale asks for differences of {what}, which the "
             f"{link.name} link does not estimate: its contrasts are ratios of {what}. Leave ratio= "
-            f"out for these, or take means(..., scale='link') for differences of log {what}"
+            f"out for these; take means(..., scale='link') for differences of log {what}, or "
+            "contrasts(scale='response') for differences of the means"
         )
     return ratio
 

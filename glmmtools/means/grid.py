@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,19 @@ def rows_of(frame: pd.DataFrame) -> list[tuple]:
     return list(frame.itertuples(index=False, name=None))
 
 
+def distinct_labels(rows: pd.DataFrame) -> list[str]:
+    """One text a row, of its levels; rows that differ have texts that differ.
+
+    >>> distinct_labels(pd.DataFrame({"a": ["N", "N P"], "b": ["P K", "K"]}))
+    ['N × P K', 'N P × K']
+    """
+    for as_text, between in ((label_of, " "), (label_of, " × "), (repr, " × ")):
+        labels = [between.join(map(as_text, row)) for row in rows_of(rows)]
+        if len(set(labels)) == len(set(rows_of(rows))):
+            break
+    return labels
+
+
 @hands_out_copies("rows", "data")
 @dataclass(frozen=True, eq=False)
 class Grid:
@@ -75,12 +89,17 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, model: Fit, factors, by, at: dict[str, Any]) -> Grid:
-        """Build the grid of ``model.means(factors, by, at)``."""
+    def of(cls, model: Fit, factors, by, at: dict[str, Any], beside: Sequence[str] = ()) -> Grid:
+        """Build the grid of ``model.means(factors, by, at)``.
+
+        `beside` are expressions that the means read beside the fixed part: of extra zeros, and of
+        random effects that are averaged over.
+        """
         design = model.design
-        known = _factor_levels(design)
+        read = [design.formula.fixed, *beside]
+        known = _factor_levels(model, read)
         offsets = [name for text in design.formula.offsets for name in variables_in(text)]
-        columns = dict.fromkeys([*variables_in(design.formula.fixed), *offsets])
+        columns = dict.fromkeys([*(name for text in read for name in variables_in(text)), *offsets])
         targets = (*by, *factors)
         for name in (*at, *targets):
             _check_known(name, columns, design)
@@ -114,18 +133,23 @@ class Grid:
             rows[name] = _like(rows[name], design.frame[name])
         return cls(model, targets, tuple(known), values, held, rows.assign(**held), design.frame)
 
-    def averages(self, weights: str, additive: bool) -> tuple[pd.DataFrame, FixedRows]:
-        """The cells of the means, and the averages of the rows of each."""
+    def fixed_rows(self, rows: pd.DataFrame) -> FixedRows:
+        """The fixed part of rows such as those of the grid."""
         design = self.model.design
-        rows = design.fixed_on(self.rows)
-        # an offset that is not in the formula belongs to rows, and has no value but its mean
-        beside = float((design.offset - design.fixed_on(design.frame).offset).mean())
-        rows = FixedRows(rows.X, rows.offset + beside, rows.beyond)
+        return design.at_mean_offset().fixed_on(rows)
+
+    def averaging(
+        self, weights: str, additive: bool, beyond: Array
+    ) -> tuple[pd.DataFrame, Callable[[Array], Array]]:
+        """The cells of the means, and what averages values of the rows of the grid in each.
+
+        `beyond` says how far each row goes beyond the data (:class:`FixedRows`).
+        """
         shape = (int(np.prod([len(self.values[name]) for name in self.targets])), -1)
         impossible, empty = self._missing_cells()
         used = np.ones(len(self.rows)) if weights == "equal" else self._counts(weights)
         used = np.where(impossible, 0.0, used).reshape(shape)
-        empty = (empty & ~impossible & estimable(rows.beyond)).reshape(shape)
+        empty = (empty & ~impossible & estimable(beyond)).reshape(shape)
         present = used.sum(axis=1) > 0
         if not additive:
             present &= ~empty.all(axis=1)
@@ -146,7 +170,7 @@ class Grid:
             by_cell = values.reshape(*used.shape, *values.shape[1:])[present]
             return np.einsum("tk,tk...->t...", share, by_cell)
 
-        return cells[present].reset_index(drop=True), FixedRows(*map(average, rows))
+        return cells[present].reset_index(drop=True), average
 
     def _missing_cells(self) -> tuple[Array, Array]:
         """Rows that nesting makes impossible, and rows with two levels that no row has together."""
@@ -198,9 +222,9 @@ class Grid:
         held = [f"{name} = {value:.4g}" for name, value in self.held.items()]
         over = f"Averaged over {listed(averaged)} ({_WEIGHTING[weights]})." if averaged else ""
         fixed_at = f"Held at: {listed(held)}." if held else ""
-        return [note for note in (over, fixed_at, self._interacting()) if note]
+        return [note for note in (over, fixed_at) if note]
 
-    def _interacting(self) -> str:
+    def interacting(self) -> str:
         """Say which factors of the means interact with what they are averaged over or held at."""
         pairs = {}
         for column in self.model.design.columns:
@@ -214,15 +238,17 @@ class Grid:
         return f"In the model {sentences}: differences between means depend on it."
 
 
-def _factor_levels(design) -> dict[str, list]:
-    """Factors of the fixed part and their levels, in the model's order."""
-    levels = {}
-    for name in variables_in(design.formula.fixed):
+def _factor_levels(model: Fit, expressions: Sequence[str]) -> dict[str, list]:
+    """Factors that the expressions read and their levels, in the model's order."""
+    design, levels = model.design, {}
+    names = [name for text in expressions for name in variables_in(text)]
+    for name in names:
         column = design.frame[name]
         if is_factor_column(column):
             levels[name] = levels_of(column)
-    for variable in variables_of(design.columns):
-        if variable.levels is not None and variable.column is not None:
+    parts = [design, *model.problem.modelled.values()]
+    for variable in (v for part in parts for v in variables_of(part.columns)):
+        if variable.levels is not None and variable.column in names:
             levels.setdefault(variable.column, list(variable.levels))
     return levels
 

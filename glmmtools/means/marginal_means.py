@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans, table_content
@@ -29,6 +31,7 @@ from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_level, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
+from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest
 
@@ -46,6 +49,10 @@ def means(
     level: float = 0.95,
     empty_cells: str = "refuse",
     force: bool = False,
+    df: str = "auto",
+    *,
+    effects: str = "population",
+    part: str | None = None,
 ) -> MarginalMeans:
     """Estimated marginal means: one for each combination of levels of some factors.
 
@@ -72,6 +79,15 @@ def means(
         the mean is not estimable, and nan, in any case.
     force : bool
         Allow a model that did not converge.
+    df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
+        Degrees of freedom, of contrasts of the means too, as in :meth:`FittedModel.tidy`.
+    effects : {"population", "marginal"}
+        With the random effects at zero; or averaged over their distribution, of which the standard
+        errors hold the uncertainty. Marginal means are averaged on the response scale.
+    part : {"mean", "zero", "dispersion"}, optional
+        The mean of the values that are no extra zeros, the probability of an extra zero, or the
+        dispersion phi. Default: the expected response, extra zeros included, averaged on the
+        response scale where there are any.
 
     Returns
     -------
@@ -90,10 +106,10 @@ def means(
 
     Notes
     -----
-    Random effects are at 0. The offset of the formula is computed from the mean of its columns (or
-    `at`); one given as ``offset=`` is at its mean. Standard errors on the response scale are by the
-    delta method, limits are transformed back from the link scale. All this is as in R's emmeans,
-    but for a numeric covariate with two values: it is at its mean here, and a factor there.
+    Random effects are at 0. The offset is computed from the mean of its columns (or `at`); one
+    given as values is at its mean. Standard errors on the response scale are by the delta method,
+    limits are transformed back from the link scale. All this is as in R's emmeans, but for a
+    numeric covariate with two values: it is at its mean here, and a factor there.
 
     Examples
     --------
@@ -107,9 +123,6 @@ def means(
     2      3     0.074     0.040      0.132
     3      4     0.048     0.021      0.106
     """
-    one_of("weights", weights, ("equal", "proportional", "cells"))
-    one_of("scale", scale, ("response", "link"))
-    one_of("empty_cells", empty_cells, ("refuse", "additive"))
     if not force:
         require_converged(model, "means need", "look at them all the same")
     wanted, within = names_of("factors", factors), names_of("by", by)
@@ -118,13 +131,51 @@ def means(
     for name in wanted:
         if name in within:
             raise ValueError(f"{name!r} is in factors and in by; leave it out of one of them")
-    grid = Grid.of(model, wanted, within, dict(at or {}))
-    return MarginalMeans(grid, wanted, within, weights, scale, level, empty_cells == "additive")
+    averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}
+    grid, options = grid_and_options(model, wanted, within, dict(at or {}), part, df, **averaged)
+    return MarginalMeans(grid, wanted, within, level=level, **options)
+
+
+def grid_and_options(
+    model: Fit,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    at: dict[str, Any],
+    part: str | None,
+    df: str,
+    *,
+    weights: str,
+    scale: str,
+    empty_cells: str,
+    effects: str,
+) -> tuple[Grid, dict[str, Any]]:
+    """The grid of means or slopes of a part of a model, and how they are averaged over it."""
+    one_of("weights", weights, ("equal", "proportional", "cells"))
+    one_of("scale", scale, ("response", "link"))
+    one_of("empty_cells", empty_cells, ("refuse", "additive"))
+    one_of("effects", effects, ("population", "marginal"))
+    if effects == "marginal" and scale == "link":
+        raise ValueError("effects='marginal' averages means: it is on the response scale only")
+    one_of("part", part, (None, *PARTS))
+    whole, model = model, part_of(model, part)
+    if model is not whole:
+        part, effects, df = None, "population", "auto"
+    expected = {} if scale == "link" else parts_expected(model, part)
+    beside = [each.text for each in expected.values()]
+    if effects == "marginal":
+        beside += [term.columns for term in model.design.formula.random]
+    grid = Grid.of(model, factors, by, at, beside)
+    return grid, {
+        "weights": weights, "scale": scale, "additive": empty_cells == "additive",
+        "effects": effects, "part": part, "reference": reference(model, df),
+    }  # fmt: skip
 
 
 class LetterTable(Shown, pd.DataFrame):
     """A table of means with a column ``letters``; `note` says what letters do not show."""
 
+    _metadata = ("n_labels",)
+    n_labels = 0
     note = (
         "Means that share a letter were not shown to differ, which is not evidence that they are "
         "equal; letters show neither the size of a difference nor how surely it is known. Report "
@@ -135,8 +186,16 @@ class LetterTable(Shown, pd.DataFrame):
     def _constructor(self):
         return pd.DataFrame
 
+    @classmethod
+    def of(cls, labels: pd.DataFrame, numbers: pd.DataFrame) -> LetterTable:
+        table = cls(beside(labels, numbers))
+        table.n_labels = len(labels.columns)
+        return table
+
     def _content(self) -> Content:
-        return table_content("", pd.DataFrame(self), [self.note])
+        table = pd.DataFrame(self)
+        parts = table.iloc[:, : self.n_labels], table.iloc[:, self.n_labels :]
+        return table_content("", *parts, [self.note])
 
 
 class MarginalMeans(CellMeans):
@@ -145,7 +204,8 @@ class MarginalMeans(CellMeans):
     Attributes
     ----------
     frame : DataFrame
-        The factors and ``estimate, std_error, df, conf_low, conf_high``.
+        The factors and ``estimate, std_error, df, conf_low, conf_high``. Where a factor has the
+        name of one of these, the latter has ``_`` at its end: ``df_``.
     L : ndarray, shape (means, coefficients)
         Each mean on the link scale is a row of L times the coefficients, plus `offset`.
     """
@@ -158,9 +218,9 @@ class MarginalMeans(CellMeans):
         DataFrame
             `frame` with ``statistic`` and ``p_value``.
         """
-        df = self.frame["df"].to_numpy()
         statistic = (self.eta - null) / self.std_error
-        return self.frame.assign(statistic=statistic, p_value=two_sided_p(statistic, df))
+        p = two_sided_p(statistic, self.numbers["df"].to_numpy())
+        return beside(self.labels, self.numbers.assign(statistic=statistic, p_value=p))
 
     def contrasts(
         self,
@@ -171,6 +231,8 @@ class MarginalMeans(CellMeans):
         reference: Any = None,
         level: float | None = None,
         interaction: bool | str | Mapping[str, Any] = False,
+        *,
+        scale: str = "link",
     ) -> Contrasts:
         """Contrasts between the means.
 
@@ -195,6 +257,10 @@ class MarginalMeans(CellMeans):
         interaction : bool, str or mapping
             Contrasts of contrasts: `method` applied to each factor; or one method for all factors,
             or a mapping of factor to method.
+        scale : {"link", "response"}
+            Where the means are compared. On the response scale contrasts are differences of the
+            means themselves (of probabilities, of counts), or with ``ratio=True`` their ratios (of
+            risks, of rates), with standard errors by the delta method.
 
         Returns
         -------
@@ -212,7 +278,8 @@ class MarginalMeans(CellMeans):
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
-        ratio, factors = takes_ratio(self, ratio), self.factors + self.by
+        one_of("scale", scale, ("link", "response"))
+        ratio, factors = takes_ratio(self, ratio, scale), self.factors + self.by
         within = self.by if by is None else names_of("by", by)
         for name in within:
             if name not in factors:
@@ -225,9 +292,9 @@ class MarginalMeans(CellMeans):
             raise ValueError("by= holds every factor of the means, so that nothing is compared")
         methods = methods_of(method, interaction, others)
         adjust = adjustment(adjust, methods)
-        rows = [np.arange(len(self.cells))]
+        rows = [np.arange(len(self.labels))]
         if within:
-            groups = self.cells.groupby(list(within), sort=False, observed=True)
+            groups = self.labels.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
         sign = "/" if ratio else "-"
         families = [family_of(self, part, within, methods, sign, reference) for part in rows]
@@ -237,7 +304,7 @@ class MarginalMeans(CellMeans):
                 "ratio; take means(..., scale='link') for other combinations"
             )
         level = self.level if level is None else level
-        return Contrasts(self, families, methods, adjust, ratio, within, level)
+        return Contrasts(self, families, methods, adjust, ratio, within, level, scale)
 
     def letters(self, adjust: str = "tukey", alpha: float = 0.05) -> LetterTable:
         """Compact letters: means that share one do not differ significantly.
@@ -257,19 +324,19 @@ class MarginalMeans(CellMeans):
         """
         check_level(alpha, "alpha")
         contrasts = self.contrasts("pairwise", adjust)
-        letters = np.empty(len(self.cells), object)
-        p = contrasts.frame["p_value"].to_numpy()
+        letters = np.empty(len(self.labels), object)
+        p = contrasts.numbers["p_value"].to_numpy()
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             differ = np.zeros((len(family.rows), len(family.rows)), bool)
             for weights, value in zip(family.weights, p[part], strict=True):
                 i, j = np.flatnonzero(weights)
                 differ[i, j] = differ[j, i] = value < alpha
             known = np.flatnonzero(self.finite[family.rows])
-            means = self.frame["estimate"].to_numpy()[family.rows[known]]
+            means = self.numbers["estimate"].to_numpy()[family.rows[known]]
             order = np.argsort(-means, kind="stable")
             letters[family.rows] = ""
             letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
-        return LetterTable(self.frame.assign(letters=letters))
+        return LetterTable.of(self.labels, self.numbers.assign(letters=letters))
 
     def arrows(self, adjust: str = "tukey") -> pd.DataFrame:
         """Comparison arrows: those of two means overlap where the means do not differ.
@@ -290,12 +357,12 @@ class MarginalMeans(CellMeans):
             If no arrows are right for all pairs; it names those that they are wrong for.
         """
         contrasts = self.contrasts("pairwise", adjust)
-        ends = contrasts.frame[["conf_low", "conf_high"]].to_numpy()
+        ends = contrasts.numbers[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.full((2, len(self.cells)), np.nan), []
+        eta, ends, misled = self.eta, np.full((2, len(self.labels)), np.nan), []
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
-            names = contrasts.frame["contrast"][part].to_numpy()
+            names = contrasts.labels.iloc[part, -1].to_numpy()
             known = self.finite[family.rows][pairs].all(axis=1)  # of both means
             if not known.any():
                 continue
@@ -306,10 +373,10 @@ class MarginalMeans(CellMeans):
         if misled:
             text = f"No arrows are right for all pairs; they mislead on {listed(misled)}."
             messages.issue((messages.DataWarning(f"{text} Go by the contrasts."),))
-        if self.link is not None:
+        if self.scale == "response":
             ends = np.sort(self.link.inverse(ends), axis=0)
-        frame = self.frame[[*self.cells, "estimate"]]
-        return frame.assign(arrow_low=ends[0], arrow_high=ends[1])
+        estimate = self.numbers[["estimate"]]
+        return beside(self.labels, estimate.assign(arrow_low=ends[0], arrow_high=ends[1]))
 
     def plot(self, ax: Axes | None = None, letters: bool = False, arrows: bool = False) -> Axes:
         """Draw the means with their intervals, one series for each combination beyond the first.
@@ -327,11 +394,15 @@ class MarginalMeans(CellMeans):
         -------
         Axes
         """
-        frame = self.letters() if letters else self.frame
+        if not self.factors + self.by:
+            raise ValueError(f"there is one number to draw; give {self.noun} by= a factor")
+        numbers = self.numbers
+        if letters:
+            numbers["letters"] = self.letters().iloc[:, -1].to_numpy()
         if arrows:
-            frame = frame.assign(**self.arrows()[["arrow_low", "arrow_high"]])
-        label = f"{self.quantity()} ({self.level:.0%} interval)"
-        return plot_means(frame, self.factors, self.by, label, ax)
+            numbers[["arrow_low", "arrow_high"]] = self.arrows().iloc[:, -2:].to_numpy()
+        label = f"{self.axis_label()} ({self.level:.0%} interval)"
+        return plot_means(self.labels, numbers, self.factors, self.by, label, ax)
 
     def describe(self) -> str:
         """Say in English what these means are, and what not to conclude from them."""
@@ -339,4 +410,5 @@ class MarginalMeans(CellMeans):
             f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
             "still differ: compare means with .contrasts()."
         )
-        return printable("\n".join([f"{self.title()}.", *self.notes(), limits]))
+        few = map(str, self.messages)
+        return printable("\n".join([f"{self.title()}.", *self.notes(), *few, limits]))

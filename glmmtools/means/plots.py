@@ -22,26 +22,33 @@ if TYPE_CHECKING:
 
 
 def plot_means(
-    frame: pd.DataFrame, factors: tuple[str, ...], by: tuple[str, ...], label: str, ax: Axes | None
+    labels: pd.DataFrame,
+    numbers: pd.DataFrame,
+    factors: tuple[str, ...],
+    by: tuple[str, ...],
+    label: str,
+    ax: Axes | None,
 ) -> Axes:
     """Draw means with their intervals, one series for each combination beyond the first factor.
 
     Parameters
     ----------
-    frame : DataFrame
-        The columns of `factors` and `by`, ``estimate, conf_low, conf_high``; ``letters`` are
-        written above the means, comparison arrows drawn from ``arrow_low`` to ``arrow_high``.
+    labels, numbers : DataFrame
+        One row a mean: the columns of `factors` and `by`; and ``estimate, conf_low, conf_high``.
+        ``letters`` are written above the means, comparison arrows drawn from ``arrow_low`` to
+        ``arrow_high``.
     label : str
         Of the axis of the means.
     """
-    letters, arrows = "letters" in frame, "arrow_low" in frame
+    letters, arrows = "letters" in numbers, "arrow_low" in numbers
     first, *rest = factors + by
-    labels = list(dict.fromkeys(map(label_of, frame[first])))
-    ax = new_axes_for_names(ax, len(labels))
-    groups = frame.groupby(rest, sort=False, observed=True) if rest else [((), frame)]
+    levels = list(dict.fromkeys(labels[first]))
+    ax = new_axes_for_names(ax, len(levels))
+    groups = labels.groupby(rest, sort=False, observed=True) if rest else [((), labels)]
     dodge = 0.8 / max(len(groups), 2)
-    for i, (key, part) in enumerate(groups):
-        x = np.array([labels.index(label_of(level)) for level in part[first]])
+    for i, (key, cells) in enumerate(groups):
+        part = numbers.loc[cells.index]
+        x = np.array([levels.index(level) for level in cells[first]])
         x = x + (i - (len(groups) - 1) / 2) * dodge
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
@@ -60,7 +67,7 @@ def plot_means(
     label_axes(ax, first, label, _title(letters, arrows, by))
     if rest:
         legend_outside(ax, ", ".join(rest))
-    name_levels(ax, labels)
+    name_levels(ax, list(map(label_of, levels)))
     return ax
 
 

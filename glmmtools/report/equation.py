@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from glmmtools.engine.problem import Problem
-from glmmtools.families.base import Family
-from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
 from glmmtools.formula.design import Design
-from glmmtools.shared.markup import latex_escaped
+from glmmtools.shared.markup import latex_within_mathematics
 from glmmtools.shared.terminal import printable
 
 _LONGEST_SUM = 8
 _TERMS_A_LINE = 3
+_SIGMA = r"\sigma^2"
 
 
 class Equation(str):
@@ -38,9 +37,8 @@ def equation(problem: Problem) -> Equation:
 
     Of a population-averaged model: the mean and variance of a row, and the working correlation.
     """
-    design, family, link = problem.design, problem.family, problem.link
     if problem.clusters is None:
-        layers = equation_layers(design, family, link)
+        layers = equation_layers(problem)
     else:
         layers = _population_layers(problem, problem.clusters)
     lines = [line for layer in layers for line in layer]
@@ -48,12 +46,8 @@ def equation(problem: Problem) -> Equation:
     return Equation(rf"\begin{{aligned}}{written}\end{{aligned}}")
 
 
-def latex_text(name: str) -> str:
-    return rf"\text{{{latex_escaped(name)}}}"
-
-
 def equation_layers(
-    design: Design, family: Family, link: Link, text: Callable[[str], str] = latex_text
+    problem: Problem, text: Callable[[str], str] = latex_within_mathematics
 ) -> list[list[Line]]:
     """The lines of the data model, the process model and the parameter model.
 
@@ -62,47 +56,79 @@ def equation_layers(
     text : callable
         How a name or level of the data is written inside a formula.
     """
-    given = r" \mid \mathbf{u}" if design.random else ""
-    response = text(design.response.name)
+    random = range(len(problem.design.random))
     return [
-        [(f"{response}_i{given}", rf"\sim {_distribution(family, design)}")],
-        _process_lines(design, link, text),
-        [_random_distribution(number, design, text) for number in range(len(design.random))],
+        _data_lines(problem, text),
+        _process_lines(problem, text),
+        [_random_distribution(number, problem.design, text) for number in random],
     ]
 
 
-def _process_lines(design: Design, link: Link, text: Callable[[str], str]) -> list[Line]:
-    link_of_mu = link.short_equation.replace(r"\mu", r"\mu_i")
-    first, *others = _linear_predictor(design, text)
+def _data_lines(problem: Problem, text: Callable[[str], str]) -> list[Line]:
+    given = r" \mid \mathbf{u}" if problem.design.random else ""
+    response = f"{text(problem.design.response.name)}_i{given}"
+    distribution = rf"\sim {_distribution(problem)}"
+    if problem.zero is None:
+        return [(response, distribution)]
+    probability = text(" with probability ")
     return [
-        (rf"{link_of_mu} = \eta_i", f"= {first}"),
-        *(("", rf"\quad {{}}+ {other}") for other in others),
+        (response, rf"= 0{probability}\pi_i"),
+        (response, rf"{distribution}{probability}1 - \pi_i"),
     ]
+
+
+def _process_lines(problem: Problem, text: Callable[[str], str]) -> list[Line]:
+    """What the mean depends on, and what the dispersion and the probability of an extra zero."""
+    design = problem.design
+    link_of_mu = problem.link.short_equation.replace(r"\mu", r"\mu_i")
+    first = 0 if design.columns and design.columns[0].is_intercept else 1
+    sums = [*_weighted(design.columns, r"\beta", first, text), *_further_terms(design, text)]
+    lines = _equals(rf"{link_of_mu} = \eta_i", sums)
+    for part, parameter, coefficient in (
+        (problem.dispersion, rf"\log({_phi(problem)})", r"\delta"),
+        (problem.zero, r"\operatorname{logit}(\pi_i)", r"\gamma"),
+    ):
+        if part is not None:
+            lines += _equals(parameter, _weighted(part.columns, coefficient, 0, text))
+    return lines
+
+
+def _equals(left: str, parts: list[str]) -> list[Line]:
+    """An equation with a sum on its right, in lines of a few terms."""
+    first, *others = [
+        " + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)
+    ] or ["0"]
+    return [(left, f"= {first}"), *(("", rf"\quad {{}}+ {other}") for other in others)]
 
 
 def _population_layers(problem: Problem, clusters: Clusters) -> list[list[Line]]:
     """What estimating equations assume: no distribution, and the variance up to a factor."""
-    design, response = problem.design, latex_text(problem.design.response.name)
+    design, response = problem.design, latex_within_mathematics(problem.design.response.name)
     trials = "" if design.trials is None or np.all(design.trials == 1) else r"N_i\,"
-    time = latex_text(clusters.time_name or "row")
+    time = latex_within_mathematics(clusters.time_name or "row")
     correlation = clusters.working.latex(time)
-    group = latex_text(clusters.group)
+    group = latex_within_mathematics(clusters.group)
     together = rf"\quad \text{{for }} {group}[i] = {group}[j]"
     return [
         [
             (rf"\mathrm{{E}}({response}_i)", rf"= {trials}\mu_i"),
             (
                 rf"\mathrm{{Var}}({response}_i)",
-                rf"\propto \mathrm{{Var}}[{_distribution(problem.family, design)}]",
+                rf"\propto \mathrm{{Var}}[{_distribution(problem)}]",
             ),
         ],
-        _process_lines(design, problem.link, latex_text),
+        _process_lines(problem, latex_within_mathematics),
         [(rf"\mathrm{{Corr}}({response}_i, {response}_j)", f"= {correlation}{together}")],
     ]
 
 
-def _distribution(family: Family, design: Design) -> str:
+def _distribution(problem: Problem) -> str:
+    family, design = problem.family, problem.design
     text = family.notation.replace(r"\mu", r"\mu_i")
+    if problem.dispersion is not None:
+        text = text.replace(_SIGMA, _phi(problem)).replace(r"\phi", _phi(problem))
+    if family.weights_divide_phi and design.weights is not None:
+        text = text.removesuffix(")") + " / w_i)"
     if not family.takes_trials:
         return text
     if np.all(design.trials == 1):
@@ -111,16 +137,27 @@ def _distribution(family: Family, design: Design) -> str:
     return text.replace("(N,", "(N_i,")
 
 
-def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:
-    """The sum on the right of eta, in lines of a few terms."""
-    if len(design.columns) > _LONGEST_SUM:
-        parts = [r"\mathbf{x}_i^\top \boldsymbol{\beta}"]
-    else:
-        first = 0 if design.columns and design.columns[0].is_intercept else 1
-        parts = [
-            rf"\beta_{{{first + k}}}{_times(column, text)}"
-            for k, column in enumerate(design.columns)
-        ]
+def _phi(problem: Problem) -> str:
+    """The dispersion of row i, as the notation of the family calls it."""
+    return r"\sigma_i^2" if _SIGMA in problem.family.notation else r"\phi_i"
+
+
+def _weighted(
+    columns: Sequence[ModelColumn], coefficient: str, first: int, text: Callable[[str], str]
+) -> list[str]:
+    """Columns times their coefficients; as a product of vectors where there are many."""
+    if len(columns) > _LONGEST_SUM:
+        vector = r"\mathbf{x}" if coefficient == r"\beta" else r"\mathbf{z}"
+        return [rf"{vector}_i^\top \boldsymbol{{{coefficient}}}"]
+    return [
+        rf"{coefficient}_{{{place}}}{_times(column, text)}"
+        for place, column in enumerate(columns, first)
+    ]
+
+
+def _further_terms(design: Design, text: Callable[[str], str]) -> list[str]:
+    """The random effects of a row, and its offset."""
+    parts = []
     for number, term in enumerate(design.random):
         symbol, group = _symbol(number), text(term.group)
         if term.structure.one_effect_a_row:
@@ -129,9 +166,7 @@ def _linear_predictor(design: Design, text: Callable[[str], str]) -> list[str]:
         for k, column in enumerate(term.columns):
             mark = f"{k}," if len(term.columns) > 1 else ""
             parts.append(rf"{symbol}_{{{mark}{group}[i]}}{_times(column, text)}")
-    if design.has_offset:
-        parts.append(r"\text{offset}_i")
-    return [" + ".join(parts[i : i + _TERMS_A_LINE]) for i in range(0, len(parts), _TERMS_A_LINE)]
+    return [*parts, *([r"\text{offset}_i"] if design.has_offset else [])]
 
 
 def _times(column: ModelColumn, text: Callable[[str], str]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.fitted.fit import Fit, has_maximum
+from glmmtools.fitted.parameters import tidy
 from glmmtools.report.paragraph import first_sentence
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
@@ -166,8 +167,12 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
             if key.startswith("corr") and np.isfinite(value):
                 place = "" if key == "corr" else f" ({key[4:]})"
                 cells[random, f"corr {label}{place}"] = f"{value:.2f}"
+    errors = tidy(model)["std_error"]
     for name, value in model.further_dispersion.items():
         cells[dispersion, name] = three_digits(value)
+        if name in errors.index:
+            estimate, error = with_digits((value, errors[name]), errors[name], 3)
+            cells[dispersion, name] = f"{estimate} ({error})"
     cells[fit, "rows"] = str(model.nobs)
     for group, levels in model.n_groups.items():
         cells[fit, f"levels of {group}"] = str(levels)
@@ -189,7 +194,7 @@ def _notes(models, names: list[str]) -> list[str]:
         if not model.converged:
             notes.append(f"{name} did not converge: its numbers are not estimates.")
         if model.singular or model.separated:
-            reasons = " ".join(first_sentence(str(message)) for message in model.messages)
+            reasons = " ".join(first_sentence(str(message)) for message in model.issued)
             notes.append(f"{name} is {'singular' if model.singular else 'separated'}: {reasons}")
         if model.problem.penalty is not None:
             notes.append(

@@ -6,12 +6,17 @@ import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
+from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
+from glmmtools.fitted.parts import zeros_in_words
+from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.report.summary import prior_in_words
@@ -20,6 +25,8 @@ from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.text import plural
 
+_LARGEST_LOG_RATIO = np.log(1000)  # of a covariate: beyond it a smaller step is easier to read
+_LARGEST_LOG_NUMBER = 700  # exp of more is infinite
 _METHODS = {
     "ML": "by maximum likelihood",
     "REML": "by restricted maximum likelihood (REML)",
@@ -77,7 +84,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     sentences = [_model_sentence(model), _method_sentence(model)]
     if not model.converged:
         sentences.append("The fit did not converge, and no estimates are reported.")
-    sentences += [first_sentence(str(message)) for message in model.messages]
+    sentences += [first_sentence(str(message)) for message in model.issued]
     if model.converged:
         sentences += _estimate_sentences(model, level)
         sentences += _test_sentences(model)
@@ -109,9 +116,8 @@ def _model_sentence(model: Fit) -> str:
     problem, formula = model.problem, model.design.formula
     only = formula.fixed == "1"
     parts = ["an intercept only as fixed part" if only else f"the fixed part {formula.fixed}"]
-    parts += [f"the offset {offset}" for offset in formula.offsets]
-    if problem.design.has_offset and not formula.offsets:
-        parts.append("an offset")
+    parts += [f"the offset {unquoted(offset)}" for offset in formula.offsets]
+    parts += ["an offset"] * problem.design.has_offset_of_values
     parts += [
         f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
         for term in problem.design.random
@@ -157,26 +163,28 @@ def _scale(model: Fit) -> str:
 
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
-    rows = tidy(model, level)
+    rows = tidy(model, level, part="mean")
     percent = f"{100 * level:g} % Wald confidence intervals"
     ratio = model.family.ratio_name(model.link)
-    compared, plain, sentences = [], [], []
+    compared, plain, sentences = {}, [], []
     for column, (name, row) in zip(model.design.columns, rows.iterrows(), strict=True):
         if not np.isfinite(row["estimate"]):
             continue  # a message names it
         if column.is_intercept:
             sentences += _intercept_sentence(model, row, percent)
             continue
-        text = _column_text(model, column)
+        unit = _unit(column, row) if ratio else 1
+        text = _column_text(model, column, unit)
         if text is None:
             plain.append(f"{name}: {_interval(row)}")
         elif not ratio:
-            compared.append(f"{text}: {_interval(row)}")
+            compared[column] = f"{text}: {_interval(row)}"
         else:
             kind = f" (ratio of {ratio}s)" if len(column.factors) > 1 else ""
-            compared.append(f"{text}{kind}: {_interval(row, np.exp)}")
+            compared[column] = f"{text}{kind}: {_interval(row, unit)}"
     if compared:
-        sentences.append(f"{_heading(model, ratio)}, with {percent}: {'; '.join(compared)}.")
+        heading, texts = _heading(model, ratio, list(compared)), "; ".join(compared.values())
+        sentences.append(f"{heading}, with {percent}: {texts}.")
     if plain:
         sentences.append(f"Coefficients on {_scale(model)}, with {percent}: {'; '.join(plain)}.")
     if compared and not _holds_on_average(model):
@@ -187,16 +195,26 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
     return sentences
 
 
-def _heading(model: Fit, ratio: str) -> str:
+def _unit(column: ModelColumn, row: pd.Series) -> float:
+    """The step of a covariate that its ratio is for: 1, or a power of ten that can be read."""
+    if not any(isinstance(factor, Numeric) for factor in column.factors):
+        return 1
+    largest = row[["conf_low", "conf_high"]].abs().max()
+    return 10.0 ** min(0, np.floor(np.log10(_LARGEST_LOG_RATIO / largest)))
+
+
+def _heading(model: Fit, ratio: str, columns: Sequence[ModelColumn]) -> str:
     if ratio:
         name = ratio.replace("ratio", "ratios", 1).capitalize()
+        if not model.mean_is_mu:
+            return f"{name} of μ, where E(y) is {model.family.mean_text}"
         if model.problem.has_two_parts:
             return f"{name} of the values that are not 0"
         zeros = model.problem.zero is not None
         return f"{name} of the counts that are not extra zeros" if zeros else name
     if not model.link.is_identity:
         return f"Coefficients on the {model.link.name} scale"
-    factors = [factor for column in model.design.columns for factor in column.factors]
+    factors = [factor for column in columns for factor in column.factors]
     kinds = ["Differences"] if any(isinstance(factor, Indicator) for factor in factors) else []
     kinds += ["slopes"] if any(isinstance(factor, Numeric) for factor in factors) else []
     return " and ".join(kinds).capitalize()
@@ -209,19 +227,33 @@ def _holds_on_average(model: Fit) -> bool:
     return collapsible or not model.design.random
 
 
-def _column_text(model: Fit, column: ModelColumn) -> str | None:
+def _column_text(model: Fit, column: ModelColumn, unit: float) -> str | None:
     """One column of the fixed part in words: ``"period 2 vs 1"``, ``"days"``, and interactions.
 
-    None for a column that is no difference from a base: other codings, no intercept.
+    None for a column that is no difference from a base: other codings, no intercept; and for a
+    covariate of which the model has the square or another function, so that it cannot change alone.
     """
     factors = [_factor_text(factor) for factor in column.factors]
     held = _held_by_interactions(model, column)
-    if None in factors or held is None or not _has_intercept(model):
+    if None in factors or held is None or not _has_intercept(model) or _is_curved(model, column):
         return None
     slope = len(column.factors) == 1 and isinstance(column.factors[0], Numeric)
-    remarks = ["per unit"] if slope else []
+    remarks = [f"per {'unit' if unit == 1 else f'{unit:g}'}"] if slope or unit != 1 else []
     remarks += [f"at {_joined(held)}"] if held else []
     return " × ".join(factors) + (f" ({'; '.join(remarks)})" if remarks else "")
+
+
+def _is_curved(model: Fit, column: ModelColumn) -> bool:
+    """Whether another function of a number in this column is multiplied by the same variables."""
+    for factor in column.factors:
+        variable, rest = factor.variable, set(column.variables) - {factor.variable}
+        for other in model.design.columns:
+            functions = set(other.variables) - set(column.variables)
+            if rest <= set(other.variables) and any(
+                set(function.columns) & set(variable.columns) for function in functions
+            ):
+                return True
+    return False
 
 
 def _has_intercept(model: Fit) -> bool:
@@ -262,16 +294,15 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     factors = {factor.variable: factor for column in columns for factor in column.factors}
     zeros = [_zero_of(factor) for factor in factors.values()]
     beyond = any(not _has_zero(model, factor) for factor in factors.values())
-    link = model.common_mean_link
-    if None in zeros or beyond or model.problem.zero is not None or link is None:
+    if None in zeros or beyond or model.problem.zero is not None or not model.mean_is_mu:
         return []
     if model.design.has_offset:
         zeros.append("offset 0")
     where = f"At {_joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
     random = " with random effects at 0" if model.design.random else ""
-    low, high = np.sort(link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
-    mean, low, high = _rounded(float(link.inverse(row["estimate"])), low, high)
+    low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
+    mean, low, high = _rounded(float(model.link.inverse(row["estimate"])), low, high)
     confidence = percent.replace("intervals", "interval")
     return [f"{where} {what}{random} was {mean} ({confidence} {low} to {high})."]
 
@@ -286,13 +317,30 @@ def _has_zero(model: Fit, factor: Factor) -> bool:
     return bool(values.min() <= 0 <= values.max())
 
 
-def _interval(row: pd.Series, scale=np.asarray) -> str:
-    """Estimate, interval, test: ``"0.37 (0.20 to 0.68; z = -3.24, p = 0.0012)"``."""
-    values = [float(scale(row[name])) for name in ("estimate", "conf_low", "conf_high")]
-    estimate, low, high = _rounded(*values)
+def _interval(row: pd.Series, step_of_ratio: float | None = None) -> str:
+    """Estimate, interval, test: ``"0.37 (0.20 to 0.68; z = -3.24, p = 0.0012)"``.
+
+    With a step the ratio that the estimate is the logarithm of, for a step of so many units.
+    """
+    values = row[["estimate", "conf_low", "conf_high"]].to_numpy(float)
+    if step_of_ratio is None:
+        estimate, low, high = _rounded(*values)
+    else:
+        estimate, low, high = _ratios(step_of_ratio * values)
     name = f"t({fixed(row['df'], 1)})" if np.isfinite(row["df"]) else "z"
     test = f"{name} = {fixed(row['statistic'], 2)}, {_p(row['p_value'])}"
     return f"{estimate} ({low} to {high}; {test})"
+
+
+def _ratios(logarithms: np.ndarray) -> list[str]:
+    """A ratio and its limits; in powers of ten where decimals would show 0 or infinity."""
+    if np.abs(logarithms).max() > _LARGEST_LOG_NUMBER:
+        return [f"{Decimal(value).exp():.2e}" for value in logarithms]
+    ratios = np.exp(logarithms)
+    return [
+        text if float(text) else three_digits(ratio)
+        for text, ratio in zip(_rounded(*ratios), ratios, strict=True)
+    ]
 
 
 def _rounded(estimate: float, low: float, high: float) -> list[str]:
@@ -327,20 +375,20 @@ def _test_sentences(model: Fit) -> list[str]:
 
 
 def _variance_sentences(model: Fit) -> list[str]:
-    components = model.variance_components
     sds, correlations = [], []
-    for group, rows in components.groupby("group", sort=False):
-        if group == "Residual":
-            sds.append(f"{three_digits(rows['sd'].iloc[0])} for the residuals")
-            continue
-        for place, row in enumerate(rows.itertuples()):
-            name = "intercept" if row.term == "Intercept" else row.term
-            sds.append(f"{three_digits(row.sd)} for {group} ({name})")
-            for k in range(1, len(rows) + 1):
-                value = getattr(row, "corr" if k == 1 else f"corr{k}", np.nan)
-                if np.isfinite(value):
-                    pair = f"{rows['term'].iloc[k - 1]} and {row.term}" if place else row.term
-                    correlations.append(f"{value:.2f} in {group} ({pair})")
+    for term, estimate in model.random_terms:
+        G, structure = estimate.covariance, term.structure
+        for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
+            what = "intercept" if name == "Intercept" else name
+            sds.append(f"{three_digits(sd)} for {term.group} ({what})")
+        values = structure.correlations(G, estimate.correlation)
+        correlations += [
+            f"{value:.2f} in {term.group} ({name})"
+            for name, value in zip(structure.correlation_names, values, strict=True)
+            if np.isfinite(value)
+        ]
+    if model.family.has_residual_variance and "phi" in model.estimate.shape:
+        sds.append(f"{three_digits(np.sqrt(model.estimate.shape['phi']))} for the residuals")
     sentences = []
     if sds:
         aside = f", on {_scale(model)},"
@@ -351,20 +399,35 @@ def _variance_sentences(model: Fit) -> list[str]:
 
 
 def _dispersion_sentences(model: Fit) -> list[str]:
-    values, sentences = model.further_dispersion, []
-    if "zero" in values:
-        zero = three_digits(values.pop("zero"))
-        what = "a zero" if model.problem.has_two_parts else "an extra zero"
-        sentences.append(f"The probability of {what} was {zero}.")
+    """The shape of the family, and what is modelled beside the mean."""
+    hidden, sentences = model.family.has_residual_variance, []
     shape = {**model.family.fixed, **model.estimate.shape}
-    for noun, names in (
-        ("dispersion parameter", [name for name in values.index if name in shape]),
-        ("further coefficient", [name for name in values.index if name not in shape]),
-    ):
-        if names:
-            equations = [f"{name} = {three_digits(values[name])}" for name in names]
-            sentences.append(f"{_the(noun, equations)} {_joined(equations)}.")
+    equations = [
+        f"{name} = {three_digits(value)}"
+        for name, value in shape.items() if not (hidden and name == "phi")
+    ]  # fmt: skip
+    if equations:
+        sentences.append(f"{_the('dispersion parameter', equations)} {_joined(equations)}.")
+    probability = f"probability of {zeros_in_words(model)}"
+    for name, part in model.in_the_limit.problem.modelled.items():
+        values = model.estimate.predictors[name]
+        if name == ZERO and all(column.is_intercept for column in part.columns):
+            sentences.append(f"The {probability} was {three_digits(special.expit(values[0]))}.")
+            continue
+        parameter = f"logit of the {probability}" if name == ZERO else "log dispersion"
+        texts = [
+            f"{three_digits(value)} ({_part_text(column)})"
+            for column, value in zip(part.columns, values, strict=True)
+        ]
+        sentences.append(f"{_the('coefficient', texts, f' of the {parameter}')} {_joined(texts)}.")
     return sentences
+
+
+def _part_text(column: ModelColumn) -> str:
+    factors = [_factor_text(factor) for factor in column.factors]
+    if column.is_intercept:
+        return "intercept"
+    return column.name if None in factors else " × ".join(factors)
 
 
 def _the(noun: str, items: list[str], aside: str = "") -> str:

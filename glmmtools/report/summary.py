@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
+from glmmtools.engine.problem import PARTS_IN_WORDS
+from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
+from glmmtools.fitted.parts import PARTS, part_of, parts_of, zeros_in_words
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
 from glmmtools.shared.text import plural
 
 
-def summary_content(model: Fit) -> Content:
-    """What the summary of a fit shows."""
+def summary_content(model: Fit, df: str = "auto") -> Content:
+    """What the summary of a fit shows, tests with the degrees of freedom of :func:`tidy`."""
     success = model.design.response.success
     note = f"; a success is {success!r}" if success is not None else ""
     facts = [
@@ -28,15 +33,27 @@ def summary_content(model: Fit) -> Content:
     tables = []
     if len(model.variance_components):
         tables.append(("Variance components", _components_table(model)))
-    dispersion = [f"{name} {number(value)}" for name, value in model.further_dispersion.items()]
+    further = {
+        part: list(map(called.format, part_of(model, part).design.names))
+        for part, called in parts_of(model).items() if part != "mean"
+    }  # fmt: skip
+    numbers = model.further_dispersion.drop(
+        list(itertools.chain(*further.values())), errors="ignore"
+    )
+    dispersion = [f"{name} {number(value)}" for name, value in numbers.items()]
     if dispersion:
         facts.append(("dispersion", ", ".join(dispersion)))
     if len(model.params):
         link = model.link
         scale = "in units of y" if link.is_identity else f"on the {link.scale} scale"
         effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
-        tables.append((f"{effects} ({scale})", _fixed_table(model)))
-    notes = [f"{type(message).__name__}: {message}" for message in model.messages]
+        tables.append((f"{effects} ({scale})", _coefficient_table(tidy(model, df=df, part="mean"))))
+    for part, names in further.items():
+        scale = f"log odds of {zeros_in_words(model)}" if part == "zero" else "log phi"
+        title = f"{PARTS_IN_WORDS[PARTS[part]].capitalize()} ({scale})"
+        tables.append((title, _coefficient_table(tidy(model).loc[names])))
+    messages = (*model.issued, *reference(model, df).few_units())
+    notes = [f"{type(message).__name__}: {message}" for message in messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)
@@ -82,8 +99,8 @@ def _components_table(model: Fit) -> pd.DataFrame:
     return text
 
 
-def _fixed_table(model: Fit) -> pd.DataFrame:
-    table = tidy(model).rename_axis(None)
+def _coefficient_table(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.rename_axis(None)
     decimals = _decimals(table["std_error"])
     return estimates_as_text(table, lambda value: fixed(value, decimals))
 

@@ -9,6 +9,7 @@ given these, exactly. Many data sets are solved at once, as copies of one proble
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,8 +21,10 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
+from glmmtools.formula.draw import draw
 
 Array = np.ndarray
+_STEPS = 3  # for what is compared with new random effects, whose variances are fitted to it
 _STACKED_ROWS = 10_000  # more at once would not fit the cache of a processor
 
 
@@ -78,42 +81,112 @@ def observed_rows(model: Fit) -> Rows:
     return Rows(model.family, y, mu, model.row_parameters, extra_zero)
 
 
-def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
-    """New responses (n, nobs) of a model at the linear predictor of its refit to each.
+@dataclass(frozen=True, eq=False)
+class _Refit:
+    """A model fitted to one of its responses; rows are in the order of the search.
 
-    Data sets whose modes cannot be found are left out. Of a model that did not converge the
-    parameters stay as they are.
+    Attributes
+    ----------
+    y, eta, fixed : ndarray, shape (nobs,)
+        The response, the linear predictor at the modes, and without random effects.
+    theta : ndarray
+        The parameters of the random effects.
+    by_row : ndarray, shape (parameters, nobs)
+        Shape parameters and the probability of extra zeros, as the likelihood has them.
     """
+
+    y: Array
+    eta: Array
+    fixed: Array
+    theta: Array
+    by_row: Array
+
+
+class Refits:
+    """Data sets of a model, with new random effects, and the model refitted to each.
+
+    Those whose modes cannot be found are left out. Of a model that did not converge the parameters
+    stay as they are.
+    """
+
+    def __init__(self, model: Fit, n: int, seed: Any, steps: int = 1):
+        self.model, self.marginal = model, Marginal(replace(model.problem, nagq=1))
+        marginal, likelihood = self.marginal, self.marginal.likelihood
+        self.back = np.argsort(marginal.order)
+        vector = marginal.vector_of(model.estimate)
+        size = len(vector)
+        covariance = model.joint.covariance if model.converged else np.zeros((size, size))
+        drawn = likelihood.inner_response(simulate(model, n, seed)[:, marginal.order])
+        at_once = max(1, _STACKED_ROWS // model.nobs)
+        self.all: list[_Refit] = []
+        for start in range(0, n, at_once):
+            some = drawn[start : start + at_once]
+            self.all += _refit(marginal, some, vector, covariance, steps)
+        if not self.all:
+            raise ValueError("the model could be refitted to none of its simulated data sets")
+
+    def parameters(self, by_row: Array) -> tuple[dict[str, Any], Any]:
+        """Shape parameters with trials, and extra zeros, in the order of the data."""
+        model, marginal = self.model, self.marginal
+        names = marginal.likelihood.predictors
+        shape = {name: by_row[..., k, self.back] for k, name in enumerate(names)}
+        if "phi" in shape:
+            shape["phi"] = shape["phi"] * np.exp(marginal.likelihood.shape_shift("phi"))
+            if model.method == "OLS":  # whose residual variance is unbiased
+                shape["phi"] = shape["phi"] * model.nobs / (model.nobs - marginal.p)
+        extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
+        return {**shape, **model.problem.trials}, extra
+
+    def rows(self) -> Rows:
+        """All responses at the linear predictors of their refits."""
+        model, likelihood = self.model, self.marginal.likelihood
+        y, eta, by_row = (
+            np.array([getattr(each, name) for each in self.all]) for name in ("y", "eta", "by_row")
+        )
+        mu = model.family.clipped_mean(likelihood.user_eta(eta[:, self.back]), model.link)
+        shape, extra = self.parameters(by_row)
+        return Rows(model.family, likelihood.user_response(y[:, self.back]), mu, shape, extra)
+
+    def draws(self, n: int, seed: Any) -> Iterator[tuple[Array, Array]]:
+        """Each response, and n new ones of its refit with new random effects."""
+        model, likelihood = self.model, self.marginal.likelihood
+        rng = np.random.default_rng(seed)
+        for refit in self.all:
+            eta = np.tile(refit.fixed, (n, 1))
+            for placed in self.marginal.placed:
+                structure = placed.structure
+                columns = structure.rows(refit.theta[placed.theta])
+                u = rng.standard_normal((n, structure.n_levels, structure.q))
+                for k in range(structure.q):
+                    eta += columns[:, k] * u[:, structure.codes, k]
+            shape, extra = self.parameters(refit.by_row)
+            eta = likelihood.user_eta(eta[:, self.back])
+            drawn = draw(eta, model.family, model.link, shape, extra, rng)
+            yield likelihood.user_response(refit.y[self.back]), drawn
+
+
+def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
+    """New responses (n, nobs) of a model at the linear predictor of its refit to each."""
     if model.separated and not model.in_the_limit.nobs:
         rows = observed_rows(model)
         return replace(rows, y=np.tile(rows.y, (n, 1)), mu=np.tile(rows.mu, (n, 1)))
     if model.separated:
         return _with_certain(model, refitted_rows(model.in_the_limit, n, seed))
-    marginal = Marginal(replace(model.problem, nagq=1))
-    likelihood, vector = marginal.likelihood, marginal.vector_of(model.estimate)
-    size = len(vector)
-    covariance = model.joint.covariance if model.converged else np.zeros((size, size))
-    drawn = likelihood.inner_response(simulate(model, n, seed)[:, marginal.order])
-    at_once = max(1, _STACKED_ROWS // model.nobs)
-    refits = []
-    for start in range(0, n, at_once):
-        refits += _refit(marginal, drawn[start : start + at_once], vector, covariance)
-    if not refits:
-        raise ValueError(
-            "the model could be refitted to none of its simulated data sets; conditional=False "
-            "tests without refits"
-        )
-    y, eta, parameters = (np.array(part) for part in zip(*refits, strict=True))
-    back = np.argsort(marginal.order)
-    shape = {name: parameters[:, k][..., back] for k, name in enumerate(likelihood.predictors)}
-    if "phi" in shape:
-        shape["phi"] = shape["phi"] * np.exp(marginal.shape_shift("phi"))
-        if model.method == "OLS":  # whose residual variance is unbiased
-            shape["phi"] = shape["phi"] * model.nobs / (model.nobs - marginal.p)
-    extra = special.expit(shape.pop(ZERO)) if ZERO in shape else 0.0
-    mu = model.family.clipped_mean(likelihood.user_eta(eta[:, back]), model.link)
-    known = {**shape, **model.problem.trials}
-    return Rows(model.family, likelihood.user_response(y[:, back]), mu, known, extra)
+    return Refits(model, n, seed).rows()
+
+
+def refitted_draws(model: Fit, n: int, seed: Any) -> Iterator[tuple[Array, Array]]:
+    """New responses of a model, (nobs,), each with n draws of its refit, (n, nobs)."""
+    if not model.separated:
+        yield from Refits(model, n, seed, _STEPS).draws(n, (*seed, 1))
+        return
+    y, finite = model.design.y, model.in_the_limit
+    left = ~model.estimate.limit.separation.certain
+    nothing = (np.zeros(0), np.zeros((n, 0)))
+    for response, drawn in refitted_draws(finite, n, seed) if finite.nobs else [nothing] * n:
+        whole, others = y.copy(), np.tile(y, (n, 1))
+        whole[left], others[:, left] = response, drawn
+        yield whole, others
 
 
 def _with_certain(model: Fit, rows: Rows) -> Rows:
@@ -135,21 +208,30 @@ def _with_certain(model: Fit, rows: Rows) -> Rows:
     )  # fmt: skip
 
 
-def _refit(marginal: Marginal, y: Array, vector: Array, covariance: Array) -> list[tuple]:
-    """The response, linear predictor and parameters by row of each data set (count, nobs)."""
+def _refit(
+    marginal: Marginal, y: Array, vector: Array, covariance: Array, steps: int
+) -> list[_Refit]:
+    """The refit to each data set (count, nobs), by scoring steps."""
     copies, vectors = copy.copy(marginal.times(len(y))), np.tile(vector, (len(y), 1))
     copies.likelihood = copies.likelihood.with_response(y.ravel())
     copies.likelihood.weights = None  # `simulate` lets pass only weights of 1
     solution = copies.solve(vectors)
-    if solution is not None:
-        vectors = vectors + copies.gradient(vectors, solution) @ covariance
-        solution = copies.solve(vectors)
+    for _ in range(steps):
+        if solution is not None:
+            vectors = vectors + copies.gradient(vectors, solution) @ covariance
+            solution = copies.solve(vectors)
     if solution is None:  # because of some data set: alone, the others succeed
         halves = np.array_split(y, 2) if len(y) > 1 else []
-        return [refit for half in halves for refit in _refit(marginal, half, vector, covariance)]
+        found = [_refit(marginal, half, vector, covariance, steps) for half in halves]
+        return [refit for half in found for refit in half]
     parameters = copies.parameters(vectors)
-    shape = np.array(
+    by_row = np.array(
         [np.broadcast_to(parameters[name], y.size) for name in marginal.likelihood.predictors]
     )
-    shape = np.moveaxis(shape.reshape(-1, *y.shape), 0, 1)
-    return list(zip(y, solution.eta.reshape(y.shape), shape, strict=True))
+    by_row = np.moveaxis(by_row.reshape(-1, *y.shape), 0, 1)
+    coefficients = vectors[:, marginal.names["beta"]]
+    if marginal.problem.reml:
+        coefficients = solution.border.reshape(len(y), -1)[:, -marginal.p :]
+    fixed = marginal.likelihood.offset + coefficients @ marginal.X.T
+    theta = vectors[:, marginal.names["theta"]]
+    return list(map(_Refit, y, solution.eta.reshape(y.shape), fixed, theta, by_row))

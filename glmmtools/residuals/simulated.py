@@ -1,13 +1,11 @@
 """Simulated residuals: where each response lies among responses that the fitted model makes.
 
 The residual of a row is the share of simulated responses below the observed one, ties split at
-random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236). Under the right model it is uniform on
-(0, 1), whatever the family.
+random (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5:236): uniform on (0, 1) under the right model.
 
-The parameters and random effects were estimated from the same responses, which pulls the residuals
-towards the middle and makes those of one group cancel. So the tests do not compare them with
-independent uniform numbers, but with the residuals of other data sets that the model has made, new
-random effects and all, and to which it has been refitted: a parametric bootstrap.
+The parameters were estimated from the same responses, so that the residuals are no independent
+uniform numbers: the tests compare them with the residuals of other data sets that the model has
+made and to which it has been refitted, a parametric bootstrap.
 """
 
 from __future__ import annotations
@@ -24,8 +22,11 @@ from scipy import special
 
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
+from glmmtools.formula.columns import codes_and_levels, is_factor_column
+from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
     cramer_von_mises,
@@ -33,7 +34,9 @@ from glmmtools.residuals.tests import (
     name_of,
     p_in_words,
     p_value,
+    places_in_time,
     rank_score_statistic,
+    refuse_0_1,
     smooth_basis,
     values_by_row,
 )
@@ -113,11 +116,8 @@ class SimulatedResiduals(Printed):
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
-        below = np.sum(self.simulations < model.design.y, axis=0)
-        tied = np.sum(self.simulations == model.design.y, axis=0)
-        values = (below + rng.uniform(size=model.nobs) * (1 + tied)) / (n + 1)
-        values = np.clip(values, 1e-12, 1 - 1e-12)
-        self.residuals = model.by_row(values, "residual")
+        self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
+        self.residuals = model.by_row(self._observed.residuals, "residual")
         self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
@@ -128,28 +128,23 @@ class SimulatedResiduals(Printed):
         return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
+    def _with_new_effects(self) -> AgainstDraws:
+        """Other data sets of the model, each among draws of its refit with new random effects."""
+        return AgainstDraws.of_refits(self.model, self.n, (*self._rng_seed, 2))
+
+    @cached_property
     def _uniform(self) -> tuple[Array, Array]:
         """Residuals, observed (nobs,) and under the model (n, nobs).
 
-        Those of a refitted data set are random ranks among n draws of its own, as the observed. New
-        random effects cannot be refitted: there each simulation is ranked among the others.
+        Those of a refitted data set are random ranks among n draws of its own, as the observed.
         """
+        observed = self._observed.residuals
+        if not self._at_modes:
+            return observed, self._with_new_effects.residuals
         rng = np.random.default_rng((*self._rng_seed, 1))
-        if self._at_modes:
-            lower, upper = self._refits.bounds
-            rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
-        else:
-            order = np.lexsort((rng.uniform(size=self.simulations.shape), self.simulations), axis=0)
-            rank = np.argsort(order, axis=0)
-        ranks = self.n + 1 if self._at_modes else self.n
-        return self.residuals.to_numpy(), (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / ranks
-
-    def _refuse_0_1(self, what: str) -> None:
-        if self.model.family.takes_trials and np.all(self.model.trials_by_row == 1):
-            raise ValueError(
-                f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
-                "of a group to successes out of trials, or use test_curves and test_groups"
-            )
+        lower, upper = self._refits.bounds
+        rank = rng.binomial(self.n, lower + (upper - lower) * rng.uniform(size=upper.shape))
+        return observed, (rank + rng.uniform(1e-9, 1 - 1e-9, rank.shape)) / (self.n + 1)
 
     # -- tests of the residuals as a whole
 
@@ -185,19 +180,16 @@ class SimulatedResiduals(Printed):
             For a 0/1 response, whose variance is fixed by its mean, and Student's t with df of 2 or
             less, which has none.
         """
-        self._refuse_0_1("variance")
+        refuse_0_1(self.model, "variance")
         if self._at_modes:
             observed, refits = observed_rows(self.model), self._refits
             if self.model.family.location_scale:
                 # these have been fitted to just this: the ratio would only show how precisely
                 refits = replace(refits, shape=observed.shape)
             scaled = observed.pearson(), refits.pearson()
+            observed, null = (np.mean(rows**2, axis=-1) for rows in scaled)
         else:
-            pool = np.vstack([self.model.design.y, self.simulations])
-            sd = pool.std(axis=0)
-            pool = ((pool - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[:, sd > 0]
-            scaled = pool[0], pool[1:]
-        observed, null = (np.mean(rows**2, axis=-1) for rows in scaled)
+            observed, null = self._observed.mean_square, self._with_new_effects.mean_square
         null = null[np.isfinite(null)]
         if not np.isfinite(observed):
             raise ValueError("Student's t with df of 2 or less has no variance to compare")
@@ -209,27 +201,24 @@ class SimulatedResiduals(Printed):
         """Count observations outside all simulations.
 
         For a continuous family the count is binomial with probability 2 / (n + 1) for each row; for
-        a discrete one, where ties make it rarer, the simulated data sets are counted alike. The
+        a discrete one, where ties make it rarer, and with new random effects, which the rows of a
+        group share, the simulated data sets are counted alike. The
         effect is the observed over the expected count. The test is one-sided and, being of
         a small count, conservative: size 0.00 to 0.03 at the 5 % level.
         """
-        y, simulations = self.model.design.y, self.simulations
-        count = int(np.sum((y < simulations.min(axis=0)) | (y > simulations.max(axis=0))))
-        if not self.model.has_atoms:
+        count = int(self._observed.outside)
+        if not self._at_modes:
+            null = self._with_new_effects.outside
+            expected, p = null.mean(), p_value(count, null)
+        elif not self.model.problem.has_atoms:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
         else:
-            if self._at_modes:
-                lower, upper = self._refits.bounds
-                chance = lower**self.n + (1 - upper) ** self.n
-                rng = np.random.default_rng((*self._rng_seed, 3))
-                outside = rng.uniform(size=chance.shape) < chance
-            else:
-                ends = np.sort(simulations, axis=0)[[0, 1, -2, -1]]
-                outside = (simulations == ends[0]) & (ends[1] > ends[0])
-                outside |= (simulations == ends[3]) & (ends[2] < ends[3])
-            null = outside.sum(axis=1)
+            lower, upper = self._refits.bounds
+            chance = lower**self.n + (1 - upper) ** self.n
+            rng = np.random.default_rng((*self._rng_seed, 3))
+            null = np.sum(rng.uniform(size=chance.shape) < chance, axis=1)
             expected, p = null.mean(), p_value(count, null)
         ratio = count / expected if expected > 0 else np.inf if count else 1.0
         reading = (
@@ -248,13 +237,18 @@ class SimulatedResiduals(Printed):
         Raises
         ------
         ValueError
-            For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
-            are fixed by its mean.
+            For a family that makes no zeros, also beside a zero part, which fits their number; and
+            for a 0/1 response, whose zeros are fixed by its mean.
         """
-        self._refuse_0_1("number of zeros")
-        if not self.model.has_atoms:
+        refuse_0_1(self.model, "number of zeros")
+        problem = self.model.problem
+        if problem.has_two_parts:
             raise ValueError(
-                f"test_zeros is for counts and successes; a {self.model.family.name} response "
+                "test_zeros: the zeros have a part of their own, which fits their number"
+            )
+        if not problem.has_atoms or problem.family.leaves_out_zero:
+            raise ValueError(
+                f"test_zeros is for counts and successes; a {problem.family.name} response "
                 "is never exactly zero"
             )
         observed = float(np.sum(self.model.design.y == 0))
@@ -262,7 +256,7 @@ class SimulatedResiduals(Printed):
             refits, surplus = self._refits, observed_rows(self.model).zero_probability().sum()
             null = surplus + np.sum((refits.y == 0) - refits.zero_probability(), axis=1)
         else:
-            null = np.sum(self.simulations == 0, axis=1)
+            null = observed - self._observed.zeros + self._with_new_effects.zeros
         expected = null.mean()
         p = p_value(observed, null, two_sided=True)
         ratio = observed / expected if expected > 0 else np.inf if observed else 1.0
@@ -290,12 +284,12 @@ class SimulatedResiduals(Printed):
             If there is no such column, it is not numeric, or has one value only.
         """
         name = "the prediction" if x is None else name_of(x, "x")
-        values = self.fitted.to_numpy() if x is None else values_by_row(self.model, x, "x")
-        if not np.issubdtype(values.dtype, np.number):
+        values = self.fitted if x is None else values_by_row(self.model, x, "x")
+        if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.iloc[0]!r}. For a factor use test_groups"
             )
-        values = values.astype(float)
+        values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
             hint = "; name a column, as test_curves('x')" if x is None else ""
             raise ValueError(f"{name} is the same in every row{hint}")
@@ -315,15 +309,15 @@ class SimulatedResiduals(Printed):
         The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
         effect the mean residual of the worst level minus 0.5. With a random effect in each row it
         is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
-        p-values adjusted for the number of levels (by the largest distance in each simulation).
+        p-values adjusted for the number of levels (by the largest distance in each simulation); an
+        ordered category keeps its order.
 
         Parameters
         ----------
         column : str or array_like
             A column that the model uses, or one label a row.
         """
-        labels = values_by_row(self.model, column, "column")
-        codes, levels = pd.factorize(labels, sort=True)
+        codes, levels = codes_and_levels(values_by_row(self.model, column, "column"))
         if len(levels) < 2:
             raise ValueError(
                 f"{name_of(column, 'column')} has one level only; groups need two or more"
@@ -339,12 +333,13 @@ class SimulatedResiduals(Printed):
             "statistic": observed,
             "p_value": [p_value(distance, largest) for distance in observed],
         }
-        table = pd.DataFrame(columns, index=pd.Index(levels, name=name_of(column, "level")))
-        worst = table["statistic"].idxmax()
-        effect = table.loc[worst, "mean"] - 0.5
+        index = pd.Index(levels, name=name_of(column, "level"), tupleize_cols=False)
+        table = pd.DataFrame(columns, index=index)
+        worst = int(observed.argmax())
+        effect = table["mean"].iloc[worst] - 0.5
         p = p_value(observed.sum(), null.sum(axis=1))
         reading = (
-            f"of {len(levels)} levels {worst} departs most: its mean residual is "
+            f"of {len(levels)} levels {levels[worst]} departs most: its mean residual is "
             f"{effect + 0.5:.2f}, expected 0.50 (all levels: {p_in_words(p)})"
         )
         return self._result("groups", observed.sum(), effect, p, reading, table)
@@ -360,20 +355,21 @@ class SimulatedResiduals(Printed):
         Parameters
         ----------
         time : str or array_like
-            A column that the model uses, or one time a row; only its order counts.
+            A column that the model uses, or one time a row: numbers, dates or an ordered category.
+            Only its order counts.
         group : str or array_like, optional
             The series that a row belongs to; default one series.
 
         Raises
         ------
         ValueError
-            If a time occurs twice in a series.
+            If a time occurs twice in a series, or times are text.
         """
         times = values_by_row(self.model, time, "time")
         series = np.zeros(len(times), int)
         if group is not None:
-            series = pd.factorize(values_by_row(self.model, group, "group"))[0]
-        place = pd.factorize(times, sort=True)[0]
+            series = codes_and_levels(values_by_row(self.model, group, "group"))[0]
+        place = places_in_time(times, name_of(time, "time"))
         order = np.lexsort((place, series))
         same = np.diff(series[order]) == 0
         repeated = same & (np.diff(place[order]) == 0)
@@ -400,6 +396,28 @@ class SimulatedResiduals(Printed):
             f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
         )
         return self._result("autocorrelation", observed, effect, p, reading)
+
+    def test_spatial(self, x: Any, y: Any = None, group: Any = None) -> ResidualTest:
+        """Test whether residuals of rows near each other are alike (Moran's I), two-sided.
+
+        The statistic is Moran's I of the normal scores with the ten nearest rows as neighbours,
+        weighted by 1 / distance; the effect is I minus its mean under the model.
+
+        Parameters
+        ----------
+        x, y : str or array_like
+            Coordinates, in one unit: columns that the model uses, or one number a row.
+        group : str or array_like, optional
+            Fields or sites with coordinates of their own; rows of two are no neighbours.
+        """
+        weights = neighbours_of(self.model, x, y, group)
+        observed, null = (moran(special.ndtri(u), weights) for u in self._uniform)
+        effect, p = observed - null.mean(), p_value(observed, null, two_sided=True)
+        reading = (
+            f"the correlation of residuals with those nearby is {abs(effect):.2f} "
+            f"{'above' if effect > 0 else 'below'} what the model expects ({p_in_words(p)})"
+        )
+        return self._result("spatial", observed, effect, p, reading)
 
     # -- showing
 

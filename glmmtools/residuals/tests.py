@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.formula.columns import codes_and_levels, taken
 from glmmtools.shared.shown import html_facts
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.terminal import Printed
@@ -62,8 +63,8 @@ class ResidualTest(Printed):
         return html_facts(f"{self.name}: {self.reading}", facts, style="")
 
 
-def values_by_row(model: Fit, given: Any, argument: str) -> Array:
-    """A column of the data of the fit, by name, or the values given, shape (n,).
+def values_by_row(model: Fit, given: Any, argument: str) -> pd.Series:
+    """A column of the data of the fit, by name, or the values given, n of them.
 
     Raises
     ------
@@ -82,7 +83,8 @@ def values_by_row(model: Fit, given: Any, argument: str) -> Array:
     elif isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all():
         values = given.loc[index]
     else:
-        values = pd.Series(np.asarray(given))
+        values = pd.Series(given if isinstance(given, pd.api.extensions.ExtensionArray)
+                           else np.asarray(given), name=argument)  # fmt: skip
         if len(values) != len(index):
             raise ValueError(
                 f"{argument} needs one value for each of the {len(index)} rows of the fit; "
@@ -92,12 +94,44 @@ def values_by_row(model: Fit, given: Any, argument: str) -> Array:
         raise ValueError(
             f"{argument} has a missing value in row {index[values.isna().to_numpy()][0]}"
         )
-    return values.to_numpy()
+    return taken(values.reset_index(drop=True))
+
+
+def places_in_time(times: pd.Series, name: str) -> Array:
+    """The place of each row in the order of the times that occur.
+
+    Raises
+    ------
+    ValueError
+        For text, and for categories of text that are not said to be ordered.
+    """
+    categories = isinstance(times.dtype, pd.CategoricalDtype)
+    values = pd.Series(times.cat.categories if categories else times)
+    ordered = categories and times.cat.ordered
+    has_order = pd.api.types.infer_dtype(values) not in ("string", "mixed", "mixed-integer")
+    if not (ordered or has_order):
+        raise ValueError(
+            f"{name} holds values such as {times[0]!r}, whose order in time is not known. Give "
+            "numbers, dates, or an ordered category: pd.Categorical(values, categories=['Jan', "
+            "'Feb', ...], ordered=True)"
+        )
+    if categories and not ordered:
+        times = times.astype(values.dtype)
+    return codes_and_levels(times)[0]
 
 
 def name_of(given: Any, otherwise: str) -> str:
     """The name of a column or a Series; else `otherwise`."""
     return str(given if isinstance(given, str) else getattr(given, "name", None) or otherwise)
+
+
+def refuse_0_1(model: Fit, what: str) -> None:
+    """Raise ValueError for a 0/1 response, of which there is only the mean."""
+    if model.family.takes_trials and np.all(model.trials_by_row == 1):
+        raise ValueError(
+            f"a 0/1 response has no {what} beside its mean, which the model fits; sum the rows "
+            "of a group to successes out of trials, or use test_curves and test_groups"
+        )
 
 
 def p_value(observed: float, null: Array, two_sided: bool = False) -> float:

@@ -9,6 +9,7 @@ _COMMANDS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
+_IN_MATHEMATICS = _COMMANDS | {"\\": r"$\backslash$", "~": r"\~{ }", "^": r"\^{ }"}
 _SIGNS = {
     "<": "$<$", ">": "$>$", "|": "$|$", "×": r"$\times$", "χ²": r"$\chi^2$", "²": "$^2$",
 }  # fmt: skip
@@ -30,6 +31,15 @@ def latex_escaped(text: str) -> str:
     10\\textasciicircum{}3 \\{m\\_2\\} \\& 5 \\%
     """
     return "".join(_COMMANDS.get(character, character) for character in text)
+
+
+def latex_within_mathematics(text: str) -> str:
+    """Text in a formula that LaTeX and MathJax read alike: MathJax lacks `\\textasciicircum`.
+
+    >>> print(latex_within_mathematics("10^3 m_2"))
+    \\text{10\\^{ }3 m\\_2}
+    """
+    return rf"\text{{{''.join(_IN_MATHEMATICS.get(character, character) for character in text)}}}"
 
 
 def latex_text(text: str) -> str:

@@ -44,6 +44,34 @@ def orthonormal(X: Array) -> tuple[Array, Array]:
     return Q * np.sqrt(n), np.linalg.inv(R) * np.sqrt(n)
 
 
+def square_root(G: Array) -> Array:
+    """A matrix L with L Lᵀ = G, also for a singular G.
+
+    >>> L = square_root(np.ones((2, 2)))
+    >>> np.allclose(L @ L.T, 1)
+    True
+    """
+    values, vectors = np.linalg.eigh(G)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+def covariance_of_combinations(covariance: Array, K: Array) -> Array:
+    """``K C Kᵀ``; nan for combinations that hold a quantity whose own variance is not finite.
+
+    >>> covariance_of_combinations(np.diag([2.0, np.nan]), np.eye(2))
+    array([[ 2., nan],
+           [nan, nan]])
+    """
+    unknown = ~np.isfinite(np.diag(covariance))
+    if not unknown.any():
+        return K @ covariance @ K.T
+    kept = K[:, ~unknown]
+    combined = kept @ covariance[np.ix_(~unknown, ~unknown)] @ kept.T
+    touched = np.any(K[:, unknown] != 0, axis=1)
+    combined[touched] = combined[:, touched] = np.nan
+    return combined
+
+
 def coefficients_of_one(X: Array) -> Array | None:
     """The coefficients whose combination of the columns is 1 in every row; None without any.
 

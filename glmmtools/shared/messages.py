@@ -1,7 +1,8 @@
 """What can be said of a fit beyond its numbers: our warning classes.
 
 A message is an instance of one of these classes: one sentence on what happened, one on what to try.
-It is issued as a Python warning and kept in ``model.messages``.
+It is issued as a Python warning and kept in ``model.messages``; that a term has few units is only
+kept there, and said below the tables that it is about.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class SeparationWarning(GlmmWarning):
 
 class DataWarning(GlmmWarning):
     """The data can be fitted, but something about them deserves a look."""
+
+
+class FewUnitsWarning(GlmmWarning):
+    """Tests and intervals that go by z rest on fewer units than z is right for."""
 
 
 def singular_message(labels: tuple[str, ...], single: bool) -> SingularFitWarning:

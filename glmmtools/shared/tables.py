@@ -46,6 +46,24 @@ def hands_out_copies(*names: str) -> Callable[[_Class], _Class]:
     return decorated
 
 
+def beside(labels: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a user, and those of a table itself, row by row.
+
+    An own column that has the name of a user's gets ``_`` at its end.
+
+    >>> beside(pd.DataFrame({"df": ["a"]}), pd.DataFrame({"estimate": [1.0], "df": [9.0]}))
+      df  estimate  df_
+    0  a       1.0  9.0
+    """
+    names = []
+    for name in own:
+        while name in labels:
+            name += "_"
+        names.append(name)
+    columns = dict(zip(names, (own[name].to_numpy() for name in own), strict=True))
+    return labels.reset_index(drop=True).assign(**columns)
+
+
 class kept_table(property):
     """A property whose DataFrame or Series is computed when it is first asked for, and kept."""
 

@@ -147,8 +147,8 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
 def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
     """The problem on another frame, whose rows are copies of `rows` of the first one."""
     design = problem.design
-    formula_offset = design.fixed_on(design.frame).offset
-    X, offset, _ = design.fixed_on(frame)
+    beside = design.offset_beside[rows] if design.has_offset_of_values else 0.0
+    X, offset, _ = replace(design, offset_beside=0.0).fixed_on(frame)
     built = [random_term(spec, frame) for spec in design.formula.random]
     trials, weights = design.response.trials, design.weights
     response = replace(
@@ -157,7 +157,7 @@ def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
         trials=None if trials is None else trials[rows],
     )
     design = replace(
-        design, response=response, X=X, offset=offset + (design.offset - formula_offset)[rows],
+        design, response=response, X=X, offset=offset + beside, offset_beside=beside,
         weights=None if weights is None else weights[rows],
         random=tuple(term for term, _ in built), recipes=tuple(recipe for _, recipe in built),
         frame=frame,

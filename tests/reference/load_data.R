@@ -11,3 +11,6 @@ load_data <- function(name) {
   }
   d
 }
+
+# Every k-th row left out: factors that are no longer balanced, with no empty cell.
+thinned <- function(d, k) if (k > 0) d[(seq_len(nrow(d)) - 1) %% k != 0, ] else d

@@ -14,8 +14,6 @@ suppressPackageStartupMessages({
 options(warn = 1, contrasts = c("contr.treatment", "contr.poly"))
 
 source("tests/reference/load_data.R")
-# Every k-th row left out: factors that are no longer balanced, with no empty cell.
-thinned <- function(d, k) if (k > 0) d[(seq_len(nrow(d)) - 1) %% k != 0, ] else d
 
 LMER <- lmerControl(optimizer = "nloptwrap", optCtrl = list(
   algorithm = "NLOPT_LN_BOBYQA", xtol_rel = 0, xtol_abs = 1e-9, ftol_rel = 0, ftol_abs = 1e-12, maxeval = 1e5
@@ -103,6 +101,13 @@ f_test <- function(fit, L) {
   row <- lmerTest::contestMD(fit, L)
   list(statistic = row[["F value"]], df = row[["NumDF"]], den_df = row[["DenDF"]], p_value = row[["Pr(>F)"]])
 }
+# The same hypothesis in rows that are orthonormal in (X'X)^-1: the denominator df of another coding are those of these.
+# (Of these rows contestMD gets F wrong where variances are equal: it takes general eigenvectors, which are not orthogonal then.)
+with_df_of_orthonormal <- function(row, fit, L, X) {
+  row$den_df <- f_test(fit, solve(t(chol(L %*% solve(crossprod(X), t(L)))), L))$den_df
+  row$p_value <- pf(row$statistic, row$df, row$den_df, lower.tail = FALSE)
+  row
+}
 lmer_rows <- function(fit, type) {
   a <- anova(fit, type = type, ddf = "Satterthwaite")
   setNames(lapply(seq_len(nrow(a)), function(k) list(statistic = a[k, "F value"], df = a[k, "NumDF"],
@@ -120,7 +125,7 @@ type_two_ols <- function(fit, m, term) {
   if (length(r_cols)) {
     L <- L - XtX[t_cols, r_cols, drop = FALSE] %*% solve(XtX[r_cols, r_cols]) %*% diag(ncol(m$X))[r_cols, , drop = FALSE]
   }
-  f_test(fit, L)
+  with_df_of_orthonormal(f_test(fit, L), fit, L, m$X)
 }
 
 car_rows <- function(a, labels) {
@@ -149,11 +154,12 @@ anova_of <- function(spec) {
       out$type2[[our_term(m$labels[k])]] <- mine
       # lmerTest rounds its rows of type III; the same test of the exact rows
       to_sum <- qr.solve(m$S, m$X)
-      mine <- f_test(fit, to_sum[m$assign == k, , drop = FALSE])
+      L <- to_sum[m$assign == k, , drop = FALSE]
+      mine <- f_test(fit, L)
       rounded <- out$type3[[our_term(m$labels[k])]]
       cat("   type III", m$labels[k], mine$statistic / rounded$statistic - 1, mine$den_df / rounded$den_df - 1, "\n")
       stopifnot(all.equal(mine$statistic, rounded$statistic, tolerance = 1e-6), all.equal(mine$den_df, rounded$den_df, tolerance = 1e-4))
-      out$type3[[our_term(m$labels[k])]] <- mine
+      out$type3[[our_term(m$labels[k])]] <- with_df_of_orthonormal(mine, fit, L, m$X)
     }
   } else {
     a2 <- if (spec$kind == "glm") Anova(fit, type = 2, test.statistic = "Wald") else Anova(fit, type = 2)

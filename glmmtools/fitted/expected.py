@@ -1,0 +1,159 @@
+"""Expected responses of rows as functions of all parameters, with their uncertainty.
+
+The mean over the random effects depends on their variances, the mean of counts with extra zeros on
+the probability of these, that of truncated counts on their dispersion: their standard errors are by
+the delta method over all parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from glmmtools.engine.joint import Parameters
+from glmmtools.engine.problem import ZERO
+from glmmtools.families.links import Link
+from glmmtools.fitted.fit import Fit
+from glmmtools.formula.linear_predictor import random_predictor
+from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.matrices import square_root
+
+Array = np.ndarray
+_QUADRATURE_NODES = 41
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedRows:
+    """Rows of which a response is expected.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, p)
+    fixed : ndarray, shape (n,)
+        Fixed part and offset at the estimates; infinite in separated rows.
+    terms : tuple of RandomTerm
+        In these rows; none for the population.
+    parts : dict of ndarray, shape (n, k)
+        Columns of the extra zeros and of the dispersion, as far as these decide what is expected.
+    effects : {"conditional", "population", "marginal"}
+    of_mu : bool
+        Whether ``mu`` is expected, or its linear predictor; else the response.
+    """
+
+    X: Array
+    fixed: Array
+    terms: tuple[RandomTerm, ...]
+    parts: dict[str, Array]
+    effects: str
+    of_mu: bool
+
+    def need_all_parameters(self, model: Fit) -> bool:
+        """Whether more than the linear predictor decides what is expected."""
+        averaged = self.effects == "marginal" and bool(self.terms) and not model.link.is_identity
+        return averaged or ZERO in self.parts or not self.of_mu
+
+    def eta(self, model: Fit) -> Array:
+        """The linear predictor, shape (n,), without random effects that are averaged over."""
+        return self._eta(self.fixed, model.modes)
+
+    def _eta(self, fixed: Array, modes: list[Array]) -> Array:
+        return fixed + (random_predictor(self.terms, modes) if self._are_conditional else 0.0)
+
+    @property
+    def _are_conditional(self) -> bool:
+        return self.effects == "conditional" and bool(self.terms)
+
+    def means(self, model: Fit) -> Array:
+        """The expected responses, shape (n,)."""
+        eta, covariances = self.eta(model), [each.covariance for each in model.estimate.terms]
+        at = {name: model.estimate.predictor(name, X) for name, X in self.parts.items()}
+        link = self._mean_link(model, model.estimate.shape, at)
+        return self._given_eta(link, eta, covariances) * _kept(at)
+
+    def _mean_link(self, model: Fit, shape: dict[str, float], at: dict[str, Array]) -> Link:
+        """The link of what is expected, extra zeros left out."""
+        if self.of_mu:
+            return model.link
+        modelled = {"phi": np.exp(at["phi"])} if "phi" in at else {}
+        return model.family.mean_link(model.link, **shape, **modelled)
+
+    def _given_eta(self, link: Link, eta: Array, covariances: list[Array]) -> Array:
+        if self.effects != "marginal" or not self.terms:
+            return link.inverse(eta)
+        terms = zip(self.terms, covariances, strict=True)
+        return averaged(link, eta, sum(t.structure.predictor_variances(G) for t, G in terms))
+
+    def spread(self, model: Fit, combine: Callable[[Array], Array] = np.asarray) -> Array:
+        """Rows whose products are the covariances of expected responses, or of averages of them.
+
+        They are nan where a response without a finite linear predictor is among them.
+
+        Parameters
+        ----------
+        combine : callable, optional
+            The m averages of values of the rows; default the values themselves.
+        """
+        if not self.need_all_parameters(model):
+            return self._linear_spread(model, combine)
+        finite, limit = model.in_the_limit, model.estimate.limit
+        X, parts = self._told(model), self.parts
+        if limit is not None:
+            parts = {name: each[:, limit.parts[name].kept] for name, each in parts.items()}
+        known = np.isfinite(self.fixed)
+        offset = np.where(known, self.fixed, 0.0) - X @ finite.estimate.beta
+
+        def expected(at: Parameters) -> Array:
+            modelled = {name: each @ at.predictors[name] for name, each in parts.items()}
+            link, eta = self._mean_link(model, at.shape, modelled), X @ at.beta + offset
+            means = self._given_eta(link, self._eta(eta, at.modes), at.covariances)
+            return combine(np.where(known, means * _kept(modelled), 0.0))
+
+        spread = finite.joint.spread(expected)
+        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+
+    def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
+        """Where the coefficients alone decide: their covariance is that of any engine."""
+        known = np.isfinite(self.fixed)
+        slope = np.where(known, model.link.derivatives(np.where(known, self.fixed, 0.0))[0], 0.0)
+        root = square_root(model.in_the_limit.estimate.cov_beta)
+        spread = combine(slope[:, None] * self._told(model)) @ root
+        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+
+    def on_link_scale(self, model: Fit) -> tuple[Array, Array]:
+        """The expected responses on the scale of the link, and their standard errors there."""
+        means = self.means(model)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            eta = model.link(means)
+            per_mean = 1 / np.abs(model.link.derivatives(eta)[0])
+            variances = np.sum(self.spread(model) ** 2, axis=1)
+            if self._are_conditional:
+                variances = variances + self._effect_variances(model)
+            return eta, np.sqrt(variances) * per_mean
+
+    def _effect_variances(self, model: Fit) -> Array:
+        """What the uncertainty of the random effects, given the parameters, adds to each row."""
+        at = {name: model.estimate.predictor(name, X) for name, X in self.parts.items()}
+        link = self._mean_link(model, model.estimate.shape, at)
+        slope = link.derivatives(self.eta(model))[0] * _kept(at)
+        return slope**2 * model.in_the_limit.joint.effect_variances(self._told(model), self.terms)
+
+    def _told(self, model: Fit) -> Array:
+        """The columns of X that rows which are not certain tell apart: all without separation."""
+        limit = model.estimate.limit
+        return self.X if limit is None else self.X[:, limit.separation.rank.kept]
+
+
+def _kept(at: dict[str, Array]) -> Array | float:
+    """The probability that a row is no extra zero."""
+    return special.expit(-at[ZERO]) if ZERO in at else 1.0
+
+
+def averaged(link: Link, eta: Array, variance: Array) -> Array:
+    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
+    mean = link.inverse(grid.T).T @ (weights / weights.sum())
+    return np.where(np.isinf(eta), link.inverse(eta), mean)
