@@ -4,12 +4,13 @@
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 import glmmtools as gt
 
@@ -212,14 +213,30 @@ def test_errors_of_means_hold_those_of_all_parameters(name):
     assert slope == pytest.approx(difference / 2e-4, rel=1e-5)
 
 
-def test_a_marginal_mean_is_the_average_over_groups():
-    m = fitted(MODELS["truncated_poisson"])
-    sd = m.variance_components["sd"].item()
-    eta = m.predict(SIMULATED[:1], scale="link", effects="population").item()
-    b = np.random.default_rng(2).normal(0, sd, 1_000_000)
-    values = m.mean_link.inverse(eta + b)
-    found = m.predict(SIMULATED[:1], effects="marginal").item()
-    assert abs(found - values.mean()) < 5 * values.std() / 1000
+@pytest.mark.parametrize(
+    "name", ["truncated_poisson", "truncated_nbinom2, phi by x", "ordered_beta"]
+)
+@pytest.mark.parametrize("sd", [0.3, 4.0])
+def test_a_marginal_mean_is_the_average_over_groups(name, sd):
+    """SciPy's adaptive quadrature over the normal random effect, at an sd as given."""
+    formula, options = EXPECTED[name]
+    m = gt.fit(f"{formula} + (1 | g)", SIMULATED, name.split(",")[0], **options)
+    term = replace(m.estimate.terms[0], covariance=np.array([[sd**2]]))
+    m = type(m)(m.problem, replace(m.estimate, terms=(term,)))
+    new = pd.DataFrame({"x": [-0.5, 1.0]})
+    eta = m.predict(new, scale="link", effects="population").to_numpy()
+    shape = [dict(m.estimate.shape) for _ in eta]
+    if options:
+        phi = m.predict(new, part="dispersion")
+        shape = [{**each, "phi": value} for each, value in zip(shape, phi, strict=True)]
+    for found, at, each in zip(m.predict(new, effects="marginal"), eta, shape, strict=True):
+
+        def integrand(z, at=at, each=each):
+            mu = m.link.inverse(np.array(at + sd * z))
+            return m.family.mean(mu, **each) * stats.norm.pdf(z)
+
+        expected = integrate.quad(integrand, -12, 12, epsabs=0, epsrel=1e-11, points=[0, sd])[0]
+        assert found == pytest.approx(expected, rel=1e-8)
 
 
 # ---- ordered beta and generalised Poisson --------------------------------------------------------

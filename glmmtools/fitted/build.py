@@ -10,7 +10,7 @@ from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import right_of_tilde
-from glmmtools.shared.arguments import is_count, one_of
+from glmmtools.shared.arguments import is_count, one_of, shown
 
 
 def build_problem(
@@ -30,7 +30,7 @@ def build_problem(
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
     penalty = checked_penalty(penalty, reml)
     if not is_count(nagq):
-        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
+        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {shown(nagq)}")
     if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}

@@ -22,7 +22,8 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import square_root
 
 Array = np.ndarray
-_QUADRATURE_NODES = 41
+_STEP_IN_ETA, _SHORTEST_STEP, _FARTHEST = 0.4, 0.004, 8.5  # the last two in sds
+_VALUES_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class ExpectedRows:
         eta, covariances = self.eta(model), [each.covariance for each in model.estimate.terms]
         at = {name: model.estimate.predictor(name, X) for name, X in self.parts.items()}
         link = self._mean_link(model, model.estimate.shape, at)
-        return self._given_eta(link, eta, covariances) * _kept(at)
+        return self._given_eta(model, link, eta, covariances) * _kept(at)
 
     def _mean_link(self, model: Fit, shape: dict[str, float], at: dict[str, Array]) -> Link:
         """The link of what is expected, extra zeros left out."""
@@ -80,11 +81,16 @@ class ExpectedRows:
         modelled = {"phi": np.exp(at["phi"])} if "phi" in at else {}
         return model.family.mean_link(model.link, **shape, **modelled)
 
-    def _given_eta(self, link: Link, eta: Array, covariances: list[Array]) -> Array:
+    def _given_eta(self, model: Fit, link: Link, eta: Array, covariances: list[Array]) -> Array:
         if self.effects != "marginal" or not self.terms:
             return link.inverse(eta)
         terms = zip(self.terms, covariances, strict=True)
-        return averaged(link, eta, sum(t.structure.predictor_variances(G) for t, G in terms))
+        variance = sum(t.structure.predictor_variances(G) for t, G in terms)
+        means = averaged(model.link, eta, variance)
+        if self.of_mu:
+            return means
+        more = _by_trapezes(lambda at: link.inverse(at) - model.link.inverse(at), eta, variance)
+        return np.where(np.isinf(eta), link.inverse(eta), means + more)
 
     def spread(self, model: Fit, combine: Callable[[Array], Array] = np.asarray) -> Array:
         """Rows whose products are the covariances of expected responses, or of averages of them.
@@ -108,7 +114,7 @@ class ExpectedRows:
         def expected(at: Parameters) -> Array:
             modelled = {name: each @ at.predictors[name] for name, each in parts.items()}
             link, eta = self._mean_link(model, at.shape, modelled), X @ at.beta + offset
-            means = self._given_eta(link, self._eta(eta, at.modes), at.covariances)
+            means = self._given_eta(model, link, self._eta(eta, at.modes), at.covariances)
             return combine(np.where(known, means * _kept(modelled), 0.0))
 
         spread = finite.joint.spread(expected)
@@ -152,8 +158,39 @@ def _kept(at: dict[str, Array]) -> Array | float:
 
 
 def averaged(link: Link, eta: Array, variance: Array) -> Array:
-    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
-    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
-    mean = link.inverse(grid.T).T @ (weights / weights.sum())
-    return np.where(np.isinf(eta), link.inverse(eta), mean)
+    """Means averaged over the normal distribution of the random part of eta, shape (n,).
+
+    In closed form for the log. Else by the trapezoidal rule, which converges geometrically for
+    smooth functions on the whole line: with its step in eta the error is below 1e-10 for the links
+    of probabilities (Trefethen & Weideman 2014, SIAM Rev. 56:385).
+
+    Raises
+    ------
+    ValueError
+        For a link that does not take every eta, so that the average does not exist.
+    """
+    if np.isfinite(link.eta_interval).any():
+        raise ValueError(
+            f"with the {link.name} link a mean over normal random effects does not exist: some of "
+            "them give no mean. Take effects='population'"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        if link.is_log:
+            means = link.inverse(eta + variance / 2)
+        else:
+            means = _by_trapezes(link.inverse, eta, variance)
+        return np.where(np.isinf(eta), link.inverse(eta), means)
+
+
+def _by_trapezes(function: Callable[[Array], Array], eta: Array, variance: Array) -> Array:
+    sd = np.sqrt(variance)
+    largest = np.nan_to_num(sd).max(initial=_STEP_IN_ETA)
+    step = np.clip(_STEP_IN_ETA / largest, _SHORTEST_STEP, 0.5)
+    nodes = np.arange(-_FARTHEST, _FARTHEST + step, step)
+    weights = np.exp(-(nodes**2) / 2)
+    weights /= weights.sum()
+    means, some = np.zeros(len(eta)), max(1, _VALUES_AT_ONCE // max(1, len(eta)))
+    for start in range(0, len(nodes), some):
+        piece = slice(start, start + some)
+        means += weights[piece] @ function(eta + sd * nodes[piece, None])
+    return means
