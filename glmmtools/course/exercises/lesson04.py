@@ -17,9 +17,9 @@ def _residual_sd(formula: str = RANDOM_LINES) -> float:
 
 
 @cache
-def _cane(family: str, random: str = " + (1 | variety)") -> ResidualTest:
+def _cane(family: str, random: str = " + (1 | variety)", conditional: bool = True) -> ResidualTest:
     model = fit_to("cane", f"prop(diseased, shoots) ~ block{random}", family)
-    return model.simulated_residuals().test_dispersion()
+    return model.simulated_residuals(conditional=conditional).test_dispersion()
 
 
 def _aic(response: str) -> float:
@@ -70,7 +70,7 @@ EXERCISES = (
     Number(
         "04.3",
         solution=lambda: _cane("binomial").effect,
-        decimals=1,
+        decimals=2,
         because="Plots of one variety differ far more than binomial counts with one probability "
         "would. The number of shoots is a known total, so the support is right; the variance is "
         "not.",
@@ -79,8 +79,9 @@ EXERCISES = (
         slips=lambda: {
             _cane("binomial").p_value: "That is the p-value. The effect of the test is the ratio.",
             _cane("betabinomial").effect: "That is the ratio for the beta-binomial, which fits its "
-            "own dispersion, or with new varieties (conditional=False). The binomial and the usual "
-            "settings are asked for.",
+            "own dispersion. The binomial is asked for.",
+            _cane("binomial", conditional=False).effect: "That is with new varieties, whose large "
+            "differences hide the scatter within them. The usual settings are asked for.",
             _cane("binomial", "").effect: "That model leaves the varieties out, so that their "
             "differences count as excess variance. Add (1 | variety).",
             _cane("binomial").statistic: "That is the statistic, the observed mean square. The "

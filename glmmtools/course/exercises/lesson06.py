@@ -13,10 +13,10 @@ from glmmtools.model import FittedModel, fit
 AREA = 4.0  # square metres
 
 
-def _seizures_by_period() -> float:
-    """The coefficient of the period under the Poisson model."""
+def _seizures_by_period(family: str = "poisson") -> float:
+    """The coefficient of the period."""
     formula = "seizures ~ treatment + log(base) + period + (1 | subject)"
-    return fit_to("epilepsy", formula, "poisson").params["period"]
+    return fit_to("epilepsy", formula, family).params["period"]
 
 
 def _clipping(family: str = "nbinom1", nutrient: int = 1) -> float:
@@ -45,6 +45,12 @@ def _treated(model: FittedModel) -> float:
     return model.params["Intercept"] + model.params["treated"]
 
 
+def _marginal() -> float:
+    """Weeds of a treated frame, over all fields."""
+    frame = pd.DataFrame({"treated": [1], "area": [AREA], "field": ["new"]})
+    return _weeds().predict(frame, effects="marginal").iloc[0]
+
+
 EXERCISES = (
     Number(
         "06.1",
@@ -62,12 +68,14 @@ EXERCISES = (
             "three times the ratio.",
             np.exp(4 * _seizures_by_period()): "From period 1 to period 4 are fewer steps than "
             "that.",
+            np.exp(3 * _seizures_by_period("negative_binomial")): "That is NB2's. The Poisson "
+            "model is asked for.",
+            np.exp(3 * _seizures_by_period("nbinom1")): "That is NB1's. The Poisson model is asked "
+            "for.",
             1 - np.exp(3 * _seizures_by_period()): "That is the part by which the count falls. The "
             "factor is what remains.",
             np.exp(-3 * _seizures_by_period()): "That is the factor from period 4 back to period "
             "1.",
-            100 * np.exp(3 * _seizures_by_period()): "That is in percent; a factor of 1 would mean "
-            "no change.",
         },
     ),
     Choice(
@@ -88,7 +96,7 @@ EXERCISES = (
     Number(
         "06.3",
         solution=lambda: np.exp(_clipping()),
-        decimals=2,
+        decimals=3,
         because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
         "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
         "clipping is all it takes.",
@@ -104,7 +112,6 @@ EXERCISES = (
             "interaction is not added.",
             1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
             np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
-            100 * np.exp(_clipping()): "That is in percent; a factor of 1 would mean no change.",
         },
     ),
     Number(
@@ -120,6 +127,9 @@ EXERCISES = (
             "missing.",
             np.exp(_treated(_weeds()) + AREA): "You added the area on the log scale. The offset is "
             "its logarithm.",
+            np.exp(_treated(_weeds("0 * area"))): "That is from a model without an offset, which "
+            "knows no area.",
+            _marginal(): "That is the mean over all fields. A field with u = 0 is asked for.",
             _treated(_weeds()) + np.log(AREA): "That is on the log scale. Take the exponential.",
             AREA * np.exp(_weeds().params["Intercept"]): "That is an untreated plot. The effect of "
             "the treatment is missing.",

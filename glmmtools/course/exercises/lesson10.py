@@ -129,9 +129,9 @@ EXERCISES = (
             "age. The model's is asked for.",
             _difference(_at_7(model=_wheeze("", nagq=1))): "That is from a model without children. "
             "Answer from the GLMM.",
+            _difference(_at_7(model=_wheeze(nagq=1))): "That is by the Laplace approximation, too "
+            "coarse for four 0/1 answers of a child. Take the model `child` of the lesson.",
             _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
-            100 * _difference(_at_7()): "That is in percentage points; give a difference of "
-            "probabilities.",
             _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
         },
     ),

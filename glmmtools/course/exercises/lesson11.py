@@ -12,14 +12,14 @@ _PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
 _OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
-def _oats() -> np.ndarray:
+def _oats(reml: bool = True) -> np.ndarray:
     """Variances of blocks, of large plots in a block, of small plots in a large plot."""
-    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=True)
+    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=reml)
     return model.variance_components["variance"].to_numpy()
 
 
-def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
-    return _oats()[list(components)].sum() / _oats()[list(of)].sum()
+def _share(*components: int, of: tuple[int, ...] = (0, 1, 2), reml: bool = True) -> float:
+    return _oats(reml)[list(components)].sum() / _oats(reml)[list(of)].sum()
 
 
 def _cake(random: str, reml: bool = True) -> FittedModel:
@@ -59,6 +59,8 @@ EXERCISES = (
             "left out.",
             _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
             "variance of a plot.",
+            _share(0, reml=False): "That is from a fit by maximum likelihood. `field_model` was "
+            "fitted by REML.",
             np.sqrt(_oats()[0]) / np.sqrt(_oats()).sum(): "Those are standard deviations. "
             "Variances add up, standard deviations do not.",
             _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
@@ -99,10 +101,12 @@ EXERCISES = (
             "cakes of one batch are counted as six replicates of the recipe.",
             _recipe_error(" + (1 | recipe:replicate)"): "The batches are there, the blocks are "
             "not: what differs from session to session does not cancel.",
+            _recipe_error(" + (1 | replicate/recipe)") ** 2: "That is the variance of the "
+            "estimate. Take its root.",
             _cake(" + (1 | replicate/recipe)").params["recipe[T.B]"]: "That is the estimate. Its "
             "standard error is asked for.",
             _recipe_error(" + (1 | replicate/recipe)", reml=False): "That is by maximum "
-            "likelihood, or a variance. The standard error by REML is asked for.",
+            "likelihood. The standard error by REML is asked for.",
         },
     ),
     Choice(
