@@ -3,6 +3,8 @@
 import ast
 import json
 import math
+import re
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -13,7 +15,9 @@ from scipy.special import expit
 
 from glmmtools.course import exercises
 from glmmtools.course.check import check, exercises_of, lessons
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
+from tests.notebook_hygiene import Notebook, printed
+from tests.notebook_hygiene import exercise as written_exercise
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((ROOT / "tests" / "reference" / "models.json").read_text(encoding="utf-8"))
@@ -22,6 +26,7 @@ MODELS = {each["id"]: each for each in REFERENCE}
 ALL = [exercise for lesson in lessons() for exercise in exercises_of(lesson)]
 NUMBERS = [each for each in ALL if isinstance(each, Number)]
 CHOICES = [each for each in ALL if isinstance(each, Choice)]
+JUDGEMENTS = [each for each in ALL if isinstance(each, Judgement)]
 
 NONSENSE = [
     "0.5", "", "...", "many", None, True, np.True_, math.nan, math.inf, -math.inf, 10**400, 1 + 2j,
@@ -52,7 +57,7 @@ def named(exercises):
 # ---- every exercise ------------------------------------------------------------------------------
 
 
-@named(ALL)
+@named([*NUMBERS, *CHOICES])
 def test_the_right_answer_is_praised_with_its_reason(exercise, reply):
     answer = exercise.solution() if isinstance(exercise, Number) else exercise.right
     reason = exercise.because if isinstance(exercise, Number) else exercise.replies[answer]
@@ -200,6 +205,71 @@ def test_every_letter_of_a_choice_has_its_reason(exercise, reply):
         for written in (letter, f" {letter.upper()} ", f"({letter})"):
             assert reply(exercise.id, written) == f"{sign}{letter}. {reason}"
     assert reply(exercise.id, "z").startswith("✗ The answer to")
+
+
+def options(exercise):
+    """The options of a choice, as its lesson's text shows them: letter and length."""
+    (path,) = (ROOT / "notebooks").glob(f"{exercise.id[:2]}-*.ipynb")
+    cells = Notebook.read(path).cells
+    at = next(i for i, cell in enumerate(cells) if written_exercise(cell) == exercise.id)
+    text = next(cell.source for cell in reversed(cells[:at]) if cell.cell_type == "markdown")
+    found = re.findall(
+        r"^- \*\*([a-h])\*\* (.*?)(?=\n- \*\*|\n\n|\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    return {letter: len(" ".join(option.split())) for letter, option in found}
+
+
+@named(CHOICES)
+def test_the_options_of_a_lesson_are_those_that_the_check_knows(exercise):
+    assert list(options(exercise)) == list(exercise.replies)
+
+
+def test_right_letters_are_spread_evenly():
+    offered = Counter(letter for each in CHOICES for letter in each.replies)
+    right = Counter(each.right for each in CHOICES)
+    for letter, times in offered.items():
+        by_chance = sum(1 / len(each.replies) for each in CHOICES if letter in each.replies)
+        assert right[letter] <= 1.25 * by_chance + 0.5
+        if times == len(CHOICES):
+            assert right[letter] >= 0.75 * by_chance - 0.5
+
+
+def test_the_right_option_is_the_longest_no_more_often_than_by_chance_and_not_always_the_shortest():
+    lengths = [(options(each), each.right) for each in CHOICES]
+    by_chance = sum(1 / len(each) for each, _ in lengths)
+    assert sum(each[right] == max(each.values()) for each, right in lengths) <= by_chance
+    assert sum(each[right] == min(each.values()) for each, right in lengths) <= by_chance
+
+
+def test_the_course_asks_for_judgement_in_three_lessons():
+    assert len({each.id[:2] for each in JUDGEMENTS}) >= 3
+
+
+@named(JUDGEMENTS)
+def test_a_judgement_shows_what_to_look_for_and_a_good_answer_only_after_a_text(exercise, capsys):
+    model = exercise.model()
+    assert len(exercise.points) >= 3
+    assert len(model.split()) > 30
+    for too_short in ("Too few words.", "no " * 5, 5.0, None):
+        check(exercise.id, too_short)
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"✗ The answer to {exercise.id} is a text")
+        assert model not in printed
+    check(exercise.id, "We assume a distribution of the response, and we say why and for what.")
+    printed = capsys.readouterr().out
+    assert printed.startswith("✓ Written. No program can judge a text")
+    assert all(point in printed for point in (*exercise.points, model))
+
+
+def test_the_numbers_of_the_advice_on_oats_are_those_of_the_table_in_its_lesson():
+    (advice,) = (each.model() for each in JUDGEMENTS if each.id == "09.6")
+    cells = Notebook.read(ROOT / "notebooks" / "09-test-and-report.ipynb").cells
+    table = next(printed(cell) for cell in cells if cell.id == "09-31c4fb3a")
+    for pair in ("0.0 - 0.4", "0.4 - 0.6"):
+        row = re.search(rf"{pair} +(\S+) +(\S+) +(\S+)", table)
+        estimate, low, high = (float(number) for number in row.groups())
+        text = f"{-estimate:.0f} (simultaneous 95 % interval {-high:.0f} to {-low:.0f})"
+        assert text in advice
 
 
 def test_ids_are_numbered_in_order_within_their_lesson():

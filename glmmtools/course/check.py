@@ -17,12 +17,15 @@ RIGHT, WRONG = "✓", "✗"
 def check(id: str, answer: Any = ...) -> None:
     """Print in one line whether `answer` solves the exercise, or what went wrong.
 
+    A text of the learner's own is answered with what to look for in it, and a good answer.
+
     Parameters
     ----------
     id : str
         Lesson and number, as written in the lesson: ``"05.1"``.
     answer : object
-        A number, or the letter of a choice; ``...`` is not answered yet. No answer raises an error.
+        A number, the letter of a choice, or a text; ``...`` is not answered yet. No answer raises
+        an error.
 
     Examples
     --------

@@ -5,7 +5,7 @@ An exercise says how its right answer is computed and which wrong answers are us
     Number("05.1", solution=lambda: ..., decimals=3, because="...", hint="...",
            slips=lambda: {...: "That is on the log-odds scale. ..."})
     Choice("05.4", right="c", replies={"a": "No: ...", "b": "No: ...", "c": "Because ..."})
-    Judgement("04.6", points=("says ...", "names ..."), model="One may write: ...")
+    Judgement("04.6", points=("say ...?", "name ...?"), model=lambda: "We assumed ...")
 
 A number is first compared with the right one, then with the right one at fewer decimals, then with
 the slips of the exercise, and last with those that every exercise has (`_ANYWHERE`): no slip can
@@ -25,6 +25,7 @@ import numpy as np
 from scipy.special import logit
 
 _IN_WORDS = ("a whole number", "one decimal", "two decimals", "three decimals")
+_FEWEST_WORDS = 12  # of a judgement, before the model answer is shown
 
 # what a right answer x becomes by a slip that any task allows, and what to say then
 _ANYWHERE: tuple[tuple[Callable[[float], float], str], ...] = (
@@ -151,29 +152,27 @@ class Judgement(Exercise):
     Attributes
     ----------
     points : tuple of str
-        What a good answer does, each to be completed from "Does it ...": "say which unit ...?"
-    model : str
-        One good answer.
+        What to look for, each the rest of a question that begins "Does it".
+    model : callable
+        Writes one good answer.
     """
 
     _: KW_ONLY
     points: tuple[str, ...]
-    model: str
-
-    FEWEST_WORDS = 12
+    model: Callable[[], str]
 
     def judge(self, answer: Any) -> tuple[bool, str]:
         if not isinstance(answer, str):
             return False, f"The answer to {self.id} is a text of your own, in quotes."
-        if len(answer.split()) < self.FEWEST_WORDS:
+        if len(answer.split()) < _FEWEST_WORDS:
             return False, (
                 f"The answer to {self.id} is a text: write two or three sentences, and then see "
                 "what to look for in them."
             )
         points = "\n".join(f"  {i}. {point}" for i, point in enumerate(self.points, start=1))
         return True, (
-            "Written. No program can judge a text; hold yours against these points. Does it\n"
-            f"{points}\nOne good answer: {self.model}"
+            "Written. No program can judge a text: hold yours against these points. Does it\n"
+            f"{points}\nOne good answer: {self.model()}"
         )
 
 

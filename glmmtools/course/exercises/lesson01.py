@@ -31,12 +31,12 @@ def _herd_eta(*terms: str, u: float = HERD_U, random: str = " + (1 | herd)") -> 
 EXERCISES = (
     Choice(
         "01.1",
-        right="b",
+        right="a",
         replies={
-            "a": "This is what the model expects: plots of one block share u, so their yields are "
-            "correlated. The errors ε stay independent.",
-            "b": "If the scatter of ε depends on u, the two are not independent; and the errors do "
+            "a": "If the scatter of ε depends on u, the two are not independent; and the errors do "
             "not all have the same variance.",
+            "b": "This is what the model expects: plots of one block share u, so their yields are "
+            "correlated. The errors ε stay independent.",
             "c": "It is u and ε that are normal, not the yields of both treatments together. Their "
             "means differ through the fixed part, and two means far apart make two peaks.",
             "d": "Mean 0 is a statement about all blocks that there could be. Three drawn from "

@@ -66,15 +66,15 @@ EXERCISES = (
     ),
     Choice(
         "02.2",
-        right="b",
+        right="d",
         replies={
             "a": "Three times one half would be a probability above 1. The ratio of the odds is "
             "three; the ratio of the probabilities is smaller, and depends on where one starts.",
-            "b": "A half is odds of 1 to 1. Three times that is 3 to 1, which is three of four. "
-            "The probability is one and a half times as large.",
-            "c": "An odds ratio is a factor on the odds, not a number of percentage points.",
-            "d": "It is the other way round: the odds ratio of a GLMM compares calves with the "
+            "b": "An odds ratio is a factor on the odds, not a number of percentage points.",
+            "c": "It is the other way round: the odds ratio of a GLMM compares calves with the "
             "same u, on one farm. The effect on an average over farms is another number.",
+            "d": "A half is odds of 1 to 1. Three times that is 3 to 1, which is three of four. "
+            "The probability is one and a half times as large.",
         },
     ),
     Number(

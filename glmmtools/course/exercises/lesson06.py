@@ -141,16 +141,16 @@ EXERCISES = (
     ),
     Choice(
         "06.5",
-        right="c",
+        right="d",
         replies={
             "a": "The Poisson model hardly makes zeros at such means, so it takes nearly every "
             "zero for an extra one. Its p₀ is estimated from the zeros: the match is no evidence.",
             "b": "Under NB2 the AIC does not fall with p₀, and NB1 without it lies far below both. "
             "The variance of NB2 is the wrong one for these counts, so it expects too few zeros.",
-            "c": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
-            "estimated at zero. The plants without fruit belong to a large variance.",
-            "d": "The warning is a result, not a failure: p₀ is estimated at zero, and the model "
+            "c": "The warning is a result, not a failure: p₀ is estimated at zero, and the model "
             "without it is the same fit with one parameter less.",
+            "d": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
+            "estimated at zero. The plants without fruit belong to a large variance.",
         },
     ),
 )

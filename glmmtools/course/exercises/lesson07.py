@@ -92,14 +92,14 @@ EXERCISES = (
     ),
     Choice(
         "07.2",
-        right="c",
+        right="a",
         replies={
-            "a": "The result depends on the number that is added, as the moss showed: the zeros "
-            "are no small scores, they are plots without the fungus.",
+            "a": "Two questions, two models: one for whether the fungus came, one for how far it "
+            "spread where it came.",
             "b": "This answers the second question only. Said of all plots, it hides those that "
             "the treatment kept free.",
-            "c": "Two questions, two models: one for whether the fungus came, one for how far it "
-            "spread where it came.",
+            "c": "The result depends on the number that is added, as the moss showed: the zeros "
+            "are no small scores, they are plots without the fungus.",
             "d": "A transformation does not part the zeros from the rest: they stay a heap at one "
             "end, which no normal distribution has, and the two questions stay mixed.",
         },
@@ -127,14 +127,14 @@ EXERCISES = (
     ),
     Choice(
         "07.4",
-        right="c",
+        right="b",
         replies={
             "a": "The exponential of a mean of logarithms is not a mean: it lies below it, and "
             "belongs to a pig with u = 0 on top of that. Sums need means.",
-            "b": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
-            "so the mean over all pigs is larger.",
-            "c": "A total over many pigs is their number times the mean, and effects='marginal' "
+            "b": "A total over many pigs is their number times the mean, and effects='marginal' "
             "averages the mean over all pigs.",
+            "c": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
+            "so the mean over all pigs is larger.",
             "d": "The ratios of the weeks are the same, but the farm orders kilograms, not ratios.",
         },
     ),

@@ -100,30 +100,30 @@ EXERCISES = (
     ),
     Choice(
         "08.4",
-        right="c",
+        right="d",
         replies={
             "a": "They are a fifth of the data, not slips of the pen. Where that many rows lie "
             "outside, the model is wrong and not the rows.",
             "b": "The diseased shoots are counted out of a known number of shoots. A negative "
             "binomial has no upper limit and forgets that number.",
-            "c": "Either estimates the scatter between plots, and the standard errors of the "
-            "blocks become three times as large or more. Then check the new model again.",
-            "d": "With new random effects the test is nearly blind to scatter within varieties, "
+            "c": "With new random effects the test is nearly blind to scatter within varieties, "
             "because the varieties differ so much. The blocks are compared within varieties.",
+            "d": "Either estimates the scatter between plots, and the standard errors of the "
+            "blocks become three times as large or more. Then check the new model again.",
         },
     ),
     Choice(
         "08.5",
-        right="c",
+        right="b",
         replies={
             "a": "The p-value mostly shows the number of rows. Three per cent more variance "
             "changes standard errors by one or two per cent; nearly double the variance may "
             "change them by more than a third.",
-            "b": "The variance ratio of B speaks against it: standard errors of effects within "
+            "b": "What counts is the size of the fault and what it does to the estimates. A can "
+            "show that it is small; B cannot rule out that it is large.",
+            "c": "The variance ratio of B speaks against it: standard errors of effects within "
             "groups may be a quarter too small. A large p-value in 28 rows is no proof of the "
             "model.",
-            "c": "What counts is the size of the fault and what it does to the estimates. A can "
-            "show that it is small; B cannot rule out that it is large.",
             "d": "More simulations make the p-value more exact, not smaller. What B lacks is rows.",
         },
     ),

@@ -8,7 +8,7 @@ from scipy import stats
 
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
 
@@ -65,6 +65,25 @@ def _raw_ratio() -> float:
     few = load_data("arabidopsis").query("nutrient == '1'")
     means = few.groupby("clipping", observed=True)["fruits"].mean()
     return means["clipped"] / means["unclipped"]
+
+
+def _advice() -> str:
+    """The recommendation on nitrogen in oats."""
+    oats = load_data("oats")
+    oats["nitrogen"] = oats["nitro"].astype(str)
+    model = fit("yield ~ variety + nitrogen + (1 | block/variety)", oats, reml=True)
+    differences = model.means("nitrogen").contrasts().frame.set_index("contrast")
+    gain = -differences[["estimate", "conf_high", "conf_low"]]
+
+    def interval(pair: str) -> str:
+        return "{:.0f} (simultaneous 95 % interval {:.0f} to {:.0f})".format(*gain.loc[pair])
+
+    return (
+        f"With 0.4 cwt per acre we estimate a gain of {interval('0.0 - 0.4')} over none, in units "
+        f"of ¼ lb per subplot. Going on to 0.6 adds an estimated {interval('0.4 - 0.6')}: perhaps "
+        "nothing, perhaps twice that, so it pays only where nitrogen is cheap. The six blocks "
+        "stand in one trial, so on other soils and in other years the gains may differ."
+    )
 
 
 EXERCISES = (
@@ -165,16 +184,27 @@ EXERCISES = (
     ),
     Choice(
         "09.5",
-        right="b",
+        right="d",
         replies={
             "a": "A shared letter says that a difference was not shown. It does not say that there "
             "is none, nor how large it may be.",
-            "b": "It gives the size, how well it is known and that the interval counts all pairs. "
-            "The reader can judge what matters.",
-            "c": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
+            "b": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
             "estimated gain.",
-            "d": "Of six comparisons the one just below the limit was picked after the fact. If "
+            "c": "Of six comparisons the one just below the limit was picked after the fact. If "
             "this one had been the question from the start, it would need no adjustment.",
+            "d": "It gives the size, how well it is known and that the interval counts all pairs. "
+            "The reader can judge what matters.",
         },
+    ),
+    Judgement(
+        "09.6",
+        points=(
+            "give gains in yield with their unit and intervals, and not letters or p-values alone?",
+            "say that the intervals are simultaneous, because all pairs were compared?",
+            "keep 'not shown to differ' apart from 'equal', for 0.4 and 0.6?",
+            "say that the best amount depends on what nitrogen costs, which no yield tells?",
+            "say for which fields and years a single trial in six blocks can speak?",
+        ),
+        model=_advice,
     ),
 )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from glmmtools.course.exercises.fits import fit_to
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.model import FittedModel
 
 # the true components of the lesson's trial, and the plan with fewer and larger pens
@@ -33,13 +33,13 @@ def _recipe_error(random: str, reml: bool = True) -> float:
 EXERCISES = (
     Choice(
         "11.1",
-        right="c",
+        right="a",
         replies={
-            "a": "This says how the observations vary around their mean, given everything else: "
-            "the data model, here a binomial with one trial.",
-            "b": "A fixed effect moves the mean: it belongs to the process model.",
-            "c": "It says where the effects of the pens come from. Their variance is a parameter "
+            "a": "It says where the effects of the pens come from. Their variance is a parameter "
             "that the fit estimates.",
+            "b": "A fixed effect moves the mean: it belongs to the process model.",
+            "c": "This says how the observations vary around their mean, given everything else: "
+            "the data model, here a binomial with one trial.",
             "d": "This is the linear predictor and its link: the process model.",
         },
     ),
@@ -122,5 +122,24 @@ EXERCISES = (
             "four in a region: wide intervals are the honest answer.",
             "d": "The regions are what is compared. One needs several units of each to compare.",
         },
+    ),
+    Judgement(
+        "11.6",
+        points=(
+            "name what was given its straw by lot, and how many of them there are?",
+            "say that the model does use every row, with a variance for each level?",
+            "say what more pigs or days of the same pens do: a pen's mean gets more exact, and "
+            "the number of pens stays?",
+            "say what the reviewer's way would do to the p-value, with or without an effect?",
+            "say what would bring more degrees of freedom?",
+        ),
+        model=lambda: (
+            "Straw was given to pens, so the 32 pens are its experimental units; eight rooms and "
+            "one effect leave 23 degrees of freedom. The model holds all 480 rows: rooms, pens, "
+            "pigs and days have a variance each. Pigs and days of a pen share its effect, so they "
+            "make its mean more exact and are no replicates of straw. With rows as replicates an "
+            "effect of nothing would be announced far more often than in 5 % of trials. Only more "
+            "pens would add degrees of freedom."
+        ),
     ),
 )

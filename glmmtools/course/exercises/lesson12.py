@@ -85,14 +85,14 @@ EXERCISES = (
     ),
     Choice(
         "12.2",
-        right="c",
+        right="a",
         replies={
-            "a": "Chance alone makes small hospitals extreme in both directions, even if all "
-            "hospitals are equally good. First ask what is left when chance is allowed for.",
+            "a": "Each hospital is weighed by what its patients tell, and the interval shows how "
+            "little a small one tells. Differences between the patients need covariates besides.",
             "b": "That says nothing about the patients of small hospitals, and the cut is "
             "arbitrary. Shares of 120 and of 2000 patients still differ in how sure they are.",
-            "c": "Each hospital is weighed by what its patients tell, and the interval shows how "
-            "little a small one tells. Differences between the patients need covariates besides.",
+            "c": "Chance alone makes small hospitals extreme in both directions, even if all "
+            "hospitals are equally good. First ask what is left when chance is allowed for.",
             "d": "That is no pooling: with no other predictor the fitted probabilities are the raw "
             "shares again, and a hospital without a death gets no finite estimate.",
         },
