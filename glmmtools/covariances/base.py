@@ -101,7 +101,11 @@ class Structure:
     @property
     def in_words(self) -> str:
         """The effects as a report names them: ``"random intercepts"``."""
-        return f"{self.title} random effects of {self.column_name}"
+        return self.described("random effects")
+
+    def described(self, what: str) -> str:
+        """The same of other things than random effects: of residuals."""
+        return f"{self.title} {what} of {self.column_name}"
 
     @property
     def sd_names(self) -> tuple[str, ...]:

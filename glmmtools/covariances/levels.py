@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB
+from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB, Structure
 from glmmtools.covariances.columns import ColumnStructure, Unstructured
 
 _STEP = 1e-30  # of a complex step: exact, for nothing is subtracted
@@ -32,6 +32,7 @@ class OfLevels(ColumnStructure):
     """
 
     of_levels = True
+    in_words = Structure.in_words  # not of columns as written
 
     def __init__(
         self,
@@ -64,9 +65,8 @@ class UnstructuredLevels(OfLevels, Unstructured):
     unrestricted, heterogeneous = True, True
     rho_latex = r"\rho_{t,t'}"
 
-    @property
-    def in_words(self):
-        return f"random effects of {self.column_name} of any covariance"
+    def described(self, what):
+        return f"{what} of {self.column_name} of any covariance"
 
     def latex(self, symbol, group, variance):
         return OfLevels.latex(self, symbol, group, variance)
@@ -204,9 +204,8 @@ class CompoundSymmetry(_EquallyCorrelated):
 
     name, title = "cs", "compound symmetry"
 
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name}"
+    def described(self, what):
+        return f"equally correlated {what} of {self.column_name}"
 
     def in_glmmtmb(self):
         parameters = ("sd",) * self.q + ("corr",)
@@ -224,9 +223,8 @@ class HeterogeneousCompoundSymmetry(_EquallyCorrelated):
 
     name, title, heterogeneous = "hcs", "heterogeneous compound symmetry", True
 
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name} of different variances"
+    def described(self, what):
+        return f"equally correlated {what} of {self.column_name} of different variances"
 
     def in_glmmtmb(self):
         parameters = *(f"sd{k}" for k in range(self.q)), "corr"
@@ -253,12 +251,8 @@ class HeterogeneousAutoregressive(_OneRho):
         root = self.correlation_root(np.array([self.shape_of_rho(rho)]))
         return root @ root.T
 
-    @property
-    def in_words(self):
-        return (
-            f"first-order autoregressive random effects over {self.column_name} "
-            "of different variances"
-        )
+    def described(self, what):
+        return f"first-order autoregressive {what} over {self.column_name} of different variances"
 
     def correlation_root(self, shape):
         rho = np.tanh(shape[0])
@@ -304,9 +298,8 @@ class Toeplitz(_Correlated):
                 "correlation for each distance. For other times take ou(), har1() or us()"
             )
 
-    @property
-    def in_words(self):
-        return f"random effects of {self.column_name} with a correlation for each distance in time"
+    def described(self, what):
+        return f"{what} of {self.column_name} with a correlation for each distance in time"
 
     def in_glmmtmb(self):
         parameters = *("sd",) * self.q, *(f"corr{k}" for k in range(self.q - 1))

@@ -97,9 +97,8 @@ class FirstOrderAutoregressive(Structure):
 
     # -- in words
 
-    @property
-    def in_words(self):
-        return f"first-order autoregressive random effects over {self.column_name}"
+    def described(self, what):
+        return f"first-order autoregressive {what} over {self.column_name}"
 
     def in_glmmtmb(self):
         times = np.unique(self.times[~np.isnan(self.times)])
@@ -251,9 +250,8 @@ class OrnsteinUhlenbeck(FirstOrderAutoregressive):
     def on_axis(time):
         return np.asarray(time, float)
 
-    @property
-    def in_words(self):
-        return f"random effects that follow an Ornstein–Uhlenbeck process over {self.column_name}"
+    def described(self, what):
+        return f"{what} that follow an Ornstein–Uhlenbeck process over {self.column_name}"
 
     def in_glmmtmb(self):
         return _in_continuous_time(self.unit)

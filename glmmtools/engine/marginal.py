@@ -115,6 +115,11 @@ class Marginal:
         return layout
 
     @property
+    def structured(self) -> list[PlacedTerm]:
+        """What has parameters in θ, in their order."""
+        return self.placed
+
+    @property
     def refresh(self) -> int:
         """Steps of the search from one Hessian to the next, the more the dearer a Hessian is."""
         width = self.q + self.pattern.index.shape[1]
@@ -125,7 +130,7 @@ class Marginal:
     def is_sd(self) -> Array:
         """Which entries of the vector are standard deviations of random effects."""
         mask = np.zeros(self.size, dtype=bool)
-        for each in self.placed:
+        for each in self.structured:
             mask[self.names["theta"]][each.theta] = each.structure.is_sd
         return mask
 
@@ -332,6 +337,10 @@ class Marginal:
         gradient[:, beta] += self.prior.gradient(np.atleast_2d(vectors)[:, beta])
         return gradient.reshape(vectors.shape)
 
+    def fixed_covariance(self, solution: Solution) -> Array:
+        """Of the coefficients of X under REML, given the variances, shape (p, p)."""
+        return solution.arrow.border_inverse[0, -self.p :, -self.p :]
+
     # -- between the user's parameters and the vector
 
     def fixed_effects(self, vector: Array, solution: Solution) -> Array:
@@ -345,7 +354,7 @@ class Marginal:
         if self.n_fixed:
             beta = (estimate.beta - self.origin) / self.likelihood.scale
             vector[self.names["beta"]] = np.linalg.solve(self.to_user, beta)
-        for each, term in zip(self.placed, estimate.terms, strict=True):
+        for each, term in zip(self.structured, estimate.structured, strict=True):
             covariance = term.covariance / self.likelihood.scale**2
             theta = each.structure.theta_of(covariance, term.correlation)
             vector[self.names["theta"]][each.theta] = theta
@@ -397,7 +406,7 @@ class Marginal:
         """The vector with standard deviations that are zero up to rounding set to zero."""
         vector = vector.copy()
         theta = vector[self.names["theta"]]
-        for each in self.placed:
+        for each in self.structured:
             theta[each.theta] = each.structure.snapped(theta[each.theta])
         return vector
 

@@ -121,6 +121,12 @@ def _model_sentence(model: Fit) -> str:
         f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
         for term in problem.design.random
     ]
+    if problem.residual is not None:
+        structure, group = problem.residual.structure, problem.residual.group
+        parts.append(
+            f"{structure.described('residuals')} within {group} "
+            f"({plural(len(problem.residual.levels), 'level')})"
+        )
     if problem.clusters is not None:
         groups = plural(len(problem.clusters.sizes), "level")
         parts.append(
@@ -370,7 +376,7 @@ def _test_sentences(model: Fit) -> list[str]:
 
 def _variance_sentences(model: Fit) -> list[str]:
     sds, correlations = [], []
-    for term, estimate in model.random_terms:
+    for term, estimate in model.structured_terms:
         G, structure = estimate.covariance, term.structure
         for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
             what = "intercept" if name == "Intercept" else name

@@ -104,8 +104,14 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     if "phi" in truth:
         if problem.dispersion is not None:
             raise ValueError("phi= cannot replace a dispersion formula of the fitted model")
+        if problem.residual is not None:
+            raise ValueError(
+                f"phi= cannot replace the covariance residual={problem.residual.text!r} of the "
+                "fitted model"
+            )
         shape |= checked_shape(model.family, truth["phi"], None)
-    return Fit(problem, _at_truth(problem, beta, shape, terms, estimate.predictors))
+    at_truth = _at_truth(problem, beta, shape, terms, estimate.predictors)
+    return Fit(problem, replace(at_truth, residual=estimate.residual))
 
 
 def _term_estimates(
@@ -196,8 +202,10 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
     terms = _term_estimates(
         design, unknown, [np.nan if term.structure.has_rho else None for term in design.random]
     )
-    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.family.shape, np.nan)
-    return FittedModel(problem, _at_truth(problem, beta, shape, terms, {}, engine))
+    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.shape, np.nan)
+    at_truth = _at_truth(problem, beta, shape, terms, {}, engine)
+    residual = None if problem.residual is None else source.estimate.residual
+    return FittedModel(problem, replace(at_truth, residual=residual))
 
 
 def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
@@ -212,7 +220,10 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
                 f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
         check_rank(design)
-        problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
+        residual = problem.residual if family is source_family else None
+        problem = replace(
+            problem, design=design, family=family, dispersion=None, zero=None, residual=residual
+        )
     link = options.get("link", problem.link if family is source_family else None)
     reml = bool(options.get("reml", False))
     if reml and not family.has_residual_variance:
