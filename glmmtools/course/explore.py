@@ -23,6 +23,7 @@ from glmmtools.course.explorer_plots import (
 )
 from glmmtools.families.links import LINKS
 from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
     >>> left.get_title(loc="left")
     'link scale: η = 1 + 0.5 x'
     """
-    if what not in EXPLORERS:
+    if not isinstance(what, str) or what not in EXPLORERS:
         raise ValueError(
-            f"there is no explorer {what!r}{nearest(what, EXPLORERS)}; valid: {listed(EXPLORERS)}"
+            f"there is no explorer {shown(what)}{nearest(what, EXPLORERS)}; "
+            f"valid: {listed(EXPLORERS)}"
         )
     explorer = EXPLORERS[what]
     chosen = explorer.checked(choice)
@@ -213,9 +215,9 @@ class Explorer:
             return (next(iter(inspect.signature(self.draw).parameters.values())).default,)
         if self.menu == "family":
             choice = family(choice).name
-        if choice not in choices:
+        if not isinstance(choice, str) or choice not in choices:
             raise ValueError(
-                f"there is no {self.menu} {choice!r}{nearest(choice, choices)}; "
+                f"there is no {self.menu} {shown(choice)}{nearest(choice, choices)}; "
                 f"valid: {listed(choices)}"
             )
         return (choice,)

@@ -28,6 +28,7 @@ from glmmtools.formula.specification import (
     response_columns,
     specified_model,
 )
+from glmmtools.shared.arguments import check_arguments
 
 Array = np.ndarray
 _OUTLIER_SDS = 6
@@ -39,8 +40,8 @@ def simulate(
     family: str | Family = "normal",
     *,
     coef: Mapping[str, float] | Sequence[float] | None = None,
-    sd: Mapping[str, Any] | float | None = None,
-    corr: Mapping[str, Any] | float | None = None,
+    sd: Any = None,
+    corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
     phi: Any = 1.0,
     df: float | None = None,
@@ -128,6 +129,7 @@ def simulate(
     >>> gt.recovery(m)["true"].to_dict()
     {'Intercept': 1.0, 'treatment[T.new]': 0.5, 'sd block Intercept': 0.4}
     """
+    check_arguments(simulate, locals())
     model = specified_model(
         formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, phi=phi, df=df, zero=zero,
         trials=trials, link=link,
@@ -184,8 +186,8 @@ def covariance(
     formula: str,
     layout: Any,
     *,
-    sd: Mapping[str, Any] | float | None = None,
-    corr: Mapping[str, Any] | float | None = None,
+    sd: Any = None,
+    corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
     phi: float = 1.0,
 ) -> pd.DataFrame:
@@ -209,6 +211,7 @@ def covariance(
     >>> covariance("y ~ 1 + (1 | block)", layout, sd={"block": 2}, phi=1).to_numpy().tolist()
     [[5.0, 4.0, 0.0], [4.0, 5.0, 0.0], [0.0, 0.0, 5.0]]
     """
+    check_arguments(covariance, locals())
     model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
     index = model.design.frame.index
     return pd.DataFrame(model.covariance(), index=index, columns=index)

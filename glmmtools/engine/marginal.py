@@ -343,9 +343,16 @@ class Marginal:
 
     # -- between the user's parameters and the vector
 
+    def coefficients(self, vectors: Array, solution: Solution) -> Array:
+        """β of the engine's columns, one row for each copy."""
+        vectors = np.atleast_2d(vectors)
+        if self.problem.reml:
+            return solution.border.reshape(len(vectors), -1)[:, -self.p :]
+        return vectors[:, self.names["beta"]]
+
     def fixed_effects(self, vector: Array, solution: Solution) -> Array:
         """β of the user's columns."""
-        inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
+        inner = self.coefficients(vector, solution)[0]
         return self.to_user @ inner[: self.p] * self.likelihood.scale + self.origin
 
     def vector_of(self, estimate: Estimate) -> Array:

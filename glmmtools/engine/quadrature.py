@@ -17,6 +17,7 @@ from scipy import special
 from glmmtools.engine.marginal import Direct, Marginal
 from glmmtools.engine.modes import Solution
 from glmmtools.engine.problem import Problem
+from glmmtools.shared.arguments import shown
 
 Array = np.ndarray
 _MAX_NODES = 2000
@@ -28,9 +29,10 @@ def why_no_quadrature(problem: Problem) -> str | None:
     random = problem.design.random
     if len(random) != 1 or random[0].structure.has_rho:
         return "quadrature needs exactly one random term, without a time structure"
-    nodes = problem.nagq ** len(random[0].names)
+    nodes = min(problem.nagq, 10**9) ** len(random[0].names)
     if nodes > _MAX_NODES:
-        return f"nagq={problem.nagq} means {nodes} nodes a group; at most {_MAX_NODES} are summed"
+        asked = shown(problem.nagq)
+        return f"nagq={asked} means {nodes} nodes a group; at most {_MAX_NODES} are summed"
     return None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from glmmtools.families.base import SYMBOLS, Family
 from glmmtools.families.lookup import family
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, numbers, one_of, shown
 from glmmtools.shared.style import (
     INK,
     label_axes,
@@ -25,6 +25,7 @@ SUPPORT_SHADE = "0.93"
 TAIL = 0.0005  # outside the limits on either side: the central 99.9 % is drawn
 WIDEST = 10  # interquartile ranges on either side of the median: else a Cauchy is a needle
 MOST_STEMS = 250
+_WIDEST_COUNTS = 1e15  # beyond, neighbouring counts are one number
 MEAN_MARK = {
     "marker": "^", "markersize": 8, "markeredgecolor": "white", "linestyle": "none",
     "clip_on": False, "zorder": 5,
@@ -49,8 +50,10 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
         if key not in values:
             raise ValueError(f"{chosen.name} has no {key}; its parameters: {', '.join(values)}")
         values[key] = value
-    columns = {key: np.atleast_1d(np.asarray(value, float)) for key, value in values.items()}
+    columns = {key: np.atleast_1d(numbers(key, value)) for key, value in values.items()}
     for key, column in columns.items():
+        if column.ndim > 1 or not column.size:
+            raise ValueError(f"{key} must be a number or a list of them; got {shown(values[key])}")
         _check_range(chosen, key, column)
     try:
         curves = zip(*np.broadcast_arrays(*columns.values()), strict=True)
@@ -131,6 +134,7 @@ def plot_distribution(
     >>> ax.get_ylabel()
     'density'
     """
+    check_arguments(plot_distribution, locals())
     one_of("kind", kind, ("pdf", "cdf"))
     chosen = family(name)
     sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials)
@@ -189,6 +193,8 @@ def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
     if chosen.discrete:
         if kind == "cdf":
             low, high = low - 1, high + 1
+        if not high - low < _WIDEST_COUNTS:
+            raise ValueError(f"the counts reach {high:.3g}, too far to be drawn one by one")
         step = max(1, int((high - low) // MOST_STEMS))
         x = np.arange(low, high + 1, step)
         return x, frozen.pmf(x) if kind == "pdf" else frozen.cdf(x)

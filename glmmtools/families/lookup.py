@@ -24,6 +24,7 @@ from glmmtools.families.discrete import (
     NegativeBinomial1,
     Poisson,
 )
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.text import nearest
 
 FAMILIES: dict[str, Family] = {}
@@ -84,6 +85,7 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     >>> family("nbinom2").name
     'negative_binomial'
     """
+    check_arguments(family, locals())
     if df is not None:
         chosen = family(name)
         if "df" not in (*chosen.shape, *chosen.fixed):
@@ -95,7 +97,7 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     if isinstance(name, str) and name in known:
         return known[name]
     raise ValueError(
-        f"unknown family {name!r}{nearest(name, known)}. Valid families: {', '.join(FAMILIES)}"
+        f"unknown family {shown(name)}{nearest(name, known)}. Valid families: {', '.join(FAMILIES)}"
     )
 
 

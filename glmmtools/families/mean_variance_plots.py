@@ -10,6 +10,7 @@ import numpy as np
 from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import parameter_sets, parameters_text
 from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.style import (
     label_axes,
     legend_outside,
@@ -62,6 +63,9 @@ def plot_mean_variance(
     >>> ax.get_xlabel()
     'mean E(y)'
     """
+    check_arguments(plot_mean_variance, locals())
+    if isinstance(families, str) or not isinstance(families, Iterable | None):
+        raise ValueError(f"families must be a list, such as ['poisson']; got {shown(families)}")
     chosen = [family(each) for each in (FAMILIES if families is None else families)]
     if not chosen:
         raise ValueError("families is empty; give at least one, or None for all")

@@ -8,6 +8,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES
+from glmmtools.shared.arguments import check_arguments, numbers, shown
 from glmmtools.shared.style import (
     DATA,
     INK,
@@ -46,6 +47,7 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_yticklabels()][3]
     '✗ beta'
     """
+    check_arguments(plot_support, locals())
     from glmmtools.families.suggest import impossible_families
     from glmmtools.families.values import read_values
 
@@ -55,7 +57,9 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
     low, high = (-2.4, 6.4) if values is None else _span(values)
     unknown = 4 if values is None else max(1, int(values.max()))
-    totals = unknown if trials is None else int(np.max(trials))
+    totals = unknown if trials is None else numbers("trials", trials).max(initial=1)
+    if trials is not None and not np.isfinite(totals):
+        raise ValueError(f"trials must be finite; got {shown(trials)}")
     names = list(FAMILIES)
     for row, each in enumerate(FAMILIES.values()):
         out = each.name in impossible

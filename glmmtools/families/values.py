@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from glmmtools.shared.arguments import numbers, shown
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
@@ -49,7 +50,10 @@ def read_values(y, trials=None) -> Values:
     >>> read_values([0.5, None, 1.0], trials=4).y
     array([2., 4.])
     """
-    series = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y).ravel())
+    try:
+        series = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y).ravel())
+    except ValueError:  # lists of unequal length
+        raise ValueError(f"y must be values in a row; got {shown(y)}") from None
     kept = series.notna().to_numpy()
     if not kept.any():
         raise ValueError("y has no values" if series.empty else "every value of y is missing")
@@ -75,6 +79,8 @@ def _numbers(series: pd.Series) -> Array:
     series = series.infer_objects()
     if pd.api.types.is_numeric_dtype(series.dtype):
         return series.to_numpy(float)
+    if not all(map(pd.api.types.is_scalar, series)):
+        raise ValueError(f"y must be numbers or have two levels; it holds {shown(series.iloc[0])}")
     codes, levels = pd.factorize(series, sort=True)
     if len(levels) > 2:
         try:
@@ -88,7 +94,7 @@ def _numbers(series: pd.Series) -> Array:
 
 
 def _totals(trials, n: int) -> Array:
-    totals = np.asarray(trials, float).ravel()
+    totals = numbers("trials", trials).ravel()
     if totals.size not in (1, n):
         raise ValueError(
             f"trials must be one number or one for each of the {plural(n, 'value')} of y; "

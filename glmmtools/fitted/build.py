@@ -14,7 +14,7 @@ from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import RandomSpec, parse_residual, right_of_tilde
 from glmmtools.formula.random_terms import residual_term
-from glmmtools.shared.arguments import is_count, one_of
+from glmmtools.shared.arguments import is_count, one_of, shown
 
 
 def build_problem(
@@ -36,7 +36,7 @@ def build_problem(
     beside = {"weights": weights, "dispersion_formula": dispersion_formula, "penalty": penalty}
     spec = _residual_spec(residual, distribution, chosen_link, beside)
     if not is_count(nagq):
-        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
+        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {shown(nagq)}")
     if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}

@@ -20,7 +20,8 @@ from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import square_root
 
 Array = np.ndarray
-_QUADRATURE_NODES = 41
+_STEP_IN_ETA, _SHORTEST_STEP, _FARTHEST = 0.4, 0.004, 8.5  # the last two in sds
+_VALUES_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +138,38 @@ class ExpectedRows:
 
 
 def averaged(link: Link, eta: Array, variance: Array) -> Array:
-    """Means averaged over the normal distribution of the random part of eta (quadrature)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
-    grid = eta[:, None] + np.sqrt(variance)[:, None] * nodes
-    mean = link.inverse(grid) @ (weights / weights.sum())
-    return np.where(np.isinf(eta), link.inverse(eta), mean)
+    """Means averaged over the normal distribution of the random part of eta, shape (n,).
+
+    In closed form for the log. Else by the trapezoidal rule, which converges geometrically for
+    smooth functions on the whole line: with its step in eta the error is below 1e-10 for the links
+    of probabilities (Trefethen & Weideman 2014, SIAM Rev. 56:385).
+
+    Raises
+    ------
+    ValueError
+        For a link that does not take every eta, so that the average does not exist.
+    """
+    if np.isfinite(link.eta_interval).any():
+        raise ValueError(
+            f"with the {link.name} link a mean over normal random effects does not exist: some of "
+            "them give no mean. Take effects='population'"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        if link.is_log:
+            means = link.inverse(eta + variance / 2)
+        else:
+            means = _by_trapezes(link, eta, np.sqrt(variance))
+        return np.where(np.isinf(eta), link.inverse(eta), means)
+
+
+def _by_trapezes(link: Link, eta: Array, sd: Array) -> Array:
+    largest = np.nan_to_num(sd).max(initial=_STEP_IN_ETA)
+    step = np.clip(_STEP_IN_ETA / largest, _SHORTEST_STEP, 0.5)
+    nodes = np.arange(-_FARTHEST, _FARTHEST + step, step)
+    weights = np.exp(-(nodes**2) / 2)
+    weights /= weights.sum()
+    means, rows = np.empty(len(eta)), max(1, _VALUES_AT_ONCE // len(nodes))
+    for start in range(0, len(eta), rows):
+        piece = slice(start, start + rows)
+        means[piece] = link.inverse(eta[piece, None] + sd[piece, None] * nodes) @ weights
+    return means

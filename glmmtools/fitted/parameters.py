@@ -9,7 +9,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parts import PARTS, PartFit, part_of, parts_of
 from glmmtools.fitted.random_tables import component_values
 from glmmtools.fitted.wald import t_quantile, two_sided_p
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 
 
 def cov_params(model: Fit) -> pd.DataFrame:
@@ -67,6 +67,7 @@ def tidy(
     x                          0.57       0.04
     logit zero: Intercept     -0.76       0.15
     """
+    check_arguments(tidy, locals())
     one_of("part", part, (None, *PARTS))
     if part is not None:
         return _coefficients(part_of(model, part), level, df, "{}")

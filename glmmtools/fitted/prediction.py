@@ -15,7 +15,7 @@ from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.rank import estimable
-from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.arguments import check_arguments, is_count, one_of
 from glmmtools.shared.messages import DataWarning, issue
 from glmmtools.shared.text import plural
 
@@ -75,9 +75,8 @@ def predict(
     DataWarning
         Of labels that the fit has not seen, and of rows without an estimate.
     """
+    check_arguments(predict, locals())
     one_of("scale", scale, ("response", "link"))
-    if level is not None:
-        check_level(level)
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
@@ -116,6 +115,8 @@ def _rows(model: Fit, newdata: Any, effects: str, zeros: bool) -> tuple[Expected
         terms = () if effects == "population" else design.random
         rows = ExpectedRows(design.X, model.fixed_predictor, terms, zero, effects)
         return rows, design.frame.index
+    if effects == "conditional" and design.random:
+        design.check_groups_in(newdata)
     X, offset, beyond = design.fixed_on(newdata)
     X, terms = _estimable_rows(X, beyond), ()
     if effects != "population":
@@ -155,6 +156,7 @@ def resid(model: Fit, kind: str = "response") -> pd.Series:
         Observed minus fitted (proportions for binomial families), or that divided by the
         standard deviation that the model gives the observation.
     """
+    check_arguments(resid, locals())
     design, trials, mu = model.design, model.trials_by_row, model.fittedvalues.to_numpy()
     if kind == "response":
         return model.by_row(design.y / trials - mu, "resid")
@@ -196,6 +198,9 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         For weights of a family other than the normal: they multiply the log-likelihood, so that a
         row stands for several observations, not for one response.
     """
+    check_arguments(simulate, locals())
+    if not is_count(n):
+        raise ValueError(f"n is the number of data sets, 1 or more; got {n}")
     require_likelihood(model, "drawing responses needs")
     if np.isnan(model.fixed_predictor).any():
         raise ValueError("the fit found no finite estimates, so there is nothing to draw from")

@@ -75,6 +75,8 @@ def columns_of_clusters(data: Any, groups: Any, time: Any) -> tuple[str, ...]:
         If `groups` or `time` is no name.
     """
     for argument, given in {"groups": groups, "time": time}.items():
+        if isinstance(given, str) and not given:
+            raise ValueError(f"{argument}= is the name of a column; got an empty text")
         if not isinstance(given, str) and not (argument == "time" and given is None):
             raise ValueError(
                 f"{argument}= is the name of a column; got a {type(given).__name__}. Values beside "

@@ -22,6 +22,7 @@ from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.linear_predictor import marginal_covariance
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.response import Response
+from glmmtools.shared.arguments import numbers, shown
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
@@ -181,14 +182,14 @@ def _trials(response: Response, layout: pd.DataFrame, family: Family, trials: An
         trials = select(layout, wanted).to_numpy(float).sum(axis=1)
     elif response.function == "prop" and present:
         raise ValueError(f"give the trials once: as column {wanted[0]!r} or as trials=, not both")
-    values = np.asarray(trials, float)
+    values = numbers("trials", trials)
     if values.shape not in ((), (len(layout),)):
         raise ValueError(
             f"trials needs one number, or one a row: {plural(len(layout), 'row')}, "
             f"trials of shape {values.shape}"
         )
     values = np.broadcast_to(values, len(layout))
-    bad = ~((values >= 1) & (values == np.round(values)))
+    bad = ~((values >= 1) & (values == np.round(values)) & (values < _LARGEST_COUNT))
     if bad.any():
         raise ValueError(
             f"trials must be whole numbers, 1 or more; row {layout.index[bad.argmax()]} has "
@@ -221,7 +222,7 @@ def checked_coefficients(coef: Any, names: tuple[str, ...]) -> Array:
                     f"{nearest(name, names)}. Coefficients: {listed(names, 12)}"
                 )
         coef = [coef.get(name, 0.0) for name in names]
-    beta = np.asarray(coef, float)
+    beta = numbers("coef", coef)
     if beta.shape != (len(names),):
         raise ValueError(
             f"coef needs {plural(len(names), 'value')} ({listed(names, 12)}); "
@@ -234,7 +235,7 @@ def checked_coefficients(coef: Any, names: tuple[str, ...]) -> Array:
 
 def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
     shape = {}
-    phi = np.asarray(phi, float)
+    phi = numbers("phi", phi)
     if "phi" in family.shape:
         if not (phi > 0).all():
             square = " (the residual variance)" if family.has_residual_variance else ""
@@ -329,13 +330,14 @@ def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:
         given = {}
     elif not isinstance(given, Mapping):
         if not groups:
-            raise ValueError(f"no random term of the formula takes {argument}; got {given!r}")
+            raise ValueError(f"no random term of the formula takes {argument}; got {shown(given)}")
         if len(groups) > 1:
             raise ValueError(
-                f"{argument} must be a dict by grouping factor ({', '.join(groups)}); got {given!r}"
+                f"{argument} must be a dict by grouping factor ({', '.join(groups)}); got "
+                f"{shown(given)}"
             )
         given = {groups[0]: given}
-    values = {key: np.asarray(value, float) for key, value in given.items()}
+    values = {key: numbers(argument, value) for key, value in given.items()}
     return {
         key: np.atleast_1d(value[np.tril_indices(len(value), -1)] if value.ndim == 2 else value)
         for key, value in values.items()

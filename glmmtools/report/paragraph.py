@@ -19,6 +19,7 @@ from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.report.summary import prior_in_words
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
@@ -80,6 +81,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     Slopes, with 95 % Wald confidence intervals: days (per unit): 10.5 (7.2 to 13.7; t(17.0) =
     6.77, p < 0.0001).
     """
+    check_arguments(report, locals())
     sentences = [_model_sentence(model), _method_sentence(model)]
     if not model.converged:
         sentences.append("The fit did not converge, and no estimates are reported.")

@@ -226,9 +226,6 @@ def _refit(
         [np.broadcast_to(parameters[name], y.size) for name in marginal.likelihood.predictors]
     )
     by_row = np.moveaxis(by_row.reshape(-1, *y.shape), 0, 1)
-    coefficients = vectors[:, marginal.names["beta"]]
-    if marginal.problem.reml:
-        coefficients = solution.border.reshape(len(y), -1)[:, -marginal.p :]
-    fixed = marginal.likelihood.offset + coefficients @ marginal.X.T
+    fixed = marginal.likelihood.offset + marginal.coefficients(vectors, solution) @ marginal.X.T
     theta = vectors[:, marginal.names["theta"]]
     return list(map(_Refit, y, solution.eta.reshape(y.shape), fixed, theta, by_row))
