@@ -47,6 +47,7 @@ class Structure:
     heterogeneous : whether each level of a factor left of the bar has a variance of its own.
     has_rho : whether it has a parameter rho, a correlation, that G for one level may not show.
     rho_latex : the correlation of the effects at t and t' in LaTeX, where there is a rho.
+    special_cases : names of other structures that it can be, on the same times and groups.
     why_whole_times : why times must be whole numbers; empty where they need not.
 
     Attributes
@@ -74,6 +75,7 @@ class Structure:
     heterogeneous: ClassVar[bool] = False
     has_rho: ClassVar[bool] = False
     rho_latex: ClassVar[str] = r"\rho"
+    special_cases: ClassVar[tuple[str, ...]] = ()
     why_whole_times: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:

@@ -63,6 +63,7 @@ class UnstructuredLevels(OfLevels, Unstructured):
 
     name, bar, title = "us", "", "unstructured, of levels"
     unrestricted, heterogeneous = True, True
+    special_cases = ("cs", "hcs", "ar1", "har1", "toep", "ou")
     rho_latex = r"\rho_{t,t'}"
 
     def described(self, what):
@@ -222,6 +223,7 @@ class HeterogeneousCompoundSymmetry(_EquallyCorrelated):
     """A variance for each level and one correlation between all."""
 
     name, title, heterogeneous = "hcs", "heterogeneous compound symmetry", True
+    special_cases = ("cs",)
 
     def described(self, what):
         return f"equally correlated {what} of {self.column_name} of different variances"
@@ -235,6 +237,7 @@ class HeterogeneousAutoregressive(_OneRho):
     """A variance for each time, and correlations rho^|t - t'|: ARH(1)."""
 
     name, title, heterogeneous = "har1", "heterogeneous ar1", True
+    special_cases = ("ar1",)
     rho_latex = r"\rho^{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -286,6 +289,7 @@ class Toeplitz(_Correlated):
     """
 
     name, title = "toep", "Toeplitz"
+    special_cases = ("cs", "ar1", "ou")
     rho_latex = r"\rho_{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glmmtools.covariances.base import Structure
+from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.placement import PlacedTerm
 from glmmtools.engine.problem import Problem
@@ -186,7 +187,8 @@ class CorrelatedMarginal(Marginal):
         residual = solved[:, 0] - solved[:, 1:] @ beta
         value = logdet + (y - self.X @ beta) @ residual + len(y) * LOG_TWO_PI
         if reml:
-            value += np.linalg.slogdet(information)[1] - self.p * LOG_TWO_PI
+            root = np.linalg.cholesky(information)
+            value += 2 * np.log(np.diag(root)).sum() - self.p * LOG_TWO_PI
         value = -0.5 * value + self.likelihood.llf_shift() + self.reml_shift
         if not np.isfinite(value):
             return None
@@ -210,8 +212,8 @@ class CorrelatedMarginal(Marginal):
             gradient[self.names["beta"]] = self.X.T @ solution.residual
         left = solution.residual[:, None]
         if self.problem.reml:
-            root = np.linalg.cholesky(np.linalg.inv(solution.information))
-            left = np.hstack([left, solution.columns @ root])
+            root = np.linalg.inv(np.linalg.cholesky(solution.information))
+            left = np.hstack([left, solution.columns @ root.T])
         forces = []
         for blocks, inverse in zip(self.blocks, solution.inverses, strict=True):
             part = left[blocks.rows]
@@ -221,7 +223,7 @@ class CorrelatedMarginal(Marginal):
         return gradient
 
     def _by_theta(self, theta: Array, roots: list[Array], by_V: list[Array]) -> Array:
-        """Half of the slopes in θ of the sum of the entries of V times those of symmetric blocks."""
+        """Half of the slopes in θ of the sum of V times symmetric blocks, entry by entry."""
         slopes = np.zeros(self.n_theta)
         for number, each in enumerate(self.structured):
             F = np.empty_like(roots[number])
@@ -299,6 +301,27 @@ class CorrelatedMarginal(Marginal):
             left = X @ self.to_user - shared @ solution.columns
             total += np.sum(left * np.linalg.solve(solution.information, left.T).T, axis=1)
         return np.maximum(total, 0) * self.likelihood.scale**2
+
+
+def whitened_rows(problem: Problem, estimate: Estimate) -> tuple[Array, Array]:
+    """``L⁻¹(y - offset)`` and ``L⁻¹X`` with ``Var(y) = LLᵀ`` at the estimates, in the data's order.
+
+    L is lower triangular in the order of groups and, within them, of times: what is left of a row
+    is what those before it do not tell.
+    """
+    marginal = CorrelatedMarginal(problem)
+    design, structure = problem.design, marginal.residual.structure
+    both = np.column_stack([design.y - design.offset, design.X])[marginal.order]
+    theta = marginal.vector_of(estimate)[marginal.names["theta"]]
+    roots = [each.structure.rows(theta[each.theta]) for each in marginal.structured]
+    for blocks in marginal.blocks:
+        keys = structure.coordinates[blocks.rows], structure.codes[blocks.rows]
+        rows = np.take_along_axis(blocks.rows, np.lexsort(keys, axis=1), axis=1)
+        sorted_blocks = Blocks.of(rows, [each.structure for each in marginal.structured])
+        factor = np.linalg.cholesky(sorted_blocks.covariance(roots)) * marginal.likelihood.scale
+        both[rows] = np.linalg.solve(factor, both[rows])
+    both = both[np.argsort(marginal.order)]
+    return both[:, 0], both[:, 1:]
 
 
 class OverCovariances:

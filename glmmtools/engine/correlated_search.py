@@ -11,7 +11,7 @@ from glmmtools.engine.correlated import MOST_ROWS, CorrelatedMarginal, OverCovar
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.engine.several_starts import best_end, better_end
-from glmmtools.shared.text import listed, plural
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 _SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
@@ -34,6 +34,13 @@ def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
         if best is not None and best.converged and not several:
             break
     return best and searched.lifted(best)
+
+
+def correlated_end(marginal: CorrelatedMarginal, vector: Array) -> Optimum | None:
+    """The end of a search from one vector of the marginal, where a maximum is near."""
+    searched = OverCovariances(marginal)
+    found = best_end(searched, vector[searched.theta])
+    return found and searched.lifted(found)
 
 
 def _starts(marginal: CorrelatedMarginal) -> Iterator[Array]:
@@ -124,8 +131,14 @@ def _simpler(problem: Problem) -> str:
 
 def _null_direction(marginal: CorrelatedMarginal) -> Array | None:
     """A direction in θ along which V does not change, where it is no special point; else None."""
-    rng = np.random.default_rng(0)
-    theta = next(_starts(marginal)) + 0.1 * rng.standard_normal(marginal.n_theta)
+    rng, ones = np.random.default_rng(0), np.ones(len(marginal.X))
+    theta = 0.1 * rng.standard_normal(marginal.n_theta)
+    for each in marginal.structured:
+        structure = each.structure
+        theta[each.theta] += (
+            structure.start_at(1.0, _RHOS[0]) if structure.of_time
+            else structure.start(1.0, 1.0, ones)
+        )  # fmt: skip
     gram = np.zeros((len(theta), len(theta)))
     for _, slopes in marginal.covariance_slopes(theta):
         flat = np.array([each.ravel() for each in slopes])

@@ -85,6 +85,8 @@ def moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
 
 def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
     problem = marginal.problem
+    if problem.residual is not None:
+        return not_converged(problem)
     if problem.design.random:
         no_peak = solution.arrow.least_curvature < _NO_PEAK
         return _no_peak(problem) if no_peak else not_converged(problem)
@@ -99,8 +101,19 @@ def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> Converg
     )
 
 
+def residual_without_limit(problem: Problem) -> ConvergenceWarning:
+    """Where R has lost rank: some combination of residuals has no variance."""
+    return ConvergenceWarning(
+        f"The covariance residual={problem.residual.text!r} has lost rank: it has more parameters "
+        "than these data carry, and the likelihood grows without limit. Do not use these numbers: "
+        "take a structure of fewer parameters, such as ar1 or cs."
+    )
+
+
 def not_converged(problem: Problem) -> ConvergenceWarning:
     simpler = "simplify the random part, or " if problem.design.random else ""
+    if problem.residual is not None:
+        simpler = "take a structure of the residuals with fewer parameters, or "
     return ConvergenceWarning(
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
         f"numbers: {simpler}look for separation and for outliers."

@@ -11,6 +11,7 @@ from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.diagnosis import (
     moved_when_flat,
     not_converged,
+    residual_without_limit,
     shape_messages,
     why_not_converged,
 )
@@ -23,6 +24,7 @@ from glmmtools.engine.search import Optimum
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning, singular_message
 
 Array = np.ndarray
+_NO_MODES = np.zeros((0, 0))
 
 
 def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
@@ -38,12 +40,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     converged = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
     messages: list[GlmmWarning] = []
     if singular:
-        sizes = [
-            each.structure.n_params
-            for each, term in zip(marginal.structured, problem.structured, strict=True)
-            if term.label in singular
-        ]
-        messages.append(singular_message(singular, single=max(sizes) == 1))
+        messages.append(_singular_message(marginal, singular))
     messages += shape_messages(marginal, optimum, shape)
     boundless = boundless_coefficients(marginal, optimum)
     messages += boundless_messages(problem, boundless)
@@ -64,11 +61,10 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         messages += ran_away
     elif not converged and not has_no_limit:
         messages.append(why_not_converged(marginal, optimum, solution))
-    modes = marginal.modes(vector, solution)
-    structured = [
+    found = [
         TermEstimate(G, b, each.structure.rho(theta[each.theta]))
         for each, G, b in zip_longest(
-            marginal.structured, covariances, modes, fillvalue=np.zeros((0, 0))
+            marginal.structured, covariances, marginal.modes(vector, solution), fillvalue=_NO_MODES
         )
     ]
     return Estimate(
@@ -76,8 +72,8 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         cov_beta=_cov_beta(marginal, optimum, solution),
         df=_df(marginal, optimum),
         shape=shape,
-        terms=tuple(structured[: len(modes)]),
-        residual=None if problem.residual is None else structured[-1],
+        terms=tuple(found[: len(marginal.placed)]),
+        residual=None if problem.residual is None else found[-1],
         llf=optimum.value - float(marginal.prior.value(optimum.point[marginal.names["beta"]])),
         n_params=problem.n_params,
         converged=converged,
@@ -136,6 +132,18 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
                 covariance if optimum.converged else np.full_like(covariance, np.nan)
             )
     return shape, predictors, covariances
+
+
+def _singular_message(marginal: Marginal, singular: tuple[str, ...]) -> GlmmWarning:
+    problem = marginal.problem
+    if problem.residual is not None and problem.residual.label in singular:
+        return residual_without_limit(problem)
+    sizes = [
+        each.structure.n_params
+        for each, term in zip(marginal.structured, problem.structured, strict=True)
+        if term.label in singular
+    ]
+    return singular_message(singular, single=max(sizes) == 1)
 
 
 def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:

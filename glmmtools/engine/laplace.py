@@ -54,7 +54,7 @@ import numpy as np
 
 from glmmtools.engine.contained import NO_DIFFERENCE, contained_problems, points_of
 from glmmtools.engine.correlated import marginal_of
-from glmmtools.engine.correlated_search import best_correlated
+from glmmtools.engine.correlated_search import best_correlated, correlated_end
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
@@ -123,7 +123,10 @@ def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
     if not is_least_squares(problem) and alike:
         marginal = _marginal(problem)
         start = marginal.vector_of(estimate)
-        best = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
+        if problem.residual is not None:
+            best = correlated_end(marginal, start)
+        else:
+            best = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
         if best is not None and best.converged:
             return at_optimum(marginal, best, NAME)
     return _fit(problem, thorough=False)

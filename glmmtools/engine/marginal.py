@@ -98,16 +98,14 @@ class Marginal:
             prior = np.concatenate([prior, np.zeros(self.p)])
         n = len(self.X)
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        codes = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
-        if block_codes is None:
-            codes = np.zeros(n, dtype=np.intp)
+        blocks = starts if block_codes is not None else [0]
+        codes = np.repeat(np.arange(len(blocks)), np.diff(blocks, append=n))
         self.pattern = Pattern(starts, codes, index, prior)
 
     def _layout(self) -> dict[str, slice]:
         """Slices of the parameter vector by what they hold."""
         layout, start = {"beta": slice(0, self.n_fixed)}, self.n_fixed
-        layout["theta"] = slice(start, start + self.n_theta)
-        start += self.n_theta
+        layout["theta"] = slice(start, start := start + self.n_theta)
         for name, matrix in self.likelihood.predictors.items():
             layout[name] = slice(start, start + matrix.shape[1])
             start += matrix.shape[1]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from glmmtools.covariances.working import WORKING
-from glmmtools.engine.correlated_search import check_residual
 from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
-from glmmtools.families.base import Family
-from glmmtools.families.links import Link
 from glmmtools.families.lookup import family as look_up
+from glmmtools.fitted.residual import columns_of_residual, residual_spec, with_residual
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
-from glmmtools.formula.grammar import RandomSpec, parse_residual, right_of_tilde
-from glmmtools.formula.random_terms import residual_term
+from glmmtools.formula.grammar import right_of_tilde
 from glmmtools.shared.arguments import is_count, one_of, shown
 
 
@@ -34,7 +31,7 @@ def build_problem(
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
     penalty = checked_penalty(penalty, reml)
     beside = {"weights": weights, "dispersion_formula": dispersion_formula, "penalty": penalty}
-    spec = _residual_spec(residual, distribution, chosen_link, beside)
+    spec = residual_spec(residual, distribution, chosen_link, beside)
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {shown(nagq)}")
     if nagq > 1 and distribution.has_residual_variance:
@@ -42,11 +39,9 @@ def build_problem(
     further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}
     also_used = tuple(right_of_tilde(text, argument) for argument, text in further.items()
                       if text is not None)  # fmt: skip
-    if spec is not None:
-        also_used += (spec.columns, *(f"`{name}`" for name in spec.groups))
     design = build_design(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
-        also_used=also_used,
+        also_used=also_used + columns_of_residual(spec),
     )  # fmt: skip
     check_support(distribution, design)
     parts = {
@@ -63,37 +58,10 @@ def build_problem(
             f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
         )
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
-    term = None if spec is None else residual_term(residual, spec, design.frame)
-    problem = Problem(
-        design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty, residual=term
-    )
+    problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
+    problem = with_residual(problem, residual, spec)
     check_problem(problem)
-    if term is not None:
-        check_residual(problem)
     return problem
-
-
-def _residual_spec(
-    text: str | None, distribution: Family, link: Link, beside: dict[str, object]
-) -> RandomSpec | None:
-    """The structure of the residuals as written; ValueError where the model can have none."""
-    if text is None:
-        return None
-    spec = parse_residual(text)
-    if not (distribution.has_residual_variance and link.is_identity):
-        raise ValueError(
-            f"residual= is for normal models with identity link: {distribution.name} with "
-            f"{link.name} link has no residuals beside its mean. Give the structure to random "
-            f"effects instead: + {spec.label} in the formula"
-        )
-    for argument, given in beside.items():
-        if given is not None:
-            raise ValueError(
-                f"residual={text!r} is the whole covariance of the residuals, and goes with no "
-                f"{argument}=: leave it out, or give the structure to random effects, + "
-                f"{spec.label} in the formula"
-            )
-    return spec
 
 
 def build_population_problem(

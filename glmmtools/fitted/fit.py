@@ -19,7 +19,7 @@ from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.fitted.random_tables import tidy_effects
+from glmmtools.fitted.random_tables import component_rows, tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
@@ -254,7 +254,7 @@ class Fit:
 
     @kept_table
     def variance_components(self) -> pd.DataFrame:
-        """Variances of the random effects, and the residual variance, or variances, of a normal model.
+        """Variances of the random effects, and of the residuals of a normal model.
 
         Returns
         -------
@@ -262,15 +262,7 @@ class Fit:
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
             term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
         """
-        rows = []
-        for term, estimate in self.structured_terms:
-            G, rho = estimate.covariance, estimate.correlation
-            sd = np.sqrt(np.diag(G))
-            for i, name in enumerate(term.structure.sd_names):
-                row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-                for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
-                    row["corr" if j == 1 else f"corr{j}"] = correlation
-                rows.append(row)
+        rows = component_rows(self.structured_terms)
         if self.family.has_residual_variance and "phi" in self.estimate.shape:
             phi = self.estimate.shape["phi"]
             rows.append({"group": RESIDUAL, "term": "", "variance": phi, "sd": np.sqrt(phi)})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from glmmtools.engine.estimate import TermEstimate
 from glmmtools.formula.random_terms import RandomTerm
 
 Array = np.ndarray
@@ -24,6 +26,20 @@ def component_values(
         for name, value in zip(structure.correlation_names, correlations_by_name, strict=True):
             values[f"corr {term.group} {name}"] = float(value)
     return values
+
+
+def component_rows(terms: Sequence[tuple[RandomTerm, TermEstimate]]) -> list[dict[str, Any]]:
+    """The rows of a table of variance components: a standard deviation, correlations beside it."""
+    rows = []
+    for term, estimate in terms:
+        G, rho = estimate.covariance, estimate.correlation
+        sd = np.sqrt(np.diag(G))
+        for i, name in enumerate(term.structure.sd_names):
+            row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
+            for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
+                row["corr" if j == 1 else f"corr{j}"] = correlation
+            rows.append(row)
+    return rows
 
 
 def tidy_effects(terms: Sequence[RandomTerm], **values: Sequence[Array]) -> dict[str, list]:

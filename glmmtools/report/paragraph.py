@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.engine.problem import ZERO
-from glmmtools.fitted.fit import Fit, has_maximum
+from glmmtools.fitted.fit import RESIDUAL, Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
@@ -380,12 +380,13 @@ def _variance_sentences(model: Fit) -> list[str]:
     sds, correlations = [], []
     for term, estimate in model.structured_terms:
         G, structure = estimate.covariance, term.structure
+        group = "the residuals" if term.group == RESIDUAL else term.group
         for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
             what = "intercept" if name == "Intercept" else name
-            sds.append(f"{three_digits(sd)} for {term.group} ({what})")
+            sds.append(f"{three_digits(sd)} for {group} ({what})")
         values = structure.correlations(G, estimate.correlation)
         correlations += [
-            f"{value:.2f} in {term.group} ({name})"
+            f"{value:.2f} in {group} ({name})"
             for name, value in zip(structure.correlation_names, values, strict=True)
             if np.isfinite(value)
         ]

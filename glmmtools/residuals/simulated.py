@@ -23,6 +23,7 @@ from scipy import special
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
+from glmmtools.residuals.decorrelated import decorrelated
 from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
@@ -56,6 +57,9 @@ def simulated_residuals(
     model: Fit, n: int = 250, seed: int = 0, conditional: bool = True, force: bool = False
 ) -> SimulatedResiduals:
     """Randomised quantile residuals of a fitted model, from simulated responses.
+
+    Rows of a model with ``residual=`` are made independent first: from each is taken what those
+    before it tell, by Var(y) = ZGZ' + R, whose estimates count as known.
 
     Parameters
     ----------
@@ -113,14 +117,15 @@ class SimulatedResiduals(Printed):
     """
 
     def __init__(self, model: Fit, n: int, seed: int, conditional: bool):
-        self.model, self.n, self.conditional = model, n, conditional
+        self.fitted = predict(model, effects="population").rename("fitted")
+        self.model = model = decorrelated(model)
+        self.n, self.conditional = n, conditional
         self._at_modes = conditional or not model.design.random
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
         self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
         self.residuals = model.by_row(self._observed.residuals, "residual")
-        self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
 
