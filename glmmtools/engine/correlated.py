@@ -1,7 +1,8 @@
 """The likelihood of normal models whose residuals have a covariance structure: V = ZGZᵀ + R.
 
 Rows that share no level, of a random term or of the residuals, are independent: V falls apart into
-dense blocks, those of one size are factored side by side. With ``r = y - Xβ`` ::
+dense blocks. Those that are the same, as of animals measured at the same times, are factored once,
+the others of one size side by side. With ``r = y - Xβ`` ::
 
     log L = -½ (n log 2π + log|V| + rᵀV⁻¹r)
 
@@ -29,7 +30,9 @@ from glmmtools.families.special import LOG_TWO_PI
 Array = np.ndarray
 MOST_ROWS = 1000  # of one block
 _ENTRIES_AT_ONCE = 2_000_000
+_OFTEN = 4  # blocks that are the same matrix, which pay for a computation of their own
 _STEP = 1e-5
+_NO_RANK = 1e-8
 
 
 def marginal_of(problem: Problem) -> Marginal:
@@ -39,44 +42,98 @@ def marginal_of(problem: Problem) -> Marginal:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of V of one size.
+    """Blocks of V of one size, all the same matrix or each its own.
 
     Attributes
     ----------
     rows : ndarray of int, shape (k, m)
-        The rows of each block.
-    alike : list of ndarray of bool, shape (k, m, m), or None
+        The rows of each block, in the order of groups and times.
+    patterns : ndarray of int, shape (u, m)
+        Those whose entries of V are computed: of the first block (u = 1), or of all (u = k).
+    alike : list of ndarray of bool, shape (u, m, m), or None
         For each structure which two rows share a level; None where all do.
     """
 
     rows: Array
+    patterns: Array
     alike: list[Array | None]
 
     @classmethod
-    def of(cls, rows: Array, structures: Sequence[Structure]) -> Blocks:
-        alike = []
-        for structure in structures:
-            codes = structure.codes[rows]
-            same = codes[:, :, None] == codes[:, None, :]
-            alike.append(None if same.all() else same)
-        return cls(rows, alike)
+    def of(cls, rows: Array, structures: Sequence[Structure], repeated: bool) -> Blocks:
+        patterns = rows[:1] if repeated else rows
+        shared = (_shared(structure, patterns) for structure in structures)
+        return cls(rows, patterns, [None if same.all() else same for same in shared])
+
+    @property
+    def copies(self) -> int:
+        """How many blocks each of the matrices stands for."""
+        return len(self.rows) // len(self.patterns)
 
     def of_term(self, number: int, values: Array) -> Array:
-        """The entries, shape (k, m, m), of rows that share a level of one structure."""
+        """The entries, shape (u, m, m), of rows that share a level of one structure."""
         same = self.alike[number]
         return values if same is None else values * same
 
     def covariance(self, roots: list[Array]) -> Array:
-        """V of each block from the rows of ``Z Λ`` of each structure."""
+        """V of each pattern, shape (u, m, m), from the rows of ``Z Λ`` of each structure."""
         parts = []
         for number, root in enumerate(roots):
-            of_rows = root[self.rows]
+            of_rows = root[self.patterns]
             parts.append(self.of_term(number, of_rows @ of_rows.transpose(0, 2, 1)))
         return sum(parts[1:], parts[0])
 
+    def times(self, matrices: Array, values: Array) -> Array:
+        """Matrices of the patterns times values of the rows, shape (k, m, c)."""
+        if self.copies == 1:
+            return matrices @ values
+        m, c = values.shape[1:]
+        flat = matrices[0] @ values.transpose(1, 0, 2).reshape(m, -1)
+        return flat.reshape(m, -1, c).transpose(1, 0, 2)
 
-def independent_blocks(structures: Sequence[Structure]) -> list[Array]:
-    """Rows that are dependent, by the size of their blocks: each shape (k, m)."""
+    def products(self, values: Array) -> Array:
+        """``Σ v vᵀ`` over the blocks of each pattern, shape (u, m, m), of values (k, m, c)."""
+        if self.copies == 1:
+            return values @ values.transpose(0, 2, 1)
+        flat = values.transpose(1, 0, 2).reshape(values.shape[1], -1)
+        return (flat @ flat.T)[None]
+
+
+def _shared(structure: Structure, rows: Array) -> Array:
+    codes = structure.codes[rows]
+    return codes[:, :, None] == codes[:, None, :]
+
+
+def blocks_of(structures: Sequence[Structure]) -> list[Blocks]:
+    """The blocks of V; the last structure, that of the residuals, gives the order of their rows.
+
+    Patterns that are there often have their blocks together, the others those of one size.
+    """
+    found = []
+    for rows in _dependent_rows(structures):
+        keys = structures[-1].coordinates[rows], structures[-1].codes[rows]
+        rows = np.take_along_axis(rows, np.lexsort(keys, axis=1), axis=1)
+        pattern = np.unique(_patterns(structures, rows), axis=0, return_inverse=True)[1].ravel()
+        often = np.bincount(pattern) >= _OFTEN
+        for number in np.flatnonzero(often):
+            found.append(Blocks.of(rows[pattern == number], structures, True))
+        rest = rows[~often[pattern]]
+        together = max(1, _ENTRIES_AT_ONCE // rows.shape[1] ** 2)
+        for first in range(0, len(rest), together):
+            found.append(Blocks.of(rest[first : first + together], structures, False))
+    return found
+
+
+def _patterns(structures: Sequence[Structure], rows: Array) -> Array:
+    """One row a block, the same for blocks with the same V: what it is made of."""
+    parts = []
+    for structure in structures:
+        columns = structure.coordinates if structure.one_effect_a_row else structure.Z
+        parts += [columns[rows].reshape(len(rows), -1), _shared(structure, rows).argmax(axis=2)]
+    return np.hstack(parts)
+
+
+def _dependent_rows(structures: Sequence[Structure]) -> list[Array]:
+    """Rows that share levels, directly or through others, by how many: each shape (k, m)."""
     from scipy import sparse
 
     n, first, rows, columns = len(structures[0].codes), 0, [], []
@@ -109,8 +166,8 @@ class Solved:
         ``V⁻¹(y - Xβ)`` and ``V⁻¹X``.
     information : ndarray, shape (p, p)
         ``XᵀV⁻¹X``.
-    inverses : list of ndarray, shape (k, m, m)
-        ``V⁻¹`` of the blocks.
+    inverses : list of ndarray, shape (u, m, m)
+        ``V⁻¹`` of the blocks' patterns.
     roots : list of ndarray, shape (n, q)
         Rows of ``Z Λ`` of each structure.
     """
@@ -133,13 +190,7 @@ class CorrelatedMarginal(Marginal):
 
     def __init__(self, problem: Problem):
         super().__init__(problem)
-        structures = [each.structure for each in self.structured]
-        self.blocks = []
-        for rows in independent_blocks(structures):
-            together = max(1, _ENTRIES_AT_ONCE // rows.shape[1] ** 2)
-            self.blocks += [
-                Blocks.of(rows[k : k + together], structures) for k in range(0, len(rows), together)
-            ]
+        self.blocks = blocks_of([each.structure for each in self.structured])
         self._last: tuple[bytes, Solved | None] = b"", None
 
     def _place(self, block_group):
@@ -177,8 +228,8 @@ class CorrelatedMarginal(Marginal):
             factor = np.linalg.cholesky(blocks.covariance(roots))
             inverse_factor = np.linalg.inv(factor)
             inverses.append(inverse_factor.transpose(0, 2, 1) @ inverse_factor)
-            solved[blocks.rows] = inverses[-1] @ both[blocks.rows]
-            logdet += 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum()
+            solved[blocks.rows] = blocks.times(inverses[-1], both[blocks.rows])
+            logdet += 2 * blocks.copies * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum()
         products = self.X.T @ solved
         information = products[:, 1:]
         beta = vector[self.names["beta"]]
@@ -214,21 +265,22 @@ class CorrelatedMarginal(Marginal):
         if self.problem.reml:
             root = np.linalg.inv(np.linalg.cholesky(solution.information))
             left = np.hstack([left, solution.columns @ root.T])
-        forces = []
-        for blocks, inverse in zip(self.blocks, solution.inverses, strict=True):
-            part = left[blocks.rows]
-            forces.append(part @ part.transpose(0, 2, 1) - inverse)
+        forces = [
+            blocks.products(left[blocks.rows]) - blocks.copies * inverse
+            for blocks, inverse in zip(self.blocks, solution.inverses, strict=True)
+        ]
         theta = np.ravel(vectors)[self.names["theta"]]
         gradient[self.names["theta"]] = self._by_theta(theta, solution.roots, forces)
         return gradient
 
     def _by_theta(self, theta: Array, roots: list[Array], by_V: list[Array]) -> Array:
-        """Half of the slopes in θ of the sum of V times symmetric blocks, entry by entry."""
+        """Half of the slopes in θ of the sum of V times symmetric matrices, of each pattern."""
         slopes = np.zeros(self.n_theta)
         for number, each in enumerate(self.structured):
-            F = np.empty_like(roots[number])
+            F = np.zeros_like(roots[number])
             for blocks, entries in zip(self.blocks, by_V, strict=True):
-                F[blocks.rows] = blocks.of_term(number, entries) @ roots[number][blocks.rows]
+                rows = blocks.patterns
+                F[rows] = blocks.of_term(number, entries) @ roots[number][rows]
             slopes[each.theta] = each.structure.gradient(theta[each.theta], F)
         return slopes
 
@@ -237,7 +289,7 @@ class CorrelatedMarginal(Marginal):
         spread = np.linalg.solve(solution.information, contrasts.T)
         slopes = np.zeros((self.size, len(contrasts)))
         for k, a in enumerate((solution.columns @ spread).T):
-            by_V = [2 * a[each.rows][:, :, None] * a[each.rows][:, None, :] for each in self.blocks]
+            by_V = [2 * blocks.products(a[blocks.rows][:, :, None]) for blocks in self.blocks]
             slopes[self.names["theta"], k] = self._by_theta(theta, solution.roots, by_V)
         return np.sum(contrasts.T * spread, axis=0), slopes
 
@@ -249,6 +301,18 @@ class CorrelatedMarginal(Marginal):
                 above, below = (self._covariances(blocks, theta + s) for s in (shift, -shift))
                 slopes.append((above - below) / (2 * _STEP))
             yield blocks, slopes
+
+    def residual_has_lost_rank(self, vector: Array) -> bool:
+        """Whether some combination of the residuals has next to no variance."""
+        number, each = len(self.placed), self.residual
+        root = each.structure.rows(vector[self.names["theta"]][each.theta])
+        for blocks in self.blocks:
+            of_rows = root[blocks.patterns]
+            R = blocks.of_term(number, of_rows @ of_rows.transpose(0, 2, 1))
+            values = np.linalg.eigvalsh(R)
+            if np.any(values[:, 0] < _NO_RANK * values[:, -1]):
+                return True
+        return False
 
     def _covariances(self, blocks: Blocks, theta: Array) -> Array:
         return blocks.covariance(
@@ -310,16 +374,13 @@ def whitened_rows(problem: Problem, estimate: Estimate) -> tuple[Array, Array]:
     is what those before it do not tell.
     """
     marginal = CorrelatedMarginal(problem)
-    design, structure = problem.design, marginal.residual.structure
+    design = problem.design
     both = np.column_stack([design.y - design.offset, design.X])[marginal.order]
     theta = marginal.vector_of(estimate)[marginal.names["theta"]]
     roots = [each.structure.rows(theta[each.theta]) for each in marginal.structured]
     for blocks in marginal.blocks:
-        keys = structure.coordinates[blocks.rows], structure.codes[blocks.rows]
-        rows = np.take_along_axis(blocks.rows, np.lexsort(keys, axis=1), axis=1)
-        sorted_blocks = Blocks.of(rows, [each.structure for each in marginal.structured])
-        factor = np.linalg.cholesky(sorted_blocks.covariance(roots)) * marginal.likelihood.scale
-        both[rows] = np.linalg.solve(factor, both[rows])
+        factor = np.linalg.cholesky(blocks.covariance(roots)) * marginal.likelihood.scale
+        both[blocks.rows] = blocks.times(np.linalg.inv(factor), both[blocks.rows])
     both = both[np.argsort(marginal.order)]
     return both[:, 0], both[:, 1:]
 

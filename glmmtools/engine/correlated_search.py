@@ -24,16 +24,23 @@ _SHRINK = 0.9
 def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
     """The best end of searches from a few starts.
 
-    Without random terms and series one start is enough: moments of the residuals of least squares.
+    Where it is not in doubt the first is enough: moments of the residuals of least squares.
     """
     searched, best = OverCovariances(marginal), None
-    several = bool(marginal.placed) or marginal.residual.structure.of_time
     for start in _starts(marginal):
-        found = best_end(searched, start, best)
-        best = better_end(best, found)
-        if best is not None and best.converged and not several:
+        best = better_end(best, best_end(searched, start, best))
+        if best is not None and best.converged and not _may_be_lower(marginal, best):
             break
     return best and searched.lifted(best)
+
+
+def _may_be_lower(marginal: CorrelatedMarginal, found: Optimum) -> bool:
+    """Whether the likelihood often has a higher maximum elsewhere: beside random terms, which may
+    take the scatter of the residuals, and of a series whose rho is in doubt."""
+    structure, part = marginal.residual.structure, marginal.residual.theta
+    if marginal.placed or not structure.of_time:
+        return bool(marginal.placed)
+    return structure.is_unsure(found.point[part], np.diag(found.covariance)[part])
 
 
 def correlated_end(marginal: CorrelatedMarginal, vector: Array) -> Optimum | None:

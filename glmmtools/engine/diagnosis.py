@@ -110,6 +110,13 @@ def residual_without_limit(problem: Problem) -> ConvergenceWarning:
     )
 
 
+def residual_independent(problem: Problem) -> DataWarning:
+    return DataWarning(
+        f"The correlation of residual={problem.residual.text!r} is estimated at zero: the data "
+        "show no need for it. Fit without residual=, or say so in the report."
+    )
+
+
 def not_converged(problem: Problem) -> ConvergenceWarning:
     simpler = "simplify the random part, or " if problem.design.random else ""
     if problem.residual is not None:

@@ -11,6 +11,7 @@ from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.diagnosis import (
     moved_when_flat,
     not_converged,
+    residual_independent,
     residual_without_limit,
     shape_messages,
     why_not_converged,
@@ -40,7 +41,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     converged = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
     messages: list[GlmmWarning] = []
     if singular:
-        messages.append(_singular_message(marginal, singular))
+        messages.append(_singular_message(marginal, vector, singular))
     messages += shape_messages(marginal, optimum, shape)
     boundless = boundless_coefficients(marginal, optimum)
     messages += boundless_messages(problem, boundless)
@@ -134,10 +135,11 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     return shape, predictors, covariances
 
 
-def _singular_message(marginal: Marginal, singular: tuple[str, ...]) -> GlmmWarning:
+def _singular_message(marginal: Marginal, vector: Array, singular: tuple[str, ...]) -> GlmmWarning:
     problem = marginal.problem
     if problem.residual is not None and problem.residual.label in singular:
-        return residual_without_limit(problem)
+        lost_rank = marginal.residual_has_lost_rank(vector)
+        return residual_without_limit(problem) if lost_rank else residual_independent(problem)
     sizes = [
         each.structure.n_params
         for each, term in zip(marginal.structured, problem.structured, strict=True)

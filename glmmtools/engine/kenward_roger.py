@@ -138,13 +138,13 @@ class KenwardRoger:
             marginal.covariance_slopes(vector), solution.inverses, strict=True
         ):
             V_X = solution.columns[blocks.rows]
-            G_X = np.array([slope @ V_X for slope in slopes])  # G_r V⁻¹X of each block
-            V_G = np.array([(inverse @ slope) for slope in slopes])
+            G_X = np.array([blocks.times(slope, V_X) for slope in slopes])  # G_r V⁻¹X of each
+            V_G = np.array([inverse @ slope for slope in slopes])
             P -= np.einsum("bmp,rbmq->rpq", V_X, G_X)
             for r, G in enumerate(G_X):
-                left = inverse @ G
+                left = blocks.times(inverse, G)
                 Q[r] += np.einsum("bmp,sbmq->spq", left, G_X)
-                traces[r] += np.einsum("bmn,sbnm->s", V_G[r], V_G)
+                traces[r] += blocks.copies * np.einsum("bmn,sbnm->s", V_G[r], V_G)
         self.P, self.Q = list(P), [list(row) for row in Q]
         self._invert_information(traces)
 

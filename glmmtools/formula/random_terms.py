@@ -232,9 +232,11 @@ def residual_term(text: str, spec: RandomSpec, frame: pd.DataFrame) -> ResidualT
     cells = pd.DataFrame({"code": structure.codes, "time": structure.coordinates})
     if cells.duplicated().any():
         row = cells.duplicated().to_numpy().argmax()
+        at = structure.coordinates[row]
+        at = structure.values[int(at)] if structure.of_levels else f"{at:g}"
         raise ValueError(
             f"residual={text!r}: {spec.group} {term.levels[structure.codes[row]]!r} has several "
-            f"rows with {spec.columns} = {frame[spec.columns_name].iloc[row]}, and there is one "
+            f"rows with {spec.columns} = {at}, and there is one "
             "residual for each: name a group with one row each, such as a:b, or give the structure "
             "to random effects, in the formula"
         )
