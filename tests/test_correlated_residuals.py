@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -403,13 +402,3 @@ def test_a_covariance_without_a_limit_is_no_estimate():
     with pytest.warns(gt.ConvergenceWarning, match="fewer parameters"):
         m = gt.fit("y ~ treatment * C(time)", data, residual="us(time | animal)", reml=True)
     assert not m.converged
-
-
-def test_us_of_seven_times_on_72_pigs_is_quick():
-    pigs = data_of("pigs7")
-    times = []
-    for _ in range(3):
-        start = perf_counter()
-        gt.fit("weight ~ C(week)", pigs, residual="us(week | pig)", reml=True)
-        times.append(perf_counter() - start)
-    assert min(times) < 0.3

@@ -84,7 +84,8 @@ class UnstructuredLevels(OfLevels, Unstructured):
 class _Correlated(OfLevels):
     """Standard deviations times a correlation matrix of its own few parameters.
 
-    theta = (standard deviations, parameters of the correlations); ``Λ = diag(sd) L``.
+    theta = (standard deviations, parameters of the correlations); ``Λ = diag(|sd|) L``: signs that
+    differ would be other correlations.
     """
 
     n_shapes: int
@@ -118,7 +119,7 @@ class _Correlated(OfLevels):
         return np.arange(self.n_params) < self.n_sds
 
     def _split(self, theta: Array) -> tuple[Array, Array]:
-        return np.broadcast_to(theta[: self.n_sds], self.q), theta[self.n_sds :]
+        return np.broadcast_to(np.abs(theta[: self.n_sds]), self.q), theta[self.n_sds :]
 
     def factor(self, theta):
         sds, shape = self._split(theta)
@@ -128,6 +129,7 @@ class _Correlated(OfLevels):
         sds, shape = self._split(theta)
         root = self.correlation_root(shape)
         by_sd = [root] if self.n_sds == 1 else [u[:, None] * root for u in np.eye(self.q)]
+        by_sd = [sign * each for sign, each in zip(np.sign(theta), by_sd, strict=False)]
         steps = 1j * _STEP * np.eye(self.n_shapes)
         roots = (self.correlation_root(shape + step).imag / _STEP for step in steps)
         return [*by_sd, *(sds[:, None] * each for each in roots)]

@@ -302,17 +302,16 @@ class CorrelatedMarginal(Marginal):
                 slopes.append((above - below) / (2 * _STEP))
             yield blocks, slopes
 
-    def residual_has_lost_rank(self, vector: Array) -> bool:
-        """Whether some combination of the residuals has next to no variance."""
-        number, each = len(self.placed), self.residual
-        root = each.structure.rows(vector[self.names["theta"]][each.theta])
+    def lost_rank(self, vector: Array) -> tuple[bool, bool]:
+        """Of R, and of V: whether some combination of rows has next to no variance."""
+        theta, found = vector[self.names["theta"]], np.zeros(2, dtype=bool)
+        roots = [each.structure.rows(theta[each.theta]) for each in self.structured]
+        random = [np.zeros_like(root) for root in roots[:-1]]
         for blocks in self.blocks:
-            of_rows = root[blocks.patterns]
-            R = blocks.of_term(number, of_rows @ of_rows.transpose(0, 2, 1))
-            values = np.linalg.eigvalsh(R)
-            if np.any(values[:, 0] < _NO_RANK * values[:, -1]):
-                return True
-        return False
+            both = blocks.covariance([*random, roots[-1]]), blocks.covariance(roots)
+            values = np.linalg.eigvalsh(both)
+            found |= np.any(values[..., 0] < _NO_RANK * values[..., -1], axis=1)
+        return tuple(map(bool, found))
 
     def _covariances(self, blocks: Blocks, theta: Array) -> Array:
         return blocks.covariance(

@@ -18,7 +18,7 @@ _SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
 _RHOS = (0.5, -0.2, 0.9)  # of series
 _EM_STEPS = 2
 _ROUNDING = 1e-7
-_SHRINK = 0.9
+_SHRINK, _LEAST = 0.9, 0.02
 
 
 def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
@@ -28,7 +28,7 @@ def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
     """
     searched, best = OverCovariances(marginal), None
     for start in _starts(marginal):
-        best = better_end(best, best_end(searched, start, best))
+        best = better_end(best, best_end(searched, start))
         if best is not None and best.converged and not _may_be_lower(marginal, best):
             break
     return best and searched.lifted(best)
@@ -59,19 +59,20 @@ def _starts(marginal: CorrelatedMarginal) -> Iterator[Array]:
         each_share = share / max(len(marginal.placed), 1)
         for placed in marginal.placed:
             theta[placed.theta] = placed.structure.start(1.0, each_share * total, residual)
-        left = total * (1 - share) if marginal.placed else total
-        theta[marginal.residual.theta] = _residual_start(marginal, residual, left, rho)
+        shared = share * total if marginal.placed else 0.0
+        theta[marginal.residual.theta] = _residual_start(marginal, residual, shared, rho)
         yield theta
 
 
 def _residual_start(
-    marginal: CorrelatedMarginal, residual: Array, variance: float, rho: float
+    marginal: CorrelatedMarginal, residual: Array, shared: float, rho: float
 ) -> Array:
-    structure = marginal.residual.structure
+    """From the moments of residuals of which random terms share a variance; or with this rho."""
+    structure, variance = marginal.residual.structure, float(np.mean(residual**2)) - shared
     if structure.of_time:
         return structure.start_at(np.sqrt(variance), rho)
     theta = structure.start(1.0, variance, residual)
-    moments = _moments(structure, residual) * variance / np.mean(residual**2)
+    moments = _moments(structure, residual, shared)
     root = structure.effects(theta, np.eye(structure.q)).T
     for _ in range(_EM_STEPS):
         inner = np.linalg.solve(root, np.linalg.solve(root, moments).T)
@@ -80,14 +81,15 @@ def _residual_start(
     return theta
 
 
-def _moments(structure: Structure, residual: Array) -> Array:
-    """Mean products of the residuals of each two times, over the groups that have both."""
+def _moments(structure: Structure, residual: Array, shared: float) -> Array:
+    """Mean products of the residuals of each two times, over the groups that have both, less what
+    they share; as near to these as is well positive definite."""
     values, known = np.zeros((2, structure.n_levels, structure.q))
     places = structure.codes, structure.coordinates
     values[places], known[places] = residual, 1.0
     counts = known.T @ known
-    moments = values.T @ values / np.maximum(counts, 1)
-    diagonal = np.diag(np.maximum(np.diag(moments), 1e-3 * np.mean(residual**2)))
+    moments = values.T @ values / np.maximum(counts, 1) - shared
+    diagonal = np.diag(np.maximum(np.diag(moments), _LEAST * np.mean(residual**2)))
     moments += diagonal - np.diag(np.diag(moments))
     while np.linalg.eigvalsh(moments)[0] < 1e-4 * np.diag(moments).min():
         moments = _SHRINK * moments + (1 - _SHRINK) * diagonal

@@ -138,8 +138,11 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
 def _singular_message(marginal: Marginal, vector: Array, singular: tuple[str, ...]) -> GlmmWarning:
     problem = marginal.problem
     if problem.residual is not None and problem.residual.label in singular:
-        lost_rank = marginal.residual_has_lost_rank(vector)
-        return residual_without_limit(problem) if lost_rank else residual_independent(problem)
+        of_R, of_V = marginal.lost_rank(vector)
+        if of_V:
+            return residual_without_limit(problem)
+        if not of_R:
+            return residual_independent(problem)
     sizes = [
         each.structure.n_params
         for each, term in zip(marginal.structured, problem.structured, strict=True)
