@@ -81,7 +81,9 @@ def fit(
         ``"~ x"``: the logarithm of the dispersion phi is linear in x.
     zero_inflation : str, optional
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
-        in x. ``"~ 0"`` is none.
+        in x. With a family that leaves zero out (gamma, lognormal, beta, truncated counts) all
+        zeros are of this part, and the formula is of the other values: a two-part, or hurdle,
+        model. ``"~ 0"`` is none.
     residual : str, optional
         ``"us(week | pig)"``: how the residuals of a group covary, for normal models with identity
         link: Var(y) = ZGZ' + R, with the R of this structure in place of one residual variance.

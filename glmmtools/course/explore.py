@@ -7,12 +7,11 @@ variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glmmtools.course import installation
 from glmmtools.course.explorer_plots import (
     TIMES,
     draw_covariance,
@@ -86,20 +85,12 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
                 f"the {what} explorer{' of ' if chosen else ''}{''.join(chosen)} has no "
                 f"{name!r}{nearest(name, valid)}; valid: {listed(valid)}"
             )
-    if not _widgets_run():
+    if not installation.in_attended_notebook():
         return explorer.draw(*chosen, **start)
     from IPython.display import display
 
     display(panel(what, choice, **start))
     return None
-
-
-def _widgets_run() -> bool:
-    """Whether a notebook's kernel runs this, and nobody asked for still pictures."""
-    if os.environ.get("GLMMTOOLS_STATIC", "0") not in ("", "0"):
-        return False
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def panel(what: str, choice: str | None = None, **start: float) -> Widget:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from glmmtools.formula.brackets import nested_factors
+from glmmtools.formula.brackets import as_written, nested_factors
 from glmmtools.formula.columns import complete_rows, select, to_frame
 from glmmtools.shared.arguments import check_arguments, names_of
 from glmmtools.shared.shown import Content, Shown
@@ -293,10 +293,11 @@ def _reused_labels(frame: pd.DataFrame, factor: Grouping, groupings: list[Groupi
     first = units.argmax()
     sign = "/" if any(other.path == factor.around for other in groupings) else ":"
     label = ":".join(map(str, frame.loc[labels == first, list(factor.own)].iloc[0]))
+    nesting = sign.join(map(as_written, factor.path))
     return [
         f"{name} {label} occurs in {units[first]} units of {':'.join(factor.around)}. As "
         f"a factor of its own {name} would be crossed with {parent}: write "
-        f"(1 | {sign.join(factor.path)}) in a formula, or label each {name} once. (If it is the "
+        f"(1 | {nesting}) in a formula, or label each {name} once. (If it is the "
         f"same {name} each time, the factors are crossed: {parent} * {name}.)"
     ]
 
@@ -361,10 +362,10 @@ def _unit_path(unit: Grouping, frame: pd.DataFrame) -> tuple[str, ...]:
 def _random_part(groupings: list[Grouping]) -> str:
     """Factors whose units have several rows; of one in the other only the longest path."""
     with_rows = [g for g in groupings if np.bincount(g.codes).max() > 1]
-    terms = ["/".join(g.path) for g in innermost(with_rows)]
+    terms = ["/".join(map(as_written, g.path)) for g in innermost(with_rows)]
     written = [factor.path for term in terms for factor in nested_factors(term)]
     if sorted(written) != sorted(g.path for g in with_rows):
-        terms = [":".join(g.path) for g in with_rows]
+        terms = [":".join(map(as_written, g.path)) for g in with_rows]
     return " + ".join(f"(1 | {term})" for term in terms)
 
 

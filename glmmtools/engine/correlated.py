@@ -199,10 +199,7 @@ class CorrelatedMarginal(Marginal):
         theta = slice(self.n_theta, self.n_theta + structure.n_params)
         self.residual = PlacedTerm(structure, theta, False, slice(0), 0, np.zeros(0, np.intp))
         self.n_theta = theta.stop
-
-    @property
-    def structured(self):
-        return [*self.placed, self.residual]
+        self.structured = [*self.placed, self.residual]
 
     # -- the value and its gradient
 

@@ -9,6 +9,7 @@ import numpy as np
 from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
 from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.diagnosis import (
+    family_cautions,
     moved_when_flat,
     not_converged,
     residual_independent,
@@ -43,6 +44,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if singular:
         messages.append(_singular_message(marginal, vector, singular))
     messages += shape_messages(marginal, optimum, shape)
+    messages += family_cautions(marginal, solution)
     boundless = boundless_coefficients(marginal, optimum)
     messages += boundless_messages(problem, boundless)
     for name, marked in boundless.items():

@@ -59,6 +59,9 @@ class Marginal:
             self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
+        if problem.reml and not problem.is_linear:  # β is among the modes, and may be far from 0
+            likelihood = self.likelihood
+            self._mode[1][-self.p :] = self.least_squares(likelihood.working - likelihood.offset)[0]
         self.names = self._layout()
         to_user = self.to_user[:, : self.n_fixed] * self.likelihood.scale
         self.prior = SlopePrior.of(problem, to_user, self.origin)
@@ -92,6 +95,7 @@ class Marginal:
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
+        self.structured = self.placed  # what has parameters in θ
         prior = np.ones(first)
         if self.problem.reml:
             indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
@@ -111,11 +115,6 @@ class Marginal:
             start += matrix.shape[1]
         self.size = start
         return layout
-
-    @property
-    def structured(self) -> list[PlacedTerm]:
-        """What has parameters in θ, in their order."""
-        return self.placed
 
     @property
     def refresh(self) -> int:

@@ -19,7 +19,7 @@ from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.fitted.random_tables import component_rows, tidy_effects
+from glmmtools.fitted.random_tables import RESIDUAL, components_table, tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
@@ -29,9 +29,6 @@ from glmmtools.shared.messages import GlmmWarning
 from glmmtools.shared.tables import kept_table
 
 Array = np.ndarray
-
-
-RESIDUAL = "Residual"  # the group of the residuals in tables
 
 
 class Fit:
@@ -83,12 +80,7 @@ class Fit:
     @property
     def kind(self) -> str:
         """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
-        if self.problem.clusters is not None:
-            return "population-averaged model"
-        generalized = "" if self.is_linear else "generalized "
-        model = "mixed model" if self.design.random else "model"
-        correlated = self.problem.residual is not None and not self.design.random
-        return f"{generalized}linear {model}{' with correlated residuals' if correlated else ''}"
+        return self.problem.kind
 
     @property
     def engine(self) -> str:
@@ -262,14 +254,8 @@ class Fit:
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
             term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
         """
-        rows = component_rows(self.structured_terms)
-        if self.family.has_residual_variance and "phi" in self.estimate.shape:
-            phi = self.estimate.shape["phi"]
-            rows.append({"group": RESIDUAL, "term": "", "variance": phi, "sd": np.sqrt(phi)})
-        columns = ["group", "term", "variance", "sd", "corr"]
-        further = {key for row in rows for key in row} - set(columns)
-        columns += sorted(further, key=lambda key: (len(key), key))
-        return pd.DataFrame(rows, columns=columns)
+        phi = self.estimate.shape.get("phi") if self.family.has_residual_variance else None
+        return components_table(self.structured_terms, phi)
 
     @property
     def dispersion(self) -> pd.Series:
@@ -348,6 +334,18 @@ class Fit:
         return values
 
     @property
+    def mean_is_mu(self) -> bool:
+        """Whether E(y), extra zeros left out, is ``mu``, so that the link is that of the mean."""
+        return self.family.mean_is_mu
+
+    @property
+    def mean_link(self) -> Link:
+        """The link of E(y), extra zeros left out, in the rows of the data."""
+        return (
+            self.link if self.mean_is_mu else self.family.mean_link(self.link, **self.shape_by_row)
+        )
+
+    @property
     def row_parameters(self) -> dict[str, Any]:
         """What the family's functions take beside the mean: shape by row, and trials.
 
@@ -386,10 +384,10 @@ class Fit:
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 
-        With zero inflation the mean of the response is ``(1 - p) mu``.
+        With zero inflation the mean of the response is ``(1 - p)`` times that of the other values.
         """
-        mu = self.link.inverse(self.linear_predictor)
-        return self.by_row((1 - self.extra_zero_probability()) * mu, "fitted")
+        mean = self.mean_link.inverse(self.linear_predictor)
+        return self.by_row((1 - self.extra_zero_probability()) * mean, "fitted")
 
     def by_row(self, values: Any, name: str) -> pd.Series:
         """A Series of values, shape (n,), with the index of the data."""

@@ -101,13 +101,14 @@ def parameters(model: Fit, fixed: bool = False) -> pd.Series:
     >>> list(parameters(m).index)[2:]
     ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
     """
-    values = dict(model.params)
     terms, estimates = [term for term, _ in model.structured_terms], model.estimate.structured
-    values |= component_values(
+    others = component_values(
         terms, [each.covariance for each in estimates], [each.correlation for each in estimates]
     )
     # the residual sd says the same
     hidden = ["phi"] if model.family.has_residual_variance else []
     hidden += [] if fixed else list(model.family.fixed)
-    values |= dict(model.dispersion.drop(hidden, errors="ignore"))
-    return pd.Series(values, dtype=float)
+    others |= dict(model.dispersion.drop(hidden, errors="ignore"))
+    # a column of the data may be called "sd subject days"
+    own = {f"`{name}`" if name in others else name: value for name, value in model.params.items()}
+    return pd.Series(own | others, dtype=float)

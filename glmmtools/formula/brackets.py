@@ -102,6 +102,15 @@ def unquoted(name: str) -> str:
     return name[1:-1] if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
 
 
+def as_written(name: str) -> str:
+    """A column as it stands in a formula: in backquotes, unless it is a plain name.
+
+    >>> as_written("pen"), as_written("farmer's pen")
+    ('pen', "`farmer's pen`")
+    """
+    return name if name.isidentifier() else f"`{name}`"
+
+
 def blanked(text: str) -> str:
     """The text with what stands in quotes as letters, so that every place stays where it is.
 

@@ -113,7 +113,7 @@ def read_clusters(
         raise ValueError(
             f"time={time!r} must be a column of numbers for working={working.name!r}, whose "
             "correlation depends on the time between two rows; it holds values such as "
-            f"{column.iloc[0]!r}"
+            f"{column.tolist()[0]!r}"
         )
     labels = levels_of(column)
     places = pd.Index(labels).get_indexer(column)

@@ -222,7 +222,7 @@ def values_beside(given: Any, role: str, frame: pd.DataFrame) -> Array:
         raise ValueError(f"{role}= needs one value a row: {len(frame)} rows, {got}")
     if not pd.api.types.is_numeric_dtype(given):
         raise ValueError(
-            f"{called} must be a column of numbers; it holds values such as {given.iloc[0]!r}"
+            f"{called} must be a column of numbers; it holds values such as {given.tolist()[0]!r}"
         )
     values = given.to_numpy(float, na_value=np.nan)
     if np.isinf(values).any():

@@ -19,6 +19,7 @@ from glmmtools.formula.columns import label_text, matched
 from glmmtools.formula.evaluation import numeric
 from glmmtools.formula.grammar import RandomSpec
 from glmmtools.formula.new_data import NewData
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 
@@ -82,6 +83,12 @@ class ResidualTerm(RandomTerm):
     """
 
     text: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """The residuals as a report names them."""
+        levels = plural(len(self.levels), "level")
+        return f"{self.structure.described('residuals')} within {self.group} ({levels})"
 
 
 @dataclass(frozen=True)

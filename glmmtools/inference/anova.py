@@ -35,7 +35,7 @@ from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
-from glmmtools.formula.evaluation import evaluate
+from glmmtools.formula.evaluation import BY_SUMS, evaluate
 from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.markup import html_text
@@ -277,7 +277,7 @@ def _sum_coded(design: Design) -> Array:
         variable = in_levels.get(factor.expr)
         if variable is None:
             return factor
-        return FormulaFactor(f"C({variable.source}, contr.sum)", eval_method="python")
+        return FormulaFactor(f"{BY_SUMS}({variable.source})", eval_method="python")
 
     coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
     X, spec = evaluate(coded, design.frame)

@@ -23,10 +23,9 @@ from scipy import special
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
-from glmmtools.residuals.decorrelated import decorrelated
 from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
-from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.refitted import Rows, decorrelated, observed_rows, refitted_rows
 from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
@@ -57,9 +56,6 @@ def simulated_residuals(
     model: Fit, n: int = 250, seed: int = 0, conditional: bool = True, force: bool = False
 ) -> SimulatedResiduals:
     """Randomised quantile residuals of a fitted model, from simulated responses.
-
-    Rows of a model with ``residual=`` are made independent first: from each is taken what those
-    before it tell, by Var(y) = ZGZ' + R, whose estimates count as known.
 
     Parameters
     ----------
@@ -108,7 +104,7 @@ class SimulatedResiduals(Printed):
     Attributes
     ----------
     residuals : Series
-        One value in (0, 1) a row.
+        One value in (0, 1) a row; with ``residual=`` of rows that Var(y) makes independent.
     simulations : ndarray, shape (n, nobs)
         The simulated responses.
     fitted : Series
@@ -217,7 +213,7 @@ class SimulatedResiduals(Printed):
         if not self._at_modes:
             null = self._with_new_effects.outside
             expected, p = null.mean(), p_value(count, null)
-        elif not self.model.family.discrete:
+        elif not self.model.problem.has_atoms:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
@@ -244,13 +240,18 @@ class SimulatedResiduals(Printed):
         Raises
         ------
         ValueError
-            For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
-            are fixed by its mean.
+            For a family that makes no zeros, also beside a zero part, which fits their number; and
+            for a 0/1 response, whose zeros are fixed by its mean.
         """
         refuse_0_1(self.model, "number of zeros")
-        if not self.model.family.discrete:
+        problem = self.model.problem
+        if problem.has_two_parts:
             raise ValueError(
-                f"test_zeros is for counts and successes; a {self.model.family.name} response "
+                "test_zeros: the zeros have a part of their own, which fits their number"
+            )
+        if not problem.has_atoms or problem.family.leaves_out_zero:
+            raise ValueError(
+                f"test_zeros is for counts and successes; a {problem.family.name} response "
                 "is never exactly zero"
             )
         observed = float(np.sum(self.model.design.y == 0))
@@ -289,7 +290,8 @@ class SimulatedResiduals(Printed):
         values = self.fitted if x is None else values_by_row(self.model, x, "x")
         if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values.iloc[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use "
+                "test_groups"
             )
         values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
@@ -441,8 +443,7 @@ class SimulatedResiduals(Printed):
         for test in tests:
             # a test that does not apply to the family is left out
             with contextlib.suppress(ValueError):
-                result = test()
-                lines.append(f"  {result.name}: {result.reading}")
+                lines.append(f"  {(result := test()).name}: {result.reading}")
         return "\n".join(lines)
 
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:
