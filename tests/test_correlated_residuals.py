@@ -9,7 +9,10 @@ import pytest
 from scipy import stats
 
 import glmmtools as gt
+from glmmtools.covariances import lookup
+from glmmtools.engine import correlated
 from glmmtools.engine.correlated import marginal_of
+from glmmtools.studies.models import at_size
 from tests.quiet_fits import quietly
 
 HERE = Path(__file__).parent / "reference"
@@ -288,6 +291,20 @@ def test_a_model_with_its_residuals_can_be_simulated_from():
         gt.power(m, n=2, phi=2.0, progress=False)
 
 
+def test_a_study_of_more_animals_gives_each_residuals_of_its_own():
+    m = gt.fit("y ~ treatment * time", trial(), residual="us(time | animal)", reml=True)
+    study = gt.power(m, terms="treatment:time", along="animal", sizes=[16, 60], n=40, seed=1,
+                     progress=False, analysis={"reml": True})  # fmt: skip
+    assert study.frame["n_failed"].sum() == 0
+    smaller, larger = (
+        at_size(m, "animal", None, {"animal": 16}),
+        at_size(m, "animal", None, {"animal": 60}),
+    )
+    assert [each.n_groups["animal"] for each in (smaller, larger)] == [16, 60]
+    with pytest.raises(ValueError, match="of its own times only"):
+        at_size(m, None, "time", {"time": 6})
+
+
 @pytest.mark.parametrize("side", ["residual", "random"])
 def test_the_table_of_structures_is_that_of_their_fits(side):
     data = unbalanced()
@@ -402,3 +419,46 @@ def test_a_covariance_without_a_limit_is_no_estimate():
     with pytest.warns(gt.ConvergenceWarning, match="fewer parameters"):
         m = gt.fit("y ~ treatment * C(time)", data, residual="us(time | animal)", reml=True)
     assert not m.converged
+
+
+def test_a_correlation_of_zero_is_a_limit_with_its_message():
+    """Rows whose neighbours differ more than rows of two animals: ou has no such correlation."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"animal": np.repeat(np.arange(20), 4), "time": np.tile(range(4), 20)})
+    data["y"] = rng.normal(size=80) + 2.0 * (-1) ** data["time"] * np.repeat(rng.normal(size=20), 4)
+    with pytest.warns(gt.DataWarning, match="correlation of residual='ou.*estimated at zero"):
+        m = gt.fit("y ~ 1", data, residual="ou(time | animal)")
+    independent = gt.fit("y ~ 1", data)
+    assert m.converged
+    assert m.llf == pytest.approx(independent.llf, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["hcs", "har1"])
+def test_signs_of_standard_deviations_do_not_matter(name):
+    """Else they would be a model of other correlations than its name says."""
+    structure = lookup.STRUCTURES[name].at_times(4)
+    theta = np.array([1.0, 2.0, 0.5, 1.5, 0.3])
+    signs = np.array([1, -1, 1, -1, 1])
+    np.testing.assert_allclose(structure.covariance(theta), structure.covariance(signs * theta))
+
+
+def test_a_search_for_a_series_starts_at_the_correlation_of_its_neighbours():
+    """Of times that are 7 apart rho is far nearer to 1."""
+    series = lookup.STRUCTURES["ar1"]("day", np.repeat([0, 1], 3), np.tile([0, 7, 14], 2))
+    theta = series.start_at(2.0, 0.5)
+    assert series.rho(theta) ** 7 == pytest.approx(0.5)
+
+
+def test_blocks_that_are_the_same_give_what_each_gives_alone(monkeypatch):
+    data = trial(animals=10)
+    data = data[(data["time"] != 1) | (data["animal"] % 3 > 0)]  # two patterns of times
+    options = {"residual": "har1(time | animal)", "reml": True}
+    together = gt.fit("y ~ treatment * time", data, **options)
+    marginal = marginal_of(together.problem)
+    assert sorted(blocks.copies for blocks in marginal.blocks) == [7, 13]
+    monkeypatch.setattr(correlated, "_OFTEN", 1000)
+    alone = gt.fit("y ~ treatment * time", data, **options)
+    assert all(blocks.copies == 1 for blocks in marginal_of(alone.problem).blocks)
+    assert alone.llf == pytest.approx(together.llf, abs=1e-9)
+    one, other = (m.anova(df="kenward-roger") for m in (together, alone))
+    np.testing.assert_allclose(one[["statistic", "den_df"]], other[["statistic", "den_df"]], 1e-6)

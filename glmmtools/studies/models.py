@@ -25,7 +25,8 @@ from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import Design, check_rank, one_sided
-from glmmtools.formula.random_terms import random_term
+from glmmtools.formula.grammar import parse_residual
+from glmmtools.formula.random_terms import ResidualTerm, random_term, residual_term
 from glmmtools.formula.specification import (
     checked_coefficients,
     checked_shape,
@@ -138,7 +139,10 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
     """The model that draws, on the layout of one size of the grid."""
     problem = source.problem
     if size:
-        frame, rows = extended(problem.design, along, within, size)
+        groups, residual = problem.design.formula.groups, problem.residual
+        if residual is not None:
+            groups = list(dict.fromkeys([*groups, *parse_residual(residual.text).groups]))
+        frame, rows = extended(problem.design, along, within, size, groups)
     try:
         if size:
             problem = _on_rows(problem, frame, rows)
@@ -172,7 +176,19 @@ def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
         name: part if part is None else replace(part, X=part.on(frame))
         for name, part in (("dispersion", problem.dispersion), ("zero", problem.zero))
     }
+    if problem.residual is not None:
+        parts["residual"] = _residual_on(problem.residual, frame)
     return replace(problem, design=design, **parts)
+
+
+def _residual_on(term: ResidualTerm, frame: pd.DataFrame) -> ResidualTerm:
+    other = residual_term(term.text, parse_residual(term.text), frame)
+    if term.structure.of_levels and other.names != term.names:
+        raise ValueError(
+            f"residual={term.text!r} has variances and correlations of its own times only; vary "
+            "the units that are measured, along=, or take ar1 or ou"
+        )
+    return other
 
 
 # ------------------------------------------------------------------------------ the analysis
