@@ -2,13 +2,20 @@
 
 from importlib.metadata import version as version_of
 from importlib.resources import files
+from pathlib import Path
 
 project = "Generalized linear mixed models in Python"
 author = "the glmmtools course"
 version = release = version_of("glmmtools")
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "tools.site_html",
+]
 nb_execution_mode = "off"  # the stored outputs are tested; nothing is computed again
 nb_code_prompt_show = "Show the {type}"
 nb_code_prompt_hide = "Hide the {type}"
@@ -34,6 +41,10 @@ html_theme_options = {
     "max_navbar_depth": 1,  # a deeper list has buttons without a name
 }
 html_css_files = ["course.css"]
+html_js_files = ["course.js"]
+html_extra_path = [
+    str(Path(__file__).parents[1] / "build" / "site-files")
+]  # the notebooks as files
 
 # MathJax comes with the package django-static-mathjax: pages ask no content network. `tex-svg.js`
 # without `-full` breaks a page that uses \boldsymbol.

@@ -8,12 +8,24 @@ from urllib.parse import unquote, urldefrag
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 
 from tools.learner_copies import after_questions, lessons
+from tools.site_html import with_columns_of_numbers
 
 pytestmark = pytest.mark.browser
 
 LESSON = "notebooks/05-fit-a-glmm.html"
+KINDS = [
+    "index.html",
+    LESSON,
+    "notebooks/solutions/05-fit-a-glmm.html",
+    "notebooks/README.html",
+    "data/README.html",
+    "TEACHING.html",
+    "api.html",
+    "api/glmmtools.FittedModel.html",
+]
 
 
 class Links(HTMLParser):
@@ -93,20 +105,133 @@ def test_the_colours_change_from_light_to_dark(page, site):
     assert shades["Dark"] != shades["Light"]
 
 
-@pytest.mark.parametrize("address", ["index.html", LESSON, "data/README.html", "api.html"])
-def test_a_phone_need_not_scroll_sideways(page, site, address):
-    page.set_viewport_size({"width": 380, "height": 800})
-    page.goto(f"{site}/{address}")
-    page.wait_for_timeout(1000)
-    widths = "[document.documentElement.scrollWidth, window.innerWidth]"
-    scroll, window = page.evaluate(widths)
-    assert scroll <= window
+OVERFLOW = """() => {
+    document.querySelectorAll("main details").forEach(fold => fold.open = true);
+    const column = document.querySelector(".bd-article").getBoundingClientRect();
+    const leaves = element => {
+        const box = element.getBoundingClientRect();
+        return box.left < column.left - 1 || box.right > column.right + 1;
+    };
+    const scrolls = element => element.scrollWidth > element.clientWidth + 1;
+    const named = (kind, elements) => elements.map(e => `${kind}: ${e.innerText.slice(0, 60)}`);
+    const [codes, outputs, tables] = ["main .cell_input pre", "main pre", "main .scrolls"].map(
+        selector => [...document.querySelectorAll(selector)]);
+    const cells = [...document.querySelectorAll("main :is(td, th)")];
+    const padding = cells.flatMap(cell => {
+        const {paddingLeft, paddingRight} = getComputedStyle(cell);
+        return [parseFloat(paddingLeft), parseFloat(paddingRight)];
+    });
+    return {
+        page: document.documentElement.scrollWidth - window.innerWidth,
+        code: named("code", codes.filter(code => scrolls(code) || leaves(code))),
+        leaving: named("leaves", [...outputs, ...tables].filter(leaves)),
+        scrolling: named("scrolls", [...outputs, ...tables].filter(scrolls)),
+        cut: named("not by keyboard", [...outputs, ...tables].filter(scrolls).filter(
+            box => box.tabIndex < 0 || getComputedStyle(box).overflowX !== "auto")),
+        loose: document.querySelectorAll("main table:not(.scrolls > table, .genindextable)").length,
+        padding: Math.min(...padding, 99),
+    };
+}"""
 
 
-@pytest.mark.parametrize("address", ["index.html", LESSON, "data/README.html"])
-def test_accessibility_has_no_serious_finding(page, site, address):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_code_cell_and_no_table_leaves_its_column(page, site, site_folder, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    wrong = {}
+    for path in sorted(site_folder.rglob("*.html")):
+        address = path.relative_to(site_folder).as_posix()
+        if address.startswith("_static") or address == "search.html":
+            continue
+        page.goto(f"{site}/{address}")
+        page.evaluate("window.MathJax?.startup?.promise")
+        page.evaluate(OVERFLOW)  # which opens what is folded
+        page.wait_for_timeout(50)  # until a fold says that it was opened
+        found = page.evaluate(OVERFLOW)
+        if width == 390:  # a wide table may scroll by itself there
+            del found["scrolling"]
+        listed = [text for each in found.values() if isinstance(each, list) for text in each]
+        if listed or found["page"] > 0 or found["padding"] < 6 or found["loose"]:
+            wrong[address] = found
+    assert wrong == {}, f"{len(wrong)} pages, such as {next(iter(wrong.items()))}"
+
+
+NUMBERS = """() => [...document.querySelectorAll("main .scrolls > table")].flatMap(table => {
+    const right = cell => getComputedStyle(cell).textAlign === "right";
+    const cells = [...table.querySelectorAll("td")].filter(right);
+    const rows = [...table.querySelectorAll("tr")].map(row => [...row.children].reverse());
+    return cells.filter(cell => /^[−-]?[0-9.]+$/.test(cell.innerText)).filter(cell => {
+        const at = [...cell.parentElement.children].reverse().indexOf(cell);
+        return table.tHead && !right(rows[table.tHead.rows.length - 1][at] ?? cell);
+    }).map(cell => cell.innerText);
+})"""
+
+
+def test_a_header_stands_over_its_numbers(page, site):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        assert page.evaluate(NUMBERS) == [], path.name
+    assert page.locator("td.number").count() > 50
+
+
+def test_columns_of_numbers_are_found_below_groups_and_beside_labels_of_several_rows():
+    rows = (
+        '<tr><th rowspan="2">a</th><td>-1.5</td><td>x</td></tr>'
+        "<tr><td>&lt;0.0001</td><td>2</td></tr>"
+    )
+    head = "<thead><tr><th></th><th>p_value</th><th>mixed</th></tr></thead>"
+    page = with_columns_of_numbers(f"<table>{head}<tbody>{rows}</tbody></table>")
+    numbers = BeautifulSoup(page, "html.parser").select(".number")
+    assert [cell.get_text() for cell in numbers] == ["p_value", "-1.5", "<0.0001"]
+
+
+def test_a_long_line_goes_on_below_its_own_indent(page, site):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site}/{LESSON}")
+    line = page.locator(".cell_input .line", has_text="return gt.simulate(").first
+    starts = line.evaluate("""line => {
+        const range = document.createRange();
+        range.selectNodeContents(line);
+        const words = [...range.getClientRects()].filter(box => box.width > 8);
+        return [...new Map(words.map(box => [box.top, box.left]).reverse()).values()].reverse();
+    }""")
+    assert len(starts) > 1
+    assert min(starts[1:]) > starts[0]
+
+
+def test_code_is_copied_as_it_was_written(page, site):
+    page.goto(f"{site}/{LESSON}")
+    code = next(
+        cell.source for cell in nbformat.read(lessons()[5], 4).cells if "def " in cell.source
+    )
+    shown = page.locator(".cell_input pre", has_text=code.split("\n")[0]).first
+    copied = shown.evaluate("""block => {
+        getSelection().selectAllChildren(block);
+        return getSelection().toString();
+    }""")
+    assert copied.strip() == code.strip()
+
+
+def test_previous_and_next_lead_through_the_lessons(page, site):
+    page.goto(f"{site}/{LESSON}")
+    assert "04 · " in page.inner_text("a.left-prev")
+    assert "06 · " in page.inner_text("a.right-next")
+
+
+def test_each_lesson_gives_its_file_and_no_address_that_nobody_set(page, site, site_folder):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        links = [link.get_attribute("href") for link in page.locator(".run a").all()]
+        assert links == [path.name]
+        assert (site_folder / "notebooks" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("address", KINDS)
+def test_accessibility_has_no_serious_finding(page, site, address, theme):
+    page.emulate_media(color_scheme=theme)
     page.goto(f"{site}/{address}")
     page.wait_for_timeout(1000)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
     results = Axe().run(page).response["violations"]
     serious = [
         f"{found['id']}: {found['help']} ({node['html'][:90]})"
