@@ -4,6 +4,8 @@ from importlib.metadata import version as version_of
 from importlib.resources import files
 from pathlib import Path
 
+from tools.site_api import aliases
+
 project = "Generalized linear mixed models in Python"
 author = "the glmmtools course"
 version = release = version_of("glmmtools")
@@ -23,11 +25,15 @@ nb_ipywidgets_js = {}  # else a content network
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
-autosummary_generate = True
-# FittedModel is documented with what it inherits from Fit; warnings without what Python gives them
-autodoc_default_options = {"members": True, "inherited-members": "BaseException"}
+autosummary_generate = False  # tools/site_api.py writes the pages
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+default_role = "py:obj"  # `name` in a docstring leads to the page of that name, where it has one
 autodoc_typehints = "none"  # numpydoc's sections name the types
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields that have a description of their own are not described twice
+napoleon_preprocess_types = True
+napoleon_type_aliases = aliases()
 napoleon_custom_sections = ["Warns"]
 
 html_theme = "sphinx_book_theme"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+
+import nbformat
 import pytest
 
+import glmmtools as gt
 from tools.build_site import in_the_typeface_of_the_text, ways_to_run
+from tools.learner_copies import lessons
+from tools.site_api import CONSTANTS, found, members, model_members, names, page_of
+from tools.site_subjects import SUBJECTS, section
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,36 @@ def test_elsewhere_a_lesson_is_run_on_binder_only():
     links = ways_to_run("05", "https://git.example.org/me/course")
     assert "https://mybinder.org/v2/git/https%3A%2F%2Fgit.example.org%2Fme%2Fcourse/HEAD?" in links
     assert "colab" not in links
+
+
+# ---- the pages of the package --------------------------------------------------------------------
+
+
+def test_every_public_name_stands_in_one_group():
+    public = {name for name in gt.__all__ if name != "designs"}
+    public |= {f"designs.{name}" for name in gt.designs.__all__}
+    listed = names()
+    assert len(listed) == len(set(listed))
+    assert public <= set(listed)
+
+
+def test_every_name_that_is_listed_exists_and_says_what_it_is():
+    for name in names():
+        assert name in CONSTANTS or inspect.getdoc(found(name)), name
+
+
+def test_everything_that_a_fitted_model_has_stands_once_on_its_page():
+    listed = [name for group in model_members().values() for name in group]
+    assert len(listed) == len(set(listed))
+    assert set(members(gt.FittedModel)) <= set(listed)
+
+
+def test_a_page_has_one_name_or_names_that_belong_together():
+    pages = [page_of(name).lower() for name in names() if not name.startswith("FittedModel.")]
+    several = {page for page in pages if pages.count(page) > 1}
+    assert several == {"families", "links", "warnings"}
+
+
+def test_every_subject_of_the_index_has_its_section():
+    held = {path.name[:2]: nbformat.read(path, as_version=4) for path in lessons()}
+    assert [word for word, of, begin in SUBJECTS if section(held[of], begin) is None] == []

@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 import nbformat
 
-import glmmtools as gt
 from tools.learner_copies import after_questions
 from tools.make_colab import ON_GITHUB
+from tools.site_api import write_pages
+from tools.site_subjects import add_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "build" / "site-source"
@@ -85,16 +86,6 @@ def collapsed(solutions: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return solutions
 
 
-def api_page() -> str:
-    """What `import glmmtools as gt` offers, one page each."""
-    names = sorted(filter(lambda name: callable(getattr(gt, name)), gt.__all__), key=str.lower)
-    rows = "".join(f"   {name}\n" for name in names)
-    return (
-        "# The package\n\n`import glmmtools as gt`\n\n```{eval-rst}\n"
-        f".. currentmodule:: glmmtools\n\n.. autosummary::\n   :toctree: api\n\n{rows}```\n"
-    )
-
-
 def lay_out(repository: str | None) -> None:
     for folder in (SOURCE, FILES):
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,6 +97,7 @@ def lay_out(repository: str | None) -> None:
         if path.parent.name == "solutions":
             notebook = collapsed(notebook)
         else:
+            add_subjects(notebook, path.stem[:2])
             notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository)}"
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
@@ -113,7 +105,7 @@ def lay_out(repository: str | None) -> None:
         folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
         shutil.copy(folder / page, SOURCE / page)
     shutil.copy(ROOT / "site" / "index.md", SOURCE)
-    (SOURCE / "api.md").write_text(api_page(), encoding="utf-8")
+    write_pages(SOURCE)
 
 
 def main() -> int:
@@ -122,6 +114,8 @@ def main() -> int:
     parser.add_argument("--repository", help="https://github.com/OWNER/REPOSITORY@BRANCH")
     asked = parser.parse_args()
     target = asked.folder.resolve()
+    if target == ROOT / "build" / "site":
+        shutil.rmtree(target, ignore_errors=True)  # pages of names that are gone
     lay_out(asked.repository)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2"]
     done = subprocess.run([*command, "-c", str(ROOT / "site"), str(SOURCE), str(target)], cwd=ROOT)

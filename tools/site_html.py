@@ -82,7 +82,15 @@ def _mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
         context["body"] = with_columns_of_numbers(context["body"])
 
 
+def _without_constructor(
+    app: Sphinx, what: str, name: str, found: object, options: object, *signature: str | None
+) -> tuple[str, None] | None:
+    """Results are made by functions: how a class is called is nobody's business."""
+    return ("", None) if what == "class" and signature[0] else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     PygmentsBridge.html_formatter = HangingLines
+    app.connect("autodoc-process-signature", _without_constructor)
     app.connect("html-page-context", _mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

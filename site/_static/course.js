@@ -8,3 +8,19 @@ function reachable() {
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 addEventListener("toggle", reachable, true);
+
+// An excerpt of the search is taken from the text of a page, not from the menus about it.
+addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const text_of = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const article = page.querySelector(".bd-article");
+    if (!article) return text_of(html, anchor);
+    article.querySelectorAll(".run, .toctree-wrapper, h1").forEach(menu => menu.remove());
+    const target = anchor && article.querySelector(anchor);
+    const entry = anchor?.startsWith("#index-");  // of the index, within its section
+    const shown = (entry ? target?.closest("section") : target) ?? article;
+    return text_of(`<div role="main">${shown.outerHTML}</div>`);
+  };
+});

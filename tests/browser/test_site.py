@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
+import glmmtools as gt
 from tools.learner_copies import after_questions, lessons
+from tools.site_api import found, members, names, page_of
 from tools.site_html import with_columns_of_numbers
 
 pytestmark = pytest.mark.browser
@@ -24,7 +27,7 @@ KINDS = [
     "data/README.html",
     "TEACHING.html",
     "api.html",
-    "api/glmmtools.FittedModel.html",
+    "api/MarginalMeans.html",
 ]
 
 
@@ -79,10 +82,68 @@ def test_the_outputs_that_answer_a_question_are_folded_and_no_other(page, site):
         assert page.locator("main .cell_output:visible").count() == others, path.name
 
 
-def test_search_finds_a_lesson(page, site):
+FOUND_FIRST = {
+    "overdispersion": "notebooks/06",
+    "offset": "notebooks/06",
+    "zero inflation": "notebooks/06",
+    "separation": "notebooks/05",
+    "AR(1)": "notebooks/10",
+    "contrasts": "notebooks/09",
+    "shrinkage": "notebooks/12",
+    "odds ratio": "notebooks/02",
+    "experimental unit": "notebooks/11",
+    "power": "notebooks/13",
+    "residuals": "notebooks/08",
+    "test_autocorrelation": "api/SimulatedResiduals.html",
+    "rcbd": "api/designs.rcbd.html",
+    "MarginalMeans": "api/MarginalMeans.html",
+}
+
+
+@pytest.mark.parametrize("word", FOUND_FIRST)
+def test_search_finds_the_page_of_the_subject_first(page, site, word):
+    page.goto(f"{site}/search.html?q={quote(word)}")
+    first = page.locator("#search-results li a").first
+    first.wait_for(timeout=20_000)
+    page.wait_for_function("!document.querySelector('#search-results > h2 span')?.innerText")
+    assert first.get_attribute("href").split("?")[0].startswith(FOUND_FIRST[word])
+
+
+def test_excerpts_of_the_search_hold_no_menu(page, site):
     page.goto(f"{site}/search.html?q=overdispersion")
-    page.wait_for_selector("#search-results li a", timeout=20_000)
-    assert "Fit a GLMM in three steps" in page.inner_text("#search-results")
+    excerpts = page.locator("#search-results li p.context")
+    excerpts.first.wait_for(timeout=20_000)
+    texts = excerpts.all_inner_texts()
+    assert any("overdispersion" in text.lower() for text in texts)
+    assert not any(menu in text for text in texts for menu in ("Contents", "notebook file", "Back"))
+
+
+def test_every_name_of_the_package_stands_on_one_page(site_folder):
+    pages = {path: Links(path.read_text("utf-8")) for path in site_folder.rglob("*.html")}
+    for name in names():
+        held = [path.stem for path, page in pages.items() if f"glmmtools.{name}" in page.anchors]
+        assert held == [page_of(name)], name
+
+
+def test_a_class_has_its_methods_and_what_draws_its_picture(site_folder):
+    for name in ("residuals.simulated.SimulatedResiduals", "studies.study.Study", "FittedModel"):
+        text = (site_folder / "api" / f"{page_of(name)}.html").read_text("utf-8")
+        assert {f"glmmtools.{name}.{each}" for each in members(found(name))} <= Links(text).anchors
+        assert "The example drawn." in text
+
+
+def test_the_type_of_what_is_returned_leads_to_its_page(page, site):
+    for start, kind in {"api/FittedModel.html": "MarginalMeans", "api/power.html": "Study"}.items():
+        page.goto(f"{site}/{start}")
+        returned = page.locator("dl.field-list dd a", has_text=re.compile(f"^{kind}$")).first
+        assert returned.get_attribute("href").startswith(f"{kind}.html#")
+
+
+def test_each_family_and_each_link_has_its_card_and_its_picture(page, site):
+    for address, held in (("families", gt.FAMILIES), ("links", gt.LINKS)):
+        page.goto(f"{site}/api/{address}.html")
+        assert page.locator("main section .scrolls > table").count() == len(held)
+        assert page.locator("main section img").count() == len(held)
 
 
 def test_formulas_are_drawn_and_none_has_an_error(page, site):
@@ -298,7 +359,7 @@ def test_by_keyboard_one_searches_and_opens_what_was_found(page, site):
     tab_to(page, "#search-results li a")
     found = page.evaluate("document.activeElement.innerText")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/notebooks/*.html")
+    page.wait_for_url("**/notebooks/*.html*")
     assert found in page.title()
 
 
