@@ -80,7 +80,9 @@ def fit(
         ``"~ x"``: the logarithm of the dispersion phi is linear in x.
     zero_inflation : str, optional
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
-        in x. ``"~ 0"`` is none.
+        in x. With a family that leaves zero out (gamma, lognormal, beta, truncated counts) all
+        zeros are of this part, and the formula is of the other values: a two-part, or hurdle,
+        model. ``"~ 0"`` is none.
     penalty : float, optional
         Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
         part times the standard deviation of the column: a cure for separation, with 2.5 as a weak

@@ -66,14 +66,14 @@ def pictures(cell: NotebookNode) -> bool:
 
 
 def exercise(cell: NotebookNode) -> str | None:
-    """The id in the cell's gt.check("05.1", ...), or None."""
+    """The id in the cell's gt.check("05.1", ...); None of others, such as gt.check("05.r1")."""
     if cell.cell_type == "code" and "check(" in cell.source:
         for node in ast.walk(ast.parse(cell.source)):
             match node:
                 case ast.Call(
                     func=ast.Attribute(attr="check") | ast.Name(id="check"),
                     args=[ast.Constant(value=str(name)), *_],
-                ):
+                ) if name.rpartition(".")[2].isdigit():
                     return name
     return None
 

@@ -46,6 +46,7 @@ def simulate(
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
+    shape: Mapping[str, float] | None = None,
     trials: Any = None,
     link: str | Link | None = None,
     seed: int = 0,
@@ -82,7 +83,10 @@ def simulate(
     df : float
         Degrees of freedom of t; default 8.
     zero : float
-        Probability of an extra zero of a count.
+        Probability of an extra zero of a count; of a zero where the family leaves zero out.
+    shape : dict, optional
+        Further parameters of the family by name, as ``odds0`` and ``odds1`` of ordered_beta;
+        default typical values.
     trials : int or array_like, shape (n,)
     link : str or Link, optional
         Default: the family's default link.
@@ -132,7 +136,7 @@ def simulate(
     check_arguments(simulate, locals())
     model = specified_model(
         formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, phi=phi, df=df, zero=zero,
-        trials=trials, link=link,
+        shape=shape, trials=trials, link=link,
     )  # fmt: skip
     departures = Departures(overdispersion, zero_inflation, missing, imbalance, outliers)
     departures.check(model.family)

@@ -59,6 +59,9 @@ class Marginal:
             self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
+        if problem.reml and not problem.is_linear:  # β is among the modes, and may be far from 0
+            likelihood = self.likelihood
+            self._mode[1][-self.p :] = self.least_squares(likelihood.working - likelihood.offset)[0]
         self.names = self._layout()
         to_user = self.to_user[:, : self.n_fixed] * self.likelihood.scale
         self.prior = SlopePrior.of(problem, to_user, self.origin)

@@ -93,12 +93,15 @@ class QuadratureMarginal(Marginal):
                 share, z = shares[part], self.nodes[part]
                 by_row = share[:, codes]
                 slope = self.likelihood.eta_derivatives(eta, solution.parameters, order=2)[0]
+                # a node where the density is zero may have no slope
+                slope = np.where(by_row > 0, slope, 0.0)
                 by_eta += (by_row * slope).sum(axis=0)
                 by_node = by_node + (by_row * slope).T @ z
                 mean = mean + np.einsum("kl,kli->li", share, u)
                 spread = spread + np.einsum("kl,kli,kj->lij", share, u, z)
                 others = self.likelihood.other_derivatives(eta, solution.parameters)
                 for name, (first, _, _) in others.items():
+                    first = np.where(by_row > 0, first, 0.0)
                     by_others[name] = by_others[name] + (by_row * first).sum(axis=0)
         root = np.linalg.cholesky(solution.arrow.inverse)
         by_mode = effects.by_block(effects.block * by_eta[:, None]) - mean

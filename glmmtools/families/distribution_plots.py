@@ -101,6 +101,7 @@ def plot_distribution(
     trials: int | Sequence[int] | None = None,
     kind: str = "pdf",
     ax: Axes | None = None,
+    **others: float | Sequence[float],
 ) -> Axes:
     """Draw a response distribution, or several with different parameters.
 
@@ -118,6 +119,8 @@ def plot_distribution(
         The density (probability of each count), or the cumulative probability.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    **others : float or sequence
+        Further parameters of the family, as ``odds0`` and ``odds1`` of ordered_beta.
 
     Returns
     -------
@@ -137,14 +140,19 @@ def plot_distribution(
     check_arguments(plot_distribution, locals())
     one_of("kind", kind, ("pdf", "cdf"))
     chosen = family(name)
-    sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials)
+    sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials, **others)
     ax = new_axes(ax)
     tops, limits = [], []
     for number, parameters in enumerate(sets):
         frozen = chosen.distribution(**parameters)
         x, height = _curve(chosen, frozen, kind)
         look = series(number)
-        if chosen.discrete and kind == "pdf":
+        if chosen.has_atoms and not chosen.discrete and kind == "pdf":
+            inside = (x > 0) & (x < 1)
+            ends = ~inside
+            _line(ax, x[inside], height[inside], look, parameters_text(parameters), False)
+            _stems(ax, x[ends], height[ends], look, None, False)
+        elif chosen.discrete and kind == "pdf":
             _stems(ax, x, height, look, parameters_text(parameters), len(sets) > 1)
         else:
             _line(ax, x, height, look, parameters_text(parameters), chosen.discrete)
@@ -156,6 +164,8 @@ def plot_distribution(
     _finish(ax, chosen, sets, limits)
     ax.set_ylim(0, 1.08 * max(tops))
     height_name = "probability" if chosen.discrete else "density"
+    if chosen.has_atoms and not chosen.discrete:
+        height_name = "density; points: probability"
     label_axes(
         ax,
         "y, successes out of N trials" if chosen.takes_trials else "y",
@@ -189,6 +199,9 @@ def _quantiles(chosen: Family, frozen, probabilities: Sequence[float] | float) -
 
 
 def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
+    if chosen.has_atoms and not chosen.discrete:
+        x = np.linspace(*frozen.support(), 501)
+        return x, frozen.pdf(x) if kind == "pdf" else frozen.cdf(x)
     low, q1, median, q3, high = _quantiles(chosen, frozen, [TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
     if chosen.discrete:
         if kind == "cdf":
@@ -211,6 +224,9 @@ def _top(chosen: Family, height: Array, frozen) -> float:
     """The highest point, or less where the density rises to infinity at a bound."""
     if chosen.discrete:
         return height.max()
+    if chosen.has_atoms:
+        between = frozen.ppf((height[0] + 1 - height[-1]) / 2)  # the median of the other values
+        return min(height.max(), max(6 * frozen.pdf(between), height[0], height[-1]))
     return min(height.max(), 6 * frozen.pdf(_quantiles(chosen, frozen, 0.5)))
 
 
@@ -235,7 +251,7 @@ def _stems(ax, x, height, look, label, several: bool) -> None:
 def _finish(ax, chosen: Family, sets, limits) -> None:
     """Limits a little beyond the curves, and the support shaded within them."""
     low, high = min(each[0] for each in limits), max(each[1] for each in limits)
-    lowest = chosen.mean_interval[0]
+    lowest = chosen.mean_interval[0] + (chosen.discrete and chosen.leaves_out_zero)
     highest = max(chosen.mean_interval[1] * each.get("trials", 1) for each in sets)
     half = 0.5 if chosen.discrete else 0.0
     # where a curve comes near a bound of its support, show the bound

@@ -24,6 +24,9 @@ from glmmtools.families.discrete import (
     NegativeBinomial1,
     Poisson,
 )
+from glmmtools.families.generalised import GeneralisedPoisson
+from glmmtools.families.ordered import OrderedBeta
+from glmmtools.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.text import nearest
 
@@ -66,7 +69,8 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     ----------
     name : str or Family
         ``normal, t, gamma, beta, binomial, poisson, negative_binomial, nbinom1, betabinomial,
-        lognormal`` or an alias such as ``gaussian`` and ``nbinom2``.
+        lognormal, ordered_beta, genpois, truncated_poisson, truncated_negative_binomial`` or an
+        alias such as ``gaussian`` and ``nbinom2``.
     df : float, optional
         Degrees of freedom of t, given instead of estimated.
 
@@ -108,6 +112,7 @@ def families_of_trials() -> str:
 
 for _family in (
     Normal(), StudentT(), Gamma(), Beta(), Binomial(), Poisson(), NegativeBinomial(),
-    NegativeBinomial1(), BetaBinomial(), LogNormal(),
+    NegativeBinomial1(), BetaBinomial(), LogNormal(), OrderedBeta(), GeneralisedPoisson(),
+    TruncatedPoisson(), TruncatedNegativeBinomial(),
 ):  # fmt: skip
     register(_family)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
+_LONG = 50  # characters of a label that fit into a panel
 
 
 def plot_mean_variance(
@@ -87,8 +88,11 @@ def plot_mean_variance(
             continue
         _mean_variance(each, members, parameters, log=False, first=chosen)
         label_axes(each, title=title)
-        each.set_ylim(0, 1.45 * each.get_ylim()[1])  # room for the legend
-        each.legend(frameon=False, fontsize="small", loc="upper left")
+        room = 1 + 0.15 * max(3, len(members))  # for the legend
+        each.set_ylim(0, room * each.get_ylim()[1])
+        longest = max(len(line.get_label()) for line in each.get_lines())
+        size = "small" if longest <= _LONG else "x-small"
+        each.legend(frameon=False, fontsize=size, loc="upper left")
     return axes
 
 
@@ -121,7 +125,7 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
         if each.takes_trials and not log:  # one scale for all proportions: that of y/N
             mean, variance = mu, each.variance(mu, **shape) / shape["trials"] ** 2
         else:
-            mean = each.mean(mu, shape["trials"]) if each.takes_trials else mu
+            mean = each.mean(mu, **shape)
             variance = each.variance(mu, **shape)
         number = (first or chosen).index(each)
         look = series(number)
@@ -138,5 +142,5 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
         ax.set(xscale="log", yscale="log", xlim=(0.01, 100), ylim=(1e-4, 1e5))
     else:
         ax.set_ylim(0, None)
-    of = "y/N" if chosen[0].mean_interval[1] == 1 and not log else "y"
+    of = "y/N" if any(each.takes_trials for each in chosen) and not log else "y"
     label_axes(ax, f"mean E({of})", f"variance Var({of})")

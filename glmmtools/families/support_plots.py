@@ -100,11 +100,14 @@ def _support_row(ax, each: Family, row: int, limits, totals: int, color: str) ->
     if not each.discrete:
         ax.plot([low, high], [row, row], color=color, linewidth=5, solid_capstyle="butt")
         for end in (each.mean_interval[0], each.mean_interval[1]):
-            if limits[0] <= end <= limits[1]:  # a bound that is not reached
-                ax.plot([end], [row], marker="o", markersize=7, markerfacecolor="white",
-                        color=color)  # fmt: skip
+            if limits[0] <= end <= limits[1]:
+                reached = not each.outside_support(np.array([end]))[0]
+                ax.plot([end], [row], marker="o", markersize=7, color=color,
+                        markerfacecolor=color if reached else "white")  # fmt: skip
         return
     whole = np.arange(np.ceil(low), np.floor(high) + 1)
+    if not each.takes_trials:
+        whole = whole[~each.outside_support(whole)]
     if whole.size <= 60:
         ax.plot(whole, np.full(whole.shape, row), linestyle="none", marker="o", color=color)
     else:

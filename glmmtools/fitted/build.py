@@ -40,7 +40,6 @@ def build_problem(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
         also_used=also_used,
     )  # fmt: skip
-    check_support(distribution, design)
     parts = {
         argument: one_sided(text, design.frame, argument, design.new_data.missing)
         for argument, text in further.items() if text is not None
@@ -50,10 +49,10 @@ def build_problem(
         raise ValueError(f"{distribution.name} has no dispersion for dispersion_formula to model")
     if zero is not None and not zero.names:
         zero = None  # "~ 0": there are no extra zeros
-    if zero is not None and not distribution.counts:
-        raise ValueError(
-            f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
-        )
+    if zero is not None:
+        distribution.check_extra_zeros("zero_inflation")
+    check_support(distribution, design, with_zeros=zero is not None)
+    distribution = distribution.of_response(design.y)
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
     check_problem(problem)

@@ -67,7 +67,8 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
             )
     intercept_only = [name for term in chosen for name in term.names] == ["Intercept"]
     partial, complete = model.estimate, _without_random_effects(model)
-    scale = model.link.inverse if intercept_only else np.asarray
+    link = model.link if model.problem.dispersion is not None else model.mean_link
+    scale = link.inverse if intercept_only else np.asarray
     shrunk, (free, determined) = model.modes, _unshrunk(model, group)
     parts = []
     for term in chosen:

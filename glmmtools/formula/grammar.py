@@ -134,9 +134,18 @@ def right_of_tilde(text: str, argument: str) -> str:
         )
     inner = as_meant(text.strip()[1:].strip())
     if _has_bar(inner):
-        raise ValueError(f"{argument} has no random terms; got {text!r}")
+        raise ValueError(f"{argument} has no random terms; got {text!r}{_instead(argument)}")
     check_idioms(inner)
     return inner
+
+
+def _instead(argument: str) -> str:
+    if argument != "zero_inflation":
+        return ""
+    return (
+        ". Where it holds every zero (gamma, lognormal, beta, truncated counts) its part is a fit "
+        "of its own: of y == 0 by family='binomial'; the other part is a fit of the rows above 0"
+    )
 
 
 def _has_bar(piece: str) -> bool:

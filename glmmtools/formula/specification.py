@@ -110,6 +110,7 @@ def specified_model(
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
+    shape: Mapping[str, float] | None = None,
     trials: Any = None,
     link: str | Link | None = None,
 ) -> Specification:
@@ -123,7 +124,7 @@ def specified_model(
     """
     distribution = look_up(family)
     chosen_link = distribution.check_link(link)
-    shape = checked_shape(distribution, phi, df)
+    values = checked_shape(distribution, phi, df, shape)
     check_extra_zeros("zero", zero, distribution)
     design = specified_design(formula, layout, distribution, trials)
     if np.ndim(phi) and np.shape(phi) != (design.n,):
@@ -131,7 +132,7 @@ def specified_model(
     beta = checked_coefficients(coef, design.names)
     covariances, correlations = random_parameters(design.random, sd, corr, rho)
     return Specification(
-        design, distribution, chosen_link, beta, covariances, correlations, shape, zero
+        design, distribution, chosen_link, beta, covariances, correlations, values, zero
     )
 
 
@@ -233,8 +234,11 @@ def checked_coefficients(coef: Any, names: tuple[str, ...]) -> Array:
     return beta
 
 
-def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
-    shape = {}
+def checked_shape(
+    family: Family, phi: Any, df: float | None, others: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Shape parameters by name, in their range; of `others` those left out are typical ones."""
+    shape: dict[str, Any] = {}
     phi = numbers("phi", phi)
     if "phi" in family.shape:
         if not (phi > 0).all():
@@ -252,15 +256,22 @@ def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
         shape["df"] = float(family.fixed.get("df", 8.0) if df is None else df)
     elif df is not None:
         raise ValueError(f"df is for the t family; {family.name} has none")
-    return shape
+    others, further = dict(others or {}), [name for name in family.shape if name not in shape]
+    for name, value in others.items():
+        if name not in further:
+            valid = listed(further) if further else "none"
+            raise ValueError(f"shape names {name!r}; further parameters of {family.name}: {valid}")
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0; got {value:g}")
+    return shape | {name: float(others.get(name, family.example[name])) for name in further}
 
 
 def check_extra_zeros(argument: str, probability: float, family: Family) -> None:
     """Raise ValueError for what is no probability, or a family that has no extra zeros."""
     if not 0 <= probability < 1:
         raise ValueError(f"{argument} is a probability, 0 or more and below 1; got {probability:g}")
-    if probability and not family.counts:
-        raise ValueError(f"{argument} is for counts without an upper limit; {family.name} is not")
+    if probability:
+        family.check_extra_zeros(argument)
 
 
 def random_parameters(

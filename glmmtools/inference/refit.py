@@ -32,7 +32,7 @@ def refit(model: SomeFit, y: Any) -> SomeFit:
     if y.shape != (model.nobs,):
         raise ValueError(f"refit needs {model.nobs} values, one a row; got shape {y.shape}")
     problem = model.problem.with_response(y)
-    check_support(model.family, problem.design)
+    check_support(model.family, problem.design, with_zeros=problem.zero is not None)
     refitted = type(model)(problem, fit_again(problem, model.engine))
     messages.issue(refitted.issued)
     return refitted

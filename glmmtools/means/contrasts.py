@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
-from glmmtools.fitted.parts import PART_QUANTITIES, PartFit
+from glmmtools.fitted.parts import PartFit
 from glmmtools.formula.rank import independent_columns
 from glmmtools.inference.anova import chi_square, wald_test
 from glmmtools.means.adjust import (
@@ -175,7 +175,7 @@ class Contrasts(Combinations):
         if self.scale == "response" and not link.is_identity:
             what = "probabilities" if self.model.family.takes_trials else "means"
             if isinstance(self.model, PartFit):
-                what = PART_QUANTITIES[self.model.part]
+                what = self.model.quantity
             return f"{'ratios' if self.ratio else 'differences'} of {what}"
         if self.ratio:
             return link.ratios

@@ -15,7 +15,7 @@ import pandas as pd
 
 from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_converged
-from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
+from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans, table_content
@@ -85,7 +85,7 @@ def means(
         With the random effects at zero; or averaged over their distribution, of which the standard
         errors hold the uncertainty. Marginal means are averaged on the response scale.
     part : {"mean", "zero", "dispersion"}, optional
-        The mean of the counts that are no extra zeros, the probability of an extra zero, or the
+        The mean of the values that are no extra zeros, the probability of an extra zero, or the
         dispersion phi. Default: the expected response, extra zeros included, averaged on the
         response scale where there are any.
 
@@ -161,7 +161,8 @@ def grid_and_options(
     whole, model = model, part_of(model, part)
     if model is not whole:
         part, effects, df = None, "population", "auto"
-    beside = [model.problem.zero.text] if expects_zeros(model, part) else []
+    expected = {} if scale == "link" else parts_expected(model, part)
+    beside = [each.text for each in expected.values()]
     if effects == "marginal":
         beside += [term.columns for term in model.design.formula.random]
     grid = Grid.of(model, factors, by, at, beside)

@@ -212,7 +212,7 @@ class SimulatedResiduals(Printed):
         if not self._at_modes:
             null = self._with_new_effects.outside
             expected, p = null.mean(), p_value(count, null)
-        elif not self.model.family.discrete:
+        elif not self.model.problem.has_atoms:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
@@ -239,13 +239,18 @@ class SimulatedResiduals(Printed):
         Raises
         ------
         ValueError
-            For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
-            are fixed by its mean.
+            For a family that makes no zeros, also beside a zero part, which fits their number; and
+            for a 0/1 response, whose zeros are fixed by its mean.
         """
         refuse_0_1(self.model, "number of zeros")
-        if not self.model.family.discrete:
+        problem = self.model.problem
+        if problem.has_two_parts:
             raise ValueError(
-                f"test_zeros is for counts and successes; a {self.model.family.name} response "
+                "test_zeros: the zeros have a part of their own, which fits their number"
+            )
+        if not problem.has_atoms or problem.family.leaves_out_zero:
+            raise ValueError(
+                f"test_zeros is for counts and successes; a {problem.family.name} response "
                 "is never exactly zero"
             )
         observed = float(np.sum(self.model.design.y == 0))
@@ -284,7 +289,8 @@ class SimulatedResiduals(Printed):
         values = self.fitted if x is None else values_by_row(self.model, x, "x")
         if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use "
+                "test_groups"
             )
         values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():

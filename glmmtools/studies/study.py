@@ -88,7 +88,7 @@ def power(
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
         penalty, reml, nagq, engine`` as in :func:`fit`.
-    coef, sd, corr, rho, phi, df, zero, trials, link : optional
+    coef, sd, corr, rho, phi, df, zero, shape, trials, link : optional
         The truth, as in :func:`simulate`. With a fitted model they replace its estimates; `coef`
         those it names.
 
