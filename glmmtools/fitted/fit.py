@@ -94,6 +94,7 @@ class Fit:
 
     @property
     def converged(self) -> bool:
+        """Whether the search found a maximum; if not, a message says what happened."""
         return self.estimate.converged
 
     @property
@@ -140,6 +141,7 @@ class Fit:
 
     @property
     def nobs(self) -> int:
+        """Number of rows that were fitted."""
         return self.design.n
 
     @property
@@ -217,15 +219,18 @@ class Fit:
 
     @property
     def df_resid(self) -> int:
+        """Rows minus `df_model`."""
         return self.nobs - self.df_model
 
     @property
     def aic(self) -> float:
+        """Akaike's information criterion, of the whole model."""
         require_maximum(self, "AIC needs")
         return 2 * self.df_model - 2 * self.llf
 
     @property
     def bic(self) -> float:
+        """The Bayesian information criterion with the number of rows."""
         require_maximum(self, "BIC needs")
         return np.log(self.nobs) * self.df_model - 2 * self.llf
 

@@ -433,6 +433,15 @@ class SimulatedResiduals(Printed):
         Returns
         -------
         ndarray of Axes, shape (2,)
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> seeds = gt.load_data("seeds")
+        >>> m = gt.fit("prop(germinated, seeds) ~ extract + (1 | plate)", seeds, "binomial")
+        >>> left, right = m.simulated_residuals(n=100, seed=1).plot()
+        >>> right.get_xlabel()
+        'population prediction, ranks (2 values)'
         """
         return plot_residuals(self.residuals, self.fitted, axes)
 
