@@ -326,10 +326,7 @@ class Fit:
 
     @property
     def shape_by_row(self) -> dict[str, Any]:
-        """Shape parameters: numbers, or arrays of shape (n,) where they are modelled.
-
-        Where the residuals have a covariance structure, phi is the variance of each.
-        """
+        """Shape parameters: numbers, or arrays of shape (n,) where they differ between rows."""
         values, part = dict(self.estimate.shape), self.problem.dispersion
         if self.problem.residual is not None:
             structure = self.problem.residual.structure
@@ -346,9 +343,8 @@ class Fit:
     @property
     def mean_link(self) -> Link:
         """The link of E(y), extra zeros left out, in the rows of the data."""
-        return (
-            self.link if self.mean_is_mu else self.family.mean_link(self.link, **self.shape_by_row)
-        )
+        link, family = self.link, self.family
+        return link if self.mean_is_mu else family.mean_link(link, **self.shape_by_row)
 
     @property
     def row_parameters(self) -> dict[str, Any]:

@@ -32,12 +32,13 @@ from glmmtools.residuals.tests import (
     cramer_von_mises,
     ks_distance,
     name_of,
+    neighbours_in_time,
     p_in_words,
     p_value,
-    places_in_time,
     rank_score_statistic,
     refuse_0_1,
     smooth_basis,
+    steps_and_products,
     values_by_row,
 )
 from glmmtools.shared.arguments import check_arguments, is_count
@@ -372,25 +373,10 @@ class SimulatedResiduals(Printed):
         series = np.zeros(len(times), int)
         if group is not None:
             series = codes_and_levels(values_by_row(self.model, group, "group"))[0]
-        place = places_in_time(times, name_of(time, "time"))
-        order = np.lexsort((place, series))
-        same = np.diff(series[order]) == 0
-        repeated = same & (np.diff(place[order]) == 0)
-        if repeated.any():
-            row = order[1:][repeated][0]
-            hint = "; name the series with group=" if group is None else ""
-            raise ValueError(
-                f"{name_of(time, 'time')} {times[row]} occurs more than once in a series{hint}"
-            )
-        if not same.any():
-            raise ValueError("every series has a single time, so that there are no neighbours")
-
-        def measures(z: Array) -> tuple[Array, Array]:
-            z = z[..., order]
-            before, after, total = z[..., :-1][..., same], z[..., 1:][..., same], np.sum(z**2, -1)
-            return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
-
-        (observed, correlation), (_, expected) = (measures(special.ndtri(u)) for u in self._uniform)
+        order, same = neighbours_in_time(times, series, name_of(time, "time"), group is None)
+        (observed, correlation), (_, expected) = (
+            steps_and_products(special.ndtri(u)[..., order], same) for u in self._uniform
+        )
         effect = self.model.nobs / same.sum() * (correlation - expected.mean())
         p = p_value(correlation, expected, two_sided=True)
         reading = (
