@@ -28,9 +28,10 @@ help: ## List the commands
 # ---- for everybody -------------------------------------------------------------------------------
 
 # With the third option the kernels encrypt; without it each one prints a warning.
-lab: $(READY) ## Set up if needed, open JupyterLab on the first lesson (ARGS=--no-browser: no browser)
+lab: $(READY) ## Set up if needed, open your copies of the lessons in JupyterLab (or ARGS=--no-browser)
+	@$(PY) -m tools.my_course
 	$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
-		--LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb \
+		--LabApp.default_url=/lab/tree/my-course/00-start-here.ipynb \
 		--ServerKernelManager.transport_encryption=auto \
 		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
@@ -45,7 +46,7 @@ test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that 
 	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 
 site: $(SITE_READY) ## Build the reading site in build/site from the stored outputs
-	$(PY) tools/build_site.py $(ARGS)
+	$(PY) -m tools.build_site $(ARGS)
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh
@@ -60,7 +61,7 @@ colab: $(READY) ## Copy the lessons for Google Colab to build/colab (ARGS=addres
 offline: $(READY) ## Lay out build/offline, which installs without a network (ARGS="--python 3.12 3.13")
 	$(PY) tools/make_offline.py $(ARGS)
 
-clean: ## Remove .venv and everything else that can be made again
+clean: ## Remove .venv and everything else that can be made again; my-course stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
@@ -98,6 +99,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_rank_reference.R
 	Rscript tests/reference/make_gee_reference.R
 	Rscript tests/reference/make_separation_reference.R
+	Rscript tests/reference/make_two_part_reference.R
 	Rscript tests/reference/make_parts_reference.R
 	Rscript tests/reference/make_slopes_reference.R
 	Rscript tests/reference/make_covariances_reference.R

@@ -233,7 +233,8 @@ COLUMNS = {  # left edge and width
     "link": (430, 38),
     "typical response": (471, 88),
 }
-ROW = 48.5
+ROW = 46.0
+FURTHER = ("ordered_beta", "genpois", "truncated_poisson", "truncated_negative_binomial")
 
 
 def family_row(page: Page, top: float, each) -> None:
@@ -280,7 +281,7 @@ def distributions_and_links() -> Page:
     page = Page("GLMMs in Python: distributions and links", "glmmtools · cheat sheet, page 1 of 2")
     y = TOP - 40
     families = sorted(
-        map(gt.family, gt.FAMILIES),
+        (gt.family(name) for name in gt.FAMILIES if name not in FURTHER),
         key=lambda each: (each.discrete, each.mean_interval),
     )
     for name, (x, _) in COLUMNS.items():
@@ -295,7 +296,8 @@ def distributions_and_links() -> Page:
         "White rows are continuous (a density), grey rows discrete (a probability on each whole "
         "number); ▲ is the mean. N is the known number of trials; there μ is the probability of a "
         "success. φ is the dispersion that m.dispersion reports, ν the degrees of freedom. "
-        'gt.family("gamma") prints a card, with the parameters of SciPy and R.',
+        'gt.family("gamma") prints a card, with the parameters of SciPy and R. Further families: '
+        f"{'; '.join(f'{name}, {gt.family(name).typical}' for name in FURTHER)}.",
         RIGHT - LEFT,
     )  # fmt: skip
     y -= 14

@@ -29,8 +29,12 @@ from glmmtools.report.paragraph import report
 from glmmtools.report.summary import glance, summary_content
 from glmmtools.residuals.simulated import simulated_residuals
 from glmmtools.shared import messages
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.shown import Shown
 from glmmtools.shared.terminal import say
+from glmmtools.shared.text import nearest
+
+_SAY_MORE = ("formula", "dispersion_formula", "zero_inflation", "nagq", "groups", "time")
 
 
 def fit(
@@ -76,7 +80,9 @@ def fit(
         ``"~ x"``: the logarithm of the dispersion phi is linear in x.
     zero_inflation : str, optional
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
-        in x. ``"~ 0"`` is none.
+        in x. With a family that leaves zero out (gamma, lognormal, beta, truncated counts) all
+        zeros are of this part, and the formula is of the other values: a two-part, or hurdle,
+        model. ``"~ 0"`` is none.
     penalty : float, optional
         Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
         part times the standard deviation of the column: a cure for separation, with 2.5 as a weak
@@ -119,6 +125,7 @@ def fit(
     period[T.4]   -1.58
     Name: estimate, dtype: float64
     """
+    check_arguments(fit, locals(), but=_SAY_MORE)
     problem = build_problem(
         formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml,
         nagq, penalty,
@@ -200,6 +207,7 @@ def gee(
     >>> print(m.working_correlation.text)
     exchangeable within child: 0.354 between any two rows
     """
+    check_arguments(gee, locals(), but=_SAY_MORE)
     problem = build_population_problem(
         formula, data, family, link, offset, weights, groups, time, working
     )
@@ -208,12 +216,32 @@ def gee(
     return model
 
 
+_ELSEWHERE = {
+    "letters": "m.means('treatment').letters()",
+    "contrasts": "m.means('treatment').contrasts()",
+    "emmeans": "m.means('treatment')",
+    "coef": "m.params, or m.tidy() with intervals",
+    "fixef": "m.params, or m.tidy() with intervals",
+    "ranef": "m.random_effects",
+    "vcov": "m.cov_params()",
+    "residuals": "m.resid(), or m.simulated_residuals() for tests",
+    "loglik": "m.llf",
+    "plot": "m.plot_effects('x'), or another method that begins with plot_",
+}
+
+
 class FittedModel(Shown, Fit):
     """One fitted model: what a `Fit` holds, and the verbs.
 
     Made by :func:`fit` or :func:`gee`. Printing it, or leaving it as the last line of a notebook
     cell, shows the summary. Every table is a DataFrame.
     """
+
+    def __getattr__(self, name: str) -> Any:
+        """Only for what a model does not have: say where it is."""
+        way = _ELSEWHERE.get(name)
+        where = f"; that is {way}" if way else nearest(name, dir(type(self)))
+        raise AttributeError(f"a fitted model has no {name!r}{where}", name=name, obj=self)
 
     # -- what was estimated
 

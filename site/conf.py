@@ -10,6 +10,8 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 nb_execution_mode = "off"  # the stored outputs are tested; nothing is computed again
+nb_code_prompt_show = "Show the {type}"
+nb_code_prompt_hide = "Hide the {type}"
 nb_ipywidgets_js = {}  # else a content network
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3

@@ -164,7 +164,7 @@ class Rows:
     y : ndarray, shape (n,)
         The response: a number of successes where there are `trials`.
     family, link : str
-    trials, phi, df : ndarray or float
+    trials, phi, df, odds0, odds1 : ndarray or float
     weights : ndarray or float
         Each row's log-density is multiplied by its weight.
     zero_logit : ndarray, float or None
@@ -177,6 +177,8 @@ class Rows:
     trials: Array | float = 1.0
     phi: Array | float = 1.0
     df: float = 8.0
+    odds0: float = 0.0
+    odds1: float = 0.0
     weights: Array | float = 1.0
     zero_logit: Array | float | None = None
 
@@ -198,7 +200,10 @@ class Rows:
         """Of each row, minus infinity where there is none, with its derivatives in eta."""
         with np.errstate(all="ignore"):
             found = DENSITIES[self.family](self, Jet(eta, np.ones_like(eta), np.zeros_like(eta)))
-            if self.zero_logit is not None:
+            if self.zero_logit is not None and self.family in ABOVE_ZERO:
+                zero = Jet(np.broadcast_to(self.zero_logit, self.y.shape))
+                found = zero.where(self.y == 0, found) - np.logaddexp(0, self.zero_logit)
+            elif self.zero_logit is not None:
                 inflated = found + softplus(self.zero_logit - found)
                 found = inflated.where(self.y == 0, found) - np.logaddexp(0, self.zero_logit)
             found = found * self.weights
@@ -294,10 +299,47 @@ def _nbinom1(rows: Rows, eta: Jet) -> Jet:
     return rising - rows.y * per_mean - mu * (per_mean / rows.phi) - special.gammaln(rows.y + 1)
 
 
+def _truncated_poisson(rows: Rows, eta: Jet) -> Jet:
+    return _poisson(rows, eta) - log_less_exp(rows.mean(eta))
+
+
+def _truncated_negative_binomial(rows: Rows, eta: Jet) -> Jet:
+    log_zero = log1p(rows.phi * rows.mean(eta)) * (1 / rows.phi)
+    return _negative_binomial(rows, eta) - log_less_exp(log_zero)
+
+
+def _genpois(rows: Rows, eta: Jet) -> Jet:
+    root, y = np.sqrt(rows.phi), rows.y
+    theta = rows.mean(eta) * (1 / root)
+    reach = theta + (1 - 1 / root) * y
+    power = ((y - 1) * log(reach)).where(y > 1, Jet(np.zeros(len(y))))
+    several = log(theta) + power - reach - special.gammaln(y + 1)
+    return several.where(y > 0, -theta)
+
+
+def _ordered_beta(rows: Rows, eta: Jet) -> Jet:
+    with_zeros, with_ones = (np.any(odds > 0) for odds in (rows.odds0, rows.odds1))
+    nothing = Jet(np.zeros(len(rows.y)))
+    zero = eta - np.log(rows.odds0) if with_zeros else nothing
+    one = eta + np.log(rows.odds1) if with_ones else nothing
+    inside = -softplus(-zero) if with_zeros else nothing
+    inside = inside - softplus(one) if with_ones else inside
+    both = np.log1p(-rows.odds0 * rows.odds1)
+    between = Rows(
+        np.where((rows.y > 0) & (rows.y < 1), rows.y, 0.5), "beta", "logit", phi=rows.phi
+    )
+    found = _beta(between, eta) + inside + both
+    found = (-softplus(zero)).where(rows.y == 0, found)
+    return (-softplus(-one)).where(rows.y == 1, found)
+
+
+ABOVE_ZERO = ("gamma", "lognormal", "beta", "truncated_poisson", "truncated_negative_binomial")
 DENSITIES = {
     "normal": _normal, "t": _t, "gamma": _gamma, "lognormal": _lognormal, "beta": _beta,
     "binomial": _binomial, "betabinomial": _betabinomial, "poisson": _poisson,
-    "negative_binomial": _negative_binomial, "nbinom1": _nbinom1,
+    "negative_binomial": _negative_binomial, "nbinom1": _nbinom1, "genpois": _genpois,
+    "truncated_poisson": _truncated_poisson, "ordered_beta": _ordered_beta,
+    "truncated_negative_binomial": _truncated_negative_binomial,
 }  # fmt: skip
 
 # ------------------------------------------------------------------------------ the integral

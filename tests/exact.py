@@ -87,6 +87,38 @@ LOG_DENSITY = {
 }
 
 
+def _without_zero(log_density, y: D, *parameters: D) -> D:
+    return log_density(y, *parameters) - (1 - log_density(D(0), *parameters).exp()).ln()
+
+
+def _genpois(y: D, mu: D, phi: D) -> D:
+    """Without the factor ``(θ + λy)^(y - 1)`` where it is 1, or cancels."""
+    theta, part = mu / phi.sqrt(), 1 - 1 / phi.sqrt()
+    if y == 0:
+        return -theta
+    reach = theta + part * y
+    power = D(0) if y == 1 else (y - 1) * reach.ln()
+    return theta.ln() + power - reach - log_gamma(y + 1)
+
+
+def _ordered_beta(y: D, mu: D, phi: D, odds0: D, odds1: D) -> D:
+    odds = mu / (1 - mu)
+    zero, one = 1 / (1 + odds / odds0), 1 / (1 + 1 / (odds * odds1))
+    if y in (0, 1):
+        return (one if y else zero).ln()
+    return (1 - zero - one).ln() + _beta(y, mu, phi)
+
+
+LOG_DENSITY |= {
+    "genpois": _genpois,
+    "ordered_beta": _ordered_beta,
+    "truncated_poisson": lambda y, mu: _without_zero(LOG_DENSITY["poisson"], y, mu),
+    "truncated_negative_binomial": lambda y, mu, phi: _without_zero(
+        LOG_DENSITY["negative_binomial"], y, mu, phi
+    ),
+}
+
+
 def by_mu(name: str, y: float, mu: float, shape: dict[str, float]) -> list[D]:
     """The log-density and its first three derivatives in mu."""
     values = {key: D(float(value)) for key, value in shape.items()}

@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.execute_notebooks import normalise, to_text
+from tools.learner_copies import QUESTION, after_questions, asks
 
 Check = Callable[["Notebook"], Iterator[str]]
 
@@ -65,14 +66,14 @@ def pictures(cell: NotebookNode) -> bool:
 
 
 def exercise(cell: NotebookNode) -> str | None:
-    """The id in the cell's gt.check("05.1", ...), or None."""
+    """The id in the cell's gt.check("05.1", ...); None of others, such as gt.check("05.r1")."""
     if cell.cell_type == "code" and "check(" in cell.source:
         for node in ast.walk(ast.parse(cell.source)):
             match node:
                 case ast.Call(
                     func=ast.Attribute(attr="check") | ast.Name(id="check"),
                     args=[ast.Constant(value=str(name)), *_],
-                ):
+                ) if name.rpartition(".")[2].isdigit():
                     return name
     return None
 
@@ -268,6 +269,26 @@ def code_cells_are_short(notebook: Notebook) -> Iterator[str]:
             yield f"{cell.id} has {count} lines of code; {MAX_LINES} is the most"
 
 
+def questions_are_tagged(notebook: Notebook) -> Iterator[str]:
+    """Copies and site fold what answers a question, and find it by the tag."""
+    for cell in notebook.cells[1:]:
+        asked = bool(re.search(QUESTION, cell.source)) and cell.cell_type == "markdown"
+        if asked != asks(cell):
+            found = "a question without" if asked else "no question (**Guess, **Before you) but"
+            yield f"{cell.id} has {found} the tag `question`"
+
+
+def questions_come_before_what_answers_them(notebook: Notebook) -> Iterator[str]:
+    """Behind a cell that asks stand code whose output answers it, and text that reads that."""
+    asking = sum(map(asks, notebook.cells))
+    answered = list(after_questions(notebook))
+    if len(answered) != asking:
+        yield f"{asking - len(answered)} questions have no text after them"
+    for codes, text in answered:
+        if not any(cell.outputs for cell in codes):
+            yield f"no output stands between a question and {text.id}, which should read it"
+
+
 def exercises_wait_for_an_answer(notebook: Notebook) -> Iterator[str]:
     found = exercises(notebook)
     # Lesson 00 shows how a check works; every other lesson has three exercises or more.
@@ -320,6 +341,8 @@ LESSON: list[Check] = [
     header_is_complete,
     ending_is_complete,
     code_cells_are_short,
+    questions_are_tagged,
+    questions_come_before_what_answers_them,
     exercises_wait_for_an_answer,
     minutes_match_the_reading_time,
 ]

@@ -22,12 +22,25 @@ KINDS = (
     "normal", "t", "gamma", "lognormal", "beta", "binomial", "binomial 0/1", "betabinomial",
     "poisson", "negative_binomial", "nbinom1",
 )  # fmt: skip
-COUNTS = ("poisson", "negative_binomial", "nbinom1")
+FURTHER = (  # "two parts": the zeros have a part of their own
+    "truncated_poisson", "truncated_negative_binomial", "genpois", "ordered_beta",
+    "gamma two parts", "lognormal two parts", "beta two parts", "truncated_poisson two parts",
+    "truncated_negative_binomial two parts",
+)  # fmt: skip
+FIRST_OF_FURTHER = 600  # seed
+TRUNCATED = ("truncated_poisson", "truncated_negative_binomial")
+COUNTS = ("poisson", "negative_binomial", "nbinom1", "genpois", *TRUNCATED)
 TRIALS = ("binomial", "betabinomial")
 LIMITS = {
     "t": "normal", "betabinomial": "binomial", "negative_binomial": "poisson", "nbinom1": "poisson",
+    "truncated_negative_binomial": "truncated_poisson",
 }  # fmt: skip
-PHI = {"beta": (2.0, 40.0), "betabinomial": (1.0, 30.0)}  # of the others 0.05 to 1.5
+PHI = {
+    "beta": (2.0, 40.0),
+    "ordered_beta": (2.0, 40.0),
+    "betabinomial": (1.0, 30.0),
+    "genpois": (0.5, 3.0),
+}  # of the others 0.05 to 1.5
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,8 @@ class RandomModel:
             for smaller in ((), *((each,) for each in piece.contained)):
                 yield replace(self, random=self.random[:k] + smaller + self.random[k + 1 :])
         for name in ("dispersion_formula", "zero_inflation"):
-            if name in self.options and self.options[name] != "~ 0 + x":
+            needed = name == "zero_inflation" and gt.family(self.family).leaves_out_zero
+            if name in self.options and self.options[name] != "~ 0 + x" and not needed:
                 others = {key: value for key, value in self.options.items() if key != name}
                 yield replace(self, options=others)
         # of t only where its df are free; and weights mean another thing to the normal family
@@ -136,7 +150,9 @@ class RandomModel:
             return np.nan
         # of an infinite eta one value is certain: it adds nothing, and another is impossible
         highest = rows.trials if self.family in TRIALS else np.inf
-        only = np.where(fixed > 0, highest, 0)
+        lowest = 1 if self.family in TRUNCATED else 0
+        highest = 1 if self.family == "ordered_beta" else highest
+        only = np.where(fixed > 0, highest, lowest)
         if np.any(np.isinf(fixed) & (rows.y != only)):
             return -np.inf
         kept = np.isfinite(fixed)
@@ -205,6 +221,7 @@ class RandomModel:
         return Rows(
             data["y"].to_numpy(float), self.family, self.link, trials=data["trials"].to_numpy(),
             phi=phi, df=dispersion.get("df", 8.0), weights=weights, zero_logit=zero_logit,
+            odds0=dispersion.get("odds0", 0.0), odds1=dispersion.get("odds1", 0.0),
         )  # fmt: skip
 
     def _modelled(self, dispersion: pd.Series, prefix: str) -> Array:
@@ -219,13 +236,18 @@ class RandomModel:
 def random_model(seed: int) -> RandomModel:
     """Families and structures take turns; everything else is drawn."""
     rng = np.random.default_rng([15, seed])
-    kind = KINDS[seed % len(KINDS)]
-    family, random = kind.split()[0], STRUCTURES[seed // len(KINDS) % len(STRUCTURES)]
+    kinds, turn = (KINDS, seed) if seed < FIRST_OF_FURTHER else (FURTHER, seed - FIRST_OF_FURTHER)
+    kind = kinds[turn % len(kinds)]
+    family, random = kind.split()[0], STRUCTURES[turn // len(kinds) % len(STRUCTURES)]
     if random == SINGLE_ROWS and kind in ("normal", "t", "lognormal", "binomial 0/1"):
         random = (INTERCEPTS,)  # effects of single rows are their residuals
     links = gt.family(family).links
     link = links[0] if rng.random() < 0.5 else str(rng.choice(links))
     options = _options(rng, family, link)
+    if kind in FURTHER and gt.family(family).leaves_out_zero:
+        options.pop("zero_inflation", None)
+        if kind.endswith("two parts"):
+            options["zero_inflation"] = str(rng.choice(["~ 1", "~ x", "~ f"]))
     df = float(rng.integers(3, 9)) if family == "t" and rng.random() < 0.3 else None
     data = _layout(rng, random)
     if kind == "binomial 0/1":
@@ -291,7 +313,7 @@ def _options(rng: np.random.Generator, family: str, link: str) -> dict[str, obje
     )
     if rng.random() < 0.15 and (anywhere or (link == "log" and family not in ("beta", *TRIALS))):
         options["offset"] = "o"
-    if rng.random() < 0.15 and family not in ("binomial", "poisson"):
+    if rng.random() < 0.15 and "phi" in gt.family(family).shape:
         options["dispersion_formula"] = str(rng.choice(["~ x", "~ f", "~ 0 + x"]))
     if rng.random() < 0.3 and family in COUNTS:
         options["zero_inflation"] = str(rng.choice(["~ 1", "~ x", "~ f"]))
@@ -317,24 +339,29 @@ def _response(rng, data: pd.DataFrame, eta: Array, family: str, link: str, optio
     if "dispersion_formula" in options:
         shape["phi"] = shape["phi"] * np.exp(rng.uniform(-0.5, 0.5) * data["x"].to_numpy())
     shape["df"] = rng.uniform(2, 12)
+    if family == "ordered_beta":
+        shape |= {"odds0": rng.choice([0.0, 0.2]), "odds1": rng.choice([0.0, 0.1])}
     names = gt.family(family).shape
     shape = {name: value for name, value in shape.items() if name in names}
     if family in TRIALS:
         shape["trials"] = data["trials"].to_numpy()
     y = np.asarray(gt.family(family).sample(_means(eta, family, link), rng, **shape), float)
-    if family == "beta":
-        y = np.clip(y, 1e-9, 1 - 1e-9)
+    if family in ("beta", "ordered_beta"):
+        y = np.where((y > 0) & (y < 1) | (family == "beta"), np.clip(y, 1e-9, 1 - 1e-9), y)
     if "zero_inflation" in options:
         y[rng.random(n) < rng.uniform(0.1, 0.5)] = 0
-    if counted and rng.random() < 0.1:
+    # of a hurdle model a level of ones has no finite estimate, which the fit says and no more
+    hurdle = family in TRUNCATED and "zero_inflation" in options
+    if counted and rng.random() < 0.1 and not hurdle:
         all_of_them = family in TRIALS and rng.random() < 0.3
-        y = np.where(data["f"] == "q", data["trials"] if all_of_them else 0, y)
+        lowest = 1 if family in TRUNCATED else 0
+        y = np.where(data["f"] == "q", data["trials"] if all_of_them else lowest, y)
     return y
 
 
 def _means(eta: Array, family: str, link: str) -> Array:
     """Inside the interval of means, and of the whole link where that is no more than a ray."""
-    probability = family in ("beta", *TRIALS)
+    probability = family in ("beta", "ordered_beta", *TRIALS)
     if link == "inverse":
         return 1 / np.maximum(2 + 0.3 * eta, 0.2)
     if link == "identity":

@@ -13,7 +13,8 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.environments import linked_environment
-from tools.learner_copies import CopyError
+from tools import make_colab
+from tools.learner_copies import CopyError, cleared
 from tools.make_colab import from_colab, main, make
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ def test_every_lesson_is_made_and_differs_by_one_cell_below_its_title(tmp_path):
     assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in LESSONS]
     for path in LESSONS:
         title, cell, *rest = sources(tmp_path / path.name)
-        assert [title, *rest] == sources(path)
+        assert [title, *rest] == [cell.source for cell in cleared(path).cells]
         assert '%pip install "glmmtools @ git+https://example.org/course@main" "formulaic==' in cell
     made = nbformat.read(tmp_path / LESSONS[0].name, as_version=4)
     assert not any(cell.get("outputs") for cell in made.cells)
@@ -62,6 +63,27 @@ def test_a_lesson_links_to_lessons_beside_it_and_to_all_else_on_github():
     )
     with pytest.raises(CopyError, match=r"links to \.\./figures/herds\.png, and only on GitHub"):
         from_colab("https://example.org/course", lesson, "../figures/herds.png")
+
+
+def test_the_address_that_opens_the_first_lesson_is_printed_with_the_line_that_publishes_it(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(make_colab, "make_anew", lambda *_: 0)
+    monkeypatch.setattr(make_colab, "TARGET", tmp_path / "a folder")
+    monkeypatch.setattr(sys, "argv", ["make_colab.py", "https://github.com/owner/course@main"])
+    assert main() == 0
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"/github/owner/course/blob/colab/{LESSONS[0].name}\n")
+
+    make("https://github.com/owner/course@main", tmp_path / "a folder")
+    publish = printed.partition("\n")[2].rpartition("&& git push")[0].rstrip(" \\\n")
+    author = {
+        f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    subprocess.run(["sh", "-c", publish], env={**os.environ, **author}, check=True)
+    git = ["git", "-C", tmp_path / "a folder", "ls-tree", "--name-only", "colab"]
+    published = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    assert published.split() == [path.name for path in LESSONS]
 
 
 @pytest.mark.parametrize("options", [[], ["github.com/a/b"], ["https://github.com/a/b/tree/main"]])

@@ -1,11 +1,12 @@
 """The judge of the random models is judged: densities, their derivatives, integrals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from tests.dense_laplace import DENSITIES, Rows, exact_normal, laplace
 
@@ -18,7 +19,9 @@ LINKS = {
     "gamma": ("log", "inverse", "identity"),
     "lognormal": ("log", "identity"),
     **dict.fromkeys(("beta", "binomial", "betabinomial"), PROBABILITIES),
-    **dict.fromkeys(("poisson", "negative_binomial", "nbinom1"), ("log", "identity")),
+    **dict.fromkeys(("poisson", "negative_binomial", "nbinom1", "genpois"), ("log", "identity")),
+    **dict.fromkeys(("truncated_poisson", "truncated_negative_binomial"), ("log",)),
+    "ordered_beta": ("logit",),
 }
 PAIRS = [(family, link) for family, links in LINKS.items() for link in links]
 INVERSE = {
@@ -46,7 +49,38 @@ SCIPY = {
         y
     ),
     "nbinom1": lambda y, mu, phi, df, n: stats.nbinom(mu / phi, 1 / (1 + phi)).logpmf(y),
-}
+    "genpois": lambda y, mu, phi, df, n: (
+        np.log(mu / np.sqrt(phi)) + (y - 1) * np.log(_reach(y, mu, phi)) - _reach(y, mu, phi)
+        - special.gammaln(y + 1)
+    ),
+    "truncated_poisson": lambda y, mu, phi, df, n: (
+        stats.poisson(mu).logpmf(y) - np.log(stats.poisson(mu).sf(0))
+    ),
+    "truncated_negative_binomial": lambda y, mu, phi, df, n: (
+        stats.nbinom(1 / phi, 1 / (1 + phi * mu)).logpmf(y)
+        - np.log(stats.nbinom(1 / phi, 1 / (1 + phi * mu)).sf(0))
+    ),
+    "ordered_beta": lambda y, mu, phi, df, n: np.log(
+        np.select(
+            [y == 0, y == 1], _ends(mu),
+            (1 - sum(_ends(mu))) * stats.beta(mu * phi, (1 - mu) * phi).pdf(y),
+        )
+    ),
+}  # fmt: skip
+ODDS = {"odds0": 0.4, "odds1": 0.2}
+
+
+def _reach(y, mu, phi):
+    return mu / np.sqrt(phi) + (1 - 1 / np.sqrt(phi)) * y
+
+
+def _ends(mu):
+    """The probabilities of 0 and of 1: logistic in the cutpoints of Kubinec (2022)."""
+    eta = stats.logistic.ppf(mu)
+    return [
+        1 - stats.logistic.cdf(eta - np.log(ODDS["odds0"])),
+        stats.logistic.cdf(eta + np.log(ODDS["odds1"])),
+    ]
 
 
 def example(family, link):
@@ -57,9 +91,16 @@ def example(family, link):
     y = RNG.integers(0, 9, N).astype(float)
     if family in ("normal", "t", "gamma", "lognormal"):
         y = RNG.uniform(0.1, 4, N)
-    if family == "beta":
+    phi = RNG.uniform(0.3, 3, N)
+    if family in ("beta", "ordered_beta"):
         y = RNG.uniform(0.05, 0.95, N)
-    return eta, Rows(y, family, link, trials=np.full(N, 9.0), phi=RNG.uniform(0.3, 3, N), df=4.5)
+    if family == "ordered_beta":
+        y = np.where(np.arange(N) % 3 == 0, np.arange(N) % 2, y)
+    if family == "genpois":
+        y, phi = np.minimum(y, 4), phi + 1
+    if family.startswith("truncated"):
+        y = y + 1
+    return eta, Rows(y, family, link, np.full(N, 9.0), phi, 4.5, **ODDS)
 
 
 @pytest.mark.parametrize(("family", "link"), PAIRS)
@@ -73,7 +114,7 @@ def test_a_density_is_scipys_at_the_mean_of_its_link(family, link):
 @pytest.mark.parametrize(("family", "link"), PAIRS)
 def test_its_derivatives_are_those_of_differences(family, link, zero_logit):
     eta, rows = example(family, link)
-    rows = Rows(rows.y, family, link, rows.trials, rows.phi, rows.df, 2.5, zero_logit)
+    rows = replace(rows, weights=2.5, zero_logit=zero_logit)
     at, h = rows.log_density(eta), 1e-5
     below, above = rows.log_density(eta - h), rows.log_density(eta + h)
     np.testing.assert_allclose(

@@ -143,6 +143,48 @@ def test_crossing_is_complete_or_partial():
     assert found["relation"].tolist() == ["partly crossed: 11 of 12 combinations"]
 
 
+@pytest.fixture
+def strips():
+    """Four blocks, in each three strips one way and two the other."""
+    rows = itertools.product("1234", "ABC", "xy", [0, 1])
+    return pd.DataFrame(rows, columns=["block", "strip_a", "strip_b", "half"])
+
+
+def test_factors_in_brackets_are_side_by_side_in_what_is_before(strips):
+    found = gt.describe_design(strips, "block/(strip_a + strip_b)", ["strip_a", "strip_b"])
+    assert found.factors["levels"].tolist() == [4, 12, 8]
+    assert found.factors["inside"].tolist() == ["", "block", "block"]
+    assert found.relations["relation"].tolist()[-1] == "crossed in each block"
+    assert found.treatments["experimental_unit"].tolist() == ["block:strip_a", "block:strip_b"]
+    assert found.random_part == "(1 | block) + (1 | block:strip_a) + (1 | block:strip_b)"
+    partly = strips.query("not (block == '2' and strip_a == 'A' and strip_b == 'x')")
+    relation = gt.describe_design(partly, "block/(strip_a + strip_b)").relations["relation"]
+    assert relation.tolist()[-1] == "partly crossed: 23 of 24 combinations"
+
+
+def test_what_follows_brackets_is_in_the_combinations_of_what_is_in_them(strips):
+    found = gt.describe_design(strips, "block/(strip_a + strip_b)/half")
+    assert found.factors["levels"].tolist() == [4, 12, 8, 48]
+    assert found.factors.loc["half", ["inside", "fewest"]].tolist() == ["block:strip_a:strip_b", 2]
+
+
+def test_incomplete_blocks_are_said_to_be_incomplete():
+    blocks = itertools.combinations("ABCDE", 3)
+    plots = [(f"b{i}", t) for i, levels in enumerate(blocks) for t in levels]
+    data = pd.DataFrame(plots, columns=["block", "treatment"])
+    found = gt.describe_design(data, "block", "treatment")
+    row = found.treatments.loc["treatment"]
+    held = "block: 3 of 5 levels in each"
+    assert (row["blocks"], row["incomplete_blocks"]) == ("", held)
+    assert f"in incomplete blocks ({held})" in repr(found)
+    resolvable = pd.concat([data.assign(replicate=r) for r in range(2)])
+    found = gt.describe_design(resolvable, "replicate/block", "treatment")
+    assert f"in complete blocks (replicate) and incomplete blocks ({held})" in repr(found)
+    nested = designs.nested({"room": 4, "pen": 4}, ["old", "new"], "room")
+    row = gt.describe_design(nested, "room/pen", "treatment").treatments.loc["treatment"]
+    assert (row["blocks"], row["incomplete_blocks"]) == ("", "")
+
+
 def test_one_unit_for_each_treatment_is_no_replication():
     data = pd.DataFrame({"tank": ["1", "1", "2", "2"], "treatment": ["a", "a", "b", "b"]})
     (warning,) = gt.describe_design(data, "tank", "treatment").warnings

@@ -146,8 +146,15 @@ def test_panels_put_each_family_among_its_kind():
     assert names == [
         ["normal", "t"],
         ["gamma", "lognormal"],
-        ["poisson", "negative_binomial", "nbinom1"],
-        ["beta", "binomial", "betabinomial"],
+        [
+            "poisson",
+            "negative_binomial",
+            "nbinom1",
+            "genpois",
+            "truncated_poisson",
+            "truncated_negative_binomial",
+        ],
+        ["beta", "binomial", "betabinomial", "ordered_beta"],
     ]
 
 

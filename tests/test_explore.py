@@ -146,6 +146,6 @@ def test_a_still_picture_is_drawn_in_a_notebook_where_it_is_asked_for(monkeypatc
 
     monkeypatch.setitem(sys.modules, "IPython", type("M", (), {"get_ipython": staticmethod(Shell)}))
     monkeypatch.setenv("GLMMTOOLS_STATIC", "1")
-    assert not MODULE._widgets_run()
+    assert not MODULE.installation.in_attended_notebook()
     monkeypatch.setenv("GLMMTOOLS_STATIC", "0")
-    assert MODULE._widgets_run()
+    assert MODULE.installation.in_attended_notebook()

@@ -12,6 +12,7 @@ def example(family, n=60, seed=RNG_SEED):
     rng = np.random.default_rng(seed)
     mu = rng.uniform(0.1, 0.9, n) if family.mean_interval[1] == 1 else rng.uniform(0.5, 6, n)
     shape = {name: rng.uniform(0.5, 3, n) for name in family.shape}
+    shape |= {name: rng.uniform(0.05, 0.6, n) for name in ("odds0", "odds1") if name in shape}
     if "df" in shape:
         shape["df"] += 4
     if family.takes_trials:
@@ -39,8 +40,7 @@ def test_log_density_is_scipys(family):
 def test_mean_and_variance_are_scipys(family):
     mu, shape, _ = example(family)
     scipys = family.distribution(mu, **shape)
-    trials = {"trials": shape["trials"]} if family.takes_trials else {}
-    np.testing.assert_allclose(family.mean(mu, **trials), scipys.mean(), rtol=1e-10)
+    np.testing.assert_allclose(family.mean(mu, **shape), scipys.mean(), rtol=1e-10)
     np.testing.assert_allclose(family.variance(mu, **shape), scipys.var(), rtol=1e-10)
 
 
@@ -49,12 +49,11 @@ def test_draws_have_the_mean_and_the_variance_of_the_card(family):
     """Within 5 Monte-Carlo standard errors of a million draws."""
     rng, n = np.random.default_rng(1), 1_000_000
     mu = 0.3 if family.mean_interval[1] == 1 else 3.0
-    shape = {"phi": 0.4, "df": 12.0, "trials": 8}
+    shape = {"phi": 0.4, "df": 12.0, "trials": 8, "odds0": 0.3, "odds1": 0.1}
     names = [*family.shape, *(["trials"] if family.takes_trials else [])]
     shape = {name: shape[name] for name in names}
     y = family.sample(np.full(n, mu), rng, **shape)
-    trials = {"trials": 8} if family.takes_trials else {}
-    mean, variance = family.mean(mu, **trials), family.variance(mu, **shape)
+    mean, variance = family.mean(mu, **shape), family.variance(mu, **shape)
     centred = (y - mean) ** 2
     assert abs(y.mean() - mean) < 5 * np.sqrt(variance / n)
     assert abs(centred.mean() - variance) < 5 * centred.std() / np.sqrt(n)
@@ -99,6 +98,12 @@ def test_negative_binomials_tend_to_the_poisson_without_losing_digits(phi):
 EXTREMES = (1e-12, 0.7, 1e12)
 
 
+def possible(family, y, mu, shape):
+    at = np.array([float(y)])
+    outside = family.outside_support(at, np.array([20.0]))[0]
+    return not outside and np.isfinite(family.log_density(at, mu, **shape)).all()
+
+
 def extreme_cases(family):
     """Responses with means and dispersions from 1e-12 to 1e12 (probabilities up to 1 - 1e-12)."""
     bounded = family.mean_interval[1] == 1
@@ -106,17 +111,20 @@ def extreme_cases(family):
         if family.takes_trials:
             responses = [0, 1, 13, 20]
         elif family.counts:
-            responses = [0, 7, 1e6, round(mu * 1.001)]
+            responses = [0, 1, 2, 7, 1e6, round(mu * 1.001)]
         elif bounded:
-            responses = [1e-12, 0.2, 1 - 1e-12, mu * 1.01 if mu < 0.5 else mu - 1e-13]
+            responses = [0, 1, 1e-12, 0.2, 1 - 1e-12, mu * 1.01 if mu < 0.5 else mu - 1e-13]
         else:
             responses = [3e-12, mu * 1.01, 1e11]
         for phi in EXTREMES if "phi" in family.shape else [None]:
             # not 1e12: there y - mu may be sqrt(df phi), where the second derivative of t is zero
             for df in (4.0, 3e12) if "df" in family.shape else [None]:
                 shape = {"phi": phi, "df": df, "trials": 20 if family.takes_trials else None}
+                shape |= {name: phi for name in ("odds0", "odds1") if name in family.shape}
+                if shape.get("odds0") == 1e12:  # above 1 both are impossible
+                    shape |= {"odds0": 3.0, "odds1": 1e-12}
                 shape = {name: value for name, value in shape.items() if value is not None}
-                yield from ((y, mu, shape) for y in responses)
+                yield from ((y, mu, shape) for y in responses if possible(family, y, mu, shape))
 
 
 def assert_exact(found, truth, noise, scale=0):

@@ -219,3 +219,24 @@ def test_every_usual_kind_of_table_gives_the_same_design(trial, convert):
     np.testing.assert_array_equal(plain.X, other.X)
     np.testing.assert_array_equal(plain.random[0].codes, other.random[0].codes)
     assert plain.names == other.names
+
+
+@pytest.mark.parametrize(
+    ("nesting", "groups"),
+    [
+        ("block/(a + b)", ["block", "block:a", "block:b"]),
+        ("block/(a + b)/plot", ["block", "block:a", "block:b", "block:a:b:plot"]),
+        ("(a + b)/plot", ["a", "b", "a:b:plot"]),
+        ("site/(block/(a + b))", ["site", "site:block", "site:block:a", "site:block:b"]),
+        ("a:b/plot", ["a:b", "a:b:plot"]),
+        ("`my block`/(`a/b` + b)", ["my block", "my block:a/b", "my block:b"]),
+    ],
+)
+def test_brackets_in_a_nesting_are_read_as_in_R(nesting, groups):
+    assert [term.group for term in parse_formula(f"y ~ x + (1 | {nesting})").random] == groups
+
+
+def test_other_signs_in_a_nesting_are_refused():
+    for nesting in ("a/(b * c)", "a/(b", "a/()", "a + b", "a/(b - c)"):
+        with pytest.raises(ValueError, match=r"grouping factor|bracket"):
+            parse_formula(f"y ~ x + (1 | {nesting})")

@@ -325,7 +325,9 @@ def test_a_row_of_weight_three_counts_as_three_rows(name, unit, random):
     family, rng = gt.family(name), np.random.default_rng(4)
     g, x = np.repeat(np.arange(10), 8), rng.normal(size=80)
     eta = 0.4 + 0.3 * x + rng.normal(0, 0.7, 10)[g]
-    shape = {each: {"phi": 1.5, "df": 6.0}[each] for each in family.shape}
+    shape = {
+        each: {"phi": 1.5, "df": 6.0, "odds0": 0.2, "odds1": 0.1}[each] for each in family.shape
+    }
     y = np.asarray(family.sample(family.default_link.inverse(eta), rng, **shape), float)
     if not family.discrete and name != "beta":
         y = y * unit
@@ -390,7 +392,7 @@ def test_so_are_those_of_every_family_and_link(name, link):
     family, rng = gt.family(name), np.random.default_rng(6)
     x = rng.uniform(-1, 1, 200)
     eta = 0.4 * x - (1.0 if family.mean_interval[1] == 1 else 0.0)
-    shape = {each: 2.0 for each in family.shape}
+    shape = {each: 0.2 if each.startswith("odds") else 2.0 for each in family.shape}
     if family.takes_trials:
         shape["trials"] = np.full(200, 8)
     y = np.asarray(family.sample(gt.link(link).inverse(eta), rng, **shape), float)
@@ -400,8 +402,8 @@ def test_so_are_those_of_every_family_and_link(name, link):
     at = np.array([*model.params, *np.log(model.dispersion[list(family.shape)])])
 
     def llf(p):
-        phi = np.exp(p[2]) if len(p) > 2 else 1.0
-        rows = Rows(y, name, link, trials=8.0 if family.takes_trials else 1.0, phi=phi)
+        values = dict(zip(family.shape, np.exp(p[2:]), strict=True))
+        rows = Rows(y, name, link, trials=8.0 if family.takes_trials else 1.0, **values)
         return rows.log_density(p[0] + p[1] * x).value.sum()
 
     steps = 1e-3 * np.eye(len(at))
@@ -411,3 +413,11 @@ def test_so_are_those_of_every_family_and_link(name, link):
     ]  # fmt: skip
     errors = np.sqrt(np.diag(np.linalg.inv(-np.array(hessian))))
     np.testing.assert_allclose(model.bse, errors[:2], rtol=1e-3)
+
+
+def test_reml_with_a_link_is_that_of_glmmtmb():
+    """glmmTMB 1.1, `glmmTMB(yield ~ nitro + (1 | block), oats, gaussian("log"), REML = TRUE)`."""
+    model = gt.fit("yield ~ nitro + (1 | block)", gt.load_data("oats"), link="log", reml=True)
+    assert model.llf == pytest.approx(-312.3321491, abs=1e-6)
+    np.testing.assert_allclose(model.params, [4.42114227, 0.68539575], rtol=1e-5)
+    np.testing.assert_allclose(model.variance_components["sd"], [0.13904, 16.21202], rtol=1e-4)

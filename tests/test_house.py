@@ -67,7 +67,8 @@ SHORT = {"bootstrap": {"n": 3}, "simulated_residuals": {"n": 20}}
 
 
 def verbs() -> list[str]:
-    return [name for name, value in vars(gt.FittedModel).items() if callable(value)]
+    members = vars(gt.FittedModel).items()
+    return [name for name, value in members if callable(value) and not name.startswith("__")]
 
 
 @pytest.fixture(scope="module")

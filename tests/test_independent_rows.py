@@ -16,7 +16,7 @@ LINES = {
     "identity": (5.0, 0.5), "log": (0.5, 0.2), "inverse": (1.0, 0.1),
     "identity of a probability": (0.5, 0.05), "log of a probability": (-1.0, 0.1),
 }  # fmt: skip
-SHAPES = {"phi": 0.7, "df": 6.0}
+SHAPES = {"phi": 0.7, "df": 6.0, "odds0": 0.2, "odds1": 0.1}
 PAIRS = [(name, link) for name, family in gt.FAMILIES.items() for link in family.links]
 
 

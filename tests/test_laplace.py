@@ -42,7 +42,9 @@ def drawn(family, data, seed=2):
     """A response of the family that has nothing to do with the layout."""
     rng, n = np.random.default_rng(seed), len(data)
     low, high = (0.2, 0.8) if family.mean_interval[1] == 1 else (0.5, 6)
-    shape = {name: {"phi": 1.5, "df": 5.0}[name] for name in family.shape}
+    shape = {
+        name: {"phi": 1.5, "df": 5.0, "odds0": 0.2, "odds1": 0.1}[name] for name in family.shape
+    }
     if family.takes_trials:
         shape["trials"] = data["trials"].to_numpy()
     return np.asarray(family.sample(rng.uniform(low, high, n), rng, **shape), float)
@@ -51,6 +53,8 @@ def drawn(family, data, seed=2):
 def problem_of(name, terms, **options):
     family, data = gt.family(name), layout()
     data["y"] = drawn(family, data)
+    if "zero_inflation" in options and family.leaves_out_zero:
+        data.loc[[0, 7, 11, 20, 30], "y"] = 0
     response = "prop(y, trials)" if family.takes_trials else "y"
     arguments = dict.fromkeys(
         ("link", "offset", "weights", "dispersion_formula", "zero_inflation", "reml", "nagq")
@@ -82,7 +86,7 @@ GRADIENTS |= {
 }  # fmt: skip
 GRADIENTS |= {
     f"{family}, zeros, {name}": (family, terms, {"zero_inflation": "~ x"})
-    for family in gt.FAMILIES if gt.family(family).counts
+    for family in gt.FAMILIES if gt.family(family).takes_extra_zeros
     for name, terms in STRUCTURES.items()
 }  # fmt: skip
 GRADIENTS |= {
@@ -320,7 +324,9 @@ def measured(name):
     x = rng.normal(size=120)
     level, slope = 0.6 * rng.normal(size=(2, 12))[:, g]
     eta = 0.3 + 0.4 * x + level + slope * x
-    shape = {each: {"phi": 2.0, "df": 5.0}[each] for each in family.shape}
+    shape = {
+        each: {"phi": 2.0, "df": 5.0, "odds0": 0.2, "odds1": 0.1}[each] for each in family.shape
+    }
     mu = family.clipped_mean(eta, family.default_link)
     if family.takes_trials:
         shape["trials"] = np.full(120, 9)
@@ -400,7 +406,9 @@ def test_the_unit_of_the_response_changes_nothing_else(name, link, reml, factor)
 def same_in_every_group(name):
     """Six groups with the same eight values, so that nothing varies between them."""
     family, rng = gt.family(name), np.random.default_rng(3)
-    shape = {each: {"phi": 1.5, "df": 5.0}[each] for each in family.shape}
+    shape = {
+        each: {"phi": 1.5, "df": 5.0, "odds0": 0.2, "odds1": 0.1}[each] for each in family.shape
+    }
     mu = np.full(8, 0.4) if family.mean_interval[1] == 1 else np.full(8, 3.0)
     if family.takes_trials:
         shape["trials"] = np.full(8, 9)

@@ -1,21 +1,32 @@
-"""The copies of the lessons hold no output, differ in nothing else, and lead where lessons lead."""
+"""The copies of the lessons show no answer before a cell is run, and lead where lessons lead."""
 
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.learner_copies import CopyError, change_links, cleared, linked_file, links, write
+from tests.environments import course_that_is_set_up
+from tools.learner_copies import (
+    SUMMARY,
+    CopyError,
+    after_questions,
+    change_links,
+    cleared,
+    folded,
+    linked_file,
+    links,
+    write,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
+OPENING = f"<details><summary>{SUMMARY}</summary>\n\n"
 LINKS = """\
 ![herds](../figures/herds.png "Herds"), [the same](<../figures/herds.png>),
 [data](../data/README.md#herds), [a solution](solutions/99-links.ipynb),
@@ -50,19 +61,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
     """A copy of the repository, set up, with one more lesson that is full of links."""
-    folder = tmp_path_factory.mktemp("a course")
-    for part in ("notebooks", "figures", "data", "tools"):
-        shutil.copytree(ROOT / part, folder / part)
-    for part in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / part, folder)
+    folder = course_that_is_set_up(tmp_path_factory.mktemp("a course"))
     nbformat.write(lesson(LINKS), folder / "notebooks" / "99-links.ipynb")
     solution = lesson("[a picture](../../figures/field.png)")
     nbformat.write(solution, folder / "notebooks" / "solutions" / "99-links.ipynb")
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    (folder / ".venv" / ".ready").write_text(str(folder))
     return folder
 
 
@@ -91,7 +93,14 @@ def test_make_learner_leaves_the_lessons_as_they_are_byte_for_byte(course, befor
     assert contents(course / "notebooks") == before
 
 
-def test_the_copies_hold_no_output_and_differ_in_nothing_else(course, copies):
+def unfolded(cell: dict) -> dict:
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        source = source.removeprefix(OPENING).replace("\n\n</details>", "")
+    return {**cell, "source": re.sub(r"\s+", " ", source).strip()}
+
+
+def test_the_copies_hold_no_output_fold_what_reads_one_and_differ_in_nothing_else(course, copies):
     dropped = 0
     for path in (copies / "notebooks").rglob("*.ipynb"):
         stored = json.loads((course / path.relative_to(copies)).read_text(encoding="utf-8"))
@@ -99,8 +108,43 @@ def test_the_copies_hold_no_output_and_differ_in_nothing_else(course, copies):
             if cell["cell_type"] == "code":
                 dropped += len(cell["outputs"])
                 cell["outputs"], cell["execution_count"] = [], None
-        assert json.loads(path.read_text(encoding="utf-8")) == stored, path.name
+        copy = json.loads(path.read_text(encoding="utf-8"))
+        for notebook in (copy, stored):
+            notebook["cells"] = [unfolded(cell) for cell in notebook["cells"]]
+        assert copy == stored, path.name
     assert dropped > 100
+
+
+FOLDED = {
+    "Nine.": f"{OPENING}Nine.\n\n</details>",
+    "Nine.\n\n- all\n\n## Next": f"{OPENING}Nine.\n\n- all\n\n</details>\n\n## Next",
+    "Nine.\n\nNow\nred. **Before\nyou look:** how?\n\n## Next": (
+        f"{OPENING}Nine.\n\n</details>\n\nNow\nred. **Before\nyou look:** how?\n\n## Next"
+    ),
+    "Nine.\n\nTen.\n\nNow **guess**. **Guess** why.": (
+        f"{OPENING}Nine.\n\nTen.\n\n</details>\n\nNow **guess**. **Guess** why."
+    ),
+    "Nine. **Guess:** how?\n\n**Guess** why.": (
+        f"{OPENING}Nine.\n\n</details>\n\n**Guess:** how?\n\n**Guess** why."
+    ),
+    "## Next\n\nText": "## Next\n\nText",
+    "### Exercise 1 #2": "### Exercise 1 #2",
+}
+
+
+@pytest.mark.parametrize("text", FOLDED)
+def test_what_reads_an_output_is_folded_up_to_the_next_question_or_heading(text):
+    assert folded(text) == FOLDED[text]
+
+
+def test_no_copy_shows_the_text_after_a_question_unfolded(copies):
+    count = 0
+    for path in (copies / "notebooks").glob("*.ipynb"):
+        for codes, text in after_questions(nbformat.read(path, as_version=4)):
+            assert not any(cell.outputs for cell in codes)
+            assert text.source.startswith((OPENING, "#")), text.id
+            count += 1
+    assert count > 150
 
 
 def test_links_of_the_copies_lead_to_what_the_lessons_link_to(course, copies):

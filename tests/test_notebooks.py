@@ -113,6 +113,12 @@ def without(nb, i: int):
     return nb
 
 
+def asking(text: str):
+    return new_markdown_cell(text, metadata={"tags": ["question"]})
+
+
+SHOWS_ONE = code("1", shown(text_plain="1"))
+
 BROKEN = [
     (hygiene.every_code_cell_ran, edited(lesson(), 2, execution_count=None)),
     (hygiene.every_code_cell_ran, edited(lesson(), 2, execution_count=7)),
@@ -154,6 +160,13 @@ BROKEN = [
     (hygiene.ending_is_complete, without(lesson(), -1)),
     (hygiene.ending_is_complete, edited(lesson(), -1, source=ENDING.replace("doi", "x"))),
     (hygiene.code_cells_are_short, lesson(code("x = 1\n" * 13))),
+    (hygiene.questions_are_tagged, lesson(new_markdown_cell("**Guess:** how many?"), SHOWS_ONE)),
+    (hygiene.questions_are_tagged, lesson(asking("How many?"), SHOWS_ONE)),
+    (hygiene.questions_come_before_what_answers_them, lesson(asking("**Guess:** how many?"))),
+    (
+        hygiene.questions_come_before_what_answers_them,
+        lesson(asking("**Guess:** how many?"), code("x = 1")),
+    ),
     (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
     (hygiene.exercises_wait_for_an_answer, solution()),
     (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
@@ -163,8 +176,9 @@ BROKEN = [
 
 def test_a_good_notebook_passes_every_check():
     figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
+    question = asking("**Before\nyou look:** how many?")
     for check in [*EVERY_NOTEBOOK, *LESSON]:
-        assert list(check(read(lesson(figure)))) == []
+        assert list(check(read(lesson(question, SHOWS_ONE, figure)))) == []
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
         assert list(check(read(solution(figure)))) == []
     assert list(hygiene.same_exercises(read(lesson()), read(solution()))) == []

@@ -30,7 +30,9 @@ def layout():
     )
     eta = 0.3 * x + rng.normal(0, 0.6, 8)[g]
     for name, family in gt.FAMILIES.items():
-        shape = {each: {"phi": 1.5, "df": 6.0}[each] for each in family.shape}
+        shape = {
+            each: {"phi": 1.5, "df": 6.0, "odds0": 0.2, "odds1": 0.1}[each] for each in family.shape
+        }
         if family.takes_trials:
             shape["trials"] = np.full(48, 9)
         mu = family.clipped_mean(eta, family.default_link)

@@ -115,3 +115,39 @@ def test_columns_may_have_the_names_of_columns_of_results(first, plain):
         gt.table(model),
     ):
         assert len(repr(shown)) > 100
+
+
+def test_a_spline_of_a_column_does_not_depend_on_what_others_are_called():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a b", "a_b", "y"])
+    for term in ("poly(`a b`, 2)", "bs(`a b`, df=4)", "scale(`a b`)"):
+        model = gt.fit(f"y ~ {term} + a_b", data)
+        same = gt.fit(f"y ~ {term.replace('`a b`', 'x')} + a_b", data.rename(columns={"a b": "x"}))
+        predicted = model.predict(data.head(5))
+        np.testing.assert_allclose(predicted, model.fittedvalues[:5], rtol=1e-10)
+        np.testing.assert_allclose(predicted, same.fittedvalues[:5], rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["class", "C", "log", "contr"])
+@pytest.mark.parametrize("column", ["treatment", "base", "subject"])
+def test_words_of_python_and_of_formulas_are_columns_in_type_three_tests(name, column):
+    formula = "seizures ~ treatment * period + base + (1 | subject)"
+    data = gt.load_data("epilepsy").assign(period=lambda d: d["period"].astype(str))
+    plain = gt.fit(formula, data, "poisson").anova(type=3)
+    called = gt.fit(
+        formula.replace(column, f"`{name}`"), data.rename(columns={column: name}), "poisson"
+    ).anova(type=3)
+    np.testing.assert_allclose(called["statistic"], plain["statistic"], rtol=1e-6)
+
+
+def test_a_column_called_like_another_parameter_has_a_name_of_its_own():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame(rng.normal(size=(60, 3)), columns=["y", "Intercept", "sd g Intercept"])
+    data["g"] = np.repeat(list("abcdefghij"), 6)
+    data["y"] += np.repeat(rng.normal(0, 2, 10), 6)
+    model = gt.fit("y ~ Intercept + `sd g Intercept` + (1 | g)", data)
+    assert list(model.params.index) == ["Intercept", "`Intercept`", "sd g Intercept"]
+    assert model.influence("g").change.columns.is_unique
+    boot = model.bootstrap(n=3, seed=1, progress=False)
+    np.testing.assert_allclose(boot.estimate.iloc[:3], model.params)
+    assert boot.estimate.index.is_unique and "`Intercept`" in str(gt.table(model))

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, special, stats
+from scipy import integrate, optimize, special, stats
 
 import glmmtools as gt
+from glmmtools.fitted.expected import averaged
 from tests.quiet_fits import quietly
 
 HERE = Path(__file__).parent
@@ -302,3 +303,38 @@ def test_contrasts_with_a_scale_that_does_not_exist_or_of_negative_means_are_ref
         gt.fit("y ~ t", data).means("t").contrasts(scale="response", ratio=True)
     with pytest.raises(ValueError, match="response scale only"):
         compared("herds").means("period", effects="marginal", scale="link")
+
+
+@pytest.mark.parametrize("sd", [0.3, 1.0, 5.0, 20.0, 100.0])
+@pytest.mark.parametrize("name", ["logit", "probit", "cloglog"])
+def test_a_probability_averaged_over_random_effects_is_its_integral(name, sd):
+    """Against SciPy's quadrature of the density of the random effect at which the mean is u."""
+    link, eta = gt.link(name), np.array([-15.0, -2.0, 0.0, 1.0, 30.0])
+
+    def integral(at):  # by parts: smooth whatever the sd
+        slope = lambda t: link.derivatives(t)[0] * stats.norm.cdf((at - t) / sd)  # noqa: E731
+        return integrate.quad(slope, -40, 40, points=[-5, 0, 5], limit=400, epsabs=1e-12)[0]
+
+    found = averaged(link, eta, np.full(5, sd**2))
+    np.testing.assert_allclose(found, list(map(integral, eta)), atol=1e-7)
+
+
+def test_a_mean_averaged_over_random_effects_is_exact_for_the_log_and_refused_for_the_inverse():
+    eta, variance = np.array([-3.0, 0.0, 2.0]), np.array([0.0, 4.0, 400.0])
+    found = averaged(gt.link("log"), eta, variance)
+    np.testing.assert_allclose(found, np.exp(eta + variance / 2))
+    with pytest.raises(ValueError, match=r"does not exist.*effects='population'"):
+        averaged(gt.link("inverse"), eta, variance)
+
+
+def test_marginal_predictions_are_right_where_the_random_effects_have_an_sd_of_twenty():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(30), 20)
+    eta = 2 + 20 * rng.normal(size=30)[g] + rng.normal(0, 1, 600)
+    data = pd.DataFrame({"y": (rng.logistic(size=600) < eta).astype(int), "g": g})
+    model = quietly("y ~ 1 + (1 | g)", data, "binomial")
+    sd = model.variance_components["sd"][0]
+    assert sd > 6
+    mean = lambda z: special.expit(model.params.iloc[0] + sd * z) * stats.norm.pdf(z)  # noqa: E731
+    exact = integrate.quad(mean, -9, 9, limit=1000, epsabs=1e-12)[0]
+    assert model.predict(effects="marginal").iloc[0] == pytest.approx(exact, abs=1e-7)

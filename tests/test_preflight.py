@@ -58,6 +58,24 @@ def test_a_healthy_machine_prints_these_lines_and_no_others(lines):
     assert "\n".join(lines()) + "\n" == HEALTHY
 
 
+@pytest.mark.parametrize(
+    ("folder", "static"), [("notebooks", "0"), ("my-course", "0"), ("notebooks", "1")]
+)
+def test_who_runs_a_stored_lesson_is_sent_to_her_own_copy(
+    lines, clone, monkeypatch, folder, static
+):
+    (clone / folder).mkdir()
+    monkeypatch.chdir(clone / folder)
+    notebook = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(preflight.sys.modules, "IPython", notebook)
+    monkeypatch.setenv("GLMMTOOLS_STATIC", static)
+    *healthy, last = lines()
+    if (folder, static) == ("notebooks", "0"):
+        assert "your own copy in the folder my-course" in last
+    else:
+        assert [*healthy, last] == HEALTHY.splitlines()
+
+
 def test_an_old_python_is_named_and_nothing_else_is_tried(lines, monkeypatch):
     monkeypatch.setattr(preflight.sys, "version_info", (3, 10, 4))
     first, last = lines()

@@ -1,4 +1,4 @@
-"""600 random models, most of them hard: a fit is right by an independent likelihood, or says no."""
+"""870 random models, most of them hard: a fit is right by an independent likelihood, or says no."""
 
 import contextlib
 import signal
@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
-from tests.random_models import RandomModel, random_model
+from tests.random_models import FIRST_OF_FURTHER, RandomModel, random_model
 
 pytestmark = pytest.mark.slow
 MODELS, CHUNKS = 600, 12
+FURTHER = 270  # of zeros, ones, truncation
 SAME = 1e-3  # of log-likelihoods
 LONGEST = 10.0  # seconds of a processor, for one fit
 # Of fifty models how many may end so, where of all about one in twenty does, and chance decides
@@ -33,7 +34,17 @@ def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
     finds it, and no model that it contains has a higher one. What is refused is refused in a
     sentence. No fit takes longer than ten seconds.
     """
-    verdicts = [judged(random_model(seed)) for seed in range(chunk, MODELS, CHUNKS)]
+    check(range(chunk, MODELS, CHUNKS))
+
+
+@pytest.mark.parametrize("chunk", range(6))
+def test_so_is_one_of_zeros_ones_and_truncation(chunk):
+    """45 of them, of families that the first 600 do not have, and of two parts."""
+    check(range(FIRST_OF_FURTHER + chunk, FIRST_OF_FURTHER + FURTHER, 6))
+
+
+def check(seeds):
+    verdicts = [judged(random_model(seed)) for seed in seeds]
     for end in MOST:
         those = [verdict for verdict in verdicts if verdict.end == end]
         print(f"{end}: {len(those)} of {len(verdicts)}", *those, sep="\n  ")

@@ -52,8 +52,6 @@ def test_the_devcontainer_is_the_container_and_adds_no_package():
     assert (folder / settings["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
     assert (folder / settings["build"]["context"]).resolve() == ROOT
     assert "--no-deps" in settings["postCreateCommand"]
-    for name in settings["customizations"]["codespaces"]["openFiles"]:
-        assert (ROOT / name).exists()
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", ".binder/postBuild"])
@@ -153,13 +151,21 @@ def test_installers_name_only_what_is_in_the_folder_and_never_ask_the_network(fo
             assert "--no-index --find-links wheels" in command
             (listed,) = re.findall(r"(?:-r|--requirement) (\S+)", command)
             assert (folder / listed).exists()
-        for lesson in re.findall(r"/lab/tree/(\S+)", text):
-            assert (folder / lesson).exists()
         for other in re.findall(r"\b(?:install|start)\.(?:sh|bat)\b|overrides\.json", text):
             assert (folder / other).exists()
         assert "{" not in text.replace("${", "")
         for path in re.findall(r"(?<![\w/.])(\.venv|wheels)\b", text):
             assert path in made_later
+
+
+def test_the_folder_lays_out_the_copies_that_it_opens_and_holds_none_to_write_over(folder):
+    assert not (folder / "my-course").exists()
+    lay_out, *_ = re.findall(r"-m (tools\.\S+)", (folder / "start.sh").read_text("utf-8"))
+    subprocess.run([sys.executable, "-m", lay_out], cwd=folder, check=True)
+    for name in ("start.sh", "start.bat"):
+        (opened,) = re.findall(r"/lab/tree/(\S+)", (folder / name).read_text("utf-8"))
+        assert (folder / opened).is_relative_to(folder / "my-course")
+        assert (folder / opened).exists()
 
 
 def test_what_the_installers_install_is_locked(folder):

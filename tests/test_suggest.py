@@ -97,3 +97,67 @@ def test_it_shows_as_text_and_as_a_table_and_recalls_what_the_assumption_is_abou
 def test_wrong_input_is_named(y, trials, message):
     with pytest.raises(ValueError, match=message):
         gt.suggest_family(y, trials)
+
+
+# ---- what people bring ---------------------------------------------------------------------------
+
+
+def test_whole_numbers_up_to_100_may_be_per_cent():
+    scored = {"ordered_beta": [0, 5, 10, 25, 40, 100, 80], "beta": [5, 10, 25, 40] * 3 + [80]}
+    for inner, y in scored.items():
+        found = gt.suggest_family(y)
+        assert list(found.candidates) == ["binomial", "betabinomial", inner]
+        assert "trials=100" in found.candidates["binomial"]
+        assert "divided by 100" in found.candidates[inner] and "per cent" in str(found)
+        assert found.doubtful["poisson"].startswith("if these are not per cent")
+
+
+@pytest.mark.parametrize("y", [[33, 40, 51, 60], [0, 3, 1, 12, 0, 5], [0, 7, 13, 61, 22, 4]])
+def test_counts_are_not_taken_for_per_cent(y):
+    found = gt.suggest_family(y)
+    assert "poisson" in found.candidates and not found.notes
+
+
+def test_scores_and_categories_are_sent_to_ordered_models():
+    found = gt.suggest_family([1, 2, 5, 4, 3, 3, 2, 5])
+    assert "1 to 5 may be scores" in str(found) and "ordinal::clmm" in found._repr_html_()
+    with pytest.raises(ValueError, match=r"3 levels: high, low, mid.*ordinal::clmm"):
+        gt.suggest_family(["low", "high", "mid", "low"])
+
+
+def test_measurements_with_zeros_have_two_parts():
+    y = [0.0, 1.53, 4.31, 0.0, 2.2, 7.9]
+    found = gt.suggest_family(y)
+    assert list(found.candidates) == ["gamma", "lognormal"]
+    assert "zero_inflation='~ 1', for 2 of 6 values are 0" in found.candidates["gamma"]
+    shares = gt.suggest_family([0.0, 0.53, 0.31, 0.0, 0.2, 0.9])
+    assert list(shares.candidates)[:2] == ["beta", "ordered_beta"]
+    assert "zero_inflation" in shares.candidates["beta"]
+    with_ones = gt.suggest_family([0.0, 0.53, 0.31, 1.0, 0.2])
+    assert "beta" in with_ones.impossible and "ordered_beta" in with_ones.candidates
+
+
+def test_what_is_suggested_for_zeros_can_be_fitted():
+    rng = np.random.default_rng(4)
+    y = np.where(rng.random(60) < 0.3, 0, rng.gamma(2, 2, 60))
+    for name, reason in gt.suggest_family(y).candidates.items():
+        assert "zero_inflation='~ 1'" in reason
+        assert gt.fit("y ~ 1", {"y": y}, name, zero_inflation="~ 1").converged
+
+
+def test_heaped_measurements_are_said_to_be_rounded():
+    y = np.random.default_rng(1).normal(17, 3, 30).round() * 10
+    assert "100% are multiples of 10" in str(gt.suggest_family(y))
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (pd.date_range("2026-01-01", periods=4), r"y holds dates.*\(y - start\)\.dt\.days"),
+        ([pd.Timestamp("2026-01-01").date()] * 2, "y holds dates"),
+        (pd.to_timedelta([1, 2], unit="D"), "y holds lengths of time.*total_seconds"),
+    ],
+)
+def test_dates_are_refused_with_what_to_write(y, said):
+    with pytest.raises(ValueError, match=said):
+        gt.suggest_family(y)

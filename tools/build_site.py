@@ -1,8 +1,8 @@
-"""Build the reading site from the stored outputs: python tools/build_site.py [folder]
+"""Build the reading site from the stored outputs: python -m tools.build_site [folder]
 
-Lays out a source tree in build/site-source (lessons, solutions with their cells collapsed, data
-cards, the list of the package's functions) and runs Sphinx on it, every warning an error. Nothing
-is executed and nothing is fetched.
+Lays out a source tree in build/site-source (lessons with the outputs folded that answer a question,
+solutions with their cells collapsed, data cards, the list of the package's functions) and runs
+Sphinx on it, every warning an error. Nothing is executed and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from pathlib import Path
 import nbformat
 
 import glmmtools as gt
+from tools.learner_copies import after_questions
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "build" / "site-source"
 
 
 def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Put alternative texts where MyST-NB looks for them."""
+    """Fold what answers a question, and put alternative texts where MyST-NB looks for them."""
+    for answers, _ in after_questions(notebook):
+        for cell in answers:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
     for cell in notebook.cells:
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}

@@ -2,9 +2,10 @@
 
     python -m tools.learner_copies
 
-The copies lie as the lessons do, with every file they link to beside them, so that a link leads
-where it led. The folder is made anew each time. All copies without outputs are made of `cleared`,
-`change_links`, `write` and `make_anew`; tools/make_colab.py is the other maker.
+A question then comes before its answer: the text that reads an output opens by a click. The copies
+lie as the lessons do, with every file they link to beside them, so that a link leads where it led.
+The folder is made anew each time. All copies without outputs are made of `cleared`,
+`change_links` and `write`; the other makers are tools/my_course.py and tools/make_colab.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -34,6 +36,14 @@ CODE_OR_LINK = re.compile(
     flags=re.VERBOSE | re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
 
+# A question in the first paragraph stands behind what is read, any other in a paragraph of its own.
+QUESTION = r"\*\*(?:Guess|Before\s+you)\b"
+END_OF_READING = re.compile(
+    rf"(?:^|\n\n)(?=\#) | \n\n(?=(?:(?!\n\n).)*{QUESTION}) | (?={QUESTION})",
+    flags=re.VERBOSE | re.DOTALL,
+)
+SUMMARY = "Read on when you have run the cell"
+
 
 class CopyError(Exception):
     """A notebook of which no usable copy can be made."""
@@ -44,15 +54,46 @@ def lessons() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
-def cleared(path: Path) -> NotebookNode:
-    """A notebook without its outputs and execution counts; all else is as it is stored."""
+def stored(path: Path) -> NotebookNode:
+    """A notebook as it is stored."""
     try:
         text = path.read_text(encoding="utf-8")
         nbformat.validate(json.loads(text), version=4)
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CopyError(f"{path} is not a notebook of version 4: {reason}") from error
-    notebook = nbformat.v4.reads(text)
+    return nbformat.v4.reads(text)
+
+
+def asks(cell: NotebookNode) -> bool:
+    """Whether a cell wants a guess before the next one is run."""
+    return "question" in cell.metadata.get("tags", [])
+
+
+def after_questions(notebook: NotebookNode) -> Iterator[tuple[list[NotebookNode], NotebookNode]]:
+    """For each question the code cells that answer it, and the text after them."""
+    texts = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown"]
+    for i, after in pairwise(texts):
+        if asks(notebook.cells[i]):
+            yield notebook.cells[i + 1 : after], notebook.cells[after]
+
+
+def folded(text: str) -> str:
+    """Text that reads an output, which opens by a click up to the next question or heading."""
+    end = END_OF_READING.search(text)
+    told, rest = (text[: end.start()], text[end.end() :]) if end else (text, "")
+    if not told:
+        return text
+    return (
+        f"<details><summary>{SUMMARY}</summary>\n\n{told.rstrip()}\n\n</details>\n\n{rest}".rstrip()
+    )
+
+
+def cleared(path: Path) -> NotebookNode:
+    """A notebook without outputs and execution counts, and with what reads them folded."""
+    notebook = stored(path)
+    for _, text in after_questions(notebook):
+        text.source = folded(text.source)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

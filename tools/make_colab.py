@@ -47,6 +47,13 @@ if "google.colab" in sys.modules and find_spec("glmmtools") is None:
     %pip install {what}
 """
 
+PUBLISH = """\
+Publish them as the branch colab, which holds nothing else:
+    cd "{folder}" && git init -b colab && git add . && git commit -m "Lessons for Colab" \\
+        && git push --force https://github.com/{repository} colab
+Then the first one opens at
+    https://colab.research.google.com/github/{repository}/blob/colab/{first}"""
+
 
 def install_cell(address: str) -> nbformat.NotebookNode:
     """The cell that installs the course from an address."""
@@ -85,7 +92,11 @@ def main() -> int:
     if len(sys.argv) != 2 or "://" not in sys.argv[1] or "/tree/" in sys.argv[1]:
         print('Whence? make colab ARGS="https://github.com/OWNER/REPOSITORY@BRANCH"')
         return 1
-    return make_anew(TARGET, partial(make, sys.argv[1]))
+    status = make_anew(TARGET, partial(make, sys.argv[1]))
+    if status == 0 and (found := ON_GITHUB.fullmatch(sys.argv[1])):
+        first = lessons()[0].name
+        print(PUBLISH.format(folder=TARGET, repository=found["repository"], first=first))
+    return status
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ PLATFORMS = {
     ),
 }
 
+# What start.sh and start.bat lay out the learner's copies with. They cannot lie in the folder: who
+# copies a newer one over hers would lose her answers.
+LAY_OUT_COPIES = ("my_course.py", "learner_copies.py", "execute_notebooks.py")
+
 # {pythons} are the versions that the folder has wheels for.
 INSTALL = {
     "install.sh": """#!/bin/sh
@@ -71,8 +75,9 @@ cp overrides.json .venv/share/jupyter/lab/settings
 """,
     "start.sh": """#!/bin/sh
 cd "$(dirname "$0")"
+.venv/bin/python -m tools.my_course
 exec .venv/bin/python -m jupyterlab --ServerApp.root_dir=. \\
-    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb "$@"
+    --LabApp.default_url=/lab/tree/my-course/00-start-here.ipynb "$@"
 """,
     "install.bat": """@echo off
 rem Windows: double-click install.bat, then start.bat. A second run sets up everything anew.
@@ -95,8 +100,9 @@ pause
 """,
     "start.bat": """@echo off
 cd /d "%~dp0"
+.venv\\Scripts\\python -m tools.my_course
 .venv\\Scripts\\python -m jupyterlab --ServerApp.root_dir=. ^
-    --LabApp.default_url=/lab/tree/notebooks/00-start-here.ipynb %*
+    --LabApp.default_url=/lab/tree/my-course/00-start-here.ipynb %*
 """,
 }
 
@@ -153,6 +159,9 @@ def lay_out(pythons: list[str]) -> None:
     for folder in ("notebooks", "data", "figures", "benchmarks"):
         ignored = shutil.ignore_patterns(".ipynb_checkpoints", "*.py", "*.svg")
         shutil.copytree(ROOT / folder, TARGET / folder, ignore=ignored, dirs_exist_ok=True)
+    (TARGET / "tools").mkdir(exist_ok=True)
+    for name in LAY_OUT_COPIES:
+        shutil.copy(ROOT / "tools" / name, TARGET / "tools")
     for name in ("README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text"):
         shutil.copy(ROOT / name, TARGET)
     for name, text in INSTALL.items():

@@ -8,7 +8,9 @@ import re
 from typing import Any
 
 from glmmtools.course import exercises
+from glmmtools.course.exercises.gaps import GAP, GAPS
 from glmmtools.course.exercises.kinds import Exercise, in_short
+from glmmtools.course.exercises.recall import QUESTIONS
 from glmmtools.shared.terminal import say
 
 RIGHT, WRONG = "✓", "✗"
@@ -22,10 +24,11 @@ def check(id: str, answer: Any = ...) -> None:
     Parameters
     ----------
     id : str
-        Lesson and number, as written in the lesson: ``"05.1"``.
+        Lesson and number, as written in the lesson: ``"05.1"``; ``"05.r1"`` is a question on the
+        lesson before, ``"05.g1"`` a line with gaps.
     answer : object
-        A number, the letter of a choice, or a text; ``...`` is not answered yet. No answer raises
-        an error.
+        A number, the letter of a choice, the line with its gaps filled, or a text of your own;
+        ``...`` and ``___`` are not answered yet. No answer raises an error.
 
     Examples
     --------
@@ -46,20 +49,22 @@ def _reply(id: Any, answer: Any) -> str:
             f"{exercise.id} is not answered yet: replace the ... by your answer and run the cell "
             "again."
         )
+    if isinstance(answer, str) and GAP in answer:
+        return f"{exercise.id} is not answered yet: fill each {GAP} and run the cell again."
     is_right, text = exercise.judge(answer)
     return f"{RIGHT if is_right else WRONG} {text}"
 
 
 def _find(id: Any) -> Exercise | str:
     """The exercise, or a sentence that says which there are."""
-    match = re.fullmatch(r"\s*(\d{1,2})\.(\d{1,2})\s*", id) if isinstance(id, str) else None
+    match = re.fullmatch(r"\s*(\d{1,2})\.([rg]?)(\d{1,2})\s*", id) if isinstance(id, str) else None
     if match is None:
         return f'Exercises are named in quotes, lesson and number: "05.1". Got {in_short(id)}.'
-    lesson, wanted = int(match[1]), f"{int(match[1]):02d}.{int(match[2])}"
+    lesson, wanted = int(match[1]), f"{int(match[1]):02d}.{match[2]}{int(match[3])}"
     if lesson not in lessons():
         known = ", ".join(f"{number:02d}" for number in lessons())
         return f"There is no exercise {wanted}. Lessons with exercises: {known}."
-    by_id = {exercise.id: exercise for exercise in exercises_of(lesson)}
+    by_id = {each.id: each for each in (*exercises_of(lesson), *others_of(lesson))}
     return by_id.get(wanted) or (
         f"There is no exercise {wanted}. Lesson {lesson:02d} has {', '.join(by_id)}."
     )
@@ -74,3 +79,8 @@ def lessons() -> list[int]:
 def exercises_of(lesson: int) -> tuple[Exercise, ...]:
     """Exercises of one lesson, in order."""
     return importlib.import_module(f"{exercises.__name__}.lesson{lesson:02d}").EXERCISES
+
+
+def others_of(lesson: int) -> tuple[Exercise, ...]:
+    """Questions of one lesson on the one before, and its line with gaps."""
+    return tuple(each for each in (*QUESTIONS, *GAPS) if each.id.startswith(f"{lesson:02d}."))

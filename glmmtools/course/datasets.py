@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.text import nearest
 
 _PACKAGE = Path(__file__).parents[1]
@@ -44,6 +45,7 @@ def load_data(name: str = "?") -> pd.DataFrame:
     0    1      1          2    14
     1    1      2          3    12
     """
+    check_arguments(load_data, locals())
     index = data_index()
     if name == "?":
         return index[["rows", "source"]]
@@ -74,6 +76,7 @@ def stored_study(name: str) -> Path:
     >>> stored_study("power_pens").name
     'power_pens.csv'
     """
+    check_arguments(stored_study, locals())
     folder = data_folder() / "studies"
     paths = {path.stem: path for path in sorted(folder.glob("*.csv"))}
     if name not in paths:

@@ -7,12 +7,11 @@ variable ``GLMMTOOLS_STATIC`` set to anything but 0) the picture at the starting
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glmmtools.course import installation
 from glmmtools.course.explorer_plots import (
     TIMES,
     draw_covariance,
@@ -23,6 +22,7 @@ from glmmtools.course.explorer_plots import (
 )
 from glmmtools.families.links import LINKS
 from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
     >>> left.get_title(loc="left")
     'link scale: η = 1 + 0.5 x'
     """
-    if what not in EXPLORERS:
+    if not isinstance(what, str) or what not in EXPLORERS:
         raise ValueError(
-            f"there is no explorer {what!r}{nearest(what, EXPLORERS)}; valid: {listed(EXPLORERS)}"
+            f"there is no explorer {shown(what)}{nearest(what, EXPLORERS)}; "
+            f"valid: {listed(EXPLORERS)}"
         )
     explorer = EXPLORERS[what]
     chosen = explorer.checked(choice)
@@ -84,20 +85,12 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
                 f"the {what} explorer{' of ' if chosen else ''}{''.join(chosen)} has no "
                 f"{name!r}{nearest(name, valid)}; valid: {listed(valid)}"
             )
-    if not _widgets_run():
+    if not installation.in_attended_notebook():
         return explorer.draw(*chosen, **start)
     from IPython.display import display
 
     display(panel(what, choice, **start))
     return None
-
-
-def _widgets_run() -> bool:
-    """Whether a notebook's kernel runs this, and nobody asked for still pictures."""
-    if os.environ.get("GLMMTOOLS_STATIC", "0") not in ("", "0"):
-        return False
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def panel(what: str, choice: str | None = None, **start: float) -> Widget:
@@ -213,9 +206,9 @@ class Explorer:
             return (next(iter(inspect.signature(self.draw).parameters.values())).default,)
         if self.menu == "family":
             choice = family(choice).name
-        if choice not in choices:
+        if not isinstance(choice, str) or choice not in choices:
             raise ValueError(
-                f"there is no {self.menu} {choice!r}{nearest(choice, choices)}; "
+                f"there is no {self.menu} {shown(choice)}{nearest(choice, choices)}; "
                 f"valid: {listed(choices)}"
             )
         return (choice,)

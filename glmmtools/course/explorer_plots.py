@@ -75,17 +75,17 @@ def _place_on_curve(ax, chosen: Family, values: dict[str, float], y: Array) -> N
     """The variance as a function of the mean, and the points of the distribution and the draws."""
     shape = {key: value for key, value in values.items() if key != "mu"}
     typical = {k: chosen.example[k] for k in shape if k != "trials"}
-    per_unit = values.get("trials", 1)
     grid = np.linspace(*_mean_range(chosen, values["mu"]), 300)
     curve = chosen.variance(grid, **shape)
     if typical:
-        usual = chosen.variance(grid, **{**shape, **typical})
-        ax.plot(grid * per_unit, usual, color=REFERENCE, linewidth=1, label="typical dispersion")
+        usual = (f(grid, **{**shape, **typical}) for f in (chosen.mean, chosen.variance))
+        ax.plot(*usual, color=REFERENCE, linewidth=1, label="typical dispersion")
     formula = chosen.variance_text.split(" (")[0]
     ax.plot(
-        grid * per_unit, curve, color=series(0).color, linewidth=2, label=f"Var(y) = {formula}"
+        chosen.mean(grid, **shape), curve, color=series(0).color, linewidth=2,
+        label=f"Var(y) = {formula}",
     )  # fmt: skip
-    mean, variance = values["mu"] * per_unit, float(chosen.variance(values["mu"], **shape))
+    mean, variance = (float(f(values["mu"], **shape)) for f in (chosen.mean, chosen.variance))
     mark = {"linestyle": "none", "zorder": 4}
     ax.plot(
         [mean], [variance], marker="o", markersize=10, color=series(1).color,

@@ -24,6 +24,17 @@ def in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
+def in_attended_notebook() -> bool:
+    """Whether somebody runs a notebook, and not a program that asked for still pictures."""
+    return in_notebook() and os.environ.get("GLMMTOOLS_STATIC", "0") in ("", "0")
+
+
+def in_stored_lessons() -> bool:
+    """Whether a notebook runs in the folder of the lessons that are stored with their outputs."""
+    course = CLONE or STICK
+    return course is not None and Path.cwd() == (course / "notebooks").resolve()
+
+
 def in_terminal(line: str) -> str:
     return f"run in a terminal: {line}" if in_notebook() else f"run: {line}"
 

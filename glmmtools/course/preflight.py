@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 11)
 GREEK = "αβγηθλμνπρστφχωΣΓΛ"
 
+ANSWERS_SHOWN = (
+    "This is the stored lesson, with the outputs below its questions. Open your own copy in the "
+    "folder my-course; to start the course as its README says lays it out."
+)
+
 # Eight groups with a known fit: R 4.2, glmmTMB 1.1.5 with (1 | group), and glm() without it.
 SMALL = {
     "group": list("abcdefgh"),
@@ -85,6 +90,8 @@ def print_findings() -> bool:
     last = "Everything is ready." if not bad else f"Not ready yet: mend the lines with ✗ ({bad})."
     for line in (*findings, last):
         say(str(line))
+    if installation.in_attended_notebook() and installation.in_stored_lessons():
+        say(ANSWERS_SHOWN)
     return not bad
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from glmmtools.formula.brackets import split_outside, unquoted
+from glmmtools.formula.brackets import as_written, nested_factors
 from glmmtools.formula.columns import complete_rows, select, to_frame
-from glmmtools.shared.arguments import names_of
+from glmmtools.shared.arguments import check_arguments, names_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
@@ -22,18 +22,22 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """A factor of a structure: its column, the factors around it, the unit of each row.
+    """A factor of a structure: its columns, those around it, the unit of each row.
 
-    Of ``room/pen`` the units of pen are the combinations of room and pen that occur.
+    Of ``room/pen`` the units of pen are the combinations of room and pen that occur; `outer` is the
+    unit around each row, one for all where nothing is around it.
     """
 
     name: str
     path: tuple[str, ...]
+    around: tuple[str, ...]
     codes: Array
+    outer: Array
 
     @property
-    def parent(self) -> str | None:
-        return self.path[-2] if len(self.path) > 1 else None
+    def own(self) -> tuple[str, ...]:
+        """Its columns, without those around it."""
+        return self.path[len(self.around) :]
 
     @property
     def levels(self) -> int:
@@ -56,7 +60,8 @@ class DesignDescription(Shown):
         One row a pair; columns ``first, second, relation, combinations``.
     treatments : DataFrame
         Indexed by treatment; columns ``levels, experimental_unit, units, fewest, most`` (units of
-        one treatment), ``rows_per_unit``, ``blocks`` (factors whose units hold every treatment).
+        one treatment), ``rows_per_unit``, ``blocks`` (factors whose units hold every treatment),
+        ``incomplete_blocks`` (those whose units hold several, and not all).
     warnings : tuple of str
     random_part : str
         Random terms for a formula: every factor whose units have several rows.
@@ -74,7 +79,7 @@ class DesignDescription(Shown):
         notes = [
             f"The experimental unit of {name} is {row.experimental_unit}: {row.units} units, "
             f"{_span(row.fewest, row.most)} for each of {row.levels} levels"
-            + (f", in complete blocks ({row.blocks})" if row.blocks else "")
+            + _in_blocks(row)
             + (
                 f". The {row.rows_per_unit} rows of a unit are no replicates of {name}."
                 if row.rows_per_unit not in ("1", "")
@@ -108,6 +113,12 @@ class DesignDescription(Shown):
         return Content(title, tables=self._tables(), notes=self._notes())
 
 
+def _in_blocks(row: Any) -> str:
+    kinds = {"complete": row.blocks, "incomplete": row.incomplete_blocks}
+    texts = [f"{kind} blocks ({names})" for kind, names in kinds.items() if names]
+    return f", in {' and '.join(texts)}" if texts else ""
+
+
 def describe_design(
     data: Any, structure: str, treatments: str | Sequence[str] = ()
 ) -> DesignDescription:
@@ -119,7 +130,7 @@ def describe_design(
         One row an observation. Rows with a missing factor are left out.
     structure : str
         The grouping factors: ``"room/pen/pig"`` nested, ``"site * year"`` or ``"site + year"``
-        crossed, ``"site/block + year"`` both.
+        crossed, ``"site/block + year"`` both; ``"block/(strip_a + strip_b)"`` crossed in a block.
     treatments : str or sequence of str
         Columns of treatments. The experimental unit of a treatment is the coarsest factor within
         whose units the treatment does not change: that is what was randomised.
@@ -156,6 +167,7 @@ def describe_design(
     blocks (room). The 3 rows of a unit are no replicates of treatment.
     Random part of a model: (1 | room/pen)
     """
+    check_arguments(describe_design, locals())
     named = names_of("treatments", treatments)
     frame, groupings = read_groupings(data, structure, named)
     warnings = [
@@ -181,11 +193,11 @@ def describe_design(
             table,
             columns=[
                 "treatment", "levels", "experimental_unit", "units", "fewest", "most",
-                "rows_per_unit", "blocks",
+                "rows_per_unit", "blocks", "incomplete_blocks",
             ],
         ).set_index("treatment"),
         tuple(warnings),
-        _random_part([factor for factor in groupings if factor.parent or factor.name not in named]),
+        _random_part([factor for factor in groupings if factor.around or factor.name not in named]),
     )  # fmt: skip
 
 
@@ -195,23 +207,26 @@ def read_groupings(
     """The columns a structure (and `also`) names, complete rows only, and its factors in order."""
     if not isinstance(structure, str) or not structure.strip():
         raise ValueError(f"structure names factors as 'room/pen/pig' or 'a * b'; got {structure!r}")
-    paths = []
-    for chunk, _ in split_outside(structure, "+*"):
-        names = [unquoted(name) for name, _ in split_outside(chunk, "/")]
-        if not all(names):
-            raise ValueError(f"the structure {structure!r} has an empty place between its signs")
-        paths += [tuple(names[: k + 1]) for k in range(len(names))]
-    paths = list(dict.fromkeys(paths))
-    columns = list(dict.fromkeys([*(name for path in paths for name in path), *also]))
+    factors = nested_factors(structure, "+*")
+    columns = list(dict.fromkeys([*(name for factor in factors for name in factor.path), *also]))
+    if not all(columns):
+        raise ValueError(f"the structure {structure!r} has an empty place between its signs")
     frame = select(to_frame(data), columns)
     frame = complete_rows(frame, frame.notna().to_numpy().all(axis=1))
     if frame.empty:
         raise ValueError("every row has a missing value in a factor of the design")
-    return frame, [Grouping(path[-1], path, _codes(frame, path)) for path in paths]
+    return frame, [
+        Grouping(
+            ":".join(factor.names), factor.path, factor.around, _codes(frame, factor.path),
+            _codes(frame, factor.around),
+        ) for factor in factors
+    ]  # fmt: skip
 
 
 def _codes(frame: pd.DataFrame, names: Sequence[str]) -> Array:
     """Number of the combination of each row, combinations in order of appearance."""
+    if not names:
+        return np.zeros(len(frame), int)
     return frame.groupby(list(names), sort=False, observed=True).ngroup().to_numpy()
 
 
@@ -222,21 +237,28 @@ def _pairs(a: Array, b: Array) -> Array:
 
 def innermost(groupings: Sequence[Grouping]) -> list[Grouping]:
     """The factors that have no other one inside them."""
-    outer = {g.path[:depth] for g in groupings for depth in range(1, len(g.path))}
-    return [g for g in groupings if g.path not in outer]
+    return [g for g in groupings if not any(set(g.path) <= set(h.around) for h in groupings)]
 
 
-def _around(factor: Grouping, groupings: list[Grouping]) -> Grouping:
-    return next(other for other in groupings if other.path == factor.path[:-1])
+def is_chain(groupings: Sequence[Grouping]) -> bool:
+    """Whether each factor is nested in the one before, so that a tree shows them."""
+    around = [(), *(g.path for g in groupings)]
+    return all(g.around == path for g, path in zip(groupings, around, strict=False))
+
+
+def _name_around(factor: Grouping, groupings: Sequence[Grouping]) -> str:
+    names = (other.name for other in groupings if other.path == factor.around)
+    return next(names, ":".join(factor.around))
 
 
 def _factor_row(factor: Grouping, groupings: list[Grouping]) -> dict[str, Any]:
     rows = np.bincount(factor.codes)
-    row = {"factor": factor.name, "levels": factor.levels, "inside": factor.parent or ""}
-    inside = np.array([factor.levels])
-    if factor.parent:
-        around = _around(factor, groupings)
-        inside = np.bincount(_pairs(around.codes, factor.codes)[:, 0])
+    row = {
+        "factor": factor.name,
+        "levels": factor.levels,
+        "inside": _name_around(factor, groupings),
+    }
+    inside = np.bincount(_pairs(factor.outer, factor.codes)[:, 0])
     return row | {
         "fewest": inside.min(), "most": inside.max(),
         "fewest_rows": rows.min(), "most_rows": rows.max(),
@@ -245,7 +267,9 @@ def _factor_row(factor: Grouping, groupings: list[Grouping]) -> dict[str, Any]:
 
 def _relation_row(a: Grouping, b: Grouping) -> dict[str, Any]:
     count = len(_pairs(a.codes, b.codes))
-    possible = a.levels * b.levels
+    shared = a.outer if a.around == b.around else np.zeros_like(a.codes)
+    held = [np.bincount(_pairs(shared, g.codes)[:, 0]) for g in (a, b)]
+    possible = int(held[0] @ held[1])
     if count == a.levels == b.levels:
         relation = "the same units"
     elif count == b.levels:
@@ -253,52 +277,66 @@ def _relation_row(a: Grouping, b: Grouping) -> dict[str, Any]:
     elif count == a.levels:
         relation = f"{a.name} in {b.name}"
     elif count == possible:
-        relation = "crossed"
+        within = f" in each {':'.join(a.around)}" if shared.any() else ""
+        relation = f"crossed{within}"
     else:
         relation = f"partly crossed: {count} of {possible} combinations"
     return {"first": a.name, "second": b.name, "relation": relation, "combinations": count}
 
 
 def _reused_labels(frame: pd.DataFrame, factor: Grouping, groupings: list[Grouping]) -> list[str]:
-    if factor.parent is None:
-        return []
-    name = factor.name
-    labels, names = pd.factorize(frame[name])
-    units = np.bincount(_pairs(labels, _around(factor, groupings).codes)[:, 0])
+    name, parent = factor.name, _name_around(factor, groupings)
+    labels = _codes(frame, factor.own)
+    units = np.bincount(_pairs(labels, factor.outer)[:, 0])
     if units.max() < 2:
         return []
     first = units.argmax()
+    sign = "/" if any(other.path == factor.around for other in groupings) else ":"
+    label = ":".join(map(str, frame.loc[labels == first, list(factor.own)].iloc[0]))
+    nesting = sign.join(map(as_written, factor.path))
     return [
-        f"{name} {names[first]} occurs in {units[first]} units of {':'.join(factor.path[:-1])}. As "
-        f"a factor of its own {name} would be crossed with {factor.parent}: write "
-        f"(1 | {'/'.join(factor.path)}) in a formula, or label each {name} once. (If it is the "
-        f"same {name} each time, the factors are crossed: {factor.parent} * {name}.)"
+        f"{name} {label} occurs in {units[first]} units of {':'.join(factor.around)}. As "
+        f"a factor of its own {name} would be crossed with {parent}: write "
+        f"(1 | {nesting}) in a formula, or label each {name} once. (If it is the "
+        f"same {name} each time, the factors are crossed: {parent} * {name}.)"
     ]
+
+
+class ExperimentalUnit(NamedTuple):
+    """The factor whose units get a treatment (None: the row), and the blocks of these units."""
+
+    grouping: Grouping | None
+    blocks: list[str]
+    incomplete_blocks: list[str]
 
 
 def experimental_unit(
     frame: pd.DataFrame, treatment: str, groupings: Sequence[Grouping]
-) -> tuple[Grouping | None, list[str]]:
-    """The coarsest factor in whose units a treatment does not change (None: the row); its blocks.
+) -> ExperimentalUnit:
+    """The coarsest factor in whose units a treatment does not change, and its blocks.
 
-    The blocks are the factors whose units hold every level of the treatment.
+    Complete blocks are the factors whose units hold every level of the treatment; incomplete ones
+    those of which some unit holds several levels, and some not all.
     """
     treated = _codes(frame, [treatment])
     constant = [g for g in groupings if len(_pairs(g.codes, treated)) == g.levels]
     unit = min(constant, key=lambda g: g.levels, default=None)
     codes = np.arange(len(frame)) if unit is None else unit.codes
-    blocks = [
-        g.name
-        for g in groupings
-        if g.name != treatment
-        and np.bincount(_pairs(g.codes, treated)[:, 0]).min() == treated.max() + 1
-        and len(_pairs(g.codes, codes)) == len(np.unique(codes))
-    ]
-    return unit, blocks
+    blocks, incomplete = [], []
+    for g in groupings:
+        if g.name == treatment or len(_pairs(g.codes, codes)) > len(np.unique(codes)):
+            continue
+        levels, all_levels = np.bincount(_pairs(g.codes, treated)[:, 0]), treated.max() + 1
+        if levels.min() == all_levels:
+            blocks.append(g.name)
+        elif levels.max() > 1:
+            held = _span(levels.min(), levels.max())
+            incomplete.append(f"{g.name}: {held} of {all_levels} levels in each")
+    return ExperimentalUnit(unit, blocks, incomplete)
 
 
 def _treatment_row(frame: pd.DataFrame, name: str, groupings: list[Grouping]) -> dict[str, Any]:
-    unit, blocks = experimental_unit(frame, name, groupings)
+    unit, blocks, incomplete = experimental_unit(frame, name, groupings)
     codes = np.arange(len(frame)) if unit is None else unit.codes
     treatment = _codes(frame, [name])
     units = np.bincount(_pairs(treatment, codes)[:, 0])
@@ -312,18 +350,23 @@ def _treatment_row(frame: pd.DataFrame, name: str, groupings: list[Grouping]) ->
         "most": units.max(),
         "rows_per_unit": _span(rows.min(), rows.max()),
         "blocks": ", ".join(blocks),
+        "incomplete_blocks": ", ".join(incomplete),
     }
 
 
 def _unit_path(unit: Grouping, frame: pd.DataFrame) -> tuple[str, ...]:
     """The name of the factor alone where its labels name the units, else with those around it."""
-    return (unit.name,) if frame[unit.name].nunique() == unit.levels else unit.path
+    return unit.own if _codes(frame, unit.own).max() + 1 == unit.levels else unit.path
 
 
 def _random_part(groupings: list[Grouping]) -> str:
-    """Factors whose units have several rows; of a nesting only the longest path."""
+    """Factors whose units have several rows; of one in the other only the longest path."""
     with_rows = [g for g in groupings if np.bincount(g.codes).max() > 1]
-    return " + ".join(f"(1 | {'/'.join(g.path)})" for g in innermost(with_rows))
+    terms = ["/".join(map(as_written, g.path)) for g in innermost(with_rows)]
+    written = [factor.path for term in terms for factor in nested_factors(term)]
+    if sorted(written) != sorted(g.path for g in with_rows):
+        terms = [":".join(map(as_written, g.path)) for g in with_rows]
+    return " + ".join(f"(1 | {term})" for term in terms)
 
 
 def _span(low: Any, high: Any) -> str:

@@ -14,6 +14,7 @@ from glmmtools.formula.response import Response
 from glmmtools.formula.specification import specified_design
 from glmmtools.report.equation import equation_layers
 from glmmtools.shared import style
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.numbers import number
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def plot_hierarchy(
     >>> len(ax.patches)
     5
     """
+    check_arguments(plot_hierarchy, locals())
     if isinstance(model, str):
         if layout is None:
             raise ValueError(

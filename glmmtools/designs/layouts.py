@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.shared.arguments import check_arguments, names_of, numbers, shown
 from glmmtools.shared.text import nearest
 
 Array = np.ndarray
@@ -56,6 +57,7 @@ def crd(
     >>> crd(["A", "B"], replicates=3, seed=1)["treatment"].tolist()
     ['B', 'A', 'A', 'A', 'B', 'B']
     """
+    check_arguments(crd, locals())
     rng = np.random.default_rng(seed)
     levels = _combinations(treatments, "treatment")
     order = rng.permutation(np.repeat(np.arange(len(levels)), _counts(replicates, len(levels))))
@@ -90,6 +92,7 @@ def rcbd(
     >>> layout.groupby("block", observed=True)["nitrogen"].apply(sorted).tolist()
     [[0, 50, 100], [0, 50, 100]]
     """
+    check_arguments(rcbd, locals())
     rng = np.random.default_rng(seed)
     levels = _combinations(treatments, "treatment")
     one_block = np.repeat(np.arange(len(levels)), _count(replicates, "replicates"))
@@ -127,6 +130,7 @@ def split_plot(whole: Treatments, sub: Treatments, blocks: int, *, seed: int = 0
     >>> layout[["whole_plot", "plot"]].nunique().tolist()
     [8, 24]
     """
+    check_arguments(split_plot, locals())
     rng = np.random.default_rng(seed)
     first, second = _combinations(whole, "whole"), _combinations(sub, "sub")
     shared = first.columns.intersection(second.columns)
@@ -185,8 +189,10 @@ def nested(
     >>> int(pigs.groupby("pen", observed=True)["treatment"].nunique().max())
     1
     """
+    check_arguments(nested, locals())
     if not sizes:
         raise ValueError("sizes is empty; give the units as {'room': 4, 'pen': 4, 'pig': 3}")
+    names_of("sizes", sizes)
     parents: dict[str, Array] = {}  # for each factor, the parent of each of its units
     above = 1
     for factor, size in sizes.items():
@@ -250,7 +256,10 @@ def repeated(
     >>> len(swine)
     240
     """
-    times = np.asarray(list(times))
+    check_arguments(repeated, locals())
+    times = list(times) if np.iterable(times) else [times]
+    numbers("times", times)
+    times = np.asarray(times)
     if len(times) == 0 or len(np.unique(times)) < len(times):
         raise ValueError(f"times must be distinct and at least one; got {times.tolist()}")
     if isinstance(subjects, pd.DataFrame):
@@ -274,7 +283,11 @@ def _combinations(treatments: Treatments, name: str) -> pd.DataFrame:
         if isinstance(levels, str) or not hasattr(levels, "__len__"):
             raise ValueError(
                 f"the levels of {factor!r} must be a list such as ['control', 'new']; "
-                f"got {levels!r}"
+                f"got {shown(levels)}"
+            )
+        if not all(map(pd.api.types.is_scalar, levels)):
+            raise ValueError(
+                f"the levels of {factor!r} must be text or numbers; got {shown(levels)}"
             )
         if len(levels) < 2 or len(set(levels)) < len(levels):
             raise ValueError(
@@ -314,9 +327,10 @@ def _count(value: Any, argument: str) -> int:
 
 
 def _counts(value: Any, n: int, argument: str = "replicates") -> Array:
+    numbers(argument, value)
     counts = np.asarray(value)
     if counts.dtype.kind not in "iu" or (counts < 1).any():
-        raise ValueError(f"{argument} must be a whole number, 1 or more; got {value!r}")
+        raise ValueError(f"{argument} must be a whole number, 1 or more; got {shown(value)}")
     if counts.ndim > 1 or counts.size not in (1, n):
-        raise ValueError(f"{argument} must be one number, or {n} of them; got {value!r}")
+        raise ValueError(f"{argument} must be one number, or {n} of them; got {shown(value)}")
     return np.broadcast_to(counts, n)

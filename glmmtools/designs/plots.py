@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.designs.description import Grouping, innermost, read_groupings
+from glmmtools.designs.description import Grouping, innermost, is_chain, read_groupings
 from glmmtools.designs.tree import MOST_NAMED, WIDEST, draw_tree, text_of, tint
 from glmmtools.formula.columns import levels_of, to_frame
 from glmmtools.formula.specification import specified_model
 from glmmtools.shared import style
-from glmmtools.shared.arguments import names_of, one_of
+from glmmtools.shared.arguments import check_arguments, names_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,13 +75,13 @@ def plot_design(
     >>> len(ax.patches)
     12
     """
+    check_arguments(plot_design, locals())
     treatments = list(names_of("treatment", treatment))
     places = [name for name in ("row", "column") if name in to_frame(layout).columns]
     frame, groupings = read_groupings(layout, structure, [*treatments, *places])
     if kind is None:
-        in_field, crossed = len(places) == 2, len({units.path[0] for units in groupings}) > 1
-        plan = (in_field or len(groupings) == 1) and not components
-        kind = "plan" if plan else "grid" if crossed else "tree"
+        plan = (len(places) == 2 or len(groupings) == 1) and not components
+        kind = "plan" if plan else "tree" if is_chain(groupings) else "grid"
     one_of("kind", kind, _KINDS)
     if components and kind != "tree":
         raise ValueError(f"components are drawn beside a tree, not a {kind}; use kind='tree'")
@@ -176,7 +176,7 @@ def _borders(row: Array, column: Array, codes: Array) -> list:
 
 def _name_first_units(ax: Axes, frame: pd.DataFrame, grouping: Grouping, row: Array) -> None:
     places = pd.Series(row).groupby(grouping.codes).agg(["mean", "nunique"])
-    names = frame[grouping.name].groupby(grouping.codes).first().map(text_of)
+    names = _labels(frame, grouping.own, ":").groupby(grouping.codes).first()
     ax.set_xticks([])
     apart = places["mean"].is_unique and grouping.levels < len(frame)
     ticks = [f"{grouping.name} {name}" for name in names]
@@ -269,6 +269,7 @@ def plot_covariance(
     >>> float(ax.images[0].get_array()[0, 1])
     4.0
     """
+    check_arguments(plot_covariance, locals())
     model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
     V = model.covariance()
     terms = sorted(model.design.random, key=lambda term: len(term.levels))

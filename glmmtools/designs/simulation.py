@@ -28,6 +28,7 @@ from glmmtools.formula.specification import (
     response_columns,
     specified_model,
 )
+from glmmtools.shared.arguments import check_arguments
 
 Array = np.ndarray
 _OUTLIER_SDS = 6
@@ -39,12 +40,13 @@ def simulate(
     family: str | Family = "normal",
     *,
     coef: Mapping[str, float] | Sequence[float] | None = None,
-    sd: Mapping[str, Any] | float | None = None,
-    corr: Mapping[str, Any] | float | None = None,
+    sd: Any = None,
+    corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
+    shape: Mapping[str, float] | None = None,
     trials: Any = None,
     link: str | Link | None = None,
     seed: int = 0,
@@ -81,7 +83,10 @@ def simulate(
     df : float
         Degrees of freedom of t; default 8.
     zero : float
-        Probability of an extra zero of a count.
+        Probability of an extra zero of a count; of a zero where the family leaves zero out.
+    shape : dict, optional
+        Further parameters of the family by name, as ``odds0`` and ``odds1`` of ordered_beta;
+        default typical values.
     trials : int or array_like, shape (n,)
     link : str or Link, optional
         Default: the family's default link.
@@ -128,9 +133,10 @@ def simulate(
     >>> gt.recovery(m)["true"].to_dict()
     {'Intercept': 1.0, 'treatment[T.new]': 0.5, 'sd block Intercept': 0.4}
     """
+    check_arguments(simulate, locals())
     model = specified_model(
         formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, phi=phi, df=df, zero=zero,
-        trials=trials, link=link,
+        shape=shape, trials=trials, link=link,
     )  # fmt: skip
     departures = Departures(overdispersion, zero_inflation, missing, imbalance, outliers)
     departures.check(model.family)
@@ -184,8 +190,8 @@ def covariance(
     formula: str,
     layout: Any,
     *,
-    sd: Mapping[str, Any] | float | None = None,
-    corr: Mapping[str, Any] | float | None = None,
+    sd: Any = None,
+    corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
     phi: float = 1.0,
 ) -> pd.DataFrame:
@@ -209,6 +215,7 @@ def covariance(
     >>> covariance("y ~ 1 + (1 | block)", layout, sd={"block": 2}, phi=1).to_numpy().tolist()
     [[5.0, 4.0, 0.0], [4.0, 5.0, 0.0], [0.0, 0.0, 5.0]]
     """
+    check_arguments(covariance, locals())
     model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
     index = model.design.frame.index
     return pd.DataFrame(model.covariance(), index=index, columns=index)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.designs.description import experimental_unit
+from glmmtools.designs.description import experimental_unit, is_chain
 from glmmtools.formula.columns import levels_of
 from glmmtools.shared import style
 from glmmtools.shared.text import nearest
@@ -41,7 +41,7 @@ def draw_tree(
 ) -> Axes:
     from matplotlib.collections import LineCollection
 
-    if len({units.path[0] for units in groupings}) > 1:
+    if not is_chain(groupings):
         raise ValueError(
             f"a tree shows nested factors, as 'room/pen/pig'; {structure!r} has crossed ones "
             "(kind='grid')"
@@ -177,7 +177,7 @@ def _roles(frame, groupings, treatments, names: list[str]) -> list[str]:
     """What each level is to the first treatment: block, experimental unit, observational unit."""
     if not treatments:
         return [""] * len(names)
-    unit, blocks = experimental_unit(frame, treatments[0], groupings)
+    unit, blocks, _ = experimental_unit(frame, treatments[0], groupings)
     roles = ["block" if name in blocks else "" for name in names]
     if unit is not None:
         at = names.index(unit.name)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from glmmtools.families.lookup import FAMILIES
 from glmmtools.fitted.parameters import parameters
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import plural
 
@@ -72,6 +73,7 @@ def recovery(
     >>> gt.recovery(m)[["true", "estimate"]].round(1).loc["treatment[T.B]"].tolist()
     [1.0, 1.0]
     """
+    check_arguments(recovery, locals())
     true = _parameters(_truth_of(model, truth))
     estimates = parameters(model, fixed=True)
     intervals = model.conf_int(level, method="profile" if profile else "wald")

@@ -107,7 +107,8 @@ def at_limits(marginal: Marginal, point: Array) -> dict[str, Array]:
     problem, points = marginal.problem, {}
     if problem.dispersion is None and _has_limit(problem):
         points[problem.family.limit.parameter] = _end(problem.family)
-    if problem.zero is not None and has_constant(problem.zero.X):
+    has_zeros = problem.has_two_parts and np.any(problem.design.y == 0)
+    if problem.zero is not None and has_constant(problem.zero.X) and not has_zeros:
         points[ZERO] = -_FARTHEST
     for name, value in points.items():
         points[name] = point.copy()

@@ -10,6 +10,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.engine.run_away import instead_of_laplace
 from glmmtools.engine.search import Optimum
+from glmmtools.engine.separation import no_finite_value, separated_names, separation_of
 from glmmtools.shared.messages import ConvergenceWarning, DataWarning, GlmmWarning
 
 Array = np.ndarray
@@ -27,8 +28,10 @@ def shape_messages(
         if name == ZERO:
             found.append(
                 DataWarning(
-                    "The probability of an extra zero is estimated at zero. The counts show no "
-                    "need for it: fit without zero_inflation."
+                    "No value is 0: fit without zero_inflation."
+                    if problem.has_two_parts
+                    else "The probability of an extra zero is estimated at zero. The counts show "
+                    "no need for it: fit without zero_inflation."
                 )
             )
         else:
@@ -45,6 +48,14 @@ def shape_messages(
     ):
         found.append(_phi_at_limit(marginal))
     return found
+
+
+def family_cautions(marginal: Marginal, solution) -> list[GlmmWarning]:
+    """What the family says against a fit with such means and shape parameters."""
+    family, parameters = marginal.problem.family, solution.parameters
+    shape = {name: parameters[name] for name in family.shape}
+    text = family.caution(marginal.likelihood.means(solution.eta), **shape)
+    return [DataWarning(text)] if text else []
 
 
 def _phi_at_limit(marginal: Marginal) -> GlmmWarning:
@@ -85,6 +96,15 @@ def moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
 
 def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
     problem = marginal.problem
+    if problem.has_two_parts:
+        above_zero = problem.above_zero()
+        separation = separation_of(above_zero)
+        if separation is not None:
+            names = separated_names(above_zero, separation)
+            return ConvergenceWarning(
+                f"Among the values that are not 0: {no_finite_value(above_zero, names)} For finite "
+                "estimates fit with penalty=2.5, a prior on the slopes; or merge levels."
+            )
     if problem.design.random:
         no_peak = solution.arrow.least_curvature < _NO_PEAK
         return _no_peak(problem) if no_peak else not_converged(problem)

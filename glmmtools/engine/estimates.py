@@ -6,6 +6,7 @@ import numpy as np
 
 from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
 from glmmtools.engine.diagnosis import (
+    family_cautions,
     moved_when_flat,
     not_converged,
     shape_messages,
@@ -42,6 +43,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         ]
         messages.append(singular_message(singular, single=max(sizes) == 1))
     messages += shape_messages(marginal, optimum, shape)
+    messages += family_cautions(marginal, solution)
     boundless = boundless_coefficients(marginal, optimum)
     messages += boundless_messages(problem, boundless)
     for name, marked in boundless.items():

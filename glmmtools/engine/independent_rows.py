@@ -79,7 +79,7 @@ def possible_starts(marginal: Marginal, start: Array) -> list[Array]:
     with smaller random effects.
     """
     likelihood = marginal.likelihood
-    if likelihood.keeps_means_inside:
+    if likelihood.keeps_means_inside or not marginal.n_fixed:  # REML: β is found with the modes
         return [start]
     X, working, offset = marginal.X, likelihood.working, likelihood.offset
     parameters = marginal.parameters(start[None])

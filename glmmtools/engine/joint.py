@@ -32,12 +32,13 @@ _STEP = 1e-4
 
 
 class Parameters(NamedTuple):
-    """Parameters on the user's scale: as in `Estimate`, without those that are one shape."""
+    """Parameters on the user's scale: as in `Estimate`."""
 
     beta: Array
     modes: list[Array]
     covariances: list[Array]
     predictors: dict[str, Array]
+    shape: dict[str, float]
 
 
 class Joint:
@@ -65,15 +66,18 @@ class Joint:
     def _parameters(self, vector: Array, solution: Solution) -> Parameters:
         marginal = self.marginal
         theta, scale = vector[marginal.names["theta"]], marginal.likelihood.scale
-        predictors = {}
-        for name in marginal.problem.modelled:
-            inner = vector[marginal.names[name]] + marginal.likelihood.shifts[name]
-            predictors[name] = marginal.likelihood.to_user[name] @ inner
+        linear = {}
+        for name, to_user in marginal.likelihood.to_user.items():
+            linear[name] = to_user @ (
+                vector[marginal.names[name]] + marginal.likelihood.shifts[name]
+            )
+        modelled = marginal.problem.modelled
         return Parameters(
             marginal.fixed_effects(vector, solution),
             marginal.modes(vector, solution),
             [each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed],
-            predictors,
+            {name: linear[name] for name in modelled},
+            {name: float(np.exp(x[0])) for name, x in linear.items() if name not in modelled},
         )
 
     def slopes(self, function: Callable[[Parameters], Array]) -> Array:

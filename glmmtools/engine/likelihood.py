@@ -51,7 +51,8 @@ class Likelihood:
         design = problem.design
         self.family, self.link = problem.family, problem.link
         self.trials = {name: values[order] for name, values in problem.trials.items()}
-        self.y, self.unit, self.scale, self.origin = design.y[order], 1.0, 1.0, 0.0
+        self.unit, self.scale, self.origin = 1.0, 1.0, 0.0
+        self._take(design.y[order])
         self.ones: Array | None = None
         if self.family.location_scale and self.link.is_identity:
             self.ones = coefficients_of_one(design.X)
@@ -59,7 +60,7 @@ class Likelihood:
                 self.origin = float(np.mean(design.y - design.offset))
             if problem.dispersion is None or has_constant(problem.dispersion.X):
                 self.unit = self.scale = float(np.std(design.y - design.offset))
-            self.y = self.inner_response(self.y)
+            self._take(self.inner_response(self.y))
         elif self.link.has_units:
             self.scale = _spread(self.link(self.guessed_means()))
             self.link = _in_units(self.link, self.scale)
@@ -76,17 +77,17 @@ class Likelihood:
         self.is_constant = {
             name: X.shape[1] == 1 and bool(np.all(X == 1)) for name, X in self.predictors.items()
         }
-        self.zeros = np.flatnonzero(self.y == 0)
         self.keeps_means_inside = self.link.mean_interval == self.family.mean_interval and bool(
             np.all(np.isinf(self.link.eta_interval))
         )
-        self.concave = self.family.log_concave and problem.zero is None  # in eta, or nearly so
+        mixed = problem.zero is not None and not problem.has_two_parts
+        self.concave = self.family.log_concave and not mixed  # in eta, or nearly so
         self.limits = dict.fromkeys(self.family.shape, _WIDEST)
         self.copies = 1
 
     def times(self, copies: int) -> Likelihood:
         """The rows of this many copies of the data, one after the other."""
-        other = self.with_response(np.tile(self.y, copies))
+        other = self.with_response(np.tile(self.observed, copies))
         for name in ("offset", "weights", "prior"):
             values = getattr(self, name)
             setattr(other, name, None if values is None else np.tile(values, copies))
@@ -97,8 +98,14 @@ class Likelihood:
     def with_response(self, y: Array) -> Likelihood:
         """The same rows with another response, in internal units."""
         other = copy.copy(self)
-        other.y, other.zeros = y, np.flatnonzero(y == 0)
+        other._take(y)
         return other
+
+    def _take(self, y: Array) -> None:
+        """A response; in `y` zeros that the family leaves out are a value whose density is void."""
+        self.zeros, self.observed, self.y = np.flatnonzero(y == 0), y, y
+        if self.family.leaves_out_zero and len(self.zeros):
+            self.y = np.where(y == 0, np.sort(y[y != 0])[np.count_nonzero(y) // 2], y)
 
     def inner_response(self, y: Array) -> Array:
         """A response of the user's in internal units."""
@@ -157,6 +164,11 @@ class Likelihood:
         phi = self.family.guessed_phi(self.y, mu, within, self.link, **self.trials)
         return float(np.log(phi) - (0 if self.prior is None else np.log(np.mean(1 / self.prior))))
 
+    def guessed_shape(self, mu: Array) -> dict[str, float]:
+        """The logarithms of the other shape parameters, near those of the data."""
+        found = self.family.guessed_shape(self.y, mu)
+        return {name: float(np.log(value)) for name, value in found.items()}
+
     def constant(self, name: str, value: float) -> Array:
         """Coefficients of a further predictor that give it one value in all rows."""
         matrix = self.predictors[name]
@@ -178,7 +190,8 @@ class Likelihood:
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""
-        share = len(self.zeros) / len(self.y) - np.mean(np.exp(-np.maximum(mu, 0)))
+        own = 0.0 if self.family.leaves_out_zero else np.mean(np.exp(-np.maximum(mu, 0)))
+        share = len(self.zeros) / len(self.y) - own
         return float(special.logit(np.clip(share, 0.02, 0.5)))
 
     def parameters(self, coefficients: dict[str, Array]) -> dict[str, Array]:
@@ -227,8 +240,8 @@ class Likelihood:
         shape, logit = self._split(parameters)
         value = self.family.eta_log_density(self.y, eta, self.link, **shape, **self.trials)
         if logit is not None:
-            at = self._of_zeros(logit)
-            value[..., self.zeros] = np.logaddexp(value[..., self.zeros], at)
+            at, own = self._of_zeros(logit), value[..., self.zeros]
+            value[..., self.zeros] = np.logaddexp(self._possible(own), at)
             value = value - np.logaddexp(0, logit)
         if self.weights is not None:
             value = value * self.weights
@@ -298,10 +311,16 @@ class Likelihood:
     def _zero_weights(self, eta, shape, logit) -> tuple[Array, Array, Array]:
         """Of the zeros: probability w that it is a count, w(1 - w) and w(1 - w)(1 - 2w)."""
         shape = {name: self._of_zeros(value) for name, value in shape.items()}
-        density = self.family.eta_log_density(np.zeros(1), eta[..., self.zeros], self.link, **shape)
-        w = special.expit(density - self._of_zeros(logit))
+        density = self.family.eta_log_density(
+            self.y[self.zeros], eta[..., self.zeros], self.link, **shape
+        )
+        w = special.expit(self._possible(density) - self._of_zeros(logit))
         v = w * (1 - w)
         return w, v, v * (1 - 2 * w)
+
+    def _possible(self, density: Array) -> Array:
+        """The log-density of zeros: minus infinity where the family leaves them out."""
+        return np.full_like(density, -np.inf) if self.family.leaves_out_zero else density
 
     def _of_zeros(self, parameter: Array) -> Array:
         return parameter[self.zeros] if np.ndim(parameter) else parameter

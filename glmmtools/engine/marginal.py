@@ -59,6 +59,9 @@ class Marginal:
             self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
+        if problem.reml and not problem.is_linear:  # β is among the modes, and may be far from 0
+            likelihood = self.likelihood
+            self._mode[1][-self.p :] = self.least_squares(likelihood.working - likelihood.offset)[0]
         self.names = self._layout()
         to_user = self.to_user[:, : self.n_fixed] * self.likelihood.scale
         self.prior = SlopePrior.of(problem, to_user, self.origin)
@@ -334,9 +337,16 @@ class Marginal:
 
     # -- between the user's parameters and the vector
 
+    def coefficients(self, vectors: Array, solution: Solution) -> Array:
+        """β of the engine's columns, one row for each copy."""
+        vectors = np.atleast_2d(vectors)
+        if self.problem.reml:
+            return solution.border.reshape(len(vectors), -1)[:, -self.p :]
+        return vectors[:, self.names["beta"]]
+
     def fixed_effects(self, vector: Array, solution: Solution) -> Array:
         """β of the user's columns."""
-        inner = solution.border[-self.p :] if self.problem.reml else vector[self.names["beta"]]
+        inner = self.coefficients(vector, solution)[0]
         return self.to_user @ inner[: self.p] * self.likelihood.scale + self.origin
 
     def vector_of(self, estimate: Estimate) -> Array:

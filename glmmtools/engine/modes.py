@@ -20,6 +20,7 @@ _MAX_ALL_HALVINGS = 100  # of one search: beyond, the mode lies where the densit
 _MAX_HOLLOW = 20  # as after so many steps in a row from points where it is not concave
 _EXACT = 1e-20  # decrement a row at which the mode is found
 _CLOSE = 1e-10  # below, the next step of Newton's method will be exact
+_MOST_PULLS = 8  # each with ten times the weight of the rows that are still impossible
 _SMALL = 0.1  # decrement of a block (or a copy) below which a whole step is safe
 
 
@@ -128,11 +129,30 @@ class _Newton:
         return None
 
     def _start(self, u: Array, border: Array, trusting: bool) -> _Point:
-        """The given effects; zeros where a careful search finds no density at them."""
-        eta = self.fixed + self.effects.dot(u, border)
-        if not trusting and not np.all(np.isfinite(self.likelihood.density(eta, self.parameters))):
-            return _Point(np.zeros_like(u), np.zeros_like(border), self.fixed.copy())
-        return _Point(u, border, eta)
+        """The given effects; others where a careful search finds no density at them.
+
+        Those are zeros, or else effects that lead each row towards its response.
+        """
+        point = _Point(u, border, self.fixed + self.effects.dot(u, border))
+        if trusting or self._is_possible(point):
+            return point
+        none = _Point(np.zeros_like(u), np.zeros_like(border), self.fixed.copy())
+        if self._is_possible(none):
+            return none
+        towards = self.likelihood.working - self.fixed
+        weights = np.ones(len(towards))
+        for _ in range(_MOST_PULLS):
+            pulled = Arrow(self.effects, weights)
+            point = self._moved(
+                none, *pulled.solve(*self.effects.transposed_dot(weights * towards))
+            )
+            if self._is_possible(point):
+                return point
+            weights[~np.isfinite(self.likelihood.density(point.eta, self.parameters))] *= 10
+        return none
+
+    def _is_possible(self, point: _Point) -> bool:
+        return bool(np.all(np.isfinite(self.likelihood.density(point.eta, self.parameters))))
 
     def _differentiate(self, eta: Array, order: int) -> None:
         """Derivatives at eta, and the Hessian's factors anew if the curvature has changed."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glmmtools.engine.problem import Problem
+from glmmtools.shared.arguments import shown
 
 Array = np.ndarray
 
@@ -39,7 +40,7 @@ def checked_penalty(penalty: object, reml: bool = False) -> float | None:
     if not number or not 0 < penalty < np.inf:
         raise ValueError(
             "penalty is the standard deviation of a normal prior on the standardised slopes, a "
-            f"number above 0, such as 2.5; got {penalty!r}"
+            f"number above 0, such as 2.5; got {shown(penalty)}"
         )
     if reml:
         raise ValueError(

@@ -64,6 +64,16 @@ class Problem:
         return self.family.has_residual_variance and self.link.is_identity
 
     @property
+    def has_two_parts(self) -> bool:
+        """Whether all zeros are of the zero part, so that the mean is of the other rows alone."""
+        return self.zero is not None and self.family.leaves_out_zero
+
+    @property
+    def has_atoms(self) -> bool:
+        """Whether single values of the response have a probability of their own."""
+        return self.family.has_atoms or self.zero is not None
+
+    @property
     def method(self) -> str:
         """What is maximised, as :attr:`FittedModel.method` says it."""
         if self.reml:
@@ -148,6 +158,11 @@ class Problem:
             for name, part in (("dispersion", self.dispersion), ("zero", self.zero))
         }
         return replace(self, design=self.design.on_rows(rows, kept), **parts)
+
+    def above_zero(self) -> Problem:
+        """The part of a two-part model that is of the values which are not 0."""
+        every = range(self.design.X.shape[1])
+        return replace(self.on_rows(self.design.y != 0, every), zero=None)
 
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""

@@ -17,6 +17,7 @@ from scipy import special
 from glmmtools.engine.marginal import Direct, Marginal
 from glmmtools.engine.modes import Solution
 from glmmtools.engine.problem import Problem
+from glmmtools.shared.arguments import shown
 
 Array = np.ndarray
 _MAX_NODES = 2000
@@ -28,9 +29,10 @@ def why_no_quadrature(problem: Problem) -> str | None:
     random = problem.design.random
     if len(random) != 1 or random[0].structure.has_rho:
         return "quadrature needs exactly one random term, without a time structure"
-    nodes = problem.nagq ** len(random[0].names)
+    nodes = min(problem.nagq, 10**9) ** len(random[0].names)
     if nodes > _MAX_NODES:
-        return f"nagq={problem.nagq} means {nodes} nodes a group; at most {_MAX_NODES} are summed"
+        asked = shown(problem.nagq)
+        return f"nagq={asked} means {nodes} nodes a group; at most {_MAX_NODES} are summed"
     return None
 
 
@@ -91,12 +93,15 @@ class QuadratureMarginal(Marginal):
                 share, z = shares[part], self.nodes[part]
                 by_row = share[:, codes]
                 slope = self.likelihood.eta_derivatives(eta, solution.parameters, order=2)[0]
+                # a node where the density is zero may have no slope
+                slope = np.where(by_row > 0, slope, 0.0)
                 by_eta += (by_row * slope).sum(axis=0)
                 by_node = by_node + (by_row * slope).T @ z
                 mean = mean + np.einsum("kl,kli->li", share, u)
                 spread = spread + np.einsum("kl,kli,kj->lij", share, u, z)
                 others = self.likelihood.other_derivatives(eta, solution.parameters)
                 for name, (first, _, _) in others.items():
+                    first = np.where(by_row > 0, first, 0.0)
                     by_others[name] = by_others[name] + (by_row * first).sum(axis=0)
         root = np.linalg.cholesky(solution.arrow.inverse)
         by_mode = effects.by_block(effects.block * by_eta[:, None]) - mean

@@ -152,6 +152,8 @@ def _ends(problem: Problem) -> Array:
     design, link = problem.design, problem.link
     at_end = problem.family.certain_at_end(design.y, design.trials)
     side = np.zeros(design.n)
+    if problem.has_two_parts:  # a row says how probable a zero is, however certain its value else
+        return side
     for eta in filter(np.isinf, link.eta_interval):
         for which, mean in zip((-1, 1), problem.family.mean_interval, strict=True):
             if link.inverse(eta) == mean and np.isfinite(mean):
@@ -255,7 +257,7 @@ def separated_names(problem: Problem, separation: Separation) -> list[str]:
 
 def no_finite_value(problem: Problem, names: list[str]) -> str:
     """The sentence that says which estimates have no finite value, and why."""
-    what = "successes from failures" if problem.family.takes_trials else "zeros from counts"
+    what = problem.family.ends
     if len(names) == 1:
         return f"The estimate of {names[0]!r} has no finite value: it separates {what}."
     quoted = listed(map(repr, names))

@@ -13,7 +13,6 @@ _EM_STEPS = 2  # more gain little: the algorithm is quick at first only
 _INDEPENDENT = 0.1  # rho of nearly independent rows; at zero the gradient may well be flat
 _RHOS, _SHARE = (-0.8, _INDEPENDENT, 0.99), 0.2  # of other series, and of the scatter
 _STEPS_IN_ROWS = 4
-_LOG_DF = np.log(8.0)
 
 
 def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
@@ -35,7 +34,8 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     mu = likelihood.means(working - inner)
     within = max(float(np.mean(inner**2)), 1e-3 * (np.var(residual) or 1.0))
     zero = likelihood.guessed_zero(mu)
-    _put(marginal, vector, {"phi": likelihood.guessed_phi(mu, within), "df": _LOG_DF, ZERO: zero})
+    guesses = likelihood.guessed_shape(mu)
+    _put(marginal, vector, {**guesses, "phi": likelihood.guessed_phi(mu, within), ZERO: zero})
     theta = vector[marginal.names["theta"]]
     for each, variance in zip(
         marginal.placed, _between_levels(marginal, residual, between), strict=True
@@ -121,7 +121,7 @@ def other_series(marginal: Marginal, vector: Array) -> list[Array]:
     total = float(np.mean(residual**2)) or 1.0
     mu = likelihood.means(working - residual * np.sqrt(1 - _SHARE))
     phi = likelihood.guessed_phi(mu, (1 - _SHARE) * total)
-    _put(marginal, vector, {"phi": phi, "df": _LOG_DF})
+    _put(marginal, vector, {**likelihood.guessed_shape(mu), "phi": phi})
     others = [_with_series(marginal, vector, np.sqrt(_SHARE * total), rho) for rho in _RHOS]
     if "phi" in likelihood.predictors and not likelihood.family.normal_on_link_scale:
         others.append(_all_in_rows(marginal, vector, np.sqrt(total)))

@@ -10,6 +10,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.rank import Rank
 from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import DataWarning, FewUnitsWarning
 from glmmtools.shared.text import listed, plural
@@ -20,6 +21,8 @@ _FEW_UNITS = 30  # fewer are not enough for z
 def check_problem(problem: Problem) -> None:
     """Raise ValueError if the rows are too few for the model, whatever their responses."""
     _check_groups(problem.family, problem.design)
+    if problem.has_two_parts:
+        _check_above_zero(problem.design)
     if problem.n_params > problem.design.n:
         raise ValueError(
             f"the model has {plural(problem.n_params, 'parameter')} for "
@@ -27,19 +30,45 @@ def check_problem(problem: Problem) -> None:
         )
 
 
-def check_support(distribution: Family, design: Design) -> None:
+_TWO_PARTS = "Zeros have a part of their own with zero_inflation='~ 1'"
+
+
+def check_support(distribution: Family, design: Design, with_zeros: bool = False) -> None:
+    """Raise ValueError for a response outside the support, and one that does not vary.
+
+    `with_zeros`: zeros have a part of their own.
+    """
     bad = distribution.outside_support(design.y, design.trials)
+    if with_zeros:
+        bad &= design.y != 0
     if bad.any():
         row = bad.argmax()
+        hints = [distribution.slip]
+        if distribution.takes_extra_zeros and np.all(design.y[bad] == 0):
+            hints.append(_TWO_PARTS)
         raise ValueError(
             f"{distribution.name} needs {distribution.support}; row {design.frame.index[row]} has "
-            f"{design.response.text} = {design.y[row]:g}. {distribution.slip}".strip()
+            f"{design.response.text} = {design.y[row]:g}. "
+            f"{'. '.join(filter(None, hints))}".strip()
         )
+    if with_zeros and not np.any(design.y):
+        raise ValueError(f"every value of the response {design.response.text!r} is 0")
     share = design.y if design.trials is None else design.y / design.trials
     if np.all(share == share[0]):
         raise ValueError(
             f"every value of the response {design.response.text!r} is {share[0]:g}, so there is "
             "nothing to model"
+        )
+
+
+def _check_above_zero(design: Design) -> None:
+    """The mean of the values that are not 0 needs such values, as of each level."""
+    rank = Rank.of(design.X[design.y != 0], design.columns)
+    unknown = [design.names[k] for k in range(len(design.names)) if k not in rank.kept]
+    if unknown:
+        raise ValueError(
+            f"the values that are not 0 cannot estimate {listed(map(repr, unknown))}: does a level "
+            "have zeros only? Merge levels, or leave out the column or those rows"
         )
 
 

@@ -1,37 +1,23 @@
-"""`Family`: what every response distribution can be asked; `Card`: how it shows itself."""
+"""`Family`: what every response distribution can be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 
+from glmmtools.families.card import Card
 from glmmtools.families.links import LINKS, Link, link
 from glmmtools.families.values import Values
-from glmmtools.shared.shown import Content, Shown, html_facts
 
 Array = np.ndarray
 IDENTITY = LINKS["identity"]
-SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N"}
+SYMBOLS = {"mu": "μ", "phi": "φ", "df": "ν", "trials": "N", "odds0": "odds₀", "odds1": "odds₁"}
 LEAST_PROBABILITY = 1e-80  # its cube is above the smallest double
 LATEX = {"mu": r"\mu", "phi": r"\phi", "df": r"\nu"}
-
-
-@dataclass(frozen=True, repr=False)
-class Card(Shown):
-    """What a learner needs to know of one distribution; prints as text, shows as a table."""
-
-    title: str
-    rows: tuple[tuple[str, str], ...]
-
-    def _content(self) -> Content:
-        return Content(self.title, self.rows)
-
-    def _repr_html_(self) -> str:
-        return html_facts(self.title, self.rows, escape=str)
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,7 @@ class Family:
     - ``typical``, ``scipy_text``, ``r_text``: typical responses, and the family in SciPy and in R.
     - ``example``: parameters for a picture where none are given, those of typical data.
     - ``slip``: the likely mistake where data are outside the support.
+    - ``ends``: what a column separates, see `certain_at_end`.
     - ``hint``: what speaks for the family in values that it can produce.
     - ``elsewhere``: names of the distribution in other packages: see `known_as`.
     - ``phi_of_sigma``: the power of ``sigma()`` of R's packages that phi is.
@@ -108,6 +95,7 @@ class Family:
     scipy_text: ClassVar[str] = ""
     r_text: ClassVar[str] = ""
     slip: ClassVar[str] = ""
+    ends: ClassVar[str] = "zeros from counts"
     elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
     phi_of_sigma: ClassVar[int] = 2
 
@@ -158,6 +146,31 @@ class Family:
         return f"all values in its support: {self.support}"
 
     @property
+    def has_atoms(self) -> bool:
+        """Whether single values have a probability of their own."""
+        return self.discrete
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether no response is 0, so that zeros can have a part of their own beside it."""
+        return not self.takes_trials and bool(self.outside_support(np.zeros(1))[0])
+
+    @property
+    def takes_extra_zeros(self) -> bool:
+        """Whether ``zero_inflation=`` goes with it: extra zeros of counts, or all of the zeros."""
+        return self.counts or self.leaves_out_zero
+
+    def check_extra_zeros(self, argument: str) -> None:
+        if not self.takes_extra_zeros:
+            valid = f"{argument} is for counts without an upper limit"
+            raise ValueError(f"{valid}; {self.name} is not, nor does it leave zero out, as gamma")
+
+    @property
+    def mean_is_mu(self) -> bool:
+        """Whether E(y) is ``mu``, apart from the trials."""
+        return type(self).mean_slope is Family.mean_slope
+
+    @property
     def phi_is_precision(self) -> bool:
         """Whether a larger phi means a smaller variance."""
         if "phi" not in self.shape:
@@ -172,6 +185,10 @@ class Family:
         What a class inherits does not count: a subclass may be another distribution.
         """
         return type(self).__dict__.get("elsewhere", {}).get(package)
+
+    def glmmtmb_psi(self, shape: Mapping[str, float]) -> tuple[float, ...]:
+        """Where glmmTMB must be told to start with the parameters that it calls psi."""
+        return ()
 
     def is_bernoulli(self, trials: Array | None) -> bool:
         """Whether y is 0 or 1, with probability mu of 1 and no further parameter."""
@@ -219,9 +236,31 @@ class Family:
         )
         return (y == high).astype(float) - (y == low)
 
-    def mean(self, mu, trials=1):
+    def of_response(self, y: Array) -> Family:
+        """The family without the parameters that a response, shape (n,), cannot tell."""
+        return self
+
+    def mean(self, mu, trials=1, **shape):
         """Return E(y): ``mu``, or ``trials * mu`` for a number of successes."""
         return np.asarray(mu, float) * trials if self.takes_trials else np.asarray(mu, float)
+
+    def mean_slope(self, mu, **shape):
+        """Return the derivative of E(y) in ``mu``, of families without trials."""
+        return np.ones_like(np.asarray(mu, float))
+
+    def mean_link(self, link: Link, **shape) -> Link:
+        """The link with E(y) in place of ``mu``; of its derivatives the first alone."""
+        if self.mean_is_mu:
+            return link
+
+        def inverse(eta):
+            return self.mean(self.clipped_mean(eta, link), **shape)
+
+        def derivatives(eta):
+            slope = self.mean_slope(self.clipped_mean(eta, link), **shape)
+            return slope * link.derivatives(eta)[0], None, None
+
+        return replace(link, _inverse=inverse, _derivatives=derivatives)
 
     def variance(self, mu, **shape):
         """Return Var(y) at mean `mu`; shape parameters (and trials) by name."""
@@ -233,7 +272,10 @@ class Family:
         The distribution-specific variance of Nakagawa, Johnson & Schielzeth (2017), J. R. Soc.
         Interface 14:20170213.
         """
-        return link.variance_of(mu, self.variance(mu, **shape))
+        variance = self.variance(mu, **shape)
+        if self.mean_is_mu:
+            return link.variance_of(mu, variance)
+        return variance / self.mean_link(link, **shape).derivatives(link(mu))[0] ** 2
 
     def log_density(self, y, mu, **shape):
         """Return the log-density (log-probability) of `y`; arrays broadcast."""
@@ -264,6 +306,14 @@ class Family:
 
     def cdf(self, y, mu, **shape):
         return self.distribution(mu, **shape).cdf(y)
+
+    def probability_of(self, value, mu, **shape):
+        """Return the probability of a single value, 0 where it has a density."""
+        if not self.discrete:
+            return np.zeros(np.broadcast(value, mu).shape)
+        possible = ~self.outside_support(np.asarray(value, float), shape.get("trials"))
+        density = self.log_density(np.where(possible, value, 1), mu, **shape)
+        return np.where(possible, np.exp(density), 0.0)
 
     def quantile(self, probability, mu, **shape):
         return self.distribution(mu, **shape).ppf(probability)
@@ -329,12 +379,20 @@ class Family:
         expected = [np.mean(self.variance(mu, phi=phi, **known)) for phi in grid]
         return float(grid[np.argmin(np.abs(np.log(np.array(expected) / square)))])
 
+    def guessed_shape(self, y: Array, mu: Array) -> dict[str, float]:
+        """Values of further shape parameters near those of the data, by name."""
+        return {"df": 8.0} if "df" in self.shape else {}
+
     def phi_limits(self, variance: float) -> tuple[float, float]:
         """Lowest and highest phi that leave a row this variance on the scale of the default link.
 
         They bound a search where all the scatter may as well be that of random effects.
         """
         return (variance, np.inf) if self.phi_is_variance else (0.0, np.inf)
+
+    def caution(self, mu: Array, **shape) -> str:
+        """What speaks against a fit with these means and shape parameters; else empty."""
+        return ""
 
     # -- for `suggest_family`
 
@@ -366,19 +424,7 @@ class Family:
 
     def card(self) -> Card:
         """Return the card of the family: notation, support, mean, variance, links, conversions."""
-        rows = (
-            ("notation", self.notation_text),
-            ("y is", "discrete" if self.discrete else "continuous"),
-            ("support", self.support),
-            ("E(y)", self.mean_text),
-            ("Var(y)", self.variance_text),
-            ("default link", self.links[0]),
-            ("other links", ", ".join(self.links[1:]) or "none"),
-            ("typical", self.typical),
-            ("in SciPy", self.scipy_text),
-            ("in R", self.r_text),
-        )
-        return Card(self.name, tuple((key, text) for key, text in rows if text))
+        return Card.of(self)
 
     def __repr__(self) -> str:
         return str(self.card())

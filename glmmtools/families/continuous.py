@@ -206,7 +206,10 @@ class Gamma(Family):
     example: ClassVar = {"mu": 3.0, "phi": 0.3}
     slip = "Zeros or differences? Gamma needs positive values; family='normal' allows any"
     hint = "all values above 0; the standard deviation grows with the mean"
-    elsewhere: ClassVar = {"statsmodels": "Gamma", "bambi": "gamma", "glmmTMB": "Gamma"}
+    elsewhere: ClassVar = {
+        "statsmodels": "Gamma", "bambi": "gamma", "glmmTMB": "Gamma",
+        "glmmTMB, with zeros": "ziGamma",
+    }  # fmt: skip
 
     def variance(self, mu, phi=1.0):
         return phi * np.asarray(mu, float) ** 2

@@ -90,6 +90,7 @@ class _Successes(Family):
     takes_trials = takes_rest = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
     slip = "Successes out of a total? Use prop(successes, trials)"
+    ends = "successes from failures"
 
     def link_variance(self, link, mu, **shape):
         if link.latent_variance is None:
@@ -256,7 +257,7 @@ class BetaBinomial(_Successes):
         return 1 / share - 1
 
 
-class _Count(Family):
+class Count(Family):
     """What the families for counts without an upper limit share."""
 
     counts = log_concave = True
@@ -277,7 +278,7 @@ class _Count(Family):
         return super().verdict(values)
 
 
-class Poisson(_Count):
+class Poisson(Count):
     name, title, notation = "poisson", "Poisson", r"\mathrm{Poisson}(\mu)"
     notation_text = "y ~ Poisson(μ)"
     variance_text = "μ"
@@ -328,7 +329,7 @@ class Poisson(_Count):
         return True, f"counts; variance = mean ({seen}){more}"
 
 
-class NegativeBinomial(_Count):
+class NegativeBinomial(Count):
     name, aliases = "negative_binomial", ("nbinom2", "nb2", "negativebinomial")
     notation = r"\mathrm{NegBinomial}(\mu, \phi)"
     title = "negative binomial"
@@ -389,7 +390,7 @@ class NegativeBinomial(_Count):
         return np.clip(np.mean((y - mu) ** 2 - mu) / np.mean(mu**2), 0.05, 2.0)
 
 
-class NegativeBinomial1(_Count):
+class NegativeBinomial1(Count):
     name, aliases = "nbinom1", ("nb1", "negative_binomial_1")
     notation = r"\mathrm{NegBinomial1}(\mu, \phi)"
     title = "NB1"

@@ -9,7 +9,7 @@ import numpy as np
 
 from glmmtools.families.base import SYMBOLS, Family
 from glmmtools.families.lookup import family
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, numbers, one_of, shown
 from glmmtools.shared.style import (
     INK,
     label_axes,
@@ -25,6 +25,7 @@ SUPPORT_SHADE = "0.93"
 TAIL = 0.0005  # outside the limits on either side: the central 99.9 % is drawn
 WIDEST = 10  # interquartile ranges on either side of the median: else a Cauchy is a needle
 MOST_STEMS = 250
+_WIDEST_COUNTS = 1e15  # beyond, neighbouring counts are one number
 MEAN_MARK = {
     "marker": "^", "markersize": 8, "markeredgecolor": "white", "linestyle": "none",
     "clip_on": False, "zorder": 5,
@@ -49,8 +50,10 @@ def parameter_sets(name: str | Family, **given) -> list[dict[str, float]]:
         if key not in values:
             raise ValueError(f"{chosen.name} has no {key}; its parameters: {', '.join(values)}")
         values[key] = value
-    columns = {key: np.atleast_1d(np.asarray(value, float)) for key, value in values.items()}
+    columns = {key: np.atleast_1d(numbers(key, value)) for key, value in values.items()}
     for key, column in columns.items():
+        if column.ndim > 1 or not column.size:
+            raise ValueError(f"{key} must be a number or a list of them; got {shown(values[key])}")
         _check_range(chosen, key, column)
     try:
         curves = zip(*np.broadcast_arrays(*columns.values()), strict=True)
@@ -98,6 +101,7 @@ def plot_distribution(
     trials: int | Sequence[int] | None = None,
     kind: str = "pdf",
     ax: Axes | None = None,
+    **others: float | Sequence[float],
 ) -> Axes:
     """Draw a response distribution, or several with different parameters.
 
@@ -115,6 +119,8 @@ def plot_distribution(
         The density (probability of each count), or the cumulative probability.
     ax : Axes, optional
         Where to draw; by default a new figure.
+    **others : float or sequence
+        Further parameters of the family, as ``odds0`` and ``odds1`` of ordered_beta.
 
     Returns
     -------
@@ -131,16 +137,22 @@ def plot_distribution(
     >>> ax.get_ylabel()
     'density'
     """
+    check_arguments(plot_distribution, locals())
     one_of("kind", kind, ("pdf", "cdf"))
     chosen = family(name)
-    sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials)
+    sets = parameter_sets(chosen, mu=mu, phi=phi, df=df, trials=trials, **others)
     ax = new_axes(ax)
     tops, limits = [], []
     for number, parameters in enumerate(sets):
         frozen = chosen.distribution(**parameters)
         x, height = _curve(chosen, frozen, kind)
         look = series(number)
-        if chosen.discrete and kind == "pdf":
+        if chosen.has_atoms and not chosen.discrete and kind == "pdf":
+            inside = (x > 0) & (x < 1)
+            ends = ~inside
+            _line(ax, x[inside], height[inside], look, parameters_text(parameters), False)
+            _stems(ax, x[ends], height[ends], look, None, False)
+        elif chosen.discrete and kind == "pdf":
             _stems(ax, x, height, look, parameters_text(parameters), len(sets) > 1)
         else:
             _line(ax, x, height, look, parameters_text(parameters), chosen.discrete)
@@ -152,6 +164,8 @@ def plot_distribution(
     _finish(ax, chosen, sets, limits)
     ax.set_ylim(0, 1.08 * max(tops))
     height_name = "probability" if chosen.discrete else "density"
+    if chosen.has_atoms and not chosen.discrete:
+        height_name = "density; points: probability"
     label_axes(
         ax,
         "y, successes out of N trials" if chosen.takes_trials else "y",
@@ -185,10 +199,15 @@ def _quantiles(chosen: Family, frozen, probabilities: Sequence[float] | float) -
 
 
 def _curve(chosen: Family, frozen, kind: str) -> tuple[Array, Array]:
+    if chosen.has_atoms and not chosen.discrete:
+        x = np.linspace(*frozen.support(), 501)
+        return x, frozen.pdf(x) if kind == "pdf" else frozen.cdf(x)
     low, q1, median, q3, high = _quantiles(chosen, frozen, [TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
     if chosen.discrete:
         if kind == "cdf":
             low, high = low - 1, high + 1
+        if not high - low < _WIDEST_COUNTS:
+            raise ValueError(f"the counts reach {high:.3g}, too far to be drawn one by one")
         step = max(1, int((high - low) // MOST_STEMS))
         x = np.arange(low, high + 1, step)
         return x, frozen.pmf(x) if kind == "pdf" else frozen.cdf(x)
@@ -205,6 +224,8 @@ def _top(chosen: Family, height: Array, frozen) -> float:
     """The highest point, or less where the density rises to infinity at a bound."""
     if chosen.discrete:
         return height.max()
+    if chosen.has_atoms:
+        return min(height.max(), max(6 * np.median(height), height[0], height[-1]))
     return min(height.max(), 6 * frozen.pdf(_quantiles(chosen, frozen, 0.5)))
 
 
@@ -229,7 +250,7 @@ def _stems(ax, x, height, look, label, several: bool) -> None:
 def _finish(ax, chosen: Family, sets, limits) -> None:
     """Limits a little beyond the curves, and the support shaded within them."""
     low, high = min(each[0] for each in limits), max(each[1] for each in limits)
-    lowest = chosen.mean_interval[0]
+    lowest = chosen.mean_interval[0] + (chosen.discrete and chosen.leaves_out_zero)
     highest = max(chosen.mean_interval[1] * each.get("trials", 1) for each in sets)
     half = 0.5 if chosen.discrete else 0.0
     # where a curve comes near a bound of its support, show the bound

@@ -12,7 +12,7 @@ from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import parameter_sets
 from glmmtools.families.links import Link, link
 from glmmtools.families.lookup import family as find_family
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, check_panels, numbers, one_of, shown
 from glmmtools.shared.style import label_axes, new_axes, new_panels, reference_line, series
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def plot_link(
     >>> left.get_xlabel(), right.get_xlabel()
     ('mean μ', 'linear predictor η')
     """
+    check_arguments(plot_link, locals())
     one_of("kind", kind, ("both", "link", "inverse"))
     chosen = link(name)
     if kind == "both":
@@ -58,6 +59,7 @@ def plot_link(
         _draw_link(left, chosen)
         _draw_inverse(right, chosen)
         return axes
+    check_panels([] if ax is None else [ax])
     axes = new_axes(ax)
     (_draw_link if kind == "link" else _draw_inverse)(axes, chosen)
     return axes
@@ -66,9 +68,11 @@ def plot_link(
 def _two_axes(ax) -> Array:
     if ax is None:
         return new_panels(1, 2, (8.5, 3.6))[0]
-    if np.size(ax) != 2:
-        raise ValueError(f"ax must hold two Axes, one for each panel; got {np.size(ax)}")
-    return np.asarray(ax, object).ravel()
+    axes = np.array(ax, object).ravel()
+    if len(axes) != 2:
+        raise ValueError(f"ax must hold two Axes, one for each panel; got {len(axes)}")
+    check_panels(axes)
+    return axes
 
 
 def _grids(chosen: Link) -> tuple[Array, Array]:
@@ -169,18 +173,22 @@ def plot_link_effect(
     >>> response_scale.get_ylabel()
     'y'
     """
+    check_arguments(plot_link_effect, locals())
     chosen = link(name)
     response = _response(chosen, family)
     usual_intercept, usual_slope = chosen.usual_line
     b0 = usual_intercept if intercept is None else float(intercept)
     b1 = usual_slope if slope is None else float(slope)
-    low, high = x
-    if not low < high:
-        raise ValueError(f"x must be (low, high) with low < high; got {x!r}")
+    ends = numbers("x", x)
+    if ends.shape != (2,) or not (np.isfinite(ends).all() and ends[0] < ends[1]):
+        raise ValueError(f"x must be (low, high) with low < high; got {shown(x)}")
+    low, high = ends
     grid = np.linspace(low, high, 301)
-    points = (
-        low + (high - low) * np.array([0.15, 0.5, 0.8]) if at is None else np.asarray(at, float)
-    )
+    points = low + (high - low) * np.array([0.15, 0.5, 0.8])
+    if at is not None:
+        points = np.atleast_1d(numbers("at", at))
+    if points.ndim > 1 or not np.isfinite(points).all():
+        raise ValueError(f"at must be a list of values of x; got {shown(at)}")
     for where in (grid, points):
         _check_means(response, chosen, where, b0 + b1 * where)
     if phi is None and response.location_scale:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.text import nearest
 
 Array = np.ndarray
@@ -336,5 +337,5 @@ def link(name: str | Link) -> Link:
         return LINKS[name]
     except (KeyError, TypeError):
         raise ValueError(
-            f"unknown link {name!r}{nearest(name, LINKS)}. Valid links: {', '.join(LINKS)}"
+            f"unknown link {shown(name)}{nearest(name, LINKS)}. Valid links: {', '.join(LINKS)}"
         ) from None

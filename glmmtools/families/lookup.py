@@ -24,6 +24,10 @@ from glmmtools.families.discrete import (
     NegativeBinomial1,
     Poisson,
 )
+from glmmtools.families.generalised import GeneralisedPoisson
+from glmmtools.families.ordered import OrderedBeta
+from glmmtools.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.text import nearest
 
 FAMILIES: dict[str, Family] = {}
@@ -65,7 +69,8 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     ----------
     name : str or Family
         ``normal, t, gamma, beta, binomial, poisson, negative_binomial, nbinom1, betabinomial,
-        lognormal`` or an alias such as ``gaussian`` and ``nbinom2``.
+        lognormal, ordered_beta, genpois, truncated_poisson, truncated_negative_binomial`` or an
+        alias such as ``gaussian`` and ``nbinom2``.
     df : float, optional
         Degrees of freedom of t, given instead of estimated.
 
@@ -84,6 +89,7 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     >>> family("nbinom2").name
     'negative_binomial'
     """
+    check_arguments(family, locals())
     if df is not None:
         chosen = family(name)
         if "df" not in (*chosen.shape, *chosen.fixed):
@@ -95,7 +101,7 @@ def family(name: str | Family, *, df: float | None = None) -> Family:
     if isinstance(name, str) and name in known:
         return known[name]
     raise ValueError(
-        f"unknown family {name!r}{nearest(name, known)}. Valid families: {', '.join(FAMILIES)}"
+        f"unknown family {shown(name)}{nearest(name, known)}. Valid families: {', '.join(FAMILIES)}"
     )
 
 
@@ -106,6 +112,7 @@ def families_of_trials() -> str:
 
 for _family in (
     Normal(), StudentT(), Gamma(), Beta(), Binomial(), Poisson(), NegativeBinomial(),
-    NegativeBinomial1(), BetaBinomial(), LogNormal(),
+    NegativeBinomial1(), BetaBinomial(), LogNormal(), OrderedBeta(), GeneralisedPoisson(),
+    TruncatedPoisson(), TruncatedNegativeBinomial(),
 ):  # fmt: skip
     register(_family)

@@ -10,6 +10,7 @@ import numpy as np
 from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import parameter_sets, parameters_text
 from glmmtools.families.lookup import FAMILIES, family
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.style import (
     label_axes,
     legend_outside,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = np.ndarray
+_LONG = 50  # characters of a label that fit into a panel
 
 
 def plot_mean_variance(
@@ -62,6 +64,9 @@ def plot_mean_variance(
     >>> ax.get_xlabel()
     'mean E(y)'
     """
+    check_arguments(plot_mean_variance, locals())
+    if isinstance(families, str) or not isinstance(families, Iterable | None):
+        raise ValueError(f"families must be a list, such as ['poisson']; got {shown(families)}")
     chosen = [family(each) for each in (FAMILIES if families is None else families)]
     if not chosen:
         raise ValueError("families is empty; give at least one, or None for all")
@@ -83,8 +88,11 @@ def plot_mean_variance(
             continue
         _mean_variance(each, members, parameters, log=False, first=chosen)
         label_axes(each, title=title)
-        each.set_ylim(0, 1.45 * each.get_ylim()[1])  # room for the legend
-        each.legend(frameon=False, fontsize="small", loc="upper left")
+        room = 1 + 0.15 * max(3, len(members))  # for the legend
+        each.set_ylim(0, room * each.get_ylim()[1])
+        longest = max(len(line.get_label()) for line in each.get_lines())
+        size = "small" if longest <= _LONG else "x-small"
+        each.legend(frameon=False, fontsize=size, loc="upper left")
     return axes
 
 
@@ -117,7 +125,7 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
         if each.takes_trials and not log:  # one scale for all proportions: that of y/N
             mean, variance = mu, each.variance(mu, **shape) / shape["trials"] ** 2
         else:
-            mean = each.mean(mu, shape["trials"]) if each.takes_trials else mu
+            mean = each.mean(mu, **shape)
             variance = each.variance(mu, **shape)
         number = (first or chosen).index(each)
         look = series(number)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES
-from glmmtools.families.values import Values, read_values
+from glmmtools.families.values import ORDERED_MODELS, Values, read_values
 from glmmtools.shared.markup import html_text
 from glmmtools.shared.terminal import Printed
 from glmmtools.shared.text import plural
@@ -31,12 +31,15 @@ class Suggestion(Printed):
         Families whose support holds the values but that miss something the values show.
     impossible : dict of str to str
         Families that cannot produce these values, with the value and the row that exclude them.
+    notes : tuple of str
+        What the values may be in truth: per cent, scores, heaped measurements.
     """
 
     facts: tuple[str, ...]
     candidates: dict[str, str]
     doubtful: dict[str, str]
     impossible: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def _groups(self) -> list[tuple[str, dict[str, str]]]:
         groups = self.candidates, self.doubtful, self.impossible
@@ -45,7 +48,7 @@ class Suggestion(Printed):
 
     def _text(self) -> str:
         width = max(len(name) for _, group in self._groups() for name in group)
-        lines = [f"{'; '.join(self.facts)}."]
+        lines = [f"{'; '.join(self.facts)}.", *self.notes]
         for title, group in self._groups():
             lines += ["", title]
             lines += [f"  {name:<{width}}  {reason}" for name, reason in group.items()]
@@ -63,8 +66,9 @@ class Suggestion(Printed):
             f'<th scope="col" {cell}>{column}</th>' for column in ("verdict", "family", "why")
         )
         caption = html_text("; ".join(self.facts))
+        notes = "".join(f"<p>{html_text(note)}</p>" for note in self.notes)
         return (
-            f"<div><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
+            f"<div>{notes}<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table><p>{_CAVEAT}</p></div>"
         )
 
@@ -100,14 +104,64 @@ def suggest_family(y, trials=None) -> Suggestion:
     'y = 0 in row 0; gamma needs y > 0'
     """
     values = read_values(y, trials)
-    impossible = impossible_families(values)
-    candidates, doubtful = {}, {}
-    for name, each in FAMILIES.items():
-        if name not in impossible:
-            fits, reason = each.verdict(values)
-            (candidates if fits else doubtful)[name] = reason
+    judged = {name: _judged(each, values) for name, each in FAMILIES.items()}
+    candidates, doubtful, impossible = (
+        {name: reason for name, (verdict, reason) in judged.items() if verdict == wanted}
+        for wanted in ("candidate", "doubtful", "impossible")
+    )
     candidates = dict(sorted(candidates.items(), key=lambda item: _rank(FAMILIES[item[0]])))
-    return Suggestion(_facts(values), candidates, doubtful, impossible)
+    return Suggestion(_facts(values), candidates, doubtful, impossible, _notes(values))
+
+
+def _judged(family: Family, values: Values) -> tuple[str, str]:
+    """The group that a family belongs to, and why."""
+    reason = family.why_impossible(values)
+    if values.may_be_percent:
+        return _of_percent(family, values, reason)
+    if not reason:
+        fits, why = family.verdict(values)
+        return "candidate" if fits else "doubtful", why
+    zeros = int((values.y == 0).sum())
+    if zeros and not values.are_counts and family.leaves_out_zero and not family.discrete:
+        rest = values.above_zero()
+        if not family.why_impossible(rest) and (found := family.verdict(rest))[0]:
+            seen = f"{zeros} of {plural(len(values.y), 'value')} are 0"
+            return "candidate", f"with zero_inflation='~ 1', for {seen}; of the others {found[1]}"
+    return "impossible", reason
+
+
+def _of_percent(family: Family, values: Values, reason: str) -> tuple[str, str]:
+    if family.takes_trials:
+        return "candidate", "if each is a number out of 100: trials=100"
+    if family.mean_interval[1] == 1:
+        shares = values.over(100)
+        fits, why = family.verdict(shares)
+        reason = family.why_impossible(shares).split(". ")[0]
+        if not reason:
+            return "candidate" if fits else "doubtful", f"if per cent, divided by 100: {why}"
+    if reason:
+        return "impossible", reason
+    fits, why = family.verdict(values)
+    return "doubtful", f"if these are not per cent: {why}" if fits else why
+
+
+def _notes(values: Values) -> tuple[str, ...]:
+    """What else the values may be than what they look like."""
+    if values.may_be_percent:
+        return ("They may be per cent: divide by 100, so that 1 is the upper bound.",)
+    if values.may_be_scores:
+        return (
+            f"1 to {values.y.max():g} may be scores. These are categories in order, of which "
+            f"there are no models here: {ORDERED_MODELS}.",
+        )
+    step = values.heaped_at
+    if step:
+        return (
+            f"{values.share_of_multiples(step):.0%} are multiples of {step}: measurements that "
+            "were rounded? A continuous family takes them as exact, which is right where the "
+            "rounding is small beside their scatter.",
+        )
+    return ()
 
 
 def _rank(family: Family) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.lookup import FAMILIES
+from glmmtools.shared.arguments import check_arguments, numbers, shown
 from glmmtools.shared.style import (
     DATA,
     INK,
@@ -46,6 +47,7 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_yticklabels()][3]
     '✗ beta'
     """
+    check_arguments(plot_support, locals())
     from glmmtools.families.suggest import impossible_families
     from glmmtools.families.values import read_values
 
@@ -55,7 +57,9 @@ def plot_support(y=None, trials=None, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, (7.0, 4.2) if y is None else (10.0, 4.2))
     low, high = (-2.4, 6.4) if values is None else _span(values)
     unknown = 4 if values is None else max(1, int(values.max()))
-    totals = unknown if trials is None else int(np.max(trials))
+    totals = unknown if trials is None else numbers("trials", trials).max(initial=1)
+    if trials is not None and not np.isfinite(totals):
+        raise ValueError(f"trials must be finite; got {shown(trials)}")
     names = list(FAMILIES)
     for row, each in enumerate(FAMILIES.values()):
         out = each.name in impossible
@@ -96,11 +100,14 @@ def _support_row(ax, each: Family, row: int, limits, totals: int, color: str) ->
     if not each.discrete:
         ax.plot([low, high], [row, row], color=color, linewidth=5, solid_capstyle="butt")
         for end in (each.mean_interval[0], each.mean_interval[1]):
-            if limits[0] <= end <= limits[1]:  # a bound that is not reached
-                ax.plot([end], [row], marker="o", markersize=7, markerfacecolor="white",
-                        color=color)  # fmt: skip
+            if limits[0] <= end <= limits[1]:
+                reached = not each.outside_support(np.array([end]))[0]
+                ax.plot([end], [row], marker="o", markersize=7, color=color,
+                        markerfacecolor=color if reached else "white")  # fmt: skip
         return
     whole = np.arange(np.ceil(low), np.floor(high) + 1)
+    if not each.takes_trials:
+        whole = whole[~each.outside_support(whole)]
     if whole.size <= 60:
         ax.plot(whole, np.full(whole.shape, row), linestyle="none", marker="o", color=color)
     else:

@@ -10,7 +10,7 @@ from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import right_of_tilde
-from glmmtools.shared.arguments import is_count, one_of
+from glmmtools.shared.arguments import is_count, one_of, shown
 
 
 def build_problem(
@@ -30,7 +30,7 @@ def build_problem(
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
     penalty = checked_penalty(penalty, reml)
     if not is_count(nagq):
-        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {nagq!r}")
+        raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {shown(nagq)}")
     if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}
@@ -40,7 +40,6 @@ def build_problem(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
         also_used=also_used,
     )  # fmt: skip
-    check_support(distribution, design)
     parts = {
         argument: one_sided(text, design.frame, argument, design.new_data.missing)
         for argument, text in further.items() if text is not None
@@ -50,10 +49,10 @@ def build_problem(
         raise ValueError(f"{distribution.name} has no dispersion for dispersion_formula to model")
     if zero is not None and not zero.names:
         zero = None  # "~ 0": there are no extra zeros
-    if zero is not None and not distribution.counts:
-        raise ValueError(
-            f"zero_inflation is for counts without an upper limit; {distribution.name} is not"
-        )
+    if zero is not None:
+        distribution.check_extra_zeros("zero_inflation")
+    check_support(distribution, design, with_zeros=zero is not None)
+    distribution = distribution.of_response(design.y)
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
     check_problem(problem)

@@ -11,6 +11,7 @@ from glmmtools.engine.estimate import TermEstimate
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.linear_predictor import marginal_covariance
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.text import listed, nearest
 
 _MOST_ROWS = 500
@@ -44,6 +45,7 @@ def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, Ter
 
 def random_covariance(model: Fit, group: str) -> pd.DataFrame:
     """Return G for one level of a grouping factor: the covariance of its random effects."""
+    check_arguments(random_covariance, locals())
     blocks = [
         pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
         for term, estimate in terms_of(model, group)
@@ -108,10 +110,12 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
 def rows_at(model: Fit, rows: Any) -> np.ndarray:
     """Positions of rows of the fit, from a slice, positions or a boolean array."""
     try:
-        index = rows if isinstance(rows, slice) else np.asarray(rows)
-        return np.atleast_1d(np.arange(model.nobs)[index])
-    except IndexError:
+        index = rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
+        if isinstance(index, np.ndarray) and index.ndim > 1:
+            raise IndexError
+        return np.arange(model.nobs)[index]
+    except (IndexError, ValueError, TypeError):
         raise ValueError(
             f"rows are a slice, positions from 0 to {model.nobs - 1}, or one boolean for each of "
-            f"the {model.nobs} rows of the fit; got {rows!r}"
+            f"the {model.nobs} rows of the fit; got {shown(rows)}"
         ) from None

@@ -16,7 +16,7 @@ import numpy as np
 from glmmtools.engine.kenward_roger import KenwardRoger, why_not
 from glmmtools.engine.suitability import few_units
 from glmmtools.fitted.fit import Fit
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, numbers, one_of, shown
 from glmmtools.shared.messages import FewUnitsWarning
 
 Array = np.ndarray
@@ -63,7 +63,7 @@ class Reference:
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each combination, shape (m,)."""
-        L = np.atleast_2d(np.asarray(L, float))
+        L = np.atleast_2d(L)
         if self.method == "satterthwaite":
             return self.model.satterthwaite.df(L)
         if self.method == "kenward-roger":
@@ -191,7 +191,14 @@ def contrast_df(model: Fit, contrasts: Array, df: str = "auto") -> Array:
     >>> contrast_df(m, [[0, 1, -1, 0, 0, 0], [0, 0, 0, 1, 0, 0]], df="containment")
     array([10., 51.])
     """
-    return reference(model, df).df(contrasts)
+    check_arguments(contrast_df, locals())
+    L, p = np.atleast_2d(numbers("contrasts", contrasts)), len(model.params)
+    if L.ndim > 2 or L.shape[1] != p or not np.isfinite(L).all():
+        raise ValueError(
+            f"contrasts must be rows of {p} finite numbers, one for each coefficient; got "
+            f"{shown(contrasts)}"
+        )
+    return reference(model, df).df(L)
 
 
 def has_satterthwaite(model: Fit) -> bool:

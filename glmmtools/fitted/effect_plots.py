@@ -18,6 +18,7 @@ from glmmtools.fitted.effects import (
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.columns import levels_of
 from glmmtools.shared import style
+from glmmtools.shared.arguments import check_arguments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,6 +79,7 @@ def plot_effects(
     >>> ax.get_ylabel()
     'mean of reaction'
     """
+    check_arguments(plot_effects, locals())
     curves = predict_along(model, x, by, effects, scale, level)
     places = _places(model, curves)
     ax = style.new_axes_for_names(ax, len(places))
@@ -207,6 +209,7 @@ def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
     >>> m.plot_fit().get_ylabel()
     'observed reaction'
     """
+    check_arguments(plot_fit, locals())
     require_converged(model, "a plot of the fit needs")
     ax, trials = style.new_axes(ax, (4.8, 4.4)), model.trials_by_row
     observations, fitted = model.design.y / trials, model.fittedvalues.to_numpy()

@@ -336,6 +336,18 @@ class Fit:
         return values
 
     @property
+    def mean_is_mu(self) -> bool:
+        """Whether E(y), extra zeros left out, is ``mu``, so that the link is that of the mean."""
+        return self.family.mean_is_mu
+
+    @property
+    def mean_link(self) -> Link:
+        """The link of E(y), extra zeros left out, in the rows of the data."""
+        return (
+            self.link if self.mean_is_mu else self.family.mean_link(self.link, **self.shape_by_row)
+        )
+
+    @property
     def row_parameters(self) -> dict[str, Any]:
         """What the family's functions take beside the mean: shape by row, and trials.
 
@@ -374,10 +386,10 @@ class Fit:
     def fittedvalues(self) -> pd.Series:
         """Fitted conditional means; probabilities for the binomial families.
 
-        With zero inflation the mean of the response is ``(1 - p) mu``.
+        With zero inflation the mean of the response is ``(1 - p)`` times that of the other values.
         """
-        mu = self.link.inverse(self.linear_predictor)
-        return self.by_row((1 - self.extra_zero_probability()) * mu, "fitted")
+        mean = self.mean_link.inverse(self.linear_predictor)
+        return self.by_row((1 - self.extra_zero_probability()) * mean, "fitted")
 
     def by_row(self, values: Any, name: str) -> pd.Series:
         """A Series of values, shape (n,), with the index of the data."""

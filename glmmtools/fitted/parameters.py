@@ -9,7 +9,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.parts import PARTS, PartFit, part_of, parts_of
 from glmmtools.fitted.random_tables import component_values
 from glmmtools.fitted.wald import t_quantile, two_sided_p
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 
 
 def cov_params(model: Fit) -> pd.DataFrame:
@@ -67,6 +67,7 @@ def tidy(
     x                          0.57       0.04
     logit zero: Intercept     -0.76       0.15
     """
+    check_arguments(tidy, locals())
     one_of("part", part, (None, *PARTS))
     if part is not None:
         return _coefficients(part_of(model, part), level, df, "{}")
@@ -100,10 +101,11 @@ def parameters(model: Fit, fixed: bool = False) -> pd.Series:
     >>> list(parameters(m).index)[2:]
     ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
     """
-    values = dict(model.params)
-    values |= component_values(model.design.random, *model.effect_covariances)
+    others = component_values(model.design.random, *model.effect_covariances)
     # the residual sd says the same
     hidden = ["phi"] if model.family.has_residual_variance else []
     hidden += [] if fixed else list(model.family.fixed)
-    values |= dict(model.dispersion.drop(hidden, errors="ignore"))
-    return pd.Series(values, dtype=float)
+    others |= dict(model.dispersion.drop(hidden, errors="ignore"))
+    # a column of the data may be called "sd subject days"
+    own = {f"`{name}`" if name in others else name: value for name, value in model.params.items()}
+    return pd.Series(own | others, dtype=float)

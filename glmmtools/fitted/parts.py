@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from glmmtools.engine.problem import COEFFICIENT_NAMES, Problem
+from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO, Problem
 from glmmtools.families.links import OF_PROBABILITIES, OF_SCALES
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.design import Design, FixedPart
@@ -21,7 +21,6 @@ from glmmtools.shared.arguments import one_of
 
 PARTS = {"mean": "", "zero": "zero", "dispersion": "phi"}  # with the engine's name of each
 _LINKS = {"zero": OF_PROBABILITIES, "dispersion": OF_SCALES}
-PART_QUANTITIES = {"zero": "probability of an extra zero", "dispersion": "dispersion phi"}
 _ARGUMENTS = {"zero": "zero_inflation", "dispersion": "dispersion_formula"}
 
 
@@ -46,6 +45,17 @@ class PartFit(Fit):
             predictor_cov={}, limit=None,
         )  # fmt: skip
         super().__init__(problem, estimate)
+
+    @property
+    def quantity(self) -> str:
+        """What the parameter is, in words."""
+        zeros = f"probability of {zeros_in_words(self.whole)}"
+        return zeros if self.part == "zero" else "dispersion phi"
+
+    @property
+    def mean_is_mu(self) -> bool:
+        """The inverse of its link gives the parameter itself, whatever the family."""
+        return True
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "whole": self.whole, "part": self.part}
@@ -103,6 +113,16 @@ def parts_of(model: Fit) -> dict[str, str]:
     return named
 
 
-def expects_zeros(model: Fit, part: str | None) -> bool:
-    """Whether the expected response is that of counts and extra zeros together."""
-    return part is None and model.problem.zero is not None
+def parts_expected(model: Fit, part: str | None) -> dict[str, FixedPart]:
+    """The modelled parameters that decide the expected response, beside the linear predictor.
+
+    These are the extra zeros, unless they are to be left out; and a dispersion that E(y) of the
+    others depends on.
+    """
+    without = ([] if part is None else [ZERO]) + (["phi"] if model.mean_is_mu else [])
+    return {name: each for name, each in model.problem.modelled.items() if name not in without}
+
+
+def zeros_in_words(model: Fit) -> str:
+    """``"an extra zero"``, or ``"a zero"`` where the family has none of its own."""
+    return "a zero" if model.problem.has_two_parts else "an extra zero"

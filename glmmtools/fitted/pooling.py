@@ -13,6 +13,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.fitted.covariance import terms_of
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.shared.arguments import check_arguments
 
 Array = np.ndarray
 # A random effect with this prior sd, in units of eta, is not shrunk to any visible amount. One
@@ -54,6 +55,7 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
     complete_pooling    10.5
     Name: (308, days), dtype: float64
     """
+    check_arguments(pooling, locals())
     require_converged(model, "pooling() needs")
     group = group or terms_of(model)[0][0].group
     chosen = [term for term, _ in terms_of(model, group)]
@@ -65,7 +67,8 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
             )
     intercept_only = [name for term in chosen for name in term.names] == ["Intercept"]
     partial, complete = model.estimate, _without_random_effects(model)
-    scale = model.link.inverse if intercept_only else np.asarray
+    link = model.link if model.problem.dispersion is not None else model.mean_link
+    scale = link.inverse if intercept_only else np.asarray
     shrunk, (free, determined) = model.modes, _unshrunk(model, group)
     parts = []
     for term in chosen:

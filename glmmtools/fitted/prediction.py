@@ -10,12 +10,12 @@ import pandas as pd
 from glmmtools.fitted.degrees_of_freedom import Reference, reference
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit, require_likelihood
-from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
+from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.rank import estimable
-from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.arguments import check_arguments, is_count, one_of
 from glmmtools.shared.messages import DataWarning, issue
 from glmmtools.shared.text import plural
 
@@ -45,18 +45,19 @@ def predict(
     effects : {"conditional", "population", "marginal"}
         With the random effects at their modes, at zero, or averaged over their distribution.
     level : float, optional
-        Confidence level of an interval for the predicted mean. Conditional standard errors hold
-        the uncertainty of all parameters and of the random effects; for a new level, its whole
-        variance. Marginal ones hold that of the variances, and of the probability of extra zeros
-        where the model has them (delta method). Limits are computed on the link scale. Conditional
-        95 % intervals take the modes as normal: over the rows of twelve designs they covered 91 to
-        94 %, and 81 % with two 0/1 responses a group (``benchmarks/calibration.md``).
+        Confidence level of an interval for the predicted mean. Conditional standard errors hold the
+        uncertainty of all parameters and of the random effects; for a new level, its whole
+        variance. Marginal ones hold that of the variances; with extra zeros, and where E(y) is not
+        ``mu`` (truncated counts, ordered beta), they hold that of all parameters (delta method).
+        Limits are computed on the link scale. Conditional 95 % intervals take the modes as normal:
+        over the rows of twelve designs they covered 91 to 94 %, and 81 % with two 0/1 responses a
+        group (``benchmarks/calibration.md``).
     df : {"auto", "containment", "satterthwaite", "kenward-roger", "infinite"}
         Of intervals with ``effects="population"``, as in :meth:`tidy`; conditional ones are z's.
     part : {"mean", "zero", "dispersion"}, optional
-        The mean of the counts that are no extra zeros, the probability of an extra zero, or the
+        The mean of the values that are no extra zeros, the probability of an extra zero, or the
         dispersion phi; the last two have no random effects. Default: the expected response, which
-        with zero inflation is (1 - probability of an extra zero) times the mean of the counts.
+        with zero inflation is (1 - probability of an extra zero) times the mean of the others.
 
     Returns
     -------
@@ -75,9 +76,8 @@ def predict(
     DataWarning
         Of labels that the fit has not seen, and of rows without an estimate.
     """
+    check_arguments(predict, locals())
     one_of("scale", scale, ("response", "link"))
-    if level is not None:
-        check_level(level)
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
@@ -90,8 +90,7 @@ def predict(
         newdata = model.design.frame if newdata is None else newdata
         return predict(part_of(model, part), newdata, scale, "population", level)
     one_of("part", part, (None, *PARTS))
-    zeros = expects_zeros(model, part) and scale == "response"
-    rows, index = _rows(model, newdata, effects, zeros)
+    rows, index = _rows(model, newdata, effects, scale, part)
     if level is None:
         values = rows.eta(model) if scale == "link" else rows.means(model)
         return pd.Series(values, index=index, name="predicted")
@@ -108,22 +107,27 @@ def predict(
     return pd.DataFrame(columns, index=index).drop(columns="df")
 
 
-def _rows(model: Fit, newdata: Any, effects: str, zeros: bool) -> tuple[ExpectedRows, Any]:
-    """The rows of a prediction, with their extra zeros or without; and the index of its table."""
-    design, zero = model.design, model.problem.zero if zeros else None
+def _rows(
+    model: Fit, newdata: Any, effects: str, scale: str, part: str | None
+) -> tuple[ExpectedRows, Any]:
+    """The rows of a prediction, and the index of its table."""
+    design, of_mu = model.design, scale == "link" or model.mean_is_mu
+    parts = {} if scale == "link" else parts_expected(model, part)
     if newdata is None:
-        zero = None if zero is None else zero.X
+        columns = {name: each.X for name, each in parts.items()}
         terms = () if effects == "population" else design.random
-        rows = ExpectedRows(design.X, model.fixed_predictor, terms, zero, effects)
+        rows = ExpectedRows(design.X, model.fixed_predictor, terms, columns, effects, of_mu)
         return rows, design.frame.index
+    if effects == "conditional" and design.random:
+        design.check_groups_in(newdata)
     X, offset, beyond = design.fixed_on(newdata)
     X, terms = _estimable_rows(X, beyond), ()
     if effects != "population":
         terms = design.random_on(newdata, with_codes=effects == "conditional")
     if effects == "conditional":
         issue(design.new_label_warnings(newdata))
-    zero = None if zero is None else zero.on(newdata)
-    rows = ExpectedRows(X, model.estimate.combined(X) + offset, terms, zero, effects)
+    columns = {name: each.on(newdata) for name, each in parts.items()}
+    rows = ExpectedRows(X, model.estimate.combined(X) + offset, terms, columns, effects, of_mu)
     return rows, getattr(newdata, "index", None)
 
 
@@ -155,6 +159,7 @@ def resid(model: Fit, kind: str = "response") -> pd.Series:
         Observed minus fitted (proportions for binomial families), or that divided by the
         standard deviation that the model gives the observation.
     """
+    check_arguments(resid, locals())
     design, trials, mu = model.design, model.trials_by_row, model.fittedvalues.to_numpy()
     if kind == "response":
         return model.by_row(design.y / trials - mu, "resid")
@@ -164,9 +169,10 @@ def resid(model: Fit, kind: str = "response") -> pd.Series:
         return model.by_row(values, "resid")
     if kind == "pearson":
         p = model.extra_zero_probability()
-        inner = mu / (1 - p)  # the mean of the counts that are not extra zeros
+        inner = model.link.inverse(model.linear_predictor.to_numpy())
         variance = model.family.variance(inner, **model.shape_by_row, **model.problem.trials)
-        variance = (1 - p) * (variance + p * inner**2)
+        # of the values that are not extra zeros the mean is mu / (1 - p)
+        variance = (1 - p) * (variance + p * (mu / (1 - p)) ** 2)
         if design.weights is not None:
             variance = variance / design.weights
         return model.by_row((design.y - trials * mu) / np.sqrt(variance), "resid")
@@ -196,6 +202,9 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         For weights of a family other than the normal: they multiply the log-likelihood, so that a
         row stands for several observations, not for one response.
     """
+    check_arguments(simulate, locals())
+    if not is_count(n):
+        raise ValueError(f"n is the number of data sets, 1 or more; got {n}")
     require_likelihood(model, "drawing responses needs")
     if np.isnan(model.fixed_predictor).any():
         raise ValueError("the fit found no finite estimates, so there is nothing to draw from")

@@ -14,6 +14,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.wald import t_quantile
 from glmmtools.shared import style
+from glmmtools.shared.arguments import check_arguments, check_panels
 from glmmtools.shared.text import listed, plural
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def plot_random_effects(
     >>> len(ax.get_yticks())
     18
     """
+    check_arguments(plot_random_effects, locals())
     require_converged(model, "a plot of random effects needs")
     quantile = float(t_quantile(level, np.inf))
     panels = [
@@ -130,6 +132,7 @@ def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0
                 f"this picture has {plural(wanted, 'panel')}, one for each effect; ax has "
                 f"{len(axes)}. Give as many axes, or choose one group"
             )
+        check_panels(axes)
         return axes
     height = float(np.clip(1.2 + 0.2 * levels, 2.6, 9))
     across = min(wanted, _MOST_ACROSS)
@@ -184,6 +187,7 @@ def plot_shrinkage(
     >>> [ax.get_xlabel() for ax in m.plot_shrinkage()]
     ['Intercept (on reaction)', 'days (on reaction)']
     """
+    check_arguments(plot_shrinkage, locals())
     table = pooling(model, group)
     name, terms = table["group"].iloc[0], list(table["term"].unique())
     intercept_only = terms == ["Intercept"]
@@ -263,6 +267,7 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     >>> ax.images[0].get_array().shape
     (20, 20)
     """
+    check_arguments(plot_covariance, locals())
     require_converged(model, "a plot of the covariance needs")
     terms = sorted((term for term, _ in terms_of(model)), key=lambda term: len(term.levels))
     keys = np.array([term.codes for term in reversed(terms)])

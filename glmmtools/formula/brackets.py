@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "`'\""
 QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")
@@ -60,8 +61,54 @@ def _is_balanced(text: str) -> bool:
     return True
 
 
+class Nested(NamedTuple):
+    """A factor of a nesting: the columns whose combinations are around it, and its own."""
+
+    around: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return self.around + self.names
+
+
+def nested_factors(text: str, side_by_side: str = "") -> list[Nested]:
+    """The factors of a nesting, as R has them; names may be empty.
+
+    ``:`` joins factors, ``/`` puts what follows into the combinations of all before. The signs
+    `side_by_side` part factors that are not nested; ``+`` does so in brackets, in any case.
+
+    >>> [":".join(factor.path) for factor in nested_factors("block/(a + b)/c")]
+    ['block', 'block:a', 'block:b', 'block:a:b:c']
+    """
+    chunks = split_outside(text, side_by_side)
+    if len(chunks) > 1:
+        found = [each for chunk, _ in chunks for each in nested_factors(chunk, side_by_side)]
+        return list(dict.fromkeys(found))
+    factors: list[Nested] = []
+    for part, _ in split_outside(text, "/"):
+        around = tuple(dict.fromkeys(name for factor in factors for name in factor.path))
+        inner = inside_call(part, "")
+        if inner is None:
+            names = tuple(unquoted(name) for name, _ in split_outside(part, ":"))
+            factors.append(Nested(around, names))
+        else:
+            within = nested_factors(inner, side_by_side or "+")
+            factors += [Nested(around + each.around, each.names) for each in within]
+    return factors
+
+
 def unquoted(name: str) -> str:
     return name[1:-1] if name.startswith("`") and name.endswith("`") and len(name) > 1 else name
+
+
+def as_written(name: str) -> str:
+    """A column as it stands in a formula: in backquotes, unless it is a plain name.
+
+    >>> as_written("pen"), as_written("farmer's pen")
+    ('pen', "`farmer's pen`")
+    """
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def blanked(text: str) -> str:

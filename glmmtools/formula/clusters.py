@@ -75,6 +75,8 @@ def columns_of_clusters(data: Any, groups: Any, time: Any) -> tuple[str, ...]:
         If `groups` or `time` is no name.
     """
     for argument, given in {"groups": groups, "time": time}.items():
+        if isinstance(given, str) and not given:
+            raise ValueError(f"{argument}= is the name of a column; got an empty text")
         if not isinstance(given, str) and not (argument == "time" and given is None):
             raise ValueError(
                 f"{argument}= is the name of a column; got a {type(given).__name__}. Values beside "
@@ -111,7 +113,7 @@ def read_clusters(
         raise ValueError(
             f"time={time!r} must be a column of numbers for working={working.name!r}, whose "
             "correlation depends on the time between two rows; it holds values such as "
-            f"{column.iloc[0]!r}"
+            f"{column.tolist()[0]!r}"
         )
     labels = levels_of(column)
     places = pd.Index(labels).get_indexer(column)

@@ -6,7 +6,8 @@ coefficient: ``time[T.12:00]`` is one level, not a product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -172,7 +173,18 @@ def model_matrix(
         raise ValueError(
             f"the term {columns[place].name!r} is not a finite number in row {frame.index[row]}"
         )
-    return X, tuple(columns), model_spec
+    return X, _told_apart(columns), model_spec
+
+
+def _told_apart(columns: list[ModelColumn]) -> tuple[ModelColumn, ...]:
+    """The same; one of the data that is called like the intercept, or a product, in backquotes."""
+    times = Counter(column.name for column in columns)
+    return tuple(
+        replace(column, name=f"`{column.name}`")
+        if times[column.name] > 1 and [type(factor) for factor in column.factors] == [Numeric]
+        else column
+        for column in columns
+    )
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -29,7 +30,13 @@ def to_frame(data: Any) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         frame = data
     elif isinstance(data, Mapping):
-        frame = pd.DataFrame(dict(data))
+        try:
+            frame = pd.DataFrame(dict(data))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "data is a dict that does not hold one list of values a column, all of one length: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
     elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
         names = getattr(data, "column_names", data.columns)  # pyarrow has columns without names
         frame = pd.DataFrame({name: pd.Series(_values(data[name]), dtype=object) for name in names})
@@ -45,6 +52,17 @@ def to_frame(data: Any) -> pd.DataFrame:
     if frame.empty:
         raise ValueError("data has no rows")
     return frame
+
+
+def one_a_row(name: str, given: Any) -> pd.Series | None:
+    """What is given beside the data as a column; None for what holds no values in a row."""
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        return None
+    if np.ndim(given if hasattr(given, "ndim") else ()) > 1:
+        return None
+    values = given if hasattr(given, "dtype") else list(given)
+    column = pd.Series(values, name=name, dtype=None if len(values) else float)
+    return column.reset_index(drop=True)
 
 
 def _values(column: Any) -> list:
@@ -186,6 +204,46 @@ def complete_rows(frame: pd.DataFrame, complete: Array) -> pd.DataFrame:
         elif pd.api.types.is_object_dtype(column) and pd.api.types.infer_dtype(column) == "boolean":
             frame[name] = column.astype(bool)
     return frame
+
+
+def values_beside(given: Any, role: str, frame: pd.DataFrame) -> Array:
+    """Weights or an offset in the order of the data: a column, or values beside the data."""
+    called = role
+    if isinstance(given, str):
+        called, given = f"{role}={given!r}", select(frame, [given])[given]
+    elif isinstance(given, pd.Series):
+        given = taken(_aligned(given, role, frame.index))
+    else:
+        values = one_a_row(role, given)
+        given = given if values is None else taken(values)
+    if not isinstance(given, pd.Series) or len(given) != len(frame):
+        shape = np.shape(given) if isinstance(given, (pd.Series, np.ndarray)) else None
+        got = shown(given) if shape is None else f"{role} of shape {shape}"
+        raise ValueError(f"{role}= needs one value a row: {len(frame)} rows, {got}")
+    if not pd.api.types.is_numeric_dtype(given):
+        raise ValueError(
+            f"{called} must be a column of numbers; it holds values such as {given.tolist()[0]!r}"
+        )
+    values = given.to_numpy(float, na_value=np.nan)
+    if np.isinf(values).any():
+        row = np.isinf(values).argmax()
+        raise ValueError(f"{role}= holds an infinite value in row {frame.index[row]}")
+    return values
+
+
+def _aligned(given: pd.Series, role: str, index: pd.Index) -> pd.Series:
+    """The values that stand at the labels of the data."""
+    if given.index.equals(index):
+        return given
+    known = set(given.index)
+    absent = [label for label in index.tolist() if label not in known]
+    if absent or not (given.index.is_unique and index.is_unique):
+        why = f"it has no label {absent[0]!r}" if absent else "some labels are there more than once"
+        raise ValueError(
+            f"{role}= is a Series, which is taken by its labels, as the rows of the data: {why}. "
+            f"Give it the index of the data, or {role}=values.to_numpy() to go by position"
+        )
+    return given.reindex(index)
 
 
 # ------------------------------------------------------------------------------ levels and labels

@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.formula.coding import ModelColumn, model_matrix
-from glmmtools.formula.columns import check_finite, complete_rows, select, taken, to_frame
+from glmmtools.formula.columns import (
+    check_finite,
+    complete_rows,
+    select,
+    to_frame,
+    values_beside,
+)
 from glmmtools.formula.evaluation import UnknownLevel, numeric
 from glmmtools.formula.grammar import ParsedFormula, parse_formula, right_of_tilde, variables_in
 from glmmtools.formula.idioms import check_dots
@@ -240,6 +246,17 @@ class Design:
         X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
         return FixedRows(X, _offset(self.formula, frame) + self.offset_beside, beyond)
 
+    def check_groups_in(self, data: Any) -> None:
+        """Raise ValueError where new data have no column of a grouping factor."""
+        columns = to_frame(data).columns
+        for name in self.formula.groups:
+            if name not in columns:
+                raise ValueError(
+                    f"the new data have no column {name!r}, whose random effects the prediction "
+                    "holds. For a typical group give effects='population', for the average over "
+                    "groups effects='marginal'"
+                )
+
     def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
         """Return the random terms on new data, with code -1 for new levels.
 
@@ -316,7 +333,7 @@ def build_design(
     whole = to_frame(data)
     frame = columns_read(parsed, whole, parsed.response, *also_used)
     extra = {
-        role: _per_row(given, role, whole)
+        role: values_beside(given, role, whole)
         for role, given in (("offset", offset), ("weights", weights))
         if given is not None
     }
@@ -388,45 +405,6 @@ def _of_full_rank(design: Design) -> Design:
         raise ValueError(f"the model has {plural(p, 'coefficient')} for {plural(n, 'row')}")
     kept = tuple(design.columns[k] for k in rank.kept)
     return replace(design, X=rank.split(design.X)[0], columns=kept, rank=rank)
-
-
-def _per_row(given: Any, role: str, frame: pd.DataFrame) -> Array:
-    """Weights or an offset in the order of the data: a column, or values beside the data."""
-    called = role
-    if isinstance(given, str):
-        called, given = f"{role}={given!r}", select(frame, [given])[given]
-    elif isinstance(given, pd.Series):
-        given = taken(_aligned(given, role, frame.index))
-    elif np.ndim(given) == 1:
-        given = taken(pd.Series(given, name=role))
-    if np.shape(given) != (len(frame),):
-        raise ValueError(
-            f"{role}= needs one value a row: {len(frame)} rows, {role} of shape {np.shape(given)}"
-        )
-    if not pd.api.types.is_numeric_dtype(given):
-        raise ValueError(
-            f"{called} must be a column of numbers; it holds values such as {given.iloc[0]!r}"
-        )
-    values = given.to_numpy(float, na_value=np.nan)
-    if np.isinf(values).any():
-        row = np.isinf(values).argmax()
-        raise ValueError(f"{role}= holds an infinite value in row {frame.index[row]}")
-    return values
-
-
-def _aligned(given: pd.Series, role: str, index: pd.Index) -> pd.Series:
-    """The values that stand at the labels of the data."""
-    if given.index.equals(index):
-        return given
-    known = set(given.index)
-    absent = [label for label in index.tolist() if label not in known]
-    if absent or not (given.index.is_unique and index.is_unique):
-        why = f"it has no label {absent[0]!r}" if absent else "some labels are there more than once"
-        raise ValueError(
-            f"{role}= is a Series, which is taken by its labels, as the rows of the data: {why}. "
-            f"Give it the index of the data, or {role}=values.to_numpy() to go by position"
-        )
-    return given.reindex(index)
 
 
 def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None:

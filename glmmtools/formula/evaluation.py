@@ -22,11 +22,12 @@ from formulaic.parser.types import Token
 from formulaic.transforms import TRANSFORMS
 from interface_meta import override  # formulaic's own, without which it takes no method
 
-from glmmtools.formula.brackets import is_call, unquoted
+from glmmtools.formula.brackets import QUOTED, is_call, unquoted
 from glmmtools.formula.columns import refuse_dates
 from glmmtools.formula.grammar import first_line, variables_in
 
 Array = np.ndarray
+BY_SUMS = "_by_sums"  # C(..., contr.sum), under a name that no column has
 _EXACT = 2**53  # beyond it neighbouring integers become one float: labels, not numbers
 
 
@@ -36,6 +37,28 @@ class _NoNumbers(ValueError):
 
 class UnknownLevel(ValueError):
     """A factor does not have a level that new data, or its coding, asks for."""
+
+
+_STAND_IN = "_glmmtools_column_"
+
+
+def _with_identifiers(expression: str) -> str:
+    """The same, with every name in backquotes as a name that Python can read.
+
+    formulaic has such names too, but they depend on what other columns are called: one that stands
+    in the state of a polynomial or spline must be the same in new data.
+    """
+    return QUOTED.sub(
+        lambda quoted: f" {_STAND_IN}{unquoted(quoted[0]).encode().hex()} "
+        if quoted[0].startswith("`") else quoted[0], expression,
+    )  # fmt: skip
+
+
+def _called(name: Any) -> Any:
+    """The column that a name of :func:`_with_identifiers` stands for."""
+    if isinstance(name, str) and name.startswith(_STAND_IN):
+        return bytes.fromhex(name.removeprefix(_STAND_IN)).decode()
+    return name
 
 
 class _Columns(Mapping):
@@ -49,7 +72,7 @@ class _Columns(Mapping):
 
     def __getitem__(self, name: str) -> pd.Series:
         if name not in self.taken:
-            column = self.frame[name]
+            column = self.frame[_called(name)]
             is_whole = column.dtype.kind in "iu"
             if is_whole and np.abs(column.to_numpy()).max(initial=0) <= _EXACT:
                 column = column.astype(float)
@@ -57,7 +80,7 @@ class _Columns(Mapping):
         return self.taken[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.frame.columns
+        return _called(name) in self.frame.columns
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.frame.columns)
@@ -90,7 +113,7 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr, metadata, spec):
-        values, *others = super()._evaluate(expr, metadata, spec)
+        values, *others = super()._evaluate(_with_identifiers(expr), metadata, spec)
         _check_no_dates(expr, values)
         if isinstance(values, np.ndarray) and values.dtype.kind in "UO":  # text, as of np.where()
             values = pd.Series(values, index=self.data.index, dtype=object)
@@ -129,6 +152,7 @@ _REASONS = {
 }  # fmt: skip
 _CONTEXT = {
     "np": np, "sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1, "C": _levels,
+    BY_SUMS: partial(_levels, contrasts=TRANSFORMS["contr"].sum),
 }  # fmt: skip
 _BESIDE_INTERCEPT = _CONTEXT | {name: _centred(name) for name in ("cr", "cs", "cc")}
 

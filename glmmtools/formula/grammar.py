@@ -17,8 +17,15 @@ from formulaic.utils.code import sanitize_variable_names
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import STRUCTURES, called_in_formulas, structure_of_bar
-from glmmtools.formula.brackets import blanked, inside_call, split_outside, unquoted
+from glmmtools.formula.brackets import (
+    blanked,
+    inside_call,
+    nested_factors,
+    split_outside,
+    unquoted,
+)
 from glmmtools.formula.idioms import as_meant, check_idioms
+from glmmtools.shared.arguments import shown
 
 _NAMESPACES, _CONSTANTS = ("np", "contr"), ("True", "False", "None")
 
@@ -80,7 +87,7 @@ def parse_formula(text: str) -> ParsedFormula:
     ('x', ['block', 'block:plot'])
     """
     if not isinstance(text, str):
-        raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {text!r}")
+        raise ValueError(f"the formula must be text such as 'y ~ x + (1 | g)'; got {shown(text)}")
     sides = [part for part, _ in split_outside(as_meant(text), "~")]
     if len(sides) != 2 or not sides[0]:
         raise ValueError(
@@ -122,12 +129,23 @@ def right_of_tilde(text: str, argument: str) -> str:
         If it is none, or has random terms.
     """
     if not isinstance(text, str) or not text.strip().startswith("~"):
-        raise ValueError(f"{argument} is a formula with nothing left of ~ , as '~ x'; got {text!r}")
+        raise ValueError(
+            f"{argument} is a formula with nothing left of ~ , as '~ x'; got {shown(text)}"
+        )
     inner = as_meant(text.strip()[1:].strip())
     if _has_bar(inner):
-        raise ValueError(f"{argument} has no random terms; got {text!r}")
+        raise ValueError(f"{argument} has no random terms; got {text!r}{_instead(argument)}")
     check_idioms(inner)
     return inner
+
+
+def _instead(argument: str) -> str:
+    if argument != "zero_inflation":
+        return ""
+    return (
+        ". Where it holds every zero (gamma, lognormal, beta, truncated counts) its part is a fit "
+        "of its own: of y == 0 by family='binomial'; the other part is a fit of the rows above 0"
+    )
 
 
 def _has_bar(piece: str) -> bool:
@@ -168,18 +186,16 @@ def _random_inside(piece: str, text: str) -> list[RandomSpec] | None:
 
 
 def _expand_groups(text: str, formula: str) -> list[tuple[str, ...]]:
-    """``a/b`` is ``a`` and ``a:b`` (nested); ``a:b`` is one factor."""
-    nested: list[tuple[str, ...]] = []
-    for part, _ in split_outside(text, "/"):
-        names = tuple(unquoted(name) for name, _ in split_outside(part, ":"))
-        if any(not re.fullmatch(r"[^\W\d]\w*", name) and f"`{name}`" not in text for name in names):
+    """``a/b`` is ``a`` and ``a:b`` (nested), ``a/(b + c)`` also ``a:c``; ``a:b`` is one factor."""
+    paths = [factor.path for factor in nested_factors(text)]
+    for name in dict.fromkeys(name for path in paths for name in path):
+        if not re.fullmatch(r"[^\W\d]\w*", name) and f"`{name}`" not in text:
             raise ValueError(
-                f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b "
-                "or an interaction a:b; a name with other signs stands in backquotes: "
+                f"the grouping factor {text!r} in {formula!r} must be a column, a nesting a/b or "
+                "a/(b + c), or an interaction a:b; a name with other signs stands in backquotes: "
                 f"`{text}`"
             )
-        nested.append((nested[-1] if nested else ()) + names)
-    return nested
+    return paths
 
 
 def variables_in(expression: str) -> list[str]:

@@ -109,7 +109,7 @@ def read_response(
         if not takes_trials:
             raise ValueError(
                 f"the response {name!r} must be numbers; it holds values such as "
-                f"{frame[name].iloc[0]!r}"
+                f"{frame[name].tolist()[0]!r}"
             )
         return _in_two_levels(response, frame[name])
     response = replace(response, y=numeric(text, frame, "response"))

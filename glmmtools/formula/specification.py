@@ -22,6 +22,7 @@ from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.linear_predictor import marginal_covariance
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.response import Response
+from glmmtools.shared.arguments import numbers, shown
 from glmmtools.shared.text import listed, nearest, plural
 
 Array = np.ndarray
@@ -109,6 +110,7 @@ def specified_model(
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
+    shape: Mapping[str, float] | None = None,
     trials: Any = None,
     link: str | Link | None = None,
 ) -> Specification:
@@ -122,7 +124,7 @@ def specified_model(
     """
     distribution = look_up(family)
     chosen_link = distribution.check_link(link)
-    shape = checked_shape(distribution, phi, df)
+    values = checked_shape(distribution, phi, df, shape)
     check_extra_zeros("zero", zero, distribution)
     design = specified_design(formula, layout, distribution, trials)
     if np.ndim(phi) and np.shape(phi) != (design.n,):
@@ -130,7 +132,7 @@ def specified_model(
     beta = checked_coefficients(coef, design.names)
     covariances, correlations = random_parameters(design.random, sd, corr, rho)
     return Specification(
-        design, distribution, chosen_link, beta, covariances, correlations, shape, zero
+        design, distribution, chosen_link, beta, covariances, correlations, values, zero
     )
 
 
@@ -181,14 +183,14 @@ def _trials(response: Response, layout: pd.DataFrame, family: Family, trials: An
         trials = select(layout, wanted).to_numpy(float).sum(axis=1)
     elif response.function == "prop" and present:
         raise ValueError(f"give the trials once: as column {wanted[0]!r} or as trials=, not both")
-    values = np.asarray(trials, float)
+    values = numbers("trials", trials)
     if values.shape not in ((), (len(layout),)):
         raise ValueError(
             f"trials needs one number, or one a row: {plural(len(layout), 'row')}, "
             f"trials of shape {values.shape}"
         )
     values = np.broadcast_to(values, len(layout))
-    bad = ~((values >= 1) & (values == np.round(values)))
+    bad = ~((values >= 1) & (values == np.round(values)) & (values < _LARGEST_COUNT))
     if bad.any():
         raise ValueError(
             f"trials must be whole numbers, 1 or more; row {layout.index[bad.argmax()]} has "
@@ -221,7 +223,7 @@ def checked_coefficients(coef: Any, names: tuple[str, ...]) -> Array:
                     f"{nearest(name, names)}. Coefficients: {listed(names, 12)}"
                 )
         coef = [coef.get(name, 0.0) for name in names]
-    beta = np.asarray(coef, float)
+    beta = numbers("coef", coef)
     if beta.shape != (len(names),):
         raise ValueError(
             f"coef needs {plural(len(names), 'value')} ({listed(names, 12)}); "
@@ -232,9 +234,12 @@ def checked_coefficients(coef: Any, names: tuple[str, ...]) -> Array:
     return beta
 
 
-def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
-    shape = {}
-    phi = np.asarray(phi, float)
+def checked_shape(
+    family: Family, phi: Any, df: float | None, others: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Shape parameters by name, in their range; of `others` those left out are typical ones."""
+    shape: dict[str, Any] = {}
+    phi = numbers("phi", phi)
     if "phi" in family.shape:
         if not (phi > 0).all():
             square = " (the residual variance)" if family.has_residual_variance else ""
@@ -251,15 +256,22 @@ def checked_shape(family: Family, phi: Any, df: float | None) -> dict[str, Any]:
         shape["df"] = float(family.fixed.get("df", 8.0) if df is None else df)
     elif df is not None:
         raise ValueError(f"df is for the t family; {family.name} has none")
-    return shape
+    others, further = dict(others or {}), [name for name in family.shape if name not in shape]
+    for name, value in others.items():
+        if name not in further:
+            valid = listed(further) if further else "none"
+            raise ValueError(f"shape names {name!r}; further parameters of {family.name}: {valid}")
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0; got {value:g}")
+    return shape | {name: float(others.get(name, family.example[name])) for name in further}
 
 
 def check_extra_zeros(argument: str, probability: float, family: Family) -> None:
     """Raise ValueError for what is no probability, or a family that has no extra zeros."""
     if not 0 <= probability < 1:
         raise ValueError(f"{argument} is a probability, 0 or more and below 1; got {probability:g}")
-    if probability and not family.counts:
-        raise ValueError(f"{argument} is for counts without an upper limit; {family.name} is not")
+    if probability:
+        family.check_extra_zeros(argument)
 
 
 def random_parameters(
@@ -329,13 +341,14 @@ def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:
         given = {}
     elif not isinstance(given, Mapping):
         if not groups:
-            raise ValueError(f"no random term of the formula takes {argument}; got {given!r}")
+            raise ValueError(f"no random term of the formula takes {argument}; got {shown(given)}")
         if len(groups) > 1:
             raise ValueError(
-                f"{argument} must be a dict by grouping factor ({', '.join(groups)}); got {given!r}"
+                f"{argument} must be a dict by grouping factor ({', '.join(groups)}); got "
+                f"{shown(given)}"
             )
         given = {groups[0]: given}
-    values = {key: np.asarray(value, float) for key, value in given.items()}
+    values = {key: numbers(argument, value) for key, value in given.items()}
     return {
         key: np.atleast_1d(value[np.tril_indices(len(value), -1)] if value.ndim == 2 else value)
         for key, value in values.items()

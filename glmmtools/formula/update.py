@@ -6,6 +6,7 @@ import re
 
 from glmmtools.formula.brackets import split_outside
 from glmmtools.formula.grammar import parse_formula, variables_in
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.text import listed
 
 
@@ -26,7 +27,7 @@ def updated(formula: str, change: str) -> str:
     """
     if not isinstance(change, str) or len(split_outside(change, "~")) != 2:
         raise ValueError(
-            f"a change of a formula is text with one ~ , such as '. ~ . - x'; got {change!r}"
+            f"a change of a formula is text with one ~ , such as '. ~ . - x'; got {shown(change)}"
         )
     (left, _), (right, _) = split_outside(formula, "~")
     (new_left, _), (new_right, _) = split_outside(change, "~")

@@ -35,9 +35,9 @@ from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
 from glmmtools.formula.design import Design
-from glmmtools.formula.evaluation import evaluate
+from glmmtools.formula.evaluation import BY_SUMS, evaluate
 from glmmtools.formula.rank import Rank, independent_columns
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.markup import html_text
 from glmmtools.shared.messages import DataWarning, FewUnitsWarning, issue
 from glmmtools.shared.text import listed, plural
@@ -98,6 +98,7 @@ def anova(
     extract             30.663   1    0.000  chisq
     variety:extract      4.445   1    0.035  chisq
     """
+    check_arguments(anova, locals())
     if type not in (2, 3):
         raise ValueError(f"type must be 2 or 3; got {type!r}")
     one_of("test", test, ("wald", "lr"))
@@ -276,7 +277,7 @@ def _sum_coded(design: Design) -> Array:
         variable = in_levels.get(factor.expr)
         if variable is None:
             return factor
-        return FormulaFactor(f"C({variable.source}, contr.sum)", eval_method="python")
+        return FormulaFactor(f"{BY_SUMS}({variable.source})", eval_method="python")
 
     coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
     X, spec = evaluate(coded, design.frame)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.shared.arguments import check_arguments
 
 _WIDE = 2.5  # prior sd of a coefficient: of a factor's effect, or of one sd of a covariate
 
@@ -56,6 +57,7 @@ def to_bambi(model: Fit) -> Any:
     >>> m = gt.fit("reaction ~ days + (days || subject)", gt.load_data("sleep"))
     >>> posterior = gt.to_bambi(m).fit(random_seed=1)  # doctest: +SKIP
     """
+    check_arguments(to_bambi, locals())
     try:
         import bambi
     except ImportError:

@@ -17,7 +17,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood, require_maximum
 from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
-from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import plural
@@ -76,6 +76,7 @@ def bootstrap(
     >>> list(boot.conf_int().columns)
     ['estimate', 'conf_low', 'conf_high']
     """
+    check_arguments(bootstrap, locals())
     require_likelihood(model, "the bootstrap needs")
     require_converged(model, "the bootstrap needs")
     task = Replicate(lean(model), (lean(model),), statistic or _parameters_and_errors)
@@ -192,8 +193,8 @@ class Bootstrap(Shown):
         ValueError
             If there are too few replicates for the quantiles, or standard errors are missing.
         """
+        check_arguments(Bootstrap.conf_int, locals())
         one_of("kind", kind, ("percentile", "basic", "studentized"))
-        check_level(level)
         tail, done = (1 - level) / 2, self.n - self.n_failed
         if tail * (done + 1) < 1 - 1e-9:
             raise ValueError(
@@ -267,6 +268,7 @@ def bootstrap_lrt(
     >>> float(bootstrap_lrt(m0, m1, n=49)["p_value"])
     0.02
     """
+    check_arguments(bootstrap_lrt, locals())
     for model in (smaller, larger):
         require_maximum(model, "a likelihood ratio needs")
         require_converged(model, "the bootstrap needs")

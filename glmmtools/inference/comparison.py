@@ -19,6 +19,7 @@ from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.formula.design import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.matrices import spans
 
 Array = np.ndarray
@@ -68,6 +69,7 @@ def compare(
     1         4       38.1        NaN  NaN
     2         6        0.0       42.1  2.0  0.5 chi2(1) + 0.5 chi2(2)
     """
+    check_arguments(compare, locals(), but=("models",))
     if len(models) < 2:
         raise ValueError(f"compare needs two models or more; got {len(models)}")
     for model in models:

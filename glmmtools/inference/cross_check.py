@@ -13,6 +13,7 @@ from glmmtools.engine.problem import Problem
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.inference.in_r import fit_in_r
 from glmmtools.inference.r_call import NotInR
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.messages import GlmmWarning, issue
 
 _NODES = (25, 15, 9, 7, 5)
@@ -58,6 +59,7 @@ def cross_check(model: Fit, r: bool = False) -> pd.DataFrame:
     coefficient period[T.2]   -0.992      -0.991   0.001
     sd herd Intercept          0.642       0.648   0.005
     """
+    check_arguments(cross_check, locals())
     require_likelihood(model, "cross_check() needs")
     own = model.method if model.problem.nagq > 1 and model.design.random else model.engine
     fits, lines, attrs = {own: model}, [], {}

@@ -49,7 +49,11 @@ standard_deviations <- function(fit) {
 log_sigma <- function(fit) {
   disp <- glmmTMB::fixef(fit)$disp
   if (!length(disp)) return(numeric())
-  plain <- glmmTMB::glmmTMB(response(fit) ~ 1, family = family(fit))
+  y <- response(fit)
+  if (length(glmmTMB::fixef(fit)$zi)) y <- y[y != 0]
+  psi <- unname(fit$fit$par[names(fit$fit$par) == "psi"])
+  start <- if (length(psi)) list(psi = psi)
+  plain <- glmmTMB::glmmTMB(y ~ 1, family = family(fit), start = start)
   disp * log(sigma(plain)) / unname(glmmTMB::fixef(plain)$disp)
 }
 response <- function(fit) model.response(model.frame(fit))

@@ -13,6 +13,7 @@ from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.fitted.parameters import parameters
 from glmmtools.formula.rank import Rank
 from glmmtools.shared import style
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.numbers import number
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies
@@ -93,6 +94,7 @@ class Influence(Shown):
         -------
         Axes
         """
+        check_arguments(Influence.plot, locals())
         names = list(map(str, self.frame.index))
         few = len(names) <= _MOST_NAMES
         ax = style.new_axes_for_names(ax, len(names)) if few else style.new_axes(ax)
@@ -155,6 +157,7 @@ def influence(model: Fit, group: str | None = None) -> Influence:
     335    0.13
     Name: cooks_distance, dtype: float64
     """
+    check_arguments(influence, locals())
     require_likelihood(model, "influence() needs")
     require_converged(model, "influence() needs")
     units, labels = _units(model, group)

@@ -15,7 +15,7 @@ from glmmtools.fitted.parts import part_of, parts_of
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.one_sided import infinite_intervals
 from glmmtools.inference.profile import Profile
-from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 
 
 def conf_int(
@@ -50,10 +50,10 @@ def conf_int(
     DataFrame
         Columns ``conf_low`` and ``conf_high``; by profile or bootstrap also ``estimate``.
     """
+    check_arguments(conf_int, locals())
     one_of("method", method, ("wald", "profile", "bootstrap"))
     if options and method != "bootstrap":
         raise ValueError(f"{', '.join(options)}: options of method='bootstrap', not {method!r}")
-    check_level(level)
     if method != "wald" and df != "auto":
         raise ValueError(f"df= is for Wald intervals, not for method={method!r}")
     if method == "profile":

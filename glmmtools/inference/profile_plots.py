@@ -11,7 +11,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.inference.intervals import profile_intervals
 from glmmtools.inference.profile import Profile
 from glmmtools.shared import style
-from glmmtools.shared.arguments import check_level
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plot_profile(model: Fit, term: str, level: float = 0.95, ax: Axes | None = N
     >>> m.plot_profile("sd herd Intercept").get_xlabel()
     'sd herd Intercept'
     """
-    check_level(level)
+    check_arguments(plot_profile, locals())
     intervals = profile_intervals(model, level)
     if term not in intervals.index:
         raise ValueError(

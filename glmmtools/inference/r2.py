@@ -62,8 +62,9 @@ def r2(model: Fit) -> pd.Series:
     Shares of the variance on the scale of the link, after Nakagawa, Johnson & Schielzeth (2017).
     With a log link the variance of a row is ``ln(1 + Var(y) / mu²)``, with a link of probabilities
     that of the latent variable (π²/3 for the logit), else by the delta method; mu is the mean of
-    the null model over its random effects. Random effects with one level for each row are
-    overdispersion, and not explained. R's package performance takes exp(intercept) for mu.
+    the null model over its random effects. Where E(y) is not mu, as of truncated counts and of
+    ordered beta, it is by the delta method with any link. Random effects with one level for each
+    row are overdispersion, and not explained. R's package performance takes exp(intercept) for mu.
 
     Raises
     ------
@@ -152,8 +153,12 @@ def _of_rows(model: Fit) -> Array:
     mu, extra = _null_means(model)
     if model.problem.zero is None:
         return model.family.link_variance(link, mu, **shape)
-    counts = model.family.variance(mu, **shape)
-    return link.variance_of((1 - extra) * mu, (1 - extra) * (counts + extra * mu**2))
+    mean, variance = model.family.mean(mu, **shape), model.family.variance(mu, **shape)
+    variance = (1 - extra) * (variance + extra * mean**2)
+    if model.mean_is_mu:
+        return link.variance_of((1 - extra) * mean, variance)
+    slope = model.family.mean_link(link, **shape).derivatives(link(mu))[0]
+    return variance / ((1 - extra) * slope) ** 2
 
 
 def _null_means(model: Fit) -> tuple[float, float]:

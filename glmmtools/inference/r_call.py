@@ -210,6 +210,9 @@ class Call:
             )
         if len(set(self.parameters)) < len(self.parameters):
             fixed["theta"] = "factor(c({}))".format(", ".join(f"'{n}'" for n in self.parameters))
+        psi = problem.family.glmmtmb_psi(self.ours.shape)
+        if psi:
+            start["psi"] = ", ".join(f"{value:.3g}" for value in psi)
         if "df" in problem.family.fixed:
             start["psi"], fixed["psi"] = f"log({problem.family.fixed['df']!r})", "factor(NA)"
         if start:
@@ -220,7 +223,10 @@ class Call:
         return f"glmmTMB({', '.join(parts)}, control = {_TMB})"
 
     def _family(self) -> str:
-        return f'{self.problem.family.known_as("glmmTMB")}(link = "{self.problem.link.name}")'
+        family, name = self.problem.family, None
+        if self.problem.has_two_parts:
+            name = family.known_as("glmmTMB, with zeros")
+        return f'{name or family.known_as("glmmTMB")}(link = "{self.problem.link.name}")'
 
     def _part(self, of: str, part: FixedPart) -> str:
         names = [self.columns.scaled(name, x) for name, x in zip(part.names, part.X.T, strict=True)]

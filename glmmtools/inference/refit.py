@@ -13,6 +13,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.update import updated
 from glmmtools.shared import messages
+from glmmtools.shared.arguments import check_arguments, numbers
 from glmmtools.shared.text import listed, nearest
 
 SomeFit = TypeVar("SomeFit", bound=Fit)
@@ -26,11 +27,12 @@ def refit(model: SomeFit, y: Any) -> SomeFit:
     y : array_like, shape (nobs,)
         As `simulate` returns them: numbers of successes for binomial families.
     """
-    y = np.asarray(y, float)
+    check_arguments(refit, locals())
+    y = numbers("y", y)
     if y.shape != (model.nobs,):
         raise ValueError(f"refit needs {model.nobs} values, one a row; got shape {y.shape}")
     problem = model.problem.with_response(y)
-    check_support(model.family, problem.design)
+    check_support(model.family, problem.design, with_zeros=problem.zero is not None)
     refitted = type(model)(problem, fit_again(problem, model.engine))
     messages.issue(refitted.issued)
     return refitted
@@ -69,6 +71,7 @@ def update(model: SomeFit, formula: str | None = None, data: Any = None, **chang
     >>> smaller.formula, smaller.family.name
     ('seizures ~ treatment + (1 | subject)', 'negative_binomial')
     """
+    check_arguments(update, locals(), but=("formula",))
     if model.problem.clusters is not None:
         raise ValueError("update() is for models of gt.fit; call gt.gee again with the change")
     arguments = _arguments(model)

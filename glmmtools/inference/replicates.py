@@ -23,7 +23,7 @@ import pandas as pd
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
 from glmmtools.inference.refit import refit
-from glmmtools.shared.arguments import is_count
+from glmmtools.shared.arguments import is_count, shown
 
 _BATCH = 100  # least number of replicates between two writes
 _SECONDS = 5  # faster batches are made larger, because processes wait at the end of each
@@ -40,7 +40,9 @@ def as_series(value: Any) -> pd.Series:
 
 def check_count(n: Any) -> None:
     if not is_count(n):
-        raise ValueError(f"n is the number of replicates, a whole number of 1 or more; got {n!r}")
+        raise ValueError(
+            f"n is the number of replicates, a whole number of 1 or more; got {shown(n)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def run(
     `identity`, a dict for JSON that begins with the ``kind`` of run, says whose rows the file
     holds: it goes on from a file only if that has the same.
     """
+    if n_jobs == 0:
+        raise ValueError("n_jobs is a number of processes, 1 or more, or -1 for all cores; got 0")
     store = _Store(None if path is None else Path(path), [*names, "failure", "warnings"], identity)
     rows = store.read()[: len(items)]
     bar = _Bar(identity["kind"], len(rows), len(items), progress)
@@ -154,6 +158,8 @@ class _Store:
     def read(self) -> list[dict[str, Any]]:
         if self.path is None:
             return []
+        if self.path.is_dir():
+            raise ValueError(f"path is a folder, {str(self.path)!r}; name a file in it")
         if not self.path.parent.is_dir():
             raise ValueError(f"path: there is no folder {str(self.path.parent)!r}; make it first")
         if not self.path.exists():

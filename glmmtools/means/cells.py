@@ -15,7 +15,7 @@ from glmmtools.fitted.degrees_of_freedom import reference as reference_of
 from glmmtools.fitted.effects import offset_text
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.parts import PART_QUANTITIES, PartFit, expects_zeros
+from glmmtools.fitted.parts import PartFit, parts_expected
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.design import FixedRows
 from glmmtools.formula.rank import estimable
@@ -235,18 +235,20 @@ class CellMeans(Combinations):
 
     def expected_on(self, rows: pd.DataFrame, fixed: FixedRows) -> ExpectedRows:
         """What is expected in rows such as those of the grid, whose fixed part is given."""
-        model, zero, terms = self.grid.model, None, ()
-        if self.scale == "response" and expects_zeros(model, self.part):
-            zero = model.problem.zero.on(rows)
+        model, parts, terms = self.grid.model, {}, ()
+        if self.scale == "response":
+            expected = parts_expected(model, self.part)
+            parts = {name: each.on(rows) for name, each in expected.items()}
         if self.effects == "marginal":
             terms = model.design.random_on(rows, with_codes=False)
         eta = model.estimate.combined(fixed.X) + fixed.offset
-        return ExpectedRows(fixed.X, eta, terms, zero, self.effects)
+        of_mu = self.scale == "link" or model.mean_is_mu
+        return ExpectedRows(fixed.X, eta, terms, parts, self.effects, of_mu)
 
     def quantity(self) -> str:
         """What the means are of, in words."""
         if isinstance(self.model, PartFit):
-            what = PART_QUANTITIES[self.model.part]
+            what = self.model.quantity
             return what if self.scale == "response" else f"{self.model.link.scale} of the {what}"
         observed, link = self.model.design.response, self.model.link
         response = observed.name
@@ -276,7 +278,10 @@ class CellMeans(Combinations):
         elif self.model.design.random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
         if self.model.problem.zero is not None and self.scale == "response" and self.part is None:
-            notes.append("Extra zeros are part of these means; part='mean' leaves them out.")
+            zeros = "Zeros" if self.model.problem.has_two_parts else "Extra zeros"
+            notes.append(f"{zeros} are part of these means; part='mean' leaves them out.")
+        elif self.model.problem.has_two_parts:
+            notes.append("Two parts: these are means of the values that are not 0.")
         elif self.model.problem.zero is not None:
             notes.append("Zero inflation: these are means of the count part, extra zeros left out.")
         if not self.model.converged:
@@ -293,6 +298,8 @@ class CellMeans(Combinations):
             notes.append(f"They stay on the scale of {scale}, which the model was fitted to.")
         if self.scale == "link" and not link.is_identity:
             notes.append(f"They are on the {link.scale} scale.")
+            if not self.model.mean_is_mu:
+                notes.append(f"They are of μ; the mean is {self.model.family.mean_text}.")
         elif self.other is not None:
             notes.append("Averaged on the response scale; limits are computed on that of the link.")
         elif not link.is_identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.families.links import LINKS
-from glmmtools.fitted.parts import PART_QUANTITIES, PartFit
+from glmmtools.fitted.parts import PartFit
 from glmmtools.formula.rank import independent_columns
 from glmmtools.inference.anova import chi_square, wald_test
 from glmmtools.means.adjust import (
@@ -22,7 +23,7 @@ from glmmtools.means.adjust import (
 )
 from glmmtools.means.cells import ROUNDING, CellMeans, Combinations, Values
 from glmmtools.means.grid import distinct_labels, label_of, rows_of
-from glmmtools.shared.arguments import one_of
+from glmmtools.shared.arguments import one_of, shown
 from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
 from glmmtools.shared.text import listed, nearest, plural
@@ -174,7 +175,7 @@ class Contrasts(Combinations):
         if self.scale == "response" and not link.is_identity:
             what = "probabilities" if self.model.family.takes_trials else "means"
             if isinstance(self.model, PartFit):
-                what = PART_QUANTITIES[self.model.part]
+                what = self.model.quantity
             return f"{'ratios' if self.ratio else 'differences'} of {what}"
         if self.ratio:
             return link.ratios
@@ -248,6 +249,8 @@ def family_of(
         labels = distinct_labels(cells[factors])
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
+            if not all(isinstance(level, Hashable) and not pd.isna(level) for level in key):
+                raise ValueError(f"reference must be a level; got {shown(reference)}")
             keys = rows_of(cells[factors])
             reference = labels[keys.index(key)] if key in keys else " ".join(map(label_of, key))
         contrasts, K = contrast_weights(methods[""], labels, sign, reference)

@@ -34,7 +34,7 @@ def label_of(value: Any) -> str:
     >>> label_of(0.2), label_of("Victory"), label_of(np.True_)
     ('0.2', 'Victory', 'True')
     """
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    number = isinstance(value, (float, np.number)) and not isinstance(value, np.bool_)
     return f"{value:.10g}" if number else str(value)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, require_converged
-from glmmtools.fitted.parts import PARTS, expects_zeros, part_of
+from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.means.adjust import arrow_lengths, compact_letters
 from glmmtools.means.cells import CellMeans, table_content
@@ -29,7 +29,7 @@ from glmmtools.means.contrasts import (
 from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
-from glmmtools.shared.arguments import check_level, names_of, one_of
+from glmmtools.shared.arguments import check_arguments, names_of, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
@@ -85,7 +85,7 @@ def means(
         With the random effects at zero; or averaged over their distribution, of which the standard
         errors hold the uncertainty. Marginal means are averaged on the response scale.
     part : {"mean", "zero", "dispersion"}, optional
-        The mean of the counts that are no extra zeros, the probability of an extra zero, or the
+        The mean of the values that are no extra zeros, the probability of an extra zero, or the
         dispersion phi. Default: the expected response, extra zeros included, averaged on the
         response scale where there are any.
 
@@ -123,6 +123,7 @@ def means(
     2      3     0.074     0.040      0.132
     3      4     0.048     0.021      0.106
     """
+    check_arguments(means, locals())
     if not force:
         require_converged(model, "means need", "look at them all the same")
     wanted, within = names_of("factors", factors), names_of("by", by)
@@ -160,7 +161,8 @@ def grid_and_options(
     whole, model = model, part_of(model, part)
     if model is not whole:
         part, effects, df = None, "population", "auto"
-    beside = [model.problem.zero.text] if expects_zeros(model, part) else []
+    expected = {} if scale == "link" else parts_expected(model, part)
+    beside = [each.text for each in expected.values()]
     if effects == "marginal":
         beside += [term.columns for term in model.design.formula.random]
     grid = Grid.of(model, factors, by, at, beside)
@@ -217,6 +219,7 @@ class MarginalMeans(CellMeans):
         DataFrame
             `frame` with ``statistic`` and ``p_value``.
         """
+        check_arguments(MarginalMeans.tests, locals())
         statistic = (self.eta - null) / self.std_error
         p = two_sided_p(statistic, self.numbers["df"].to_numpy())
         return beside(self.labels, self.numbers.assign(statistic=statistic, p_value=p))
@@ -277,6 +280,7 @@ class MarginalMeans(CellMeans):
         1     Golden Rain - Victory     6.875      7.079  10.0    0.610
         2      Marvellous - Victory    12.167      7.079  10.0    0.246
         """
+        check_arguments(MarginalMeans.contrasts, locals())
         one_of("scale", scale, ("link", "response"))
         ratio, factors = takes_ratio(self, ratio, scale), self.factors + self.by
         within = self.by if by is None else names_of("by", by)
@@ -321,7 +325,7 @@ class MarginalMeans(CellMeans):
             `frame` with a column ``letters``; "a" goes to the largest mean. Its `note` says what
             letters do not show.
         """
-        check_level(alpha, "alpha")
+        check_arguments(MarginalMeans.letters, locals())
         contrasts = self.contrasts("pairwise", adjust)
         letters = np.empty(len(self.labels), object)
         p = contrasts.numbers["p_value"].to_numpy()
@@ -355,6 +359,7 @@ class MarginalMeans(CellMeans):
         DataWarning
             If no arrows are right for all pairs; it names those that they are wrong for.
         """
+        check_arguments(MarginalMeans.arrows, locals())
         contrasts = self.contrasts("pairwise", adjust)
         ends = contrasts.numbers[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
@@ -393,6 +398,7 @@ class MarginalMeans(CellMeans):
         -------
         Axes
         """
+        check_arguments(MarginalMeans.plot, locals())
         if not self.factors + self.by:
             raise ValueError(f"there is one number to draw; give {self.noun} by= a factor")
         numbers = self.numbers

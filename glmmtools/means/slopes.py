@@ -15,7 +15,7 @@ from glmmtools.formula.design import FixedRows
 from glmmtools.means.cells import Values
 from glmmtools.means.grid import Grid
 from glmmtools.means.marginal_means import MarginalMeans, grid_and_options
-from glmmtools.shared.arguments import names_of
+from glmmtools.shared.arguments import check_arguments, names_of
 from glmmtools.shared.tables import beside
 
 Array = np.ndarray
@@ -79,6 +79,7 @@ def slopes(
     1      B     0.165      0.028
     2      C     0.156      0.028
     """
+    check_arguments(slopes, locals())
     require_converged(model, "slopes need")
     within, at = names_of("by", by), dict(at or {})
     averaged = {"weights": weights, "scale": scale, "empty_cells": empty_cells, "effects": effects}

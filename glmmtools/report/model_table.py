@@ -12,6 +12,7 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.report.paragraph import first_sentence
+from glmmtools.shared.arguments import check_arguments, shown
 from glmmtools.shared.markup import html_text, latex_text
 from glmmtools.shared.numbers import fixed, three_digits, with_digits
 from glmmtools.shared.tables import hands_out_copies
@@ -119,12 +120,16 @@ def table(*models: Fit, names: Sequence[str] | None = None) -> ModelTable:
     logLik                -897.04  -875.97
     AIC                   1802.08  1763.94
     """
+    check_arguments(table, locals())
     if not models:
         raise ValueError("table() needs one fitted model or more")
-    names = [f"model {k + 1}" for k in range(len(models))] if names is None else list(names)
-    if len(names) != len(models) or len(set(names)) != len(names):
+    given = [f"model {k + 1}" for k in range(len(models))] if names is None else names
+    names = list(given) if np.iterable(given) and not isinstance(given, str) else []
+    are_texts = all(isinstance(name, str) for name in names)
+    if len(names) != len(models) or not are_texts or len(set(names)) < len(names):
         raise ValueError(
-            f"names needs one different name for each of the {len(models)} models; got {names!r}"
+            f"names needs one different name for each of the {len(models)} models; got "
+            f"{shown(given)}"
         )
     columns = {name: _cells(model) for name, model in zip(names, models, strict=True)}
     rows = _in_order([list(cells) for cells in columns.values()])

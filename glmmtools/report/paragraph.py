@@ -15,10 +15,12 @@ from scipy import special
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
+from glmmtools.fitted.parts import zeros_in_words
 from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.inference.anova import anova
 from glmmtools.report.summary import prior_in_words
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.markup import latex_text
 from glmmtools.shared.numbers import fixed, p_text, three_digits, with_digits
 from glmmtools.shared.shown import Content, Shown
@@ -80,6 +82,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     Slopes, with 95 % Wald confidence intervals: days (per unit): 10.5 (7.2 to 13.7; t(17.0) =
     6.77, p < 0.0001).
     """
+    check_arguments(report, locals())
     sentences = [_model_sentence(model), _method_sentence(model)]
     if not model.converged:
         sentences.append("The fit did not converge, and no estimates are reported.")
@@ -131,7 +134,8 @@ def _model_sentence(model: Fit) -> str:
         parts.append(f"a log dispersion linear in {problem.dispersion.text}")
     if problem.zero is not None:
         of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
-        parts.append(f"a probability of extra zeros{of}")
+        zeros = "a zero" if problem.has_two_parts else "extra zeros"
+        parts.append(f"a probability of {zeros}{of}")
     subject = f"A {model.kind} ({model.family.title} distribution, {model.link.name} link)"
     return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
 
@@ -203,8 +207,12 @@ def _unit(column: ModelColumn, row: pd.Series) -> float:
 
 def _heading(model: Fit, ratio: str, columns: Sequence[ModelColumn]) -> str:
     if ratio:
-        zeros = model.problem.zero is not None
         name = ratio.replace("ratio", "ratios", 1).capitalize()
+        if not model.mean_is_mu:
+            return f"{name} of μ, where E(y) is {model.family.mean_text}"
+        if model.problem.has_two_parts:
+            return f"{name} of the values that are not 0"
+        zeros = model.problem.zero is not None
         return f"{name} of the counts that are not extra zeros" if zeros else name
     if not model.link.is_identity:
         return f"Coefficients on the {model.link.name} scale"
@@ -288,7 +296,7 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
     factors = {factor.variable: factor for column in columns for factor in column.factors}
     zeros = [_zero_of(factor) for factor in factors.values()]
     beyond = any(not _has_zero(model, factor) for factor in factors.values())
-    if None in zeros or beyond or model.problem.zero is not None:
+    if None in zeros or beyond or model.problem.zero is not None or not model.mean_is_mu:
         return []
     if model.design.has_offset:
         zeros.append("offset 0")
@@ -402,15 +410,13 @@ def _dispersion_sentences(model: Fit) -> list[str]:
     ]  # fmt: skip
     if equations:
         sentences.append(f"{_the('dispersion parameter', equations)} {_joined(equations)}.")
+    probability = f"probability of {zeros_in_words(model)}"
     for name, part in model.in_the_limit.problem.modelled.items():
         values = model.estimate.predictors[name]
         if name == ZERO and all(column.is_intercept for column in part.columns):
-            zero = three_digits(special.expit(values[0]))
-            sentences.append(f"The probability of an extra zero was {zero}.")
+            sentences.append(f"The {probability} was {three_digits(special.expit(values[0]))}.")
             continue
-        parameter = (
-            "logit of the probability of an extra zero" if name == ZERO else "log dispersion"
-        )
+        parameter = f"logit of the {probability}" if name == ZERO else "log dispersion"
         texts = [
             f"{three_digits(value)} ({_part_text(column)})"
             for column, value in zip(part.columns, values, strict=True)

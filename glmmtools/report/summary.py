@@ -11,12 +11,10 @@ from glmmtools.engine.problem import PARTS_IN_WORDS
 from glmmtools.fitted.degrees_of_freedom import reference
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
-from glmmtools.fitted.parts import PARTS, part_of, parts_of
+from glmmtools.fitted.parts import PARTS, part_of, parts_of, zeros_in_words
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
 from glmmtools.shared.text import plural
-
-_PART_SCALES = {"zero": "log odds of an extra zero", "dispersion": "log phi"}
 
 
 def summary_content(model: Fit, df: str = "auto") -> Content:
@@ -51,7 +49,8 @@ def summary_content(model: Fit, df: str = "auto") -> Content:
         effects = "Fixed effects" if model.estimate.working is None else "Coefficients"
         tables.append((f"{effects} ({scale})", _coefficient_table(tidy(model, df=df, part="mean"))))
     for part, names in further.items():
-        title = f"{PARTS_IN_WORDS[PARTS[part]].capitalize()} ({_PART_SCALES[part]})"
+        scale = f"log odds of {zeros_in_words(model)}" if part == "zero" else "log phi"
+        title = f"{PARTS_IN_WORDS[PARTS[part]].capitalize()} ({scale})"
         tables.append((title, _coefficient_table(tidy(model).loc[names])))
     messages = (*model.issued, *reference(model, df).few_units())
     notes = [f"{type(message).__name__}: {message}" for message in messages]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from glmmtools.residuals.tests import QUARTILES, spline_columns
 from glmmtools.shared import style
+from glmmtools.shared.arguments import check_panels
 from glmmtools.shared.text import plural
 
 if TYPE_CHECKING:
@@ -53,9 +54,12 @@ def plot_residuals(
     >>> right.get_ylabel()
     'residual'
     """
-    panels = style.new_panels(1, 2, (9.0, 4.0))[0] if axes is None else np.ravel(np.asarray(axes))
+    panels = (
+        style.new_panels(1, 2, (9.0, 4.0))[0] if axes is None else np.ravel(np.array(axes, object))
+    )
     if len(panels) != 2:
         raise ValueError(f"axes must be two Axes; got {len(panels)}")
+    check_panels(panels)
     _draw_quantiles(panels[0], residuals)
     _draw_against_prediction(panels[1], residuals, fitted)
     return panels

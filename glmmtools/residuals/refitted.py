@@ -49,7 +49,10 @@ class Rows:
     def bounds(self) -> tuple[Array, Array]:
         """P(Y < y) and P(Y ≤ y)."""
         upper = self._cdf(self.y)
-        return (self._cdf(self.y - 1) if self.family.discrete else upper), upper
+        if self.family.discrete:
+            return self._cdf(self.y - 1), upper
+        own = (1 - self.extra) * self.family.probability_of(self.y, self.mu, **self.shape)
+        return np.maximum(upper - own - np.where(self.y == 0, self.extra, 0), 0), upper
 
     def _cdf(self, y: Array) -> Array:
         value = self.family.cdf(y, self.mu, **self.shape)
@@ -58,15 +61,15 @@ class Rows:
     def pearson(self) -> Array:
         """Deviations from the mean over the standard deviation."""
         kept, variance = 1 - self.extra, self.family.variance(self.mu, **self.shape)
-        trials = self.shape["trials"] if self.family.takes_trials else 1.0
-        sd = np.sqrt(kept * (variance + self.extra * self.mu**2))
+        mean = self.family.mean(self.mu, **self.shape)
+        sd = np.sqrt(kept * (variance + self.extra * mean**2))
         sd = np.where(np.isfinite(sd), sd, np.nan)  # t without a variance
-        return (self.y - kept * self.mu * trials) / sd
+        return (self.y - kept * mean) / sd
 
     def zero_probability(self) -> Array:
         """The probability of a response of 0."""
-        density = self.family.log_density(np.zeros_like(self.mu), self.mu, **self.shape)
-        return self.extra + (1 - self.extra) * np.exp(density)
+        own = self.family.probability_of(0.0, self.mu, **self.shape)
+        return self.extra + (1 - self.extra) * own
 
 
 def observed_rows(model: Fit) -> Rows:
@@ -226,9 +229,6 @@ def _refit(
         [np.broadcast_to(parameters[name], y.size) for name in marginal.likelihood.predictors]
     )
     by_row = np.moveaxis(by_row.reshape(-1, *y.shape), 0, 1)
-    coefficients = vectors[:, marginal.names["beta"]]
-    if marginal.problem.reml:
-        coefficients = solution.border.reshape(len(y), -1)[:, -marginal.p :]
-    fixed = marginal.likelihood.offset + coefficients @ marginal.X.T
+    fixed = marginal.likelihood.offset + marginal.coefficients(vectors, solution) @ marginal.X.T
     theta = vectors[:, marginal.names["theta"]]
     return list(map(_Refit, y, solution.eta.reshape(y.shape), fixed, theta, by_row))

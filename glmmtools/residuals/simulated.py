@@ -40,6 +40,7 @@ from glmmtools.residuals.tests import (
     smooth_basis,
     values_by_row,
 )
+from glmmtools.shared.arguments import check_arguments, is_count
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.terminal import Printed
 
@@ -86,13 +87,14 @@ def simulated_residuals(
     >>> print(m.simulated_residuals().test_dispersion().reading)
     variance is 2.08 times what the model expects (p = 0.008)
     """
+    check_arguments(simulated_residuals, locals(), but=("n",))
     if not force:
         require_converged(model, "simulated residuals need", "look at them all the same")
-    if n != int(n) or n < _FEWEST_SIMULATIONS:
+    if not is_count(n) or n < _FEWEST_SIMULATIONS:
         raise ValueError(
-            f"n is the number of simulated data sets, at least {_FEWEST_SIMULATIONS}; got {n}"
+            f"n is the number of simulated data sets, at least {_FEWEST_SIMULATIONS}; got {n!r:.40}"
         )
-    return SimulatedResiduals(model, int(n), seed, conditional)
+    return SimulatedResiduals(model, n, seed, conditional)
 
 
 @hands_out_copies("residuals", "fitted")
@@ -210,7 +212,7 @@ class SimulatedResiduals(Printed):
         if not self._at_modes:
             null = self._with_new_effects.outside
             expected, p = null.mean(), p_value(count, null)
-        elif not self.model.family.discrete:
+        elif not self.model.problem.has_atoms:
             probability = 2 / (self.n + 1)
             expected = self.model.nobs * probability
             p = float(special.bdtrc(count - 1, self.model.nobs, probability)) if count else 1.0
@@ -237,13 +239,18 @@ class SimulatedResiduals(Printed):
         Raises
         ------
         ValueError
-            For a continuous family, which makes no zeros, and for a 0/1 response, whose zeros
-            are fixed by its mean.
+            For a family that makes no zeros, also beside a zero part, which fits their number; and
+            for a 0/1 response, whose zeros are fixed by its mean.
         """
         refuse_0_1(self.model, "number of zeros")
-        if not self.model.family.discrete:
+        problem = self.model.problem
+        if problem.has_two_parts:
             raise ValueError(
-                f"test_zeros is for counts and successes; a {self.model.family.name} response "
+                "test_zeros: the zeros have a part of their own, which fits their number"
+            )
+        if not problem.has_atoms or problem.family.leaves_out_zero:
+            raise ValueError(
+                f"test_zeros is for counts and successes; a {problem.family.name} response "
                 "is never exactly zero"
             )
         observed = float(np.sum(self.model.design.y == 0))
@@ -282,7 +289,8 @@ class SimulatedResiduals(Printed):
         values = self.fitted if x is None else values_by_row(self.model, x, "x")
         if is_factor_column(values):
             raise ValueError(
-                f"x must be numeric; {name} holds {values.iloc[0]!r}. For a factor use test_groups"
+                f"x must be numeric; {name} holds {values.tolist()[0]!r}. For a factor use "
+                "test_groups"
             )
         values = values.to_numpy(float)
         if np.ptp(values) <= 1e-9 * np.abs(values).max():
@@ -303,9 +311,8 @@ class SimulatedResiduals(Printed):
 
         The statistic is the sum over levels of the Cramér-von Mises distance from uniform, the
         effect the mean residual of the worst level minus 0.5. With a random effect in each row it
-        is conservative (size 0.01 at the 5 % level). ``table`` has each level, its
-        p-values adjusted for the number of levels (by the largest distance in each simulation); an
-        ordered category keeps its order.
+        is conservative (size 0.01 at the 5 % level). ``table`` has the levels in their order, and
+        p-values adjusted for their number (by the largest distance in each simulation).
 
         Parameters
         ----------
@@ -383,8 +390,7 @@ class SimulatedResiduals(Printed):
             return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
 
         (observed, correlation), (_, expected) = (measures(special.ndtri(u)) for u in self._uniform)
-        rows_a_step = self.model.nobs / same.sum()
-        effect = rows_a_step * (correlation - expected.mean())
+        effect = self.model.nobs / same.sum() * (correlation - expected.mean())
         p = p_value(correlation, expected, two_sided=True)
         reading = (
             f"the correlation of residuals at neighbouring times is {abs(effect):.2f} "

@@ -34,7 +34,7 @@ def neighbours_of(model: Fit, x: Any, y: Any, group: Any) -> sparse.csr_array:
         if is_factor_column(values):
             raise ValueError(
                 f"{argument} is a coordinate, a number in each row; {name_of(given, argument)} "
-                f"holds {values.iloc[0]!r}"
+                f"holds {values.tolist()[0]!r}"
             )
         columns.append(values.to_numpy(float))
     places = np.column_stack(columns)

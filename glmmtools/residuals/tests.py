@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
-from glmmtools.formula.columns import codes_and_levels, taken
+from glmmtools.formula.columns import codes_and_levels, one_a_row, taken
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.shown import html_facts
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.terminal import Printed
@@ -83,12 +84,12 @@ def values_by_row(model: Fit, given: Any, argument: str) -> pd.Series:
     elif isinstance(given, pd.Series) and given.index.is_unique and index.isin(given.index).all():
         values = given.loc[index]
     else:
-        values = pd.Series(given if isinstance(given, pd.api.extensions.ExtensionArray)
-                           else np.asarray(given), name=argument)  # fmt: skip
-        if len(values) != len(index):
+        values = one_a_row(argument, given)
+        if values is None or len(values) != len(index):
+            got = shown(given) if values is None else len(values)
             raise ValueError(
                 f"{argument} needs one value for each of the {len(index)} rows of the fit; "
-                f"got {len(values)}"
+                f"got {got}"
             )
     if values.isna().any():
         raise ValueError(

@@ -84,7 +84,7 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     require_converged(model, "a study")
     problem, estimate = model.problem, model.estimate
     design, terms, shape = problem.design, estimate.terms, dict(estimate.shape)
-    for name in ("trials", "link", "zero", "df"):
+    for name in ("trials", "link", "zero", "df", "shape"):
         if name in truth:
             raise ValueError(f"{name}= is for a study from a formula; the fitted model has its own")
     coef, beta = truth.get("coef"), estimate.beta

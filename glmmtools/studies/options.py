@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any, TypeVar
 
 from glmmtools.formula.specification import specified_model
+from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.text import listed, nearest
 
 SomeStudy = TypeVar("SomeStudy", bound=Callable)
@@ -59,7 +60,9 @@ def study_options(given: Mapping[str, Any]) -> StudyOptions:
                 "gt.simulate"
             )
     truth = {name: value for name, value in given.items() if name in _TRUTH}
-    return StudyOptions(truth=truth, **{name: given[name] for name in given if name in _RUN})
+    options = StudyOptions(truth=truth, **{name: given[name] for name in given if name in _RUN})
+    check_arguments(StudyOptions, vars(options))
+    return options
 
 
 def showing_options(study: SomeStudy) -> SomeStudy:

@@ -18,6 +18,7 @@ from glmmtools.fitted.parameters import parameters
 from glmmtools.inference.bootstrap import lean
 from glmmtools.inference.replicates import Replicate, check_count, run
 from glmmtools.model import FittedModel
+from glmmtools.shared.arguments import names_of
 from glmmtools.shared.text import listed, nearest
 from glmmtools.studies.models import analysis_of, at_size, source_from_fit, source_from_formula
 from glmmtools.studies.options import StudyOptions
@@ -175,7 +176,7 @@ def plan_study(
 
 
 def _chosen(terms: str | Sequence[str] | None, known: list[str], default: list[str]) -> list[str]:
-    names = default if terms is None else [terms] if isinstance(terms, str) else terms
+    names = default if terms is None else names_of("terms", terms)
     for name in names:
         if name not in known:
             raise ValueError(

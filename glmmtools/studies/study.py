@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.shared.arguments import check_level, one_of
+from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import hands_out_copies, kept_table
 from glmmtools.shared.text import plural
@@ -88,7 +88,7 @@ def power(
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
         penalty, reml, nagq, engine`` as in :func:`fit`.
-    coef, sd, corr, rho, phi, df, zero, trials, link : optional
+    coef, sd, corr, rho, phi, df, zero, shape, trials, link : optional
         The truth, as in :func:`simulate`. With a fitted model they replace its estimates; `coef`
         those it names.
 
@@ -119,7 +119,7 @@ def power(
     0       10  treatment[T.new]   0.60  50         0
     1       40  treatment[T.new]   0.92  50         0
     """
-    check_level(alpha, "alpha")
+    check_arguments(power, locals())
     plan = plan_study(model, layout, family, study_options(options))
     return _run(plan, PValues(plan.tested(terms)), alpha)
 
@@ -165,7 +165,7 @@ def coverage(
     0       Intercept      0.94           9
     1  treatment[T.B]      0.94           9
     """
-    check_level(level)
+    check_arguments(coverage, locals())
     one_of("method", method, ("wald", "profile"))
     plan = plan_study(model, layout, family, study_options(options))
     names = plan.estimated(terms, method)
@@ -209,6 +209,7 @@ def recovery_study(
     >>> study.frame["effect"].tolist()
     ['Intercept', 'treatment[T.B]', 'sd block Intercept', 'residual sd']
     """
+    check_arguments(recovery_study, locals())
     plan = plan_study(model, layout, family, study_options(options))
     names = plan.estimated(terms)
     claimed = [f"std_error {name}" for name in names if name in plan.analyses[0].params.index]

@@ -6,7 +6,6 @@ import functools
 import http.server
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.environments import course_that_is_set_up
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = ROOT / "build" / "browser-failures"
@@ -80,7 +81,7 @@ def pytest_runtest_makereport(item, call):
 def site_folder(tmp_path_factory) -> Path:
     """The site, built as `make site` builds it."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "tools/build_site.py", str(folder)]
+    command = [sys.executable, "-m", "tools.build_site", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
@@ -106,10 +107,20 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory) -> str:
-    """The address of a JupyterLab on copies of the lessons, away from the user's own settings."""
+def course(tmp_path_factory) -> Path:
+    """A clone of the course in which the learner's copies are laid out."""
+    folder = course_that_is_set_up(tmp_path_factory.mktemp("a course"))
+    git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The course"]):
+        subprocess.run([*git, *command], check=True)
+    subprocess.run([sys.executable, "-m", "tools.my_course"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, course) -> str:
+    """The address of a JupyterLab on that clone, away from the user's own settings."""
     home = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "notebooks", home / "notebooks")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,7 +129,7 @@ def lab(tmp_path_factory) -> str:
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
     environment.pop("GLMMTOOLS_STATIC", None)  # explorers show their sliders
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
-    command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={home}"]
+    command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={course}"]
     command += ["--LabApp.expose_app_in_browser=True", "--ServerApp.port_retries=0"]
     command += ["--ServerKernelManager.transport_encryption=auto", "--allow-root"]
     log = (home / "server.log").open("w")

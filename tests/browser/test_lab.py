@@ -1,9 +1,15 @@
-"""A lesson in JupyterLab, as a learner meets it: all cells run, the checks answer, sliders move."""
+"""A lesson in JupyterLab, as a learner meets it: questions before answers, checks, sliders."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 from playwright.sync_api import Page
+
+from tools.learner_copies import SUMMARY
 
 pytestmark = pytest.mark.browser
 
@@ -34,12 +40,17 @@ ANSWER = """async ([i, source]) => {
 }"""
 
 
-def open_and_run_all(page: Page, lab: str, name: str) -> list[dict]:
-    """Open one lesson, run it from a fresh kernel to its end, return its cells."""
+def open_lesson(page: Page, lab: str, name: str) -> list[dict]:
+    """Open the learner's copy of one lesson with a fresh kernel, return its cells."""
     page.goto(f"{lab}/lab?reset")
     page.wait_for_function("() => window.jupyterapp", timeout=60_000)
-    page.evaluate(OPEN, f"notebooks/{name}")
-    page.evaluate("""() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')""")
+    page.evaluate(OPEN, f"my-course/{name}")
+    return page.evaluate(CELLS)
+
+
+def open_and_run_all(page: Page, lab: str, name: str) -> list[dict]:
+    """Open one lesson, run it to its end, return its cells."""
+    open_lesson(page, lab, name)
     page.evaluate(RUN)
     page.wait_for_function(
         f"() => ({CELLS})().every(cell => cell.type !== 'code' || cell.count > 0)", timeout=RUN_ALL
@@ -63,6 +74,65 @@ def reply(page: Page, exercise: str, answer: str) -> str:
     page.evaluate(ANSWER, [i, f"answer = {answer}\n{check}"])
     page.wait_for_function(f"() => ({CELLS})()[{i}].outputs.length > 0")
     return "".join(output.get("text", "") for output in page.evaluate(CELLS)[i]["outputs"])
+
+
+SHOW = "async i => await window.course.content.scrollToItem(i)"
+HAS_A_FOLD = "i => window.course.content.widgets[i].node.querySelector('summary')"
+TEXT = "i => window.course.content.widgets[i].node.querySelector('.jp-RenderedMarkdown').innerText"
+
+
+def seen(page: Page, i: int) -> str:
+    """What a reader sees of a text that has a fold; what a closed fold holds is not in it."""
+    page.evaluate(SHOW, i)
+    page.wait_for_function(HAS_A_FOLD, arg=i)
+    return page.evaluate(TEXT, i)
+
+
+def words(text: str) -> str:
+    """The plain words of Markdown or of a page, to look for one in the other."""
+    return " ".join(re.findall(r"[a-zäöüé]+", re.sub(r"\$[^$]*\$|`|\*", " ", text.lower())))
+
+
+def readings(cells: list[dict]) -> dict[int, str]:
+    """The cells that hold the text which reads an answer, and the words it begins with."""
+    told = {i: cell["source"].split("</details>") for i, cell in enumerate(cells)}
+    told = {i: parts[0].partition("</summary>")[2] for i, parts in told.items() if parts[1:]}
+    return {i: words(re.split(r"[.:](?=\s)", text.strip())[0]) for i, text in told.items()}
+
+
+@pytest.mark.parametrize("name", ["01-from-lmm-to-glmm.ipynb", "07-model-proportions.ipynb"])
+def test_nothing_of_an_answer_is_seen_before_a_cell_is_run(page, lab, name):
+    cells = open_lesson(page, lab, name)
+    assert not any(cell["outputs"] or cell["count"] for cell in cells)
+    hidden = readings(cells)
+    assert len(hidden) > 10
+    for i, told in hidden.items():
+        assert SUMMARY in seen(page, i)
+        assert told not in words(seen(page, i))
+        assert page.locator(".jp-OutputArea-output").count() == 0
+
+
+def test_the_text_that_reads_an_answer_opens_by_a_click(page, lab):
+    cells = open_lesson(page, lab, "01-from-lmm-to-glmm.ipynb")
+    i, told = next(iter(readings(cells).items()))
+    assert told not in words(seen(page, i))
+    page.locator(".jp-RenderedMarkdown summary:visible").first.click()
+    assert told in words(seen(page, i))
+
+
+def test_a_lesson_that_was_run_and_saved_is_no_change_of_the_course(page, lab, course):
+    open_and_run_all(page, lab, "00-start-here.ipynb")
+    assert "✓ Right" in reply(page, "00.1", "len(herds)")
+    page.evaluate("async () => await window.jupyterapp.commands.execute('docmanager:save')")
+    saved = (course / "my-course" / "00-start-here.ipynb").read_text(encoding="utf-8")
+    assert "answer = len(herds)" in saved
+    assert "Everything is ready." in saved
+    status = ["git", "-C", course, "status", "--porcelain"]
+    assert subprocess.run(status, capture_output=True, text=True, check=True).stdout == ""
+    again = [sys.executable, "-m", "tools.my_course"]
+    said = subprocess.run(again, cwd=course, capture_output=True, text=True, check=True).stdout
+    assert said == ""  # the hash is still in the file that JupyterLab wrote
+    assert (course / "my-course" / "00-start-here.ipynb").read_text(encoding="utf-8") == saved
 
 
 def test_lesson_05_runs_to_its_end_and_a_check_answers_wrong_and_right(page, lab):

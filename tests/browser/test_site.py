@@ -5,8 +5,11 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
+from tools.learner_copies import after_questions, lessons
 
 pytestmark = pytest.mark.browser
 
@@ -50,6 +53,18 @@ def test_no_internal_link_of_any_page_is_broken(site_folder):
 def test_every_picture_of_a_lesson_has_alternative_text(site_folder):
     for path in sorted((site_folder / "notebooks").glob("*.html")):
         assert Links(path.read_text("utf-8")).images_without_text == [], path.name
+
+
+def test_the_outputs_that_answer_a_question_are_folded_and_no_other(page, site):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        notebook = nbformat.read(path, as_version=4)
+        cells = [cell for codes, _ in after_questions(notebook) for cell in codes]
+        answers = sum(bool(cell.outputs) for cell in cells)
+        others = sum(bool(cell.get("outputs")) for cell in notebook.cells) - answers
+        folded = page.locator("main .tag_hide-output .cell_output")
+        assert folded.count() == answers > 0, path.name
+        assert page.locator("main .cell_output:visible").count() == others, path.name
 
 
 def test_search_finds_a_lesson(page, site):
@@ -135,6 +150,16 @@ def test_by_keyboard_one_skips_the_menu_and_opens_a_solution(page, site):
     assert not page.evaluate(is_open)
     page.keyboard.press("Enter")
     assert page.evaluate(is_open)
+
+
+def test_by_keyboard_one_opens_the_output_that_answers_a_question(page, site):
+    page.goto(f"{site}/{LESSON}#main-content")
+    page.wait_for_selector("mjx-container svg", timeout=20_000)
+    tab_to(page, "main .tag_hide-output summary")
+    output = "document.activeElement.parentElement.querySelector('.cell_output').checkVisibility()"
+    assert not page.evaluate(output)
+    page.keyboard.press("Enter")
+    assert page.evaluate(output)
 
 
 def test_by_keyboard_one_searches_and_opens_what_was_found(page, site):
