@@ -45,7 +45,7 @@ test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade by
 test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 
-site: $(SITE_READY) ## Build the reading site in build/site from the stored outputs
+site: $(SITE_READY) ## Build the reading site in build/site (ARGS="--repository ADDRESS@BRANCH": links that run a lesson)
 	$(PY) -m tools.build_site $(ARGS)
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
@@ -103,6 +103,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_parts_reference.R
 	Rscript tests/reference/make_slopes_reference.R
 	Rscript tests/reference/make_covariances_reference.R
+	Rscript tests/reference/make_residuals_reference.R
 
 lock: ## Write the locks from pyproject.toml (needs uv; ARGS=--upgrade: newest versions)
 	sh tools/lock.sh $(ARGS)

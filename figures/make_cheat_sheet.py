@@ -72,8 +72,13 @@ RANDOM = (
     ("(0 + x | g)", "a slope in x alone"),
     ("(1 | a/b)", "b nested in a: (1 | a) + (1 | a:b)"),
     ("(1 | a) + (1 | b)", "a and b crossed"),
-    ("ar1(time | g)", "a series in g: correlation ρ to the power of the lag"),
-    ("cs(time | g)", "compound symmetry: one correlation ρ for all pairs in g"),
+    ("cs(time | g)", "one correlation for all times in g"),
+    ("ar1(time | g)", "ρ to the power of the lag"),
+    ("ou(time | g)", "the same, for uneven times"),
+    ("toep(time | g)", "a correlation for each lag"),
+    ("hcs(time | g)", "cs, a variance for each time"),
+    ("har1(time | g)", "ar1, a variance for each time"),
+    ("us(time | g)", "all variances and correlations free"),
 )
 RESPONSE = (
     ("prop(successes, trials)", "successes out of a known total"),
@@ -81,7 +86,7 @@ RESPONSE = (
 )
 OPTIONS = (
     ('weights="trials"', "y is already a proportion of so many trials"),
-    ('zero_inflation="~ 1"', "extra zeros among counts"),
+    ('zero_inflation="~ x"', "extra zeros of counts; all zeros if the family has none (two parts)"),
     ('dispersion_formula="~ x"', "φ varies with x"),
     ("reml=True", "normal models: variances without the bias of ML"),
     ("nagq=10", "quadrature in place of Laplace: one term (1 | g)"),
@@ -90,8 +95,7 @@ OPTIONS = (
 QUESTIONS = (
     ("Did it work?", (
         ("m.messages", "what the fit says of itself"),
-        ("m.converged", "False: do not read on"),
-        ("m.singular", "a variance at 0, correlation at ±1"),
+        ("m.converged  m.singular", "a maximum? a variance at 0?"),
         ("gt.cross_check(m)", "quadrature, statsmodels agree?"),
     )),
     ("Does it fit?  r = m.simulated_residuals()", (
@@ -101,9 +105,13 @@ QUESTIONS = (
         ("r.test_zeros()", "more zeros than assumed?"),
         ('r.test_curves("x")', "a bend that the model lacks"),
         ('r.test_autocorrelation("time")', "neighbours in time alike?"),
+        ('m.influence("herd")', "what hangs on one group?"),
+        ("m.r2()  m.icc()", "shares of variance"),
     )),
     ("Does a term matter?", (
         ("m.anova()", "type II test of each term"),
+        ('m.anova(df="containment")', "t and F when units are few"),
+        ('m0 = m.update("~ . - x")', "the model without a term"),
         ("gt.compare(m0, m1)", "likelihood ratio, AIC, BIC"),
         ("gt.bootstrap_lrt(m0, m1)", "the same when groups are few"),
         ('m.conf_int(method="profile")', "intervals with unequal arms"),
@@ -112,11 +120,13 @@ QUESTIONS = (
         ("e.plot()  e.describe()", "on the response scale"),
         ("e.contrasts()", "differences or ratios, Tukey"),
         ("e.letters()", "no letter shared: they differ"),
+        ('m.slopes("x", by="f")', "a slope in x for each level of f"),
     )),
     ("What does it predict?  m.predict(new, effects=…)", (
         ('"conditional"', "for the groups in the data"),
         ('"population"', "for a typical group, u = 0"),
         ('"marginal"', "averaged over all groups"),
+        ('gt.gee(…, groups="g")', "a model of that average alone"),
     )),
     ("How do I write it up?", (
         ("m.report()  m.equation()", "a paragraph; the mathematics"),
@@ -345,7 +355,7 @@ def table(page: Page, y: float, rows, left: float, right: float, split: float) -
         page.line(left, y, code, font(SMALL + 0.2, family=MONO))
         after = left + max(split, width_of(code, font(SMALL + 0.2, family=MONO)) + 8)
         room = right - after
-        y = page.paragraph(after, y, meaning, room, SMALL + 0.2) - 1.8
+        y = page.paragraph(after, y, meaning, room, SMALL + 0.2) - 1.5
     return y
 
 

@@ -123,6 +123,16 @@ def test_trials_and_kind_are_checked():
         gt.plot_distribution("gamma", kind="density")
 
 
+@pytest.mark.parametrize("phi", [5, 50, 500])
+def test_the_peak_of_shares_with_exact_zeros_and_ones_is_in_the_picture(phi):
+    ax = gt.plot_distribution("ordered_beta", mu=0.5, phi=phi, odds0=0.1, odds1=0.1)
+    curve = max(ax.get_lines(), key=lambda line: len(line.get_xdata())).get_ydata()
+    zero = 0.1 / 1.1
+    peak = (1 - 2 * zero) * stats.beta(phi / 2, phi / 2).pdf(0.5)
+    assert curve.max() == pytest.approx(peak, rel=1e-3)
+    assert ax.get_ylim()[1] > curve.max()
+
+
 # ---- plot_mean_variance --------------------------------------------------------------------------
 
 
@@ -156,6 +166,14 @@ def test_panels_put_each_family_among_its_kind():
         ],
         ["beta", "binomial", "betabinomial", "ordered_beta"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("families", "of"), [(["beta", "ordered_beta"], "y"), (["beta", "binomial"], "y/N")]
+)
+def test_only_successes_are_divided_by_their_trials(families, of):
+    ax = gt.plot_mean_variance(families)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (f"mean E({of})", f"variance Var({of})")
 
 
 def test_no_families_and_unknown_parameters_are_refused():

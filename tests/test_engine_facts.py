@@ -312,7 +312,8 @@ def test_where_one_of_several_points_has_no_value_the_others_keep_theirs():
     )
     good = starting_point(marginal, 0.2)
     bad = good.copy()
-    bad[0] *= -5  # a mean below zero
+    bad[0] *= -5  # a mean below zero,
+    bad[marginal.names["theta"]] = 0.0  # out of which no random effect leads
     values, gradients = marginal.value_and_gradient(np.array([good, bad, good]))
     assert not np.isfinite(values[1])
     assert values[0] == values[2] == pytest.approx(marginal.value_and_gradient(good)[0], abs=1e-9)

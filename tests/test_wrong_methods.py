@@ -548,6 +548,37 @@ def _():
     }
 
 
+@wrong_in("06.6")
+def _():
+    plants, right = gt.load_data("arabidopsis"), "nutrient * clipping + rack + status"
+
+    def model(family="truncated_negative_binomial", zeros=right, random=" + (1 | genotype)"):
+        return fit_to(
+            "arabidopsis", f"fruits ~ {right}{random}", family, zero_inflation=f"~ {zeros}"
+        )
+
+    def ratio(of=None, nutrient="1", part=None):
+        means = (of or model()).means("clipping", by="nutrient", part=part).frame
+        whole, clipped = means.loc[means["nutrient"].astype(str) == nutrient, "estimate"]
+        return clipped / whole
+
+    plants = plants[plants["nutrient"].astype(str) == "1"]
+    raw = plants.groupby("clipping", observed=True)["fruits"].mean()
+    return {
+        "fruiting plants only": ratio(part="mean"),
+        "probability of none": ratio(part="zero"),
+        "another nutrient": ratio(nutrient="8"),
+        "raw means": raw["clipped"] / raw["unclipped"],
+        "mu": np.exp(model().params["clipping[T.clipped]"]),
+        "Poisson": ratio(model("truncated_poisson")),
+        "extra zeros": ratio(model("negative_binomial")),
+        "zeros of clipping alone": ratio(model(zeros="clipping")),
+        "genotype forgotten": ratio(model(random="")),
+        "reciprocal": 1 / ratio(),
+        "loss": 1 - ratio(),
+    }
+
+
 def gasoline(family="beta", right="temp + (1 | batch)", response="converted"):
     return fit_to("gasoline", f"{response} ~ {right}", family)
 
@@ -634,6 +665,21 @@ def _():
         "mean of all": np.sqrt(m.dispersion["phi"]) * gt.load_data("cake")["angle"].mean(),
         "between batches": sd(m),
         "raw": angle.std(),
+    }
+
+
+@wrong_in("07.7")
+def _():
+    mean, odds = np.exp(2.3), np.exp(0.6)
+    return {
+        "zeros forgotten": mean,
+        "probability of a zero": mean * odds / (1 + odds),
+        "linear predictor": 2.3 / (1 + odds),
+        "odds": mean / odds,
+        "log odds as a probability": mean * 0.6,
+        "difference of logs": np.exp(2.3 - 0.6),
+        "no mean": 1 / (1 + odds),
+        "other sign": mean / (1 + 1 / odds) + mean,
     }
 
 

@@ -3,22 +3,62 @@
 Lays out a source tree in build/site-source (lessons with the outputs folded that answer a question,
 solutions with their cells collapsed, data cards, the list of the package's functions) and runs
 Sphinx on it, every warning an error. Nothing is executed and nothing is fetched.
+
+With `--repository https://github.com/OWNER/REPOSITORY@BRANCH` each lesson has links that run it on
+Binder and, for GitHub, on Colab, from the branch `colab` that `make colab` makes.
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 
-import glmmtools as gt
 from tools.learner_copies import after_questions
+from tools.make_colab import ON_GITHUB
+from tools.site_api import write_pages
+from tools.site_subjects import add_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "build" / "site-source"
+FILES = ROOT / "build" / "site-files"  # copied to the site as they are
+
+PLAIN_NUMBER = re.compile(r"(?<![\\$\w])\$(-?\d(?:[\d.]|\\,)*)\$(?![$\w])")
+CODE = re.compile(r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$)", re.DOTALL)
+
+
+def in_the_typeface_of_the_text(source: str) -> str:
+    """Plain numbers that are written as mathematics, as text: one typeface for both."""
+    pieces = CODE.split(source)
+    pieces[::2] = [PLAIN_NUMBER.sub(_as_text, piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _as_text(number: re.Match[str]) -> str:
+    return number[1].replace("\\,", "\N{NARROW NO-BREAK SPACE}").replace("-", "−")
+
+
+def ways_to_run(lesson: str, repository: str | None) -> str:
+    """Links to the file of a lesson and, where the course's address is known, to what runs it."""
+    links = [f'<a href="{lesson}.ipynb" download>This lesson as a notebook file</a>']
+    if repository:
+        address, _, branch = repository.partition("@")
+        found = ON_GITHUB.fullmatch(repository)
+        where = f"gh/{found['repository']}" if found else f"git/{quote(address, safe='')}"
+        opened = quote(f"lab/tree/my-course/{lesson}.ipynb", safe="")
+        binder = f"https://mybinder.org/v2/{where}/{quote(branch or 'HEAD', safe='')}"
+        links.append(f'<a href="{binder}?urlpath={opened}">run it on Binder</a>')
+        if found:
+            colab = f"https://colab.research.google.com/github/{found['repository']}/blob/colab"
+            links.append(f'<a href="{colab}/{lesson}.ipynb">run it on Colab</a>')
+        links.append(f'<a href="{address}">the repository</a>')
+    return f'<p class="run">{" · ".join(links)}</p>'
 
 
 def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -27,6 +67,8 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for cell in answers:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = in_the_typeface_of_the_text(cell.source)
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return notebook
@@ -44,37 +86,39 @@ def collapsed(solutions: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return solutions
 
 
-def api_page() -> str:
-    """What `import glmmtools as gt` offers, one page each."""
-    names = sorted(filter(lambda name: callable(getattr(gt, name)), gt.__all__), key=str.lower)
-    rows = "".join(f"   {name}\n" for name in names)
-    return (
-        "# The package\n\n`import glmmtools as gt`\n\n```{eval-rst}\n"
-        f".. currentmodule:: glmmtools\n\n.. autosummary::\n   :toctree: api\n\n{rows}```\n"
-    )
-
-
-def lay_out() -> None:
-    shutil.rmtree(SOURCE, ignore_errors=True)
+def lay_out(repository: str | None) -> None:
+    for folder in (SOURCE, FILES):
+        shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "data").mkdir(parents=True)
     (SOURCE / "notebooks" / "solutions").mkdir(parents=True)
+    (FILES / "notebooks").mkdir(parents=True)
     for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb"):
         notebook = for_readers(nbformat.read(path, as_version=4))
         if path.parent.name == "solutions":
             notebook = collapsed(notebook)
+        else:
+            add_subjects(notebook, path.stem[:2])
+            notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository)}"
+            shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
     for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
         folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
         shutil.copy(folder / page, SOURCE / page)
     shutil.copy(ROOT / "site" / "index.md", SOURCE)
-    (SOURCE / "api.md").write_text(api_page(), encoding="utf-8")
+    write_pages(SOURCE)
 
 
 def main() -> int:
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "site").resolve()
-    lay_out()
+    parser = argparse.ArgumentParser(description="Build the reading site.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
+    parser.add_argument("--repository", help="https://github.com/OWNER/REPOSITORY@BRANCH")
+    asked = parser.parse_args()
+    target = asked.folder.resolve()
+    if target == ROOT / "build" / "site":
+        shutil.rmtree(target, ignore_errors=True)  # pages of names that are gone
+    lay_out(asked.repository)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2"]
-    done = subprocess.run([*command, "-c", str(ROOT / "site"), str(SOURCE), str(target)])
+    done = subprocess.run([*command, "-c", str(ROOT / "site"), str(SOURCE), str(target)], cwd=ROOT)
     if done.returncode == 0:
         print(f"{len(list(target.rglob('*.html')))} pages; open {target / 'index.html'}")
     return done.returncode

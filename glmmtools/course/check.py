@@ -27,8 +27,8 @@ def check(id: str, answer: Any = ...) -> None:
         Lesson and number, as written in the lesson: ``"05.1"``; ``"05.r1"`` is a question on the
         lesson before, ``"05.g1"`` a line with gaps.
     answer : object
-        A number, the letter of a choice, the line with its gaps filled, or a text of your own;
-        ``...`` and ``___`` are not answered yet. No answer raises an error.
+        A number, the letter of a choice, a text, or the line with its gaps filled; ``...`` and
+        ``___`` are not answered yet. No answer raises an error.
 
     Examples
     --------

@@ -225,7 +225,8 @@ def _top(chosen: Family, height: Array, frozen) -> float:
     if chosen.discrete:
         return height.max()
     if chosen.has_atoms:
-        return min(height.max(), max(6 * np.median(height), height[0], height[-1]))
+        between = frozen.ppf((height[0] + 1 - height[-1]) / 2)  # the median of the other values
+        return min(height.max(), max(6 * frozen.pdf(between), height[0], height[-1]))
     return min(height.max(), 6 * frozen.pdf(_quantiles(chosen, frozen, 0.5)))
 
 

@@ -142,5 +142,5 @@ def _mean_variance(ax, chosen: list[Family], parameters, log: bool, first=None) 
         ax.set(xscale="log", yscale="log", xlim=(0.01, 100), ylim=(1e-4, 1e5))
     else:
         ax.set_ylim(0, None)
-    of = "y/N" if chosen[0].mean_interval[1] == 1 and not log else "y"
+    of = "y/N" if any(each.takes_trials for each in chosen) and not log else "y"
     label_axes(ax, f"mean E({of})", f"variance Var({of})")

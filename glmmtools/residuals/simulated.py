@@ -25,7 +25,7 @@ from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
-from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.refitted import Rows, decorrelated, observed_rows, refitted_rows
 from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
@@ -104,7 +104,7 @@ class SimulatedResiduals(Printed):
     Attributes
     ----------
     residuals : Series
-        One value in (0, 1) a row.
+        One value in (0, 1) a row; with ``residual=`` of rows that Var(y) makes independent.
     simulations : ndarray, shape (n, nobs)
         The simulated responses.
     fitted : Series
@@ -113,14 +113,15 @@ class SimulatedResiduals(Printed):
     """
 
     def __init__(self, model: Fit, n: int, seed: int, conditional: bool):
-        self.model, self.n, self.conditional = model, n, conditional
+        self.fitted = predict(model, effects="population").rename("fitted")
+        self.model = model = decorrelated(model)
+        self.n, self.conditional = n, conditional
         self._at_modes = conditional or not model.design.random
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
         self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
         self.residuals = model.by_row(self._observed.residuals, "residual")
-        self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
 
@@ -432,6 +433,15 @@ class SimulatedResiduals(Printed):
         Returns
         -------
         ndarray of Axes, shape (2,)
+
+        Examples
+        --------
+        >>> import glmmtools as gt
+        >>> seeds = gt.load_data("seeds")
+        >>> m = gt.fit("prop(germinated, seeds) ~ extract + (1 | plate)", seeds, "binomial")
+        >>> left, right = m.simulated_residuals(n=100, seed=1).plot()
+        >>> right.get_xlabel()
+        'population prediction, ranks (2 values)'
         """
         return plot_residuals(self.residuals, self.fitted, axes)
 
@@ -442,8 +452,7 @@ class SimulatedResiduals(Printed):
         for test in tests:
             # a test that does not apply to the family is left out
             with contextlib.suppress(ValueError):
-                result = test()
-                lines.append(f"  {result.name}: {result.reading}")
+                lines.append(f"  {(result := test()).name}: {result.reading}")
         return "\n".join(lines)
 
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 
+import glmmtools as gt
 from tools.learner_copies import after_questions, lessons
+from tools.site_api import found, members, names, page_of
+from tools.site_html import with_columns_of_numbers
 
 pytestmark = pytest.mark.browser
 
 LESSON = "notebooks/05-fit-a-glmm.html"
+KINDS = [
+    "index.html",
+    LESSON,
+    "notebooks/solutions/05-fit-a-glmm.html",
+    "notebooks/README.html",
+    "data/README.html",
+    "TEACHING.html",
+    "api.html",
+    "api/MarginalMeans.html",
+]
 
 
 class Links(HTMLParser):
@@ -67,10 +82,68 @@ def test_the_outputs_that_answer_a_question_are_folded_and_no_other(page, site):
         assert page.locator("main .cell_output:visible").count() == others, path.name
 
 
-def test_search_finds_a_lesson(page, site):
+FOUND_FIRST = {
+    "overdispersion": "notebooks/06",
+    "offset": "notebooks/06",
+    "zero inflation": "notebooks/06",
+    "separation": "notebooks/05",
+    "AR(1)": "notebooks/10",
+    "contrasts": "notebooks/09",
+    "shrinkage": "notebooks/12",
+    "odds ratio": "notebooks/02",
+    "experimental unit": "notebooks/11",
+    "power": "notebooks/13",
+    "residuals": "notebooks/08",
+    "test_autocorrelation": "api/SimulatedResiduals.html",
+    "rcbd": "api/designs.rcbd.html",
+    "MarginalMeans": "api/MarginalMeans.html",
+}
+
+
+@pytest.mark.parametrize("word", FOUND_FIRST)
+def test_search_finds_the_page_of_the_subject_first(page, site, word):
+    page.goto(f"{site}/search.html?q={quote(word)}")
+    first = page.locator("#search-results li a").first
+    first.wait_for(timeout=20_000)
+    page.wait_for_function("!document.querySelector('#search-results > h2 span')?.innerText")
+    assert first.get_attribute("href").split("?")[0].startswith(FOUND_FIRST[word])
+
+
+def test_excerpts_of_the_search_hold_no_menu(page, site):
     page.goto(f"{site}/search.html?q=overdispersion")
-    page.wait_for_selector("#search-results li a", timeout=20_000)
-    assert "Fit a GLMM in three steps" in page.inner_text("#search-results")
+    excerpts = page.locator("#search-results li p.context")
+    excerpts.first.wait_for(timeout=20_000)
+    texts = excerpts.all_inner_texts()
+    assert any("overdispersion" in text.lower() for text in texts)
+    assert not any(menu in text for text in texts for menu in ("Contents", "notebook file", "Back"))
+
+
+def test_every_name_of_the_package_stands_on_one_page(site_folder):
+    pages = {path: Links(path.read_text("utf-8")) for path in site_folder.rglob("*.html")}
+    for name in names():
+        held = [path.stem for path, page in pages.items() if f"glmmtools.{name}" in page.anchors]
+        assert held == [page_of(name)], name
+
+
+def test_a_class_has_its_methods_and_what_draws_its_picture(site_folder):
+    for name in ("residuals.simulated.SimulatedResiduals", "studies.study.Study", "FittedModel"):
+        text = (site_folder / "api" / f"{page_of(name)}.html").read_text("utf-8")
+        assert {f"glmmtools.{name}.{each}" for each in members(found(name))} <= Links(text).anchors
+        assert "The example drawn." in text
+
+
+def test_the_type_of_what_is_returned_leads_to_its_page(page, site):
+    for start, kind in {"api/FittedModel.html": "MarginalMeans", "api/power.html": "Study"}.items():
+        page.goto(f"{site}/{start}")
+        returned = page.locator("dl.field-list dd a", has_text=re.compile(f"^{kind}$")).first
+        assert returned.get_attribute("href").startswith(f"{kind}.html#")
+
+
+def test_each_family_and_each_link_has_its_card_and_its_picture(page, site):
+    for address, held in (("families", gt.FAMILIES), ("links", gt.LINKS)):
+        page.goto(f"{site}/api/{address}.html")
+        assert page.locator("main section .scrolls > table").count() == len(held)
+        assert page.locator("main section img").count() == len(held)
 
 
 def test_formulas_are_drawn_and_none_has_an_error(page, site):
@@ -93,20 +166,133 @@ def test_the_colours_change_from_light_to_dark(page, site):
     assert shades["Dark"] != shades["Light"]
 
 
-@pytest.mark.parametrize("address", ["index.html", LESSON, "data/README.html", "api.html"])
-def test_a_phone_need_not_scroll_sideways(page, site, address):
-    page.set_viewport_size({"width": 380, "height": 800})
-    page.goto(f"{site}/{address}")
-    page.wait_for_timeout(1000)
-    widths = "[document.documentElement.scrollWidth, window.innerWidth]"
-    scroll, window = page.evaluate(widths)
-    assert scroll <= window
+OVERFLOW = """() => {
+    document.querySelectorAll("main details").forEach(fold => fold.open = true);
+    const column = document.querySelector(".bd-article").getBoundingClientRect();
+    const leaves = element => {
+        const box = element.getBoundingClientRect();
+        return box.left < column.left - 1 || box.right > column.right + 1;
+    };
+    const scrolls = element => element.scrollWidth > element.clientWidth + 1;
+    const named = (kind, elements) => elements.map(e => `${kind}: ${e.innerText.slice(0, 60)}`);
+    const [codes, outputs, tables] = ["main .cell_input pre", "main pre", "main .scrolls"].map(
+        selector => [...document.querySelectorAll(selector)]);
+    const cells = [...document.querySelectorAll("main :is(td, th)")];
+    const padding = cells.flatMap(cell => {
+        const {paddingLeft, paddingRight} = getComputedStyle(cell);
+        return [parseFloat(paddingLeft), parseFloat(paddingRight)];
+    });
+    return {
+        page: document.documentElement.scrollWidth - window.innerWidth,
+        code: named("code", codes.filter(code => scrolls(code) || leaves(code))),
+        leaving: named("leaves", [...outputs, ...tables].filter(leaves)),
+        scrolling: named("scrolls", [...outputs, ...tables].filter(scrolls)),
+        cut: named("not by keyboard", [...outputs, ...tables].filter(scrolls).filter(
+            box => box.tabIndex < 0 || getComputedStyle(box).overflowX !== "auto")),
+        loose: document.querySelectorAll("main table:not(.scrolls > table, .genindextable)").length,
+        padding: Math.min(...padding, 99),
+    };
+}"""
 
 
-@pytest.mark.parametrize("address", ["index.html", LESSON, "data/README.html"])
-def test_accessibility_has_no_serious_finding(page, site, address):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_code_cell_and_no_table_leaves_its_column(page, site, site_folder, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    wrong = {}
+    for path in sorted(site_folder.rglob("*.html")):
+        address = path.relative_to(site_folder).as_posix()
+        if address.startswith("_static") or address == "search.html":
+            continue
+        page.goto(f"{site}/{address}")
+        page.evaluate("window.MathJax?.startup?.promise")
+        page.evaluate(OVERFLOW)  # which opens what is folded
+        page.wait_for_timeout(50)  # until a fold says that it was opened
+        found = page.evaluate(OVERFLOW)
+        if width == 390:  # a wide table may scroll by itself there
+            del found["scrolling"]
+        listed = [text for each in found.values() if isinstance(each, list) for text in each]
+        if listed or found["page"] > 0 or found["padding"] < 6 or found["loose"]:
+            wrong[address] = found
+    assert wrong == {}, f"{len(wrong)} pages, such as {next(iter(wrong.items()))}"
+
+
+NUMBERS = """() => [...document.querySelectorAll("main .scrolls > table")].flatMap(table => {
+    const right = cell => getComputedStyle(cell).textAlign === "right";
+    const cells = [...table.querySelectorAll("td")].filter(right);
+    const rows = [...table.querySelectorAll("tr")].map(row => [...row.children].reverse());
+    return cells.filter(cell => /^[−-]?[0-9.]+$/.test(cell.innerText)).filter(cell => {
+        const at = [...cell.parentElement.children].reverse().indexOf(cell);
+        return table.tHead && !right(rows[table.tHead.rows.length - 1][at] ?? cell);
+    }).map(cell => cell.innerText);
+})"""
+
+
+def test_a_header_stands_over_its_numbers(page, site):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        assert page.evaluate(NUMBERS) == [], path.name
+    assert page.locator("td.number").count() > 50
+
+
+def test_columns_of_numbers_are_found_below_groups_and_beside_labels_of_several_rows():
+    rows = (
+        '<tr><th rowspan="2">a</th><td>-1.5</td><td>x</td></tr>'
+        "<tr><td>&lt;0.0001</td><td>2</td></tr>"
+    )
+    head = "<thead><tr><th></th><th>p_value</th><th>mixed</th></tr></thead>"
+    page = with_columns_of_numbers(f"<table>{head}<tbody>{rows}</tbody></table>")
+    numbers = BeautifulSoup(page, "html.parser").select(".number")
+    assert [cell.get_text() for cell in numbers] == ["p_value", "-1.5", "<0.0001"]
+
+
+def test_a_long_line_goes_on_below_its_own_indent(page, site):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site}/{LESSON}")
+    line = page.locator(".cell_input .line", has_text="return gt.simulate(").first
+    starts = line.evaluate("""line => {
+        const range = document.createRange();
+        range.selectNodeContents(line);
+        const words = [...range.getClientRects()].filter(box => box.width > 8);
+        return [...new Map(words.map(box => [box.top, box.left]).reverse()).values()].reverse();
+    }""")
+    assert len(starts) > 1
+    assert min(starts[1:]) > starts[0]
+
+
+def test_code_is_copied_as_it_was_written(page, site):
+    page.goto(f"{site}/{LESSON}")
+    code = next(
+        cell.source for cell in nbformat.read(lessons()[5], 4).cells if "def " in cell.source
+    )
+    shown = page.locator(".cell_input pre", has_text=code.split("\n")[0]).first
+    copied = shown.evaluate("""block => {
+        getSelection().selectAllChildren(block);
+        return getSelection().toString();
+    }""")
+    assert copied.strip() == code.strip()
+
+
+def test_previous_and_next_lead_through_the_lessons(page, site):
+    page.goto(f"{site}/{LESSON}")
+    assert "04 · " in page.inner_text("a.left-prev")
+    assert "06 · " in page.inner_text("a.right-next")
+
+
+def test_each_lesson_gives_its_file_and_no_address_that_nobody_set(page, site, site_folder):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        links = [link.get_attribute("href") for link in page.locator(".run a").all()]
+        assert links == [path.name]
+        assert (site_folder / "notebooks" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("address", KINDS)
+def test_accessibility_has_no_serious_finding(page, site, address, theme):
+    page.emulate_media(color_scheme=theme)
     page.goto(f"{site}/{address}")
     page.wait_for_timeout(1000)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
     results = Axe().run(page).response["violations"]
     serious = [
         f"{found['id']}: {found['help']} ({node['html'][:90]})"
@@ -173,7 +359,7 @@ def test_by_keyboard_one_searches_and_opens_what_was_found(page, site):
     tab_to(page, "#search-results li a")
     found = page.evaluate("document.activeElement.innerText")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/notebooks/*.html")
+    page.wait_for_url("**/notebooks/*.html*")
     assert found in page.title()
 
 

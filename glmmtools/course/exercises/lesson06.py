@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.designs.simulation import simulate
@@ -38,6 +39,34 @@ def _weeds(offset: str = "log(area)") -> FittedModel:
     truth = {"coef": {"Intercept": 1, "treated": -0.7}, "sd": {"field": 0.4}}
     weeds = simulate(formula, frames, "poisson", **truth, seed=5)
     return fit(f"weeds ~ treated + offset({offset}) + (1 | field)", weeds, "poisson")
+
+
+@cache
+def _hurdle() -> FittedModel:
+    right = "nutrient * clipping + rack + status"
+    return fit(
+        f"fruits ~ {right} + (1 | genotype)",
+        load_data("arabidopsis"),
+        "truncated_negative_binomial",
+        zero_inflation=f"~ {right}",
+    )
+
+
+def _fruits(part: str | None = None, nutrient: int = 1) -> tuple[float, float]:
+    """The means of unclipped and of clipped plants; of part "zero" probabilities of no fruit."""
+    means = _hurdle().means("clipping", by="nutrient", part=part).frame
+    unclipped, clipped = means.loc[means["nutrient"].astype(str) == str(nutrient), "estimate"]
+    return unclipped, clipped
+
+
+def _fruits_lost(part: str | None = None, nutrient: int = 1) -> float:
+    unclipped, clipped = _fruits(part, nutrient)
+    return clipped / unclipped
+
+
+def _fruiting_lost() -> float:
+    unclipped, clipped = _fruits("zero")
+    return (1 - clipped) / (1 - unclipped)
 
 
 def _treated(model: FittedModel) -> float:
@@ -151,6 +180,32 @@ EXERCISES = (
             "without it is the same fit with one parameter less.",
             "d": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
             "estimated at zero. The plants without fruit belong to a large variance.",
+        },
+    ),
+    Number(
+        "06.6",
+        solution=_fruits_lost,
+        decimals=2,
+        because="Without part= the means are those of all plants. Both parts are in them: clipped "
+        "plants bear fruit less often, and fewer if they do. (NB1 of exercise 06.3 has the lower "
+        "AIC all the same: the hurdle answers two questions, with the variance of NB2.)",
+        hint="Take the means of all plants, zeros included, and divide the mean of the clipped "
+        "plants by that of the others, at nutrient 1.",
+        slips=lambda: {
+            _fruits_lost("mean"): "That is of the plants that bear fruit. Those without are to be "
+            "included.",
+            np.exp(_hurdle().params["clipping[T.clipped]"]): "That is the factor of μ, the mean "
+            "that the family would have with its own zeros. Take means.",
+            _fruiting_lost(): "That is by how much the probability of any fruit changes. The "
+            "number of fruits changes too.",
+            _fruits_lost("zero"): "That is the factor of the probability of a zero. The number of "
+            "fruits is asked for.",
+            np.exp(_hurdle().tidy(part="zero").loc["clipping[T.clipped]", "estimate"]): "That is "
+            "the odds ratio of a zero. The number of fruits is asked for.",
+            _fruits_lost(nutrient=8): "That is at nutrient 8.",
+            1 / _fruits_lost(): "That is the factor of not clipping against clipping.",
+            1 - _fruits_lost(): "That is the part that is lost. The factor is what remains.",
+            100 * _fruits_lost(): "That is in percent; a factor of 1 would mean no change.",
         },
     ),
 )

@@ -62,6 +62,13 @@ def _raw_sd() -> float:
     return load_data("cake").query("recipe == 'A' and temperature == 225")["angle"].std()
 
 
+ODDS_OF_ZERO, ETA = np.exp(0.6), 2.3  # of the sprayed plots
+
+
+def _biomass() -> float:
+    return np.exp(ETA) / (1 + ODDS_OF_ZERO)
+
+
 EXERCISES = (
     Number(
         "07.1",
@@ -170,6 +177,42 @@ EXERCISES = (
             "batch, it is smaller.",
             _cake("gamma").variance_components["sd"].iloc[0]: "That is the standard deviation "
             "between batches, on the log scale.",
+        },
+    ),
+    Choice(
+        "07.6",
+        right="b",
+        replies={
+            "a": "The result depends on the number that is put in place of the ends, and the ends, "
+            "far out on the log-odds scale, take over the fit.",
+            "b": "The ends belong to the scale: what lessens the disease makes zeros more frequent "
+            "and hundreds rarer, and one effect says all of it.",
+            "c": "Nobody counted a hundred parts of a lung. The invented trials would decide the "
+            "standard errors.",
+            "d": "The zeros get a part of their own, which suits another cause than the one she "
+            "expects, and the beta part still refuses a score of 100.",
+        },
+    ),
+    Number(
+        "07.7",
+        solution=_biomass,
+        decimals=2,
+        because="The probability of a biomass above zero, 1/(1 + the odds of a zero), times the "
+        "mean if there is any, the exponential of the linear predictor.",
+        hint="Turn the log odds into the probability of a zero. The mean over all plots is that "
+        "of the plots with the weed times the probability of the weed.",
+        slips=lambda: {
+            np.exp(ETA): "That is the mean of the plots with the weed. The others hold zero.",
+            np.exp(ETA) * ODDS_OF_ZERO / (1 + ODDS_OF_ZERO): "You took the probability of a zero "
+            "in place of that of some weed.",
+            ETA / (1 + ODDS_OF_ZERO): "The linear predictor is on the log scale. Take its "
+            "exponential.",
+            np.exp(ETA - 0.6): "The log odds of a zero cannot be subtracted on the log scale: the "
+            "parts have different links.",
+            np.exp(ETA) * (1 - 0.6): "0.6 are log odds, not the probability of a zero.",
+            1 / (1 + ODDS_OF_ZERO): "That is the probability of some weed. Where is its mean?",
+            np.exp(ETA) / ODDS_OF_ZERO * (1 + ODDS_OF_ZERO): "You divided by the probability of a "
+            "zero.",
         },
     ),
 )

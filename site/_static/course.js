@@ -1,0 +1,26 @@
+// What scrolls sideways by itself can be reached by keyboard, too.
+function reachable() {
+  for (const box of document.querySelectorAll(".bd-article pre, .bd-article .scrolls")) {
+    box.toggleAttribute("tabindex", box.scrollWidth > box.clientWidth);
+    if (box.hasAttribute("tabindex")) box.tabIndex = 0;
+  }
+}
+addEventListener("load", reachable);
+addEventListener("resize", reachable);
+addEventListener("toggle", reachable, true);
+
+// An excerpt of the search is taken from the text of a page, not from the menus about it.
+addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const text_of = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const article = page.querySelector(".bd-article");
+    if (!article) return text_of(html, anchor);
+    article.querySelectorAll(".run, .toctree-wrapper, h1").forEach(menu => menu.remove());
+    const target = anchor && article.querySelector(anchor);
+    const entry = anchor?.startsWith("#index-");  // of the index, within its section
+    const shown = (entry ? target?.closest("section") : target) ?? article;
+    return text_of(`<div role="main">${shown.outerHTML}</div>`);
+  };
+});

@@ -1,0 +1,80 @@
+"""What tools/build_site.py makes of a lesson before Sphinx reads it."""
+
+from __future__ import annotations
+
+import inspect
+
+import nbformat
+import pytest
+
+import glmmtools as gt
+from tools.build_site import in_the_typeface_of_the_text, ways_to_run
+from tools.learner_copies import lessons
+from tools.site_api import CONSTANTS, found, members, model_members, names, page_of
+from tools.site_subjects import SUBJECTS, section
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("of $15$ herds and $-0.7$", "of 15 herds and −0.7"),
+        ("$12\\,000$", "12\N{NARROW NO-BREAK SPACE}000"),
+        ("$x = 3$, $2/101$ and $1 - \\mu$", "$x = 3$, $2/101$ and $1 - \\mu$"),
+        ("`$15$`, $$15$$ and ```\n$15$\n```", "`$15$`, $$15$$ and ```\n$15$\n```"),
+        ("from $a$ 15 $b$", "from $a$ 15 $b$"),
+    ],
+)  # fmt: skip
+def test_a_plain_number_in_the_text_is_text(source, expected):
+    assert in_the_typeface_of_the_text(source) == expected
+
+
+def test_without_an_address_a_lesson_offers_its_file_alone():
+    assert ways_to_run("05", None).count("<a ") == 1
+
+
+def test_on_github_a_lesson_is_run_on_binder_and_colab():
+    links = ways_to_run("05", "https://github.com/me/course.git@v1/x")
+    assert (
+        "https://mybinder.org/v2/gh/me/course/v1%2Fx?urlpath=lab%2Ftree%2Fmy-course%2F05.ipynb"
+        in links
+    )
+    assert "https://colab.research.google.com/github/me/course/blob/colab/05.ipynb" in links
+
+
+def test_elsewhere_a_lesson_is_run_on_binder_only():
+    links = ways_to_run("05", "https://git.example.org/me/course")
+    assert "https://mybinder.org/v2/git/https%3A%2F%2Fgit.example.org%2Fme%2Fcourse/HEAD?" in links
+    assert "colab" not in links
+
+
+# ---- the pages of the package --------------------------------------------------------------------
+
+
+def test_every_public_name_stands_in_one_group():
+    public = {name for name in gt.__all__ if name != "designs"}
+    public |= {f"designs.{name}" for name in gt.designs.__all__}
+    listed = names()
+    assert len(listed) == len(set(listed))
+    assert public <= set(listed)
+
+
+def test_every_name_that_is_listed_exists_and_says_what_it_is():
+    for name in names():
+        assert name in CONSTANTS or inspect.getdoc(found(name)), name
+
+
+def test_everything_that_a_fitted_model_has_stands_once_on_its_page():
+    listed = [name for group in model_members().values() for name in group]
+    assert len(listed) == len(set(listed))
+    assert set(members(gt.FittedModel)) <= set(listed)
+
+
+def test_a_page_has_one_name_or_names_that_belong_together():
+    pages = [page_of(name).lower() for name in names() if not name.startswith("FittedModel.")]
+    several = {page for page in pages if pages.count(page) > 1}
+    assert several == {"families", "links", "warnings"}
+
+
+def test_every_subject_of_the_index_has_its_section():
+    held = {path.name[:2]: nbformat.read(path, as_version=4) for path in lessons()}
+    assert [word for word, of, begin in SUBJECTS if section(held[of], begin) is None] == []

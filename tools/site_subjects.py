@@ -1,0 +1,68 @@
+"""Where a subject is taught: entries of the site's index, which its search puts first."""
+
+from __future__ import annotations
+
+import re
+
+from nbformat import NotebookNode
+
+# The word, the lesson, how the heading of its section begins.
+SUBJECTS = (
+    ("link function", "02", "Why a link"),
+    ("odds ratio", "02", "Odds ratios"),
+    ("rate ratio", "02", "Rate ratios"),
+    ("transformation", "02", "A link is not a transformation"),
+    ("gamma distribution", "03", "Gamma"),
+    ("beta distribution", "03", "Beta"),
+    ("binomial distribution", "03", "Binomial"),
+    ("Poisson distribution", "03", "Poisson"),
+    ("negative binomial", "03", "Negative binomial"),
+    ("Laplace approximation", "05", "What the fitting does"),
+    ("singular fit", "05", "When a fit fails: a variance"),
+    ("separation", "05", "When a fit fails: separation"),
+    ("overdispersion", "06", "Overdispersion"),
+    ("offset", "06", "Offsets"),
+    ("exposure", "06", "Offsets"),
+    ("zero inflation", "06", "Too many zeros"),
+    ("lognormal", "07", "Positive responses"),
+    ("simulated residuals", "08", "Build a residual"),
+    ("residuals", "08", "A right model whose residuals"),
+    ("likelihood ratio test", "09", "One question, three tests"),
+    ("parametric bootstrap", "09", "One question, three tests"),
+    ("marginal means", "09", "Means on two scales"),
+    ("contrasts", "09", "Contrasts"),
+    ("multiple comparisons", "09", "Many comparisons"),
+    ("repeated measures", "10", "Look at the data"),
+    ("AR(1)", "10", "Choose a structure"),
+    ("compound symmetry", "10", "Choose a structure"),
+    ("population-averaged", "10", "Given the child"),
+    ("split plot", "11", "A field trial"),
+    ("experimental unit", "11", "The swine trial"),
+    ("pseudoreplication", "11", "Pseudoreplication"),
+    ("shrinkage", "12", "Benefit 1"),
+    ("partial pooling", "12", "Benefit 1"),
+    ("missing data", "12", "Benefit 3"),
+    ("power", "13", "The question"),
+    ("prior", "13", "The Bayesian view"),
+)
+
+
+def section(lesson: NotebookNode, heading: str) -> NotebookNode | None:
+    """The cell in which a section begins."""
+    begins = re.compile(rf"^## {re.escape(heading)}", re.MULTILINE)
+    texts = (cell for cell in lesson.cells if cell.cell_type == "markdown")
+    return next((cell for cell in texts if begins.search(cell.source)), None)
+
+
+def add_subjects(lesson: NotebookNode, number: str) -> None:
+    """Put the subjects of a lesson into the index; without such a section, its beginning."""
+    for word, of, heading in SUBJECTS:
+        if of == number:
+            cell = section(lesson, heading)
+            begins = f"## {heading}" if cell else "# "
+            cell = cell or lesson.cells[0]
+            line = re.compile(rf"^{re.escape(begins)}.*$", re.MULTILINE)
+            entry = f"\n\n```{{index}} ! {word}\n```\n"
+            cell.source = line.sub(
+                lambda found, entry=entry: found[0] + entry, cell.source, count=1
+            )
