@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow test-lowest test-browser site learner colab offline notebooks check-notebooks lint format lock environment figures \
+.PHONY: help lab test test-slow test-lowest test-browser site learner colab offline notebooks check-notebooks lint format dist lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -45,7 +45,7 @@ test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade by
 test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
 
-site: $(SITE_READY) ## Build the reading site in build/site (ARGS="--repository ADDRESS@BRANCH": links that run a lesson)
+site: $(SITE_READY) ## Build the reading site in build/site (ARGS="--repository ADDRESS": links that run lessons)
 	$(PY) -m tools.build_site $(ARGS)
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
@@ -72,6 +72,10 @@ notebooks: $(READY) ## Run the notebooks and store their outputs (ARGS=notebooks
 
 check-notebooks: $(READY) ## Run the notebooks and compare with the stored outputs, pictures too
 	$(PY) tools/execute_notebooks.py --check $(ARGS)
+
+dist: $(SITE_READY) ## Build the wheel and the source archive in dist/ (ARGS="--repository ADDRESS")
+	$(PY) -m tools.make_dist $(ARGS)
+	$(PY) -m twine check --strict dist/*
 
 lint: $(READY) ## Check the style of code and notebooks
 	$(PY) -m ruff check .

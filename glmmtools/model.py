@@ -61,7 +61,8 @@ def fit(
         ``response ~ fixed part + (columns | group)``, as in lme4. The response is a column or an
         expression; for successes out of trials ``prop(successes, trials)`` or
         ``cbind(successes, failures)``. ``offset(...)`` in the formula is added to the linear
-        predictor. ``^`` is a power; a column of any name may stand in backquotes.
+        predictor. ``^`` is a power; a column of any name may stand in backquotes. A formula is
+        code, evaluated as Python: fit none that a stranger wrote, as in a web application.
     data : DataFrame or dict
         One row an observation. Numbers of every type are computed with as float64; booleans, text
         and categories are factors with the levels that occur. Rows with a missing value in a column

@@ -70,8 +70,8 @@ def test_one_python_in_the_hosted_set_ups_and_it_is_one_the_package_takes():
 # ---- lowest versions -----------------------------------------------------------------------------
 
 
-def test_ci_runs_every_target_that_tests():
-    targets = re.findall(r"^(test[a-z-]*):", read("Makefile"), flags=re.MULTILINE)
+def test_ci_runs_every_target_that_tests_and_builds_what_is_published():
+    targets = re.findall(r"^(dist|test[a-z-]*):", read("Makefile"), flags=re.MULTILINE)
     assert sorted(re.findall(r"^make (\S+)$", read(".ci/run"), flags=re.MULTILINE)) == sorted(
         targets
     )
