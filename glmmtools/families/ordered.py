@@ -16,7 +16,7 @@ class OrderedBeta(Beta):
     """``P(y = 0) = expit(log odds0 - η)``, ``P(y = 1) = expit(log odds1 + η)``, else a beta.
 
     So one linear predictor says how near a share is to 1, and whether it is 0, 1 or between
-    (Kubinec 2022, Political Analysis 31:519). `odds0` and `odds1` are the odds of an exact 0 and
+    (Kubinec 2023, Political Analysis 31:519). `odds0` and `odds1` are the odds of an exact 0 and
     of an exact 1 where μ is one half: his cutpoints are ``log(odds0)`` and ``-log(odds1)``.
 
     Parameters
