@@ -90,7 +90,9 @@ def fit(
         link: Var(y) = ZGZ' + R, with the R of this structure in place of one residual variance.
         ``us, toep, cs, hcs, ar1, har1`` and ``ou`` are those of random terms; rows of two groups
         have independent residuals. The mixed model for repeated measures is ``residual=`` with
-        ``reml=True``, tested with ``df="kenward-roger"``.
+        ``reml=True``, tested with ``df="kenward-roger"``: with 5 animals in each of 3 groups and 4
+        times the test of treatment × time at 5 % rejected in 5.0 % (us) and 6.0 % (toep) of 200
+        data sets, ± 1.6; Satterthwaite's in 13 % (us) (``benchmarks/repeated_measures.md``).
     penalty : float, optional
         Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
         part times the standard deviation of the column: a cure for separation, with 2.5 as a weak

@@ -13,11 +13,12 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.engine.problem import ZERO
-from glmmtools.fitted.fit import RESIDUAL, Fit, has_maximum
+from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import zeros_in_words
 from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
+from glmmtools.formula.random_terms import ResidualTerm
 from glmmtools.inference.anova import anova
 from glmmtools.report.summary import prior_in_words
 from glmmtools.shared.arguments import check_arguments
@@ -381,8 +382,8 @@ def _test_sentences(model: Fit) -> list[str]:
 def _variance_sentences(model: Fit) -> list[str]:
     sds, correlations = [], []
     for term, estimate in model.structured_terms:
-        G, structure, group = estimate.covariance, term.structure, term.group
-        group = "the residuals" if group == RESIDUAL else group
+        G, structure = estimate.covariance, term.structure
+        group = "the residuals" if isinstance(term, ResidualTerm) else term.group
         for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
             what = "intercept" if name == "Intercept" else name
             sds.append(f"{three_digits(sd)} for {group} ({what})")
@@ -394,9 +395,8 @@ def _variance_sentences(model: Fit) -> list[str]:
         ]
     if model.family.has_residual_variance and "phi" in model.estimate.shape:
         sds.append(f"{three_digits(np.sqrt(model.estimate.shape['phi']))} for the residuals")
-    sentences = []
+    sentences, aside = [], f", on {_scale(model)},"
     if sds:
-        aside = f", on {_scale(model)},"
         sentences.append(f"{_the('standard deviation', sds, aside)} {_joined(sds)}.")
     if correlations:
         sentences.append(f"{_the('correlation', correlations)} {_joined(correlations)}.")
