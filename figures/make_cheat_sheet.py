@@ -88,6 +88,7 @@ OPTIONS = (
     ('weights="trials"', "y is already a proportion of so many trials"),
     ('zero_inflation="~ x"', "extra zeros of counts; all zeros if the family has none (two parts)"),
     ('dispersion_formula="~ x"', "φ varies with x"),
+    ('residual="us(time | g)"', "normal models: a structure of R"),
     ("reml=True", "normal models: variances without the bias of ML"),
     ("nagq=10", "quadrature in place of Laplace: one term (1 | g)"),
 )
