@@ -107,6 +107,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_parts_reference.R
 	Rscript tests/reference/make_slopes_reference.R
 	Rscript tests/reference/make_covariances_reference.R
+	Rscript tests/reference/make_residuals_reference.R
 
 lock: ## Write the locks from pyproject.toml (needs uv; ARGS=--upgrade: newest versions)
 	sh tools/lock.sh $(ARGS)

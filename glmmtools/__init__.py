@@ -29,6 +29,7 @@ try:
     from glmmtools.inference.bayes import to_bambi
     from glmmtools.inference.bootstrap import bootstrap_lrt
     from glmmtools.inference.comparison import compare
+    from glmmtools.inference.covariance_table import covariance_table
     from glmmtools.inference.cross_check import cross_check
     from glmmtools.model import FittedModel, fit, gee
     from glmmtools.report.model_table import table
@@ -65,6 +66,7 @@ __all__ = [
     "check",
     "compare",
     "covariance",
+    "covariance_table",
     "coverage",
     "cross_check",
     "describe_design",

@@ -47,6 +47,7 @@ def fit(
     weights: Any = None,
     dispersion_formula: str | None = None,
     zero_inflation: str | None = None,
+    residual: str | None = None,
     penalty: float | None = None,
     reml: bool = False,
     nagq: int = 1,
@@ -84,6 +85,12 @@ def fit(
         in x. With a family that leaves zero out (gamma, lognormal, beta, truncated counts) all
         zeros are of this part, and the formula is of the other values: a two-part, or hurdle,
         model. ``"~ 0"`` is none.
+    residual : str, optional
+        ``"us(week | pig)"``: how the residuals of a group covary, for normal models with identity
+        link: Var(y) = ZGZ' + R, with the R of this structure in place of one residual variance.
+        ``us, toep, cs, hcs, ar1, har1`` and ``ou`` are those of random terms; rows of two groups
+        have independent residuals. The mixed model for repeated measures is ``residual=`` with
+        ``reml=True``, tested with ``df="kenward-roger"``.
     penalty : float, optional
         Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
         part times the standard deviation of the column: a cure for separation, with 2.5 as a weak
@@ -129,7 +136,7 @@ def fit(
     check_arguments(fit, locals(), but=_SAY_MORE)
     problem = build_problem(
         formula, data, family, link, offset, weights, dispersion_formula, zero_inflation, reml,
-        nagq, penalty,
+        nagq, penalty, residual,
     )  # fmt: skip
     chosen = engines.choose(problem, engine)
     model = FittedModel(problem, chosen.fit(problem))

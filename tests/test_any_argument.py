@@ -34,6 +34,7 @@ def data():
 DATA = data()
 MODEL = quietly("y ~ x * t + (1 | g)", DATA)
 SMALL = quietly("y ~ x + (1 | g)", DATA)
+REPEATED = gt.fit("y ~ x", DATA, residual="ar1(time | g)")
 MEANS = MODEL.means("t")
 CONTRASTS = MEANS.contrasts()
 RESIDUALS = SMALL.simulated_residuals(n=20)
@@ -80,6 +81,8 @@ CALLS = {
     "fit": (gt.fit, {"formula": "y ~ x + (1 | g)", "data": DATA, "family": "normal",
                      "link": "identity", "offset": "x", "weights": "n", "penalty": None,
                      "dispersion_formula": "~ x", "reml": False, "nagq": 1, "engine": "laplace"}),
+    "fit of residuals": (gt.fit, {"formula": "y ~ x", "data": DATA, "residual": "ar1(time | g)",
+                                  "reml": True}),
     "fit of counts": (gt.fit, {"formula": "c ~ x + (1 | g)", "data": DATA, "family": "poisson",
                                "zero_inflation": "~ 1", "nagq": 1, "penalty": None}),
     "fit of trials": (gt.fit, {"formula": "prop(k, n) ~ x + (1 | g)", "data": DATA,
@@ -140,6 +143,7 @@ CALLS = {
     "bootstrap_lrt": (gt.bootstrap_lrt, {"smaller": SMALL, "larger": MODEL, "n": 2, "seed": 0,
                                          "n_jobs": 1, "path": None, "progress": False}),
     "table": (partial(of_models, gt.table), {"first": MODEL, "second": SMALL, "names": None}),
+    "covariance_table": (gt.covariance_table, {"model": REPEATED, "structures": ["cs", "ar1"]}),
     "cross_check": (gt.cross_check, {"model": SMALL, "r": False}),
     "to_bambi": (gt.to_bambi, {"model": SMALL}),
     "covariance": (gt.covariance, {"formula": FORMULA, "layout": LAYOUT, "sd": 1, "corr": None,

@@ -3,6 +3,8 @@
 import ast
 import json
 import math
+import re
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -13,7 +15,9 @@ from scipy.special import expit
 
 from glmmtools.course import exercises
 from glmmtools.course.check import check, exercises_of, lessons
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
+from tests.notebook_hygiene import Notebook, printed
+from tests.notebook_hygiene import exercise as written_exercise
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = json.loads((ROOT / "tests" / "reference" / "models.json").read_text(encoding="utf-8"))
@@ -22,6 +26,7 @@ MODELS = {each["id"]: each for each in REFERENCE}
 ALL = [exercise for lesson in lessons() for exercise in exercises_of(lesson)]
 NUMBERS = [each for each in ALL if isinstance(each, Number)]
 CHOICES = [each for each in ALL if isinstance(each, Choice)]
+JUDGEMENTS = [each for each in ALL if isinstance(each, Judgement)]
 
 NONSENSE = [
     "0.5", "", "...", "many", None, True, np.True_, math.nan, math.inf, -math.inf, 10**400, 1 + 2j,
@@ -52,7 +57,7 @@ def named(exercises):
 # ---- every exercise ------------------------------------------------------------------------------
 
 
-@named(ALL)
+@named([*NUMBERS, *CHOICES])
 def test_the_right_answer_is_praised_with_its_reason(exercise, reply):
     answer = exercise.solution() if isinstance(exercise, Number) else exercise.right
     reason = exercise.because if isinstance(exercise, Number) else exercise.replies[answer]
@@ -82,9 +87,91 @@ def test_the_right_answer_may_be_rounded_as_asked_and_come_in_any_numeric_type(e
 
 
 @named(NUMBERS)
+def test_the_right_answer_at_fewer_decimals_is_right_so_far_whatever_the_slips_are(exercise, reply):
+    right = float(exercise.solution())
+    hints = [exercise.hint, *exercise.slips().values()]
+    for decimals in range(0 if abs(right) >= 1 else 1, exercise.decimals):
+        text = reply(exercise.id, round(right, decimals))
+        if abs(round(right, decimals) - right) <= exercise.tolerance:
+            assert text.startswith("✓ Right: ")
+        else:
+            assert text.startswith("✗ Right so far. Give ")
+            assert not any(hint in text for hint in hints)
+
+
+@named(NUMBERS)
 def test_a_usual_slip_gets_its_own_hint(exercise, reply):
     for value, hint in exercise.slips().items():
         assert reply(exercise.id, value) == f"✗ Not yet. {hint}"
+
+
+@named(NUMBERS)
+def test_no_slip_passes_when_it_is_rounded_as_asked(exercise, reply):
+    for value in exercise.slips():
+        assert reply(exercise.id, round(float(value), exercise.decimals)).startswith("✗ ")
+
+
+@named(NUMBERS)
+def test_a_decimal_comma_is_answered_with_how_python_writes_the_number(exercise, reply):
+    whole, _, decimals = f"{exercise.solution():.{exercise.decimals}f}".partition(".")
+    if not decimals:
+        whole, decimals = whole[:-3] or "1", whole[-3:]  # a comma between thousands
+    tells = f"{whole}.{decimals}" if exercise.decimals else whole + decimals
+    with_comma = [f"{whole},{decimals}", f" {whole},{decimals} "]
+    if decimals == "0" or not decimals.startswith("0"):  # Python refuses to read 0,07
+        with_comma.append((int(whole), int(decimals)))
+    for answer in with_comma:
+        text = reply(exercise.id, answer)
+        assert text.startswith(f"✗ The answer to {exercise.id} is a number; in Python")
+        assert f" {tells}, without quotes" in text
+
+
+@pytest.mark.parametrize(
+    ("slip", "value"),
+    [
+        ("sign", -0.5189), ("percent", 51.89), ("percent", 52), ("100 times too small", 0.00519),
+        ("reciprocal", 1.927), ("rest to 1", 0.4811), ("square", 0.2693), ("square root", 0.7203),
+        ("logarithm", -0.656), ("log-odds", 0.0756),
+    ],
+)  # fmt: skip
+def test_slips_that_any_task_allows_are_known_to_every_exercise(slip, value):
+    exercise = Number("99.1", solution=lambda: 0.5189, decimals=3, because="", hint="Think.")
+    is_right, text = exercise.judge(value)
+    assert not is_right
+    assert text.startswith("Not yet. ")
+    assert slip in text
+
+
+def test_a_slip_of_the_exercise_goes_before_one_that_any_task_allows():
+    exercise = Number(
+        "99.1", solution=lambda: 0.5189, decimals=3, because="", hint="Think.",
+        slips=lambda: {1 / 0.5189: "Turn it over."},
+    )  # fmt: skip
+    assert exercise.judge(1 / 0.5189) == (False, "Not yet. Turn it over.")
+
+
+def test_of_two_slips_that_a_number_may_be_the_nearer_is_named():
+    exercise = Number(
+        "99.1", solution=lambda: 0.5189, decimals=2, because="", hint="Think.",
+        slips=lambda: {0.304: "Far.", 0.3001: "Near."},
+    )  # fmt: skip
+    assert exercise.judge(0.3) == (False, "Not yet. Near.")
+
+
+def test_a_number_beside_a_slip_is_not_taken_for_it():
+    exercise = Number(
+        "99.1", solution=lambda: 4.4, decimals=1, because="", hint="Think.",
+        slips=lambda: {0.00797: "The p-value.", 127.16: "All of them."},
+    )  # fmt: skip
+    for value in (0, 0.05, 0.1, 126.0, 128.2):
+        assert exercise.judge(float(value)) == (False, "Not yet. Think.")
+
+
+def test_a_whole_number_hears_how_many_decimals_the_task_asks_for():
+    exercise = Number("99.1", solution=lambda: 0.62, decimals=2, because="", hint="Think.")
+    assert exercise.judge(3) == (False, "Not yet, and the task asks for two decimals. Think.")
+    whole = Number("99.1", solution=lambda: 56, decimals=0, because="", hint="Think.")
+    assert whole.judge(61.3) == (False, "Not yet, and the task asks for a whole number. Think.")
 
 
 def test_no_hint_is_lost_because_two_slips_give_the_same_number():
@@ -98,7 +185,8 @@ def test_no_hint_is_lost_because_two_slips_give_the_same_number():
 
 @named(NUMBERS)
 def test_any_other_number_gets_the_general_hint(exercise, reply):
-    assert reply(exercise.id, -12345.6) == f"✗ Not yet. {exercise.hint}"
+    value = -12345.6 if exercise.decimals else -12345
+    assert reply(exercise.id, value) == f"✗ Not yet. {exercise.hint}"
 
 
 @named(NUMBERS)
@@ -117,6 +205,71 @@ def test_every_letter_of_a_choice_has_its_reason(exercise, reply):
         for written in (letter, f" {letter.upper()} ", f"({letter})"):
             assert reply(exercise.id, written) == f"{sign}{letter}. {reason}"
     assert reply(exercise.id, "z").startswith("✗ The answer to")
+
+
+def options(exercise):
+    """The options of a choice, as its lesson's text shows them: letter and length."""
+    (path,) = (ROOT / "notebooks").glob(f"{exercise.id[:2]}-*.ipynb")
+    cells = Notebook.read(path).cells
+    at = next(i for i, cell in enumerate(cells) if written_exercise(cell) == exercise.id)
+    text = next(cell.source for cell in reversed(cells[:at]) if cell.cell_type == "markdown")
+    found = re.findall(
+        r"^- \*\*([a-h])\*\* (.*?)(?=\n- \*\*|\n\n|\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    return {letter: len(" ".join(option.split())) for letter, option in found}
+
+
+@named(CHOICES)
+def test_the_options_of_a_lesson_are_those_that_the_check_knows(exercise):
+    assert list(options(exercise)) == list(exercise.replies)
+
+
+def test_right_letters_are_spread_evenly():
+    offered = Counter(letter for each in CHOICES for letter in each.replies)
+    right = Counter(each.right for each in CHOICES)
+    for letter, times in offered.items():
+        by_chance = sum(1 / len(each.replies) for each in CHOICES if letter in each.replies)
+        assert right[letter] <= 1.25 * by_chance + 0.5
+        if times == len(CHOICES):
+            assert right[letter] >= 0.75 * by_chance - 0.5
+
+
+def test_the_right_option_is_the_longest_no_more_often_than_by_chance_and_not_always_the_shortest():
+    lengths = [(options(each), each.right) for each in CHOICES]
+    by_chance = sum(1 / len(each) for each, _ in lengths)
+    assert sum(each[right] == max(each.values()) for each, right in lengths) <= by_chance
+    assert sum(each[right] == min(each.values()) for each, right in lengths) <= by_chance
+
+
+def test_the_course_asks_for_judgement_in_three_lessons():
+    assert len({each.id[:2] for each in JUDGEMENTS}) >= 3
+
+
+@named(JUDGEMENTS)
+def test_a_judgement_shows_what_to_look_for_and_a_good_answer_only_after_a_text(exercise, capsys):
+    model = exercise.model()
+    assert len(exercise.points) >= 3
+    assert len(model.split()) > 30
+    for too_short in ("Too few words.", "no " * 5, 5.0, None):
+        check(exercise.id, too_short)
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"✗ The answer to {exercise.id} is a text")
+        assert model not in printed
+    check(exercise.id, "We assume a distribution of the response, and we say why and for what.")
+    printed = capsys.readouterr().out
+    assert printed.startswith("✓ Written. No program can judge a text")
+    assert all(point in printed for point in (*exercise.points, model))
+
+
+def test_the_numbers_of_the_advice_on_oats_are_those_of_the_table_in_its_lesson():
+    (advice,) = (each.model() for each in JUDGEMENTS if each.id == "09.6")
+    cells = Notebook.read(ROOT / "notebooks" / "09-test-and-report.ipynb").cells
+    table = next(printed(cell) for cell in cells if cell.id == "09-31c4fb3a")
+    for pair in ("0.0 - 0.4", "0.4 - 0.6"):
+        row = re.search(rf"{pair} +(\S+) +(\S+) +(\S+)", table)
+        estimate, low, high = (float(number) for number in row.groups())
+        text = f"{-estimate:.0f} (simultaneous 95 % interval {-high:.0f} to {-low:.0f})"
+        assert text in advice
 
 
 def test_ids_are_numbered_in_order_within_their_lesson():
@@ -153,9 +306,9 @@ def test_nothing_is_computed_before_there_is_an_answer_to_compare():
 
 def test_an_answer_that_may_have_been_rounded_on_the_way_hears_so_and_the_hint():
     exercise = Number("99.1", solution=lambda: 0.5, decimals=2, because="So.", hint="Think.")
-    assert exercise.judge(0.51) == (True, "Right: 0.50. So.")
+    assert exercise.judge(0.505) == (True, "Right: 0.50. So.")
     close = "Close. If you rounded on the way, carry more decimals. If not: Think."
-    assert exercise.judge(0.54) == (False, close)
+    assert exercise.judge(0.51) == exercise.judge(0.54) == (False, close)
     assert exercise.judge(0.6) == (False, "Not yet. Think.")
 
 
@@ -164,7 +317,7 @@ def test_a_slip_that_is_a_hundred_times_larger_may_be_rounded_more_coarsely():
         "99.1", solution=lambda: 0.5189, decimals=3, because="", hint="",
         slips=lambda: {51.89: "Percent."},
     )  # fmt: skip
-    assert exercise.judge(51.8) == (False, "Not yet. Percent.") == exercise.judge(52)
+    assert exercise.judge(51.9) == (False, "Not yet. Percent.") == exercise.judge(52)
 
 
 def test_whole_numbers_are_compared_exactly():

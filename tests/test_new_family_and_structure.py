@@ -191,7 +191,7 @@ FUNCTIONS = {
     "recovery_study": (lambda c: share_of_failures(gt.recovery_study, c), 0),
 }  # fmt: skip
 ELSEWHERE = {
-    "of a normal model": {"covariance", "plot_covariance"},
+    "of a normal model": {"covariance", "covariance_table", "plot_covariance"},
     "of another package, which has no such family": {"gee", "to_bambi"},
     "of links": {"LINKS", "Link", "link", "plot_link"},
     "of layouts, data and lessons": {
@@ -350,11 +350,26 @@ STRUCTURED = {
     "bootstrap": lambda c: c.model.bootstrap(n=3),
     "simulated_residuals": lambda c: c.model.simulated_residuals(n=40).test_uniformity(),
     "anova": lambda c: c.model.anova(),
+    "of residuals": lambda c: _with_residuals(c),
+    "report of residuals": lambda c: _with_residuals(c).report(versions=False),
+    "covariance of residuals": lambda c: _with_residuals(c).covariance([0, 1, 2]).round(4),
+    "covariance_table": lambda c: gt.covariance_table(
+        _with_residuals(c), [_name(c), "us"]
+    ).reset_index(drop=True),
     "plot_random_effects": lambda c: texts(c.model.plot_random_effects()),
     "plot_shrinkage": lambda c: texts(c.model.plot_shrinkage()),
     "plot_covariance of a fit": lambda c: texts(c.model.plot_covariance()),
     "plot_effects": lambda c: texts(c.model.plot_effects("x")),
 }
+
+
+def _name(case):
+    return case.term.split("(")[0]
+
+
+def _with_residuals(case):
+    """The model with the structure for its residuals, with a row for each visit."""
+    return gt.fit("y ~ x", case.data[case.data["week"] < 3], residual=case.term, reml=True)
 
 
 def said(call, *given):

@@ -9,7 +9,7 @@ import pytest
 from spellchecker import SpellChecker
 
 from glmmtools.course.check import exercises_of, lessons
-from glmmtools.course.exercises.kinds import Choice
+from glmmtools.course.exercises.kinds import Choice, Judgement
 from tests.notebook_hygiene import Notebook, plain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +55,8 @@ def test_replies_of_the_exercises_are_spelled_right(number, dictionary):
     for exercise in exercises_of(number):
         if isinstance(exercise, Choice):
             texts += exercise.replies.values()
+        elif isinstance(exercise, Judgement):
+            texts += [*exercise.points, exercise.model()]
         else:
             texts += [exercise.because, exercise.hint, *exercise.slips().values()]
     assert unknown_words("\n\n".join(texts), dictionary) == []

@@ -19,14 +19,16 @@ RIGHT, WRONG = "✓", "✗"
 def check(id: str, answer: Any = ...) -> None:
     """Print in one line whether `answer` solves the exercise, or what went wrong.
 
+    A text of the learner's own is answered with what to look for in it, and a good answer.
+
     Parameters
     ----------
     id : str
         Lesson and number, as written in the lesson: ``"05.1"``; ``"05.r1"`` is a question on the
         lesson before, ``"05.g1"`` a line with gaps.
     answer : object
-        A number, the letter of a choice, or the line with its gaps filled; ``...`` and ``___`` are
-        not answered yet. No answer raises an error.
+        A number, the letter of a choice, a text, or the line with its gaps filled; ``...`` and
+        ``___`` are not answered yet. No answer raises an error.
 
     Examples
     --------

@@ -47,6 +47,7 @@ class Structure:
     heterogeneous : whether each level of a factor left of the bar has a variance of its own.
     has_rho : whether it has a parameter rho, a correlation, that G for one level may not show.
     rho_latex : the correlation of the effects at t and t' in LaTeX, where there is a rho.
+    special_cases : names of other structures that it can be, on the same times and groups.
     why_whole_times : why times must be whole numbers; empty where they need not.
 
     Attributes
@@ -74,6 +75,7 @@ class Structure:
     heterogeneous: ClassVar[bool] = False
     has_rho: ClassVar[bool] = False
     rho_latex: ClassVar[str] = r"\rho"
+    special_cases: ClassVar[tuple[str, ...]] = ()
     why_whole_times: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
@@ -101,7 +103,11 @@ class Structure:
     @property
     def in_words(self) -> str:
         """The effects as a report names them: ``"random intercepts"``."""
-        return f"{self.title} random effects of {self.column_name}"
+        return self.described("random effects")
+
+    def described(self, what: str) -> str:
+        """The same of other things than random effects: of residuals."""
+        return f"{self.title} {what} of {self.column_name}"
 
     @property
     def sd_names(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB
+from glmmtools.covariances.base import ZERO_SD, Array, InGlmmTMB, Structure
 from glmmtools.covariances.columns import ColumnStructure, Unstructured
 
 _STEP = 1e-30  # of a complex step: exact, for nothing is subtracted
@@ -32,6 +32,7 @@ class OfLevels(ColumnStructure):
     """
 
     of_levels = True
+    in_words = Structure.in_words  # not of columns as written
 
     def __init__(
         self,
@@ -62,11 +63,11 @@ class UnstructuredLevels(OfLevels, Unstructured):
 
     name, bar, title = "us", "", "unstructured, of levels"
     unrestricted, heterogeneous = True, True
+    special_cases = ("cs", "hcs", "ar1", "har1", "toep", "ou")
     rho_latex = r"\rho_{t,t'}"
 
-    @property
-    def in_words(self):
-        return f"random effects of {self.column_name} of any covariance"
+    def described(self, what):
+        return f"{what} of {self.column_name} of any covariance"
 
     def latex(self, symbol, group, variance):
         return OfLevels.latex(self, symbol, group, variance)
@@ -83,7 +84,8 @@ class UnstructuredLevels(OfLevels, Unstructured):
 class _Correlated(OfLevels):
     """Standard deviations times a correlation matrix of its own few parameters.
 
-    theta = (standard deviations, parameters of the correlations); ``Λ = diag(sd) L``.
+    theta = (standard deviations, parameters of the correlations); ``Λ = diag(|sd|) L``: signs that
+    differ would be other correlations.
     """
 
     n_shapes: int
@@ -117,7 +119,7 @@ class _Correlated(OfLevels):
         return np.arange(self.n_params) < self.n_sds
 
     def _split(self, theta: Array) -> tuple[Array, Array]:
-        return np.broadcast_to(theta[: self.n_sds], self.q), theta[self.n_sds :]
+        return np.broadcast_to(np.abs(theta[: self.n_sds]), self.q), theta[self.n_sds :]
 
     def factor(self, theta):
         sds, shape = self._split(theta)
@@ -127,6 +129,7 @@ class _Correlated(OfLevels):
         sds, shape = self._split(theta)
         root = self.correlation_root(shape)
         by_sd = [root] if self.n_sds == 1 else [u[:, None] * root for u in np.eye(self.q)]
+        by_sd = [sign * each for sign, each in zip(np.sign(theta), by_sd, strict=False)]
         steps = 1j * _STEP * np.eye(self.n_shapes)
         roots = (self.correlation_root(shape + step).imag / _STEP for step in steps)
         return [*by_sd, *(sds[:, None] * each for each in roots)]
@@ -204,9 +207,8 @@ class CompoundSymmetry(_EquallyCorrelated):
 
     name, title = "cs", "compound symmetry"
 
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name}"
+    def described(self, what):
+        return f"equally correlated {what} of {self.column_name}"
 
     def in_glmmtmb(self):
         parameters = ("sd",) * self.q + ("corr",)
@@ -223,10 +225,10 @@ class HeterogeneousCompoundSymmetry(_EquallyCorrelated):
     """A variance for each level and one correlation between all."""
 
     name, title, heterogeneous = "hcs", "heterogeneous compound symmetry", True
+    special_cases = ("cs",)
 
-    @property
-    def in_words(self):
-        return f"equally correlated random effects of {self.column_name} of different variances"
+    def described(self, what):
+        return f"equally correlated {what} of {self.column_name} of different variances"
 
     def in_glmmtmb(self):
         parameters = *(f"sd{k}" for k in range(self.q)), "corr"
@@ -237,6 +239,7 @@ class HeterogeneousAutoregressive(_OneRho):
     """A variance for each time, and correlations rho^|t - t'|: ARH(1)."""
 
     name, title, heterogeneous = "har1", "heterogeneous ar1", True
+    special_cases = ("ar1",)
     rho_latex = r"\rho^{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -253,12 +256,8 @@ class HeterogeneousAutoregressive(_OneRho):
         root = self.correlation_root(np.array([self.shape_of_rho(rho)]))
         return root @ root.T
 
-    @property
-    def in_words(self):
-        return (
-            f"first-order autoregressive random effects over {self.column_name} "
-            "of different variances"
-        )
+    def described(self, what):
+        return f"first-order autoregressive {what} over {self.column_name} of different variances"
 
     def correlation_root(self, shape):
         rho = np.tanh(shape[0])
@@ -292,6 +291,7 @@ class Toeplitz(_Correlated):
     """
 
     name, title = "toep", "Toeplitz"
+    special_cases = ("cs", "ar1", "ou")
     rho_latex = r"\rho_{|t - t'|}"
 
     def __init__(self, column_name, codes, Z, names, values=()):
@@ -304,9 +304,8 @@ class Toeplitz(_Correlated):
                 "correlation for each distance. For other times take ou(), har1() or us()"
             )
 
-    @property
-    def in_words(self):
-        return f"random effects of {self.column_name} with a correlation for each distance in time"
+    def described(self, what):
+        return f"{what} of {self.column_name} with a correlation for each distance in time"
 
     def in_glmmtmb(self):
         parameters = *("sd",) * self.q, *(f"corr{k}" for k in range(self.q - 1))

@@ -35,6 +35,8 @@ class FirstOrderAutoregressive(Structure):
         The times of each level in order; a shorter series ends in nan.
     places : ndarray of int, shape (n,)
         Place of each row in the series of its level.
+    unit : float
+        The median distance of neighbours in time.
     """
 
     name, rho_latex = "ar1", r"\rho^{|t - t'|}"
@@ -50,6 +52,8 @@ class FirstOrderAutoregressive(Structure):
         lag = self.times[:, :, None] - self.times[:, None, :]
         lag[~(lag >= 0)] = np.nan  # above the diagonal, or past the last time
         step = np.diff(self.times, axis=1, prepend=np.nan)
+        between = step[step > 0]
+        self.unit = float(np.median(between)) if len(between) else 1.0
         step[:, 0] = np.inf  # the first value of a series has the stationary variance
         # Powers are taken of the few different pairs of a lag and a step only.
         lags, lag_at = np.unique(lag, return_inverse=True, equal_nan=True)
@@ -97,9 +101,8 @@ class FirstOrderAutoregressive(Structure):
 
     # -- in words
 
-    @property
-    def in_words(self):
-        return f"first-order autoregressive random effects over {self.column_name}"
+    def described(self, what):
+        return f"first-order autoregressive {what} over {self.column_name}"
 
     def in_glmmtmb(self):
         times = np.unique(self.times[~np.isnan(self.times)])
@@ -208,7 +211,7 @@ class FirstOrderAutoregressive(Structure):
 
     def start_at(self, sd: float, rho: float) -> Array:
         """Parameters to start from, with this correlation of neighbours."""
-        return np.array([sd, np.arctanh(rho)])
+        return np.array([sd, np.arctanh(np.sign(rho) * np.abs(rho) ** (1 / self.unit))])
 
     def is_unsure(self, theta, variances):
         """Whether rho lies near an end, or within three standard errors of zero."""
@@ -243,17 +246,14 @@ class OrnsteinUhlenbeck(FirstOrderAutoregressive):
 
     def __init__(self, column_name, codes, time):
         super().__init__(column_name, codes, time)
-        steps = np.diff(self.times, axis=1)
-        self.unit = float(np.nanmedian(steps)) if np.any(steps > 0) else 1.0
         self.lag, self.step = self.lag / self.unit, self.step / self.unit
 
     @staticmethod
     def on_axis(time):
         return np.asarray(time, float)
 
-    @property
-    def in_words(self):
-        return f"random effects that follow an Ornstein–Uhlenbeck process over {self.column_name}"
+    def described(self, what):
+        return f"{what} that follow an Ornstein–Uhlenbeck process over {self.column_name}"
 
     def in_glmmtmb(self):
         return _in_continuous_time(self.unit)

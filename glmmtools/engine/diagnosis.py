@@ -52,6 +52,8 @@ def shape_messages(
 
 def family_cautions(marginal: Marginal, solution) -> list[GlmmWarning]:
     """What the family says against a fit with such means and shape parameters."""
+    if marginal.problem.residual is not None:
+        return []
     family, parameters = marginal.problem.family, solution.parameters
     shape = {name: parameters[name] for name in family.shape}
     text = family.caution(marginal.likelihood.means(solution.eta), **shape)
@@ -96,6 +98,8 @@ def moved_when_flat(marginal: Marginal, optimum: Optimum) -> Array:
 
 def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> ConvergenceWarning:
     problem = marginal.problem
+    if problem.residual is not None:
+        return not_converged(problem)
     if problem.has_two_parts:
         above_zero = problem.above_zero()
         separation = separation_of(above_zero)
@@ -119,8 +123,26 @@ def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> Converg
     )
 
 
+def residual_without_limit(problem: Problem) -> ConvergenceWarning:
+    """Where R has lost rank: some combination of residuals has no variance."""
+    return ConvergenceWarning(
+        f"The covariance residual={problem.residual.text!r} has lost rank: it has more parameters "
+        "than these data carry, and the likelihood grows without limit. Do not use these numbers: "
+        "take a structure of fewer parameters, such as ar1 or cs."
+    )
+
+
+def residual_independent(problem: Problem) -> DataWarning:
+    return DataWarning(
+        f"The correlation of residual={problem.residual.text!r} is estimated at zero: the data "
+        "show no need for it. Fit without residual=, or say so in the report."
+    )
+
+
 def not_converged(problem: Problem) -> ConvergenceWarning:
     simpler = "simplify the random part, or " if problem.design.random else ""
+    if problem.residual is not None:
+        simpler = "take a structure of the residuals with fewer parameters, or "
     return ConvergenceWarning(
         "The search for the estimates did not end at a maximum of the likelihood. Do not use these "
         f"numbers: {simpler}look for separation and for outliers."

@@ -67,6 +67,8 @@ class Estimate:
         Of a population-averaged model.
     limit : Limit or None
         Under separation, what the estimates are the limit of.
+    residual : TermEstimate or None
+        Of residuals with a covariance structure; they have no modes.
     """
 
     beta: Array
@@ -85,6 +87,12 @@ class Estimate:
     predictor_cov: dict[str, Array] = field(default_factory=dict)
     working: WorkingCorrelation | None = None
     limit: Limit | None = None
+    residual: TermEstimate | None = None
+
+    @property
+    def structured(self) -> tuple[TermEstimate, ...]:
+        """As `Problem.structured`: of the random terms, and of the residuals if they have one."""
+        return self.terms if self.residual is None else (*self.terms, self.residual)
 
     def combined(self, combinations: Array) -> Array:
         """Linear combinations of the fixed effects, of which some may be infinite.

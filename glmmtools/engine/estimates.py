@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 
 from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
+from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.diagnosis import (
     family_cautions,
     moved_when_flat,
     not_converged,
+    residual_independent,
+    residual_without_limit,
     shape_messages,
     why_not_converged,
 )
@@ -21,6 +26,7 @@ from glmmtools.engine.search import Optimum
 from glmmtools.shared.messages import ConvergenceWarning, GlmmWarning, singular_message
 
 Array = np.ndarray
+_NO_MODES = np.zeros((0, 0))
 
 
 def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
@@ -36,12 +42,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     converged = optimum.converged and not np.any(moved_when_flat(marginal, optimum))
     messages: list[GlmmWarning] = []
     if singular:
-        sizes = [
-            each.structure.n_params
-            for each, term in zip(marginal.placed, marginal.terms, strict=True)
-            if term.label in singular
-        ]
-        messages.append(singular_message(singular, single=max(sizes) == 1))
+        messages.append(_singular_message(marginal, vector, singular))
     messages += shape_messages(marginal, optimum, shape)
     messages += family_cautions(marginal, solution)
     boundless = boundless_coefficients(marginal, optimum)
@@ -55,7 +56,7 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     theta = vector[marginal.names["theta"]]
     scale = marginal.likelihood.scale
     covariances = [
-        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed
+        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.structured
     ]
     ran_away = run_away(marginal, optimum, covariances)
     if ran_away:
@@ -63,17 +64,19 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
         messages += ran_away
     elif not converged and not has_no_limit:
         messages.append(why_not_converged(marginal, optimum, solution))
+    found = [
+        TermEstimate(G, b, each.structure.rho(theta[each.theta]))
+        for each, G, b in zip_longest(
+            marginal.structured, covariances, marginal.modes(vector, solution), fillvalue=_NO_MODES
+        )
+    ]
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
         df=_df(marginal, optimum),
         shape=shape,
-        terms=tuple(
-            TermEstimate(G, modes, each.structure.rho(theta[each.theta]))
-            for each, G, modes in zip(
-                marginal.placed, covariances, marginal.modes(vector, solution), strict=True
-            )
-        ),
+        terms=tuple(found[: len(marginal.placed)]),
+        residual=None if problem.residual is None else found[-1],
         llf=optimum.value - float(marginal.prior.value(optimum.point[marginal.names["beta"]])),
         n_params=problem.n_params,
         converged=converged,
@@ -93,7 +96,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     """
     p, scale = marginal.p, marginal.likelihood.scale
     if marginal.problem.reml:
-        inner = solution.arrow.border_inverse[0, -p:, -p:]
+        inner = marginal.fixed_covariance(solution)
     elif marginal.problem.is_linear:
         inner = np.linalg.inv(optimum.information[:p, :p])
     else:
@@ -107,7 +110,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
 def _df(marginal: Marginal, optimum: Optimum) -> Array:
     """Satterthwaite's for linear mixed models that converged; infinite (z) for all others."""
     problem = marginal.problem
-    by_likelihood = problem.is_linear and problem.design.random and problem.penalty is None
+    by_likelihood = problem.is_linear and problem.structured and problem.penalty is None
     if not (by_likelihood and optimum.converged and marginal.p):
         return np.full(marginal.p, np.inf)
     tau = slice(marginal.n_fixed, None)
@@ -134,31 +137,49 @@ def _other_parameters(marginal: Marginal, optimum: Optimum):
     return shape, predictors, covariances
 
 
+def _singular_message(marginal: Marginal, vector: Array, singular: tuple[str, ...]) -> GlmmWarning:
+    problem = marginal.problem
+    if problem.residual is not None and problem.residual.label in singular:
+        of_R, of_V = marginal.lost_rank(vector)
+        if of_V:
+            return residual_without_limit(problem)
+        if not of_R:
+            return residual_independent(problem)
+    sizes = [
+        each.structure.n_params
+        for each, term in zip(marginal.structured, problem.structured, strict=True)
+        if term.label in singular
+    ]
+    return singular_message(singular, single=max(sizes) == 1)
+
+
 def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
     theta = vector[marginal.names["theta"]]
     return tuple(
         term.label
-        for each, term in zip(marginal.placed, marginal.terms, strict=True)
+        for each, term in zip(marginal.structured, marginal.problem.structured, strict=True)
         if each.structure.is_singular(theta[each.theta])
     )
 
 
 def unknown(problem: Problem, engine: str) -> Estimate:
     """No numbers, where the likelihood could not even be computed."""
-    marginal, p = Marginal(problem), len(problem.design.names)
+    marginal, p = marginal_of(problem), len(problem.design.names)
     sizes = {name: part.X.shape[1] for name, part in problem.modelled.items()}
     unknowns = {name: np.full(k, np.nan) for name, k in sizes.items()}
+    terms = [
+        TermEstimate(
+            np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
+            np.full((each.structure.n_levels, each.structure.q), np.nan),
+            np.nan if each.structure.has_rho else None,
+        )
+        for each in marginal.structured
+    ]
     return Estimate(
         beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
-        shape={name: np.nan for name in problem.family.shape if name not in unknowns},
-        terms=tuple(
-            TermEstimate(
-                np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
-                np.full((each.structure.n_levels, each.structure.q), np.nan),
-                np.nan if each.structure.has_rho else None,
-            )
-            for each in marginal.placed
-        ),
+        shape={name: np.nan for name in problem.shape if name not in unknowns},
+        terms=tuple(terms[: len(marginal.placed)]),
+        residual=None if problem.residual is None else terms[-1],
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
         singular=(), messages=(not_converged(problem),), engine=engine, method=problem.method,
         predictors=unknowns,

@@ -21,7 +21,7 @@ _STEP = 1e-4  # of the logarithm of a shape parameter
 def is_least_squares(problem: Problem) -> bool:
     """Whether the likelihood is that of a linear model with independent rows of one variance."""
     modelled = problem.dispersion is not None or problem.penalty is not None
-    return problem.is_linear and not problem.design.random and not modelled
+    return problem.is_linear and not problem.structured and not modelled
 
 
 def least_squares(problem: Problem, engine: str) -> Estimate:

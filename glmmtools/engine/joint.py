@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.estimate import Estimate
-from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.modes import Solution
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of
@@ -45,7 +45,7 @@ class Joint:
     """The Laplace likelihood at an estimate: covariance of all parameters, modes nearby."""
 
     def __init__(self, problem: Problem, estimate: Estimate):
-        self.marginal = Marginal(replace(problem, nagq=1))
+        self.marginal = marginal_of(replace(problem, nagq=1))
         self.vector = self.marginal.vector_of(estimate)
         self.solution = self.marginal.solve(self.vector)
         self.here = self._parameters(self.vector, self.solution)

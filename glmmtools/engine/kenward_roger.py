@@ -9,6 +9,11 @@ The usual covariance ``Φ = (XᵀV⁻¹X)⁻¹`` of the coefficients takes the v
 and an F statistic on it has a scale and denominator degrees of freedom that match two moments
 (Kenward & Roger 1997, Biometrics 53:983; Halekoh & Højsgaard 2014, J. Stat. Softw. 59(9)). Nothing
 here is larger than the number of random effects: ``V⁻¹`` is written by Woodbury's identity.
+
+Where the residuals have a covariance structure V is in independent blocks (`correlated`), and σ are
+the parameters of the search, with ``dV/dσ_r`` for ``G_r``. V need not be a sum then: its second
+derivatives, which depend on how the parameters are chosen, are left out, as by FIRSTORDER of SAS
+PROC MIXED, which advises it.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from itertools import product
 import numpy as np
 
 from glmmtools.covariances.base import Structure
+from glmmtools.engine.correlated import CorrelatedMarginal
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.matrices import orthonormal
@@ -34,6 +40,8 @@ def why_not(problem: Problem) -> str | None:
         return "is for linear mixed models fitted with reml=True"
     if problem.dispersion is not None:
         return "takes one residual variance, and this model has a dispersion formula"
+    if problem.residual is not None:
+        return None
     for term in problem.design.random:
         if term.structure.of_time or _basis(term.structure) is None:
             return (
@@ -72,10 +80,13 @@ class KenwardRoger:
     """
 
     def __init__(self, problem: Problem, estimate: Estimate):
-        X, self.to_user = orthonormal(problem.design.X)
-        weights = problem.design.weights
-        root = np.ones(len(X)) if weights is None else np.sqrt(weights)
-        self._take_apart(problem, estimate, X * root[:, None], root)
+        if problem.residual is None:
+            X, self.to_user = orthonormal(problem.design.X)
+            weights = problem.design.weights
+            root = np.ones(len(X)) if weights is None else np.sqrt(weights)
+            self._take_apart(problem, estimate, X * root[:, None], root)
+        else:
+            self._take_blocks_apart(CorrelatedMarginal(problem), estimate)
         k = len(self.P)
         correction = sum(
             self.W[r, s] * (self.Q[r][s] - self.P[r] @ self.phi @ self.P[s])
@@ -113,6 +124,31 @@ class KenwardRoger:
             traces[r, :-1] = [np.sum(each * other.T) for other in KZ]
             traces[r, -1] = traces[-1, r] = np.sum(parts[r] * ZV2.T)
         traces[-1, -1] = V2
+        self._invert_information(traces)
+
+    def _take_blocks_apart(self, marginal: CorrelatedMarginal, estimate: Estimate) -> None:
+        """Φ, P, Q and W where V is in independent blocks."""
+        vector = marginal.vector_of(estimate)
+        solution, p = marginal.solve(vector), marginal.p
+        self.to_user = marginal.to_user * marginal.likelihood.scale
+        self.phi = np.linalg.inv(solution.information)
+        k = marginal.n_theta
+        P, Q, traces = np.zeros((k, p, p)), np.zeros((k, k, p, p)), np.zeros((k, k))
+        for (blocks, slopes), inverse in zip(
+            marginal.covariance_slopes(vector), solution.inverses, strict=True
+        ):
+            V_X = solution.columns[blocks.rows]
+            G_X = np.array([blocks.times(slope, V_X) for slope in slopes])  # G_r V⁻¹X of each
+            V_G = np.array([inverse @ slope for slope in slopes])
+            P -= np.einsum("bmp,rbmq->rpq", V_X, G_X)
+            for r, G in enumerate(G_X):
+                left = blocks.times(inverse, G)
+                Q[r] += np.einsum("bmp,sbmq->spq", left, G_X)
+                traces[r] += blocks.copies * np.einsum("bmn,sbnm->s", V_G[r], V_G)
+        self.P, self.Q = list(P), [list(row) for row in Q]
+        self._invert_information(traces)
+
+    def _invert_information(self, traces: Array) -> None:
         self.W = 2 * np.linalg.pinv(self._information(traces), rcond=_ROUNDING, hermitian=True)
 
     def _information(self, traces: Array) -> Array:

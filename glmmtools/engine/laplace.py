@@ -53,6 +53,8 @@ from functools import partial
 import numpy as np
 
 from glmmtools.engine.contained import NO_DIFFERENCE, contained_problems, points_of
+from glmmtools.engine.correlated import marginal_of
+from glmmtools.engine.correlated_search import best_correlated, correlated_end
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
@@ -94,7 +96,9 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     if is_least_squares(problem):
         return least_squares(problem, NAME)
     marginal = _marginal(problem)
-    if not problem.design.random:
+    if problem.residual is not None:
+        best = best_correlated(marginal)
+    elif not problem.design.random:
         best = maximum(marginal)
     elif can_be_profiled(problem):
         best = best_profiled(marginal)
@@ -119,7 +123,10 @@ def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
     if not is_least_squares(problem) and alike:
         marginal = _marginal(problem)
         start = marginal.vector_of(estimate)
-        best = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
+        if problem.residual is not None:
+            best = correlated_end(marginal, start)
+        else:
+            best = maximise(marginal.value_and_gradient, start, marginal.refresh, marginal.is_sd)
         if best is not None and best.converged:
             return at_optimum(marginal, best, NAME)
     return _fit(problem, thorough=False)
@@ -127,11 +134,13 @@ def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
 
 def _marginal(problem: Problem) -> Marginal:
     quadrature = problem.nagq > 1 and problem.design.random
-    return QuadratureMarginal(problem) if quadrature else Marginal(problem)
+    return QuadratureMarginal(problem) if quadrature else marginal_of(problem)
 
 
 def _may_have_several_maxima(problem: Problem) -> bool:
     """Whether random effects, a dispersion and extra zeros may take the scatter of each other."""
+    if problem.residual is not None:
+        return False
     correlated = any(term.structure.has_rho for term in problem.design.random)
     if problem.is_linear and problem.dispersion is None:
         return correlated
@@ -174,7 +183,7 @@ def conditional_sds(problem: Problem, estimate: Estimate) -> list[Array]:
     """
     solution = None
     if np.isfinite(estimate.llf):
-        marginal = Marginal(replace(problem, reml=False, nagq=1))
+        marginal = marginal_of(replace(problem, reml=False, nagq=1))
         vector = marginal.vector_of(estimate)
         solution = marginal.solve(vector)
     if solution is None:

@@ -69,7 +69,7 @@ class Likelihood:
         prior = self.family.weights_divide_phi
         self.weights = None if prior else weights
         self.prior = weights if prior else None
-        columns = dict.fromkeys(self.family.shape, np.ones((design.n, 1)))
+        columns = dict.fromkeys(problem.shape, np.ones((design.n, 1)))
         columns |= {name: part.X[order] for name, part in problem.modelled.items()}
         both = {name: orthonormal(X) for name, X in columns.items()}
         self.predictors = {name: inner for name, (inner, _) in both.items()}
@@ -82,7 +82,7 @@ class Likelihood:
         )
         mixed = problem.zero is not None and not problem.has_two_parts
         self.concave = self.family.log_concave and not mixed  # in eta, or nearly so
-        self.limits = dict.fromkeys(self.family.shape, _WIDEST)
+        self.limits = dict.fromkeys(problem.shape, _WIDEST)
         self.copies = 1
 
     def times(self, copies: int) -> Likelihood:

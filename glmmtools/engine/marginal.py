@@ -95,22 +95,21 @@ class Marginal:
                 indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
                 first += len(term.levels) * structure.q
         self.n_theta, self.terms = start, terms
+        self.structured = self.placed  # what has parameters in θ
         prior = np.ones(first)
         if self.problem.reml:
             indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
             prior = np.concatenate([prior, np.zeros(self.p)])
         n = len(self.X)
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        codes = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
-        if block_codes is None:
-            codes = np.zeros(n, dtype=np.intp)
+        blocks = starts if block_codes is not None else [0]
+        codes = np.repeat(np.arange(len(blocks)), np.diff(blocks, append=n))
         self.pattern = Pattern(starts, codes, index, prior)
 
     def _layout(self) -> dict[str, slice]:
         """Slices of the parameter vector by what they hold."""
         layout, start = {"beta": slice(0, self.n_fixed)}, self.n_fixed
-        layout["theta"] = slice(start, start + self.n_theta)
-        start += self.n_theta
+        layout["theta"] = slice(start, start := start + self.n_theta)
         for name, matrix in self.likelihood.predictors.items():
             layout[name] = slice(start, start + matrix.shape[1])
             start += matrix.shape[1]
@@ -128,7 +127,7 @@ class Marginal:
     def is_sd(self) -> Array:
         """Which entries of the vector are standard deviations of random effects."""
         mask = np.zeros(self.size, dtype=bool)
-        for each in self.placed:
+        for each in self.structured:
             mask[self.names["theta"]][each.theta] = each.structure.is_sd
         return mask
 
@@ -335,6 +334,10 @@ class Marginal:
         gradient[:, beta] += self.prior.gradient(np.atleast_2d(vectors)[:, beta])
         return gradient.reshape(vectors.shape)
 
+    def fixed_covariance(self, solution: Solution) -> Array:
+        """Of the coefficients of X under REML, given the variances, shape (p, p)."""
+        return solution.arrow.border_inverse[0, -self.p :, -self.p :]
+
     # -- between the user's parameters and the vector
 
     def coefficients(self, vectors: Array, solution: Solution) -> Array:
@@ -355,7 +358,7 @@ class Marginal:
         if self.n_fixed:
             beta = (estimate.beta - self.origin) / self.likelihood.scale
             vector[self.names["beta"]] = np.linalg.solve(self.to_user, beta)
-        for each, term in zip(self.placed, estimate.terms, strict=True):
+        for each, term in zip(self.structured, estimate.structured, strict=True):
             covariance = term.covariance / self.likelihood.scale**2
             theta = each.structure.theta_of(covariance, term.correlation)
             vector[self.names["theta"]][each.theta] = theta
@@ -407,7 +410,7 @@ class Marginal:
         """The vector with standard deviations that are zero up to rounding set to zero."""
         vector = vector.copy()
         theta = vector[self.names["theta"]]
-        for each in self.placed:
+        for each in self.structured:
             theta[each.theta] = each.structure.snapped(theta[each.theta])
         return vector
 

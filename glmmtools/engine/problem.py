@@ -14,7 +14,7 @@ from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import ModelColumn
 from glmmtools.formula.design import Design, FixedPart
-from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.random_terms import RandomTerm, ResidualTerm
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
@@ -46,6 +46,8 @@ class Problem:
         Standard deviation of a normal prior on the standardised slopes; None without one.
     clusters : Clusters or None
         Of a population-averaged model: which rows are alike, and how.
+    residual : ResidualTerm or None
+        The covariance of the residuals of a normal model; None where they are independent.
     """
 
     design: Design
@@ -57,6 +59,7 @@ class Problem:
     zero: FixedPart | None = None
     penalty: float | None = None
     clusters: Clusters | None = None
+    residual: ResidualTerm | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -74,6 +77,16 @@ class Problem:
         return self.family.has_atoms or self.zero is not None
 
     @property
+    def kind(self) -> str:
+        """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
+        if self.clusters is not None:
+            return "population-averaged model"
+        generalized = "" if self.is_linear else "generalized "
+        model = "mixed model" if self.design.random else "model"
+        correlated = self.residual is not None and not self.design.random
+        return f"{generalized}linear {model}{' with correlated residuals' if correlated else ''}"
+
+    @property
     def method(self) -> str:
         """What is maximised, as :attr:`FittedModel.method` says it."""
         if self.reml:
@@ -82,6 +95,17 @@ class Problem:
         if self.is_linear or not self.design.random:
             method = "ML"
         return method if self.penalty is None else f"penalised {method}"
+
+    @property
+    def structured(self) -> tuple[RandomTerm, ...]:
+        """What has a covariance structure: the random terms, and the residuals if they have one."""
+        random, residual = self.design.random, self.residual
+        return random if residual is None else (*random, residual)
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The shape parameters: the family's, but for a residual variance that `residual` gives."""
+        return self.family.shape if self.residual is None else ()
 
     @property
     def modelled(self) -> dict[str, FixedPart]:
@@ -97,8 +121,8 @@ class Problem:
         """
         if self.clusters is not None:
             return len(self.design.names)
-        total = len(self.design.names) + len(self.family.shape)
-        total += sum(term.structure.n_params for term in self.design.random)
+        total = len(self.design.names) + len(self.shape)
+        total += sum(term.structure.n_params for term in self.structured)
         if self.dispersion is not None:
             total += len(self.dispersion.names) - 1
         return total + (len(self.zero.names) if self.zero is not None else 0)
@@ -157,6 +181,8 @@ class Problem:
             name: part if part is None else part.on_rows(rows)
             for name, part in (("dispersion", self.dispersion), ("zero", self.zero))
         }
+        if self.residual is not None:
+            parts["residual"] = self.residual.on_rows(rows)
         return replace(self, design=self.design.on_rows(rows, kept), **parts)
 
     def above_zero(self) -> Problem:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
@@ -34,13 +35,13 @@ class Satterthwaite:
 
     def __init__(self, marginal: Marginal, tau: Array, cov_tau: Array):
         if not marginal.problem.reml:
-            marginal = Marginal(replace(marginal.problem, reml=True))
+            marginal = marginal_of(replace(marginal.problem, reml=True))
         self.marginal, self.tau, self.cov_tau = marginal, tau, cov_tau
 
     @classmethod
     def of(cls, problem: Problem, estimate: Estimate) -> Satterthwaite:
         """From the estimate of any engine."""
-        marginal = Marginal(problem)
+        marginal = marginal_of(problem)
         vector = marginal.vector_of(estimate)
         cov = covariance_of(information_at(marginal.value_and_gradient, vector))
         tau = slice(marginal.n_fixed, None)

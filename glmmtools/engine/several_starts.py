@@ -31,7 +31,7 @@ def best_of_starts(marginal: Marginal, worth: float = -np.inf) -> Optimum | None
     best = _climbed(marginal, starts, several, worth)
     if not several and best is not None and best.converged and _doubtful_series(marginal, best):
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
-            best = _better(best, best_end(marginal, start, best))
+            best = better_end(best, best_end(marginal, start, best))
     return best
 
 
@@ -44,7 +44,7 @@ def best_profiled(marginal: Marginal) -> Optimum | None:
     best = _climbed(profiled, (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS))
     if best is not None and best.converged:
         return profiled.lifted(best)
-    return _better(best and profiled.lifted(best), best_of_starts(marginal))
+    return better_end(best and profiled.lifted(best), best_of_starts(marginal))
 
 
 def _possible_start(marginal: Marginal, factor: float) -> Array:
@@ -61,13 +61,13 @@ def _climbed(
     """The best end of searches from these starts, until one converged or from all of them."""
     best: Optimum | None = None
     for start in starts:
-        best = _better(best, best_end(searched, start, best, worth))
+        best = better_end(best, best_end(searched, start, best, worth))
         if best is not None and (best.converged or best.abandoned) and not all_of_them:
             break
     return best
 
 
-def _better(best: Optimum | None, found: Optimum | None) -> Optimum | None:
+def better_end(best: Optimum | None, found: Optimum | None) -> Optimum | None:
     """The better end of two searches.
 
     A maximum goes before a higher point that is none: where the log-density is not concave (extra

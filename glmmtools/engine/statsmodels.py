@@ -24,6 +24,8 @@ def why_not(problem: Problem) -> str | None:
         return "the statsmodels engine models neither dispersion nor extra zeros"
     if problem.penalty is not None:
         return "the statsmodels engine has no penalty"
+    if problem.residual is not None:
+        return "the statsmodels engine has no residual="
     if not problem.design.names:
         return "the statsmodels engine needs a fixed effect"
     if problem.design.random:

@@ -98,7 +98,7 @@ def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
     weights = problem.design.weights
     alike = weights is None or np.all(weights == weights[0])
     linear = problem.link.name == problem.family.default_link.name
-    if not (problem.family.normal_on_link_scale and linear and alike):
+    if not (problem.family.normal_on_link_scale and linear and alike) or problem.residual:
         return []
     return [
         term

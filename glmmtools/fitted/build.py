@@ -7,6 +7,7 @@ from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
+from glmmtools.fitted.residual import columns_of_residual, residual_spec, with_residual
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import right_of_tilde
@@ -15,7 +16,7 @@ from glmmtools.shared.arguments import is_count, one_of, shown
 
 def build_problem(
     formula, data, name, link, offset, weights, dispersion_formula, zero_inflation, reml, nagq,
-    penalty=None,
+    penalty=None, residual=None,
 ) -> Problem:  # fmt: skip
     """Build the problem of one call of `fit`.
 
@@ -29,6 +30,8 @@ def build_problem(
     if reml and not distribution.has_residual_variance:
         raise ValueError(f"reml=True is for the normal family; {distribution.name} is fitted by ML")
     penalty = checked_penalty(penalty, reml)
+    beside = {"weights": weights, "dispersion_formula": dispersion_formula, "penalty": penalty}
+    spec = residual_spec(residual, distribution, chosen_link, beside)
     if not is_count(nagq):
         raise ValueError(f"nagq is a number of nodes, 1 (Laplace) or more; got {shown(nagq)}")
     if nagq > 1 and distribution.has_residual_variance:
@@ -38,7 +41,7 @@ def build_problem(
                       if text is not None)  # fmt: skip
     design = build_design(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
-        also_used=also_used,
+        also_used=also_used + columns_of_residual(spec),
     )  # fmt: skip
     parts = {
         argument: one_sided(text, design.frame, argument, design.new_data.missing)
@@ -55,6 +58,7 @@ def build_problem(
     distribution = distribution.of_response(design.y)
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
+    problem = with_residual(problem, residual, spec)
     check_problem(problem)
     return problem
 

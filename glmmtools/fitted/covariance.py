@@ -100,7 +100,13 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
         )
     total = np.zeros((len(positions), len(positions)))
     total += marginal_covariance(model.design.random, *model.effect_covariances, positions)
-    if model.is_linear:
+    residual = model.estimate.residual
+    if residual is not None:
+        structure = model.problem.residual.structure
+        total += structure.predictor_covariance(
+            residual.covariance, residual.correlation, positions
+        )
+    elif model.is_linear:
         phi = np.broadcast_to(model.row_parameters["phi"], model.nobs)
         total[np.diag_indices_from(total)] += phi[positions]
     index = model.design.frame.index[positions]

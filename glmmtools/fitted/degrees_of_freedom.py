@@ -128,7 +128,7 @@ def reference(model: Fit, df: str = "auto") -> Reference:
         df = "satterthwaite" if linear else "infinite"
     if reason := _why_not(model, df, linear):
         raise ValueError(f"df={df!r} {reason}")
-    if df == "satterthwaite" and not model.design.random:
+    if df == "satterthwaite" and not model.problem.structured:
         return Reference(model, _RESIDUAL)
     return Reference(model, df)
 
@@ -203,4 +203,4 @@ def contrast_df(model: Fit, contrasts: Array, df: str = "auto") -> Array:
 
 def has_satterthwaite(model: Fit) -> bool:
     """Whether the degrees of freedom are Satterthwaite's, one for each contrast, by default."""
-    return bool(np.isfinite(model.estimate.df).any() and model.design.random)
+    return bool(np.isfinite(model.estimate.df).any() and model.problem.structured)

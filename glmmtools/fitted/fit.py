@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.fitted.random_tables import tidy_effects
+from glmmtools.fitted.random_tables import RESIDUAL, components_table, tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
@@ -79,10 +80,7 @@ class Fit:
     @property
     def kind(self) -> str:
         """``"linear model"``, ``"generalized linear mixed model"`` and the like."""
-        if self.problem.clusters is not None:
-            return "population-averaged model"
-        generalized = "" if self.is_linear else "generalized "
-        return f"{generalized}linear {'mixed model' if self.design.random else 'model'}"
+        return self.problem.kind
 
     @property
     def engine(self) -> str:
@@ -157,7 +155,7 @@ class Fit:
         clusters = self.problem.clusters
         if clusters is not None:
             return {clusters.group: len(clusters.sizes)}
-        return {term.group: len(term.levels) for term in self.design.random}
+        return {term.group: len(term.levels) for term in self.problem.structured}
 
     @property
     def working_correlation(self) -> WorkingCorrelation:
@@ -195,7 +193,7 @@ class Fit:
     @cached_property
     def strata(self) -> Strata:
         """To which random terms the fixed ones belong, and their degrees of freedom."""
-        return Strata(self.design)
+        return Strata(self.design, self.problem.residual)
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
@@ -243,9 +241,17 @@ class Fit:
         """Each random term with its estimates."""
         return list(zip(self.design.random, self.estimate.terms, strict=True))
 
+    @property
+    def structured_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
+        """As `random_terms`, and the residuals if they have a structure, as of group Residual."""
+        found, residual = self.random_terms, self.problem.residual
+        if residual is not None:
+            found.append((replace(residual, group=RESIDUAL), self.estimate.residual))
+        return found
+
     @kept_table
     def variance_components(self) -> pd.DataFrame:
-        """Variances of the random effects, and the residual variance of a normal model.
+        """Variances of the random effects, and of the residuals of a normal model.
 
         Returns
         -------
@@ -253,22 +259,8 @@ class Fit:
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
             term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
         """
-        rows = []
-        for term, estimate in self.random_terms:
-            G, rho = estimate.covariance, estimate.correlation
-            sd = np.sqrt(np.diag(G))
-            for i, name in enumerate(term.structure.sd_names):
-                row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
-                for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
-                    row["corr" if j == 1 else f"corr{j}"] = correlation
-                rows.append(row)
-        if self.family.has_residual_variance and "phi" in self.estimate.shape:
-            phi = self.estimate.shape["phi"]
-            rows.append({"group": "Residual", "term": "", "variance": phi, "sd": np.sqrt(phi)})
-        columns = ["group", "term", "variance", "sd", "corr"]
-        further = {key for row in rows for key in row} - set(columns)
-        columns += sorted(further, key=lambda key: (len(key), key))
-        return pd.DataFrame(rows, columns=columns)
+        phi = self.estimate.shape.get("phi") if self.family.has_residual_variance else None
+        return components_table(self.structured_terms, phi)
 
     @property
     def dispersion(self) -> pd.Series:
@@ -334,8 +326,11 @@ class Fit:
 
     @property
     def shape_by_row(self) -> dict[str, Any]:
-        """Shape parameters: numbers, or arrays of shape (n,) where they are modelled."""
+        """Shape parameters: numbers, or arrays of shape (n,) where they differ between rows."""
         values, part = dict(self.estimate.shape), self.problem.dispersion
+        if self.problem.residual is not None:
+            structure = self.problem.residual.structure
+            values["phi"] = structure.predictor_variances(self.estimate.residual.covariance)
         if part is not None:
             values["phi"] = np.exp(self.estimate.predictor("phi", part.X))
         return values
@@ -348,9 +343,8 @@ class Fit:
     @property
     def mean_link(self) -> Link:
         """The link of E(y), extra zeros left out, in the rows of the data."""
-        return (
-            self.link if self.mean_is_mu else self.family.mean_link(self.link, **self.shape_by_row)
-        )
+        link, family = self.link, self.family
+        return link if self.mean_is_mu else family.mean_link(link, **self.shape_by_row)
 
     @property
     def row_parameters(self) -> dict[str, Any]:

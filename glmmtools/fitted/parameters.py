@@ -90,7 +90,7 @@ def _coefficients(model: Fit, level: float, df: str, called: str) -> pd.DataFram
 
 
 def parameters(model: Fit, fixed: bool = False) -> pd.Series:
-    """Return coefficients, sds and correlations of the random effects, and shape parameters.
+    """Return coefficients, sds and correlations of random effects and residuals, and the shape.
 
     Those that the family was given, as the df of ``family("t", df=8)``, only if `fixed`.
 
@@ -101,7 +101,10 @@ def parameters(model: Fit, fixed: bool = False) -> pd.Series:
     >>> list(parameters(m).index)[2:]
     ['sd subject Intercept', 'sd subject days', 'corr subject Intercept, days', 'residual sd']
     """
-    others = component_values(model.design.random, *model.effect_covariances)
+    terms, estimates = [term for term, _ in model.structured_terms], model.estimate.structured
+    others = component_values(
+        terms, [each.covariance for each in estimates], [each.correlation for each in estimates]
+    )
     # the residual sd says the same
     hidden = ["phi"] if model.family.has_residual_variance else []
     hidden += [] if fixed else list(model.family.fixed)

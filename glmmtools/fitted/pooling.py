@@ -57,6 +57,11 @@ def pooling(model: Fit, group: str | None = None) -> pd.DataFrame:
     """
     check_arguments(pooling, locals())
     require_converged(model, "pooling() needs")
+    if model.problem.residual is not None:
+        raise ValueError(
+            "pooling() compares groups whose rows are independent given their effects, and "
+            f"residual={model.problem.residual.text!r} lets them covary: fit without residual="
+        )
     group = group or terms_of(model)[0][0].group
     chosen = [term for term, _ in terms_of(model, group)]
     for term in chosen:

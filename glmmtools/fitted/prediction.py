@@ -222,10 +222,19 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
         eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
     else:
         eta = _drawn_predictors(model, n, rng)
+    if model.problem.residual is not None:
+        return eta + _drawn_residuals(model, n, rng)
     y = draw(
         eta, model.family, model.link, model.row_parameters, model.extra_zero_probability(), rng
     )
     return y.astype(float)
+
+
+def _drawn_residuals(model: Fit, n: int, rng: np.random.Generator) -> Array:
+    """New residuals with their covariance for each data set, shape (n, nobs)."""
+    term, found = model.problem.residual, model.estimate.residual
+    drawn = draw_effects([term], [found.covariance], [found.correlation], rng, n)
+    return np.array([term.structure.predictor(values) for (values,) in drawn])
 
 
 def _simulate_separated(model: Fit, n: int, seed: int, conditional: bool) -> Array:

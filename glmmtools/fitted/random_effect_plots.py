@@ -244,7 +244,8 @@ def _shrinkage_note(part: pd.DataFrame, intercept_only: bool) -> str | None:
 def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axes:
     """Draw the covariance matrix of the observations as a heat map with its blocks named.
 
-    Rows are sorted by the grouping factors, that with fewest levels first. The matrix is that of
+    Rows are sorted by the grouping factors, that with fewest levels first, and by the times of
+    residuals with a covariance structure. The matrix is that of
     ``model.covariance``: Var(y) of normal models with identity link, otherwise the covariance of
     the linear predictors.
 
@@ -269,8 +270,11 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     """
     check_arguments(plot_covariance, locals())
     require_converged(model, "a plot of the covariance needs")
-    terms = sorted((term for term, _ in terms_of(model)), key=lambda term: len(term.levels))
+    terms = model.problem.structured or [term for term, _ in terms_of(model)]
+    terms = sorted(terms, key=lambda term: len(term.levels))
     keys = np.array([term.codes for term in reversed(terms)])
+    if model.problem.residual is not None:
+        keys = np.vstack([model.problem.residual.structure.coordinates, keys])
     positions = _first_groups(terms[0].codes, keys) if rows is None else rows_at(model, rows)
     positions = positions[np.lexsort(keys[:, positions])]
     matrix = covariance(model, positions).to_numpy()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from glmmtools.engine.estimate import TermEstimate
 from glmmtools.formula.random_terms import RandomTerm
 
 Array = np.ndarray
+RESIDUAL = "Residual"  # the group of the residuals in tables
 
 
 def component_values(
@@ -24,6 +28,27 @@ def component_values(
         for name, value in zip(structure.correlation_names, correlations_by_name, strict=True):
             values[f"corr {term.group} {name}"] = float(value)
     return values
+
+
+def components_table(
+    terms: Sequence[tuple[RandomTerm, TermEstimate]], phi: float | None
+) -> pd.DataFrame:
+    """The table of variance components, the last a residual variance: see `Fit`."""
+    rows: list[dict[str, Any]] = []
+    for term, estimate in terms:
+        G, rho = estimate.covariance, estimate.correlation
+        sd = np.sqrt(np.diag(G))
+        for i, name in enumerate(term.structure.sd_names):
+            row = {"group": term.group, "term": name, "variance": sd[i] ** 2, "sd": sd[i]}
+            for j, correlation in enumerate(term.structure.beside_sd(i, G, rho), start=1):
+                row["corr" if j == 1 else f"corr{j}"] = correlation
+            rows.append(row)
+    if phi is not None:
+        rows.append({"group": RESIDUAL, "term": "", "variance": phi, "sd": np.sqrt(phi)})
+    columns = ["group", "term", "variance", "sd", "corr"]
+    further = {key for row in rows for key in row} - set(columns)
+    columns += sorted(further, key=lambda key: (len(key), key))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def tidy_effects(terms: Sequence[RandomTerm], **values: Sequence[Array]) -> dict[str, list]:

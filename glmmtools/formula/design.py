@@ -202,12 +202,7 @@ class Design:
 
     def on_rows(self, rows: Array, kept: Sequence[int]) -> Design:
         """The design of some of its rows, with some of the columns of X; random effects stay."""
-        terms = (
-            replace(
-                term, structure=term.structure.on(term.codes[rows], term.structure.entries[rows])
-            )
-            for term in self.random
-        )
+        terms = (term.on_rows(rows) for term in self.random)
         response, trials, weights = self.response, self.trials, self.weights
         return replace(
             self,

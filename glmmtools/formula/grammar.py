@@ -139,6 +139,23 @@ def right_of_tilde(text: str, argument: str) -> str:
     return inner
 
 
+def parse_residual(text: str) -> RandomSpec:
+    """The structure of the residuals as written: ``"us(week | pig)"``.
+
+    Raises
+    ------
+    ValueError
+        If it is not one structure of times or levels within one grouping factor.
+    """
+    found = _random_inside(text.strip(), text) if isinstance(text, str) else None
+    if found is None or len(found) != 1 or found[0].structure.bar:
+        raise ValueError(
+            "residual= is one structure of the rows of a group, such as 'us(week | pig)'; there "
+            f"are {', '.join(called_in_formulas())}. Got {text!r}"
+        )
+    return found[0]
+
+
 def _instead(argument: str) -> str:
     if argument != "zero_inflation":
         return ""

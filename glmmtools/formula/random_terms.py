@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from glmmtools.formula.columns import label_text, matched
 from glmmtools.formula.evaluation import numeric
 from glmmtools.formula.grammar import RandomSpec
 from glmmtools.formula.new_data import NewData
+from glmmtools.shared.text import plural
 
 Array = np.ndarray
 
@@ -63,6 +65,30 @@ class RandomTerm:
     def codes(self) -> Array:
         """Level of each row, shape (n,); -1 for a level that was not in the data of the fit."""
         return self.structure.codes
+
+    def on_rows(self, rows: Array) -> RandomTerm:
+        """The term on some of its rows; its effects stay."""
+        structure = self.structure.on(self.codes[rows], self.structure.entries[rows])
+        return replace(self, structure=structure)
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualTerm(RandomTerm):
+    """The residuals of a normal model, with the covariance structure of their rows.
+
+    Attributes
+    ----------
+    text : str
+        As the user wrote it: ``"us(week | pig)"``.
+    """
+
+    text: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """The residuals as a report names them."""
+        levels = plural(len(self.levels), "level")
+        return f"{self.structure.described('residuals')} within {self.group} ({levels})"
 
 
 @dataclass(frozen=True)
@@ -198,6 +224,31 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
         tuple(column.name for column in itertools.compress(model_columns, ~kept)),
     )  # fmt: skip
     return term, RandomRecipe(spec, model_spec, kept, {key: i for i, key in enumerate(keys)})
+
+
+def residual_term(text: str, spec: RandomSpec, frame: pd.DataFrame) -> ResidualTerm:
+    """The residuals with their structure on complete rows.
+
+    Raises
+    ------
+    ValueError
+        If two rows of a group are at one time, so that their residuals would be the same.
+    """
+    term, _ = random_term(spec, frame)
+    structure = term.structure
+    cells = pd.DataFrame({"code": structure.codes, "time": structure.coordinates})
+    if cells.duplicated().any():
+        row = cells.duplicated().to_numpy().argmax()
+        at = structure.coordinates[row]
+        at = structure.values[int(at)] if structure.of_levels else f"{at:g}"
+        raise ValueError(
+            f"residual={text!r}: {spec.group} {term.levels[structure.codes[row]]!r} has several "
+            f"rows with {spec.columns} = {at}, and there is one "
+            "residual for each: name a group with one row each, such as a:b, or give the structure "
+            "to random effects, in the formula"
+        )
+    fields = {each.name: getattr(term, each.name) for each in dataclasses.fields(term)}
+    return ResidualTerm(**fields, text=text)
 
 
 def _kept_columns(matrix: Array, kept: Array) -> Array:

@@ -13,7 +13,7 @@ there is none. For a split plot these are the degrees of freedom of the analysis
 
 Intercepts and slopes of one bar count as two random terms, and a factor's columns without an
 intercept, ``(0 + a | g)``, as intercepts and slopes. Of a series, such as ``ar1(time | g)``, the
-levels are those of g.
+levels are those of g. Residuals with a covariance structure count as intercepts of their group.
 """
 
 from __future__ import annotations
@@ -96,10 +96,10 @@ class Strata:
         The term of each column of X.
     """
 
-    def __init__(self, design: Design):
+    def __init__(self, design: Design, residual: RandomTerm | None = None):
         self.design = design
         self.terms = tuple(column.term for column in design.columns)
-        self.all = tuple(_strata(design.random))
+        self.all = tuple(_strata(design.random, residual))
 
     def columns_of(self, term: str) -> Array:
         return self.design.X[:, [name == term for name in self.terms]]
@@ -169,8 +169,8 @@ class Strata:
         return disjoint.shape[1] + int(np.sum(np.linalg.eigvalsh(left) > _NO_RANK))
 
 
-def _strata(terms: Iterable[RandomTerm]) -> list[Stratum]:
-    """The random terms taken apart, the intercepts of a group once."""
+def _strata(terms: Iterable[RandomTerm], residual: RandomTerm | None) -> list[Stratum]:
+    """The random terms taken apart, the intercepts of a group once; and those of residuals."""
     found: dict[tuple, Stratum] = {}
     for term in terms:
         ones = np.ones((len(term.codes), 1))
@@ -184,4 +184,7 @@ def _strata(terms: Iterable[RandomTerm]) -> list[Stratum]:
         for name, part in zip(slopes, parts, strict=True):
             if not Stratum(term.group, term.codes, ones, True).contains(part.columns):
                 found[term.group, name, term.label] = part
+    if residual is not None:
+        ones = np.ones((len(residual.codes), 1))
+        found.setdefault((residual.group,), Stratum(residual.group, residual.codes, ones, True))
     return list(found.values())

@@ -83,6 +83,7 @@ def _check(model: Fit) -> None:
         "zero inflation": problem.zero is not None,
         "a dispersion formula": problem.dispersion is not None,
         "a working correlation": problem.clusters is not None,
+        "a covariance of the residuals": problem.residual is not None,
         "prior weights": problem.design.weights is not None,
         "columns that others determine": bool(problem.design.rank.left_out),
         f"the family {model.family.name}": model.family.known_as("bambi") is None,

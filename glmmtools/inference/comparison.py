@@ -108,6 +108,8 @@ def _label(model: Fit, models: Sequence[Fit]) -> str:
         parts.append(f"{model.link.name} link")
     if model.problem.dispersion is not None:
         parts.append(f"dispersion ~ {model.problem.dispersion.text}")
+    if model.problem.residual is not None:
+        parts.append(f"residual {model.problem.residual.text}")
     if model.problem.zero is not None:
         parts.append(f"zero inflation ~ {model.problem.zero.text}")
     return "; ".join(parts)
@@ -238,7 +240,10 @@ def _extension(smaller: Fit, larger: Fit) -> _Extension | None:
         next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
         for term in a.design.random
     ]
-    beside = [_of_family(a.family, b.family), _of_zeros(a.zero, b.zero)]
+    beside = [
+        _of_family(a.family, b.family), _of_zeros(a.zero, b.zero),
+        _of_residuals(a.residual, b.residual),
+    ]  # fmt: skip
     if not same_fixed or None in homes or None in beside:
         return None
     sds = [sum(len(term.structure.sd_names) for term in p.design.random) for p in (a, b)]
@@ -263,6 +268,19 @@ def _of_zeros(smaller: FixedPart | None, larger: FixedPart | None) -> int | None
         return 0 if spans(larger.X, smaller.X) else None
     # a probability of zero leaves the other coefficients without a value
     return 1 if larger.X.shape[1] == 1 else None
+
+
+def _of_residuals(smaller: RandomTerm | None, larger: RandomTerm | None) -> int | None:
+    """As `_of_family`, of the covariance of the residuals; independent ones have correlations 0."""
+    if larger is None:
+        return 0 if smaller is None else None
+    structure = larger.structure
+    if smaller is None:
+        return int(structure.has_rho and structure.lowest_rho == 0)
+    if smaller.group != larger.group or smaller.structure.column_name != structure.column_name:
+        return None
+    names = structure.name, *structure.special_cases
+    return 0 if smaller.structure.name in names else None
 
 
 def _columns(part: FixedPart | None, n: int) -> Array:

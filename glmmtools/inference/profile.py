@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from glmmtools.covariances.base import Structure
+from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO
 from glmmtools.engine.search import covariance_of, information_at, maximise
@@ -59,7 +60,7 @@ class Profile:
     def of(cls, model: Fit) -> Profile:
         """The profile of a fit, in the rows that are not separated."""
         finite = model.in_the_limit
-        return cls(Marginal(finite.problem), finite)
+        return cls(marginal_of(finite.problem), finite)
 
     def quantities(self) -> dict[str, Quantity]:
         """All parameters by name."""
@@ -71,7 +72,8 @@ class Profile:
             quantities[name] = Quantity(
                 lambda v, row=row, origin=origin: row @ v[beta] + origin, low=-np.inf
             )
-        for placed, term in zip(marginal.placed, marginal.terms, strict=True):
+        terms = [term for term, _ in self.model.structured_terms]
+        for placed, term in zip(marginal.structured, terms, strict=True):
             structure, start = placed.structure, marginal.names["theta"].start
             part = slice(start + placed.theta.start, start + placed.theta.stop)
             for i, name in enumerate(structure.sd_names):

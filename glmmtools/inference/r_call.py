@@ -257,6 +257,8 @@ def _package(problem: Problem) -> str:
     design, family = problem.design, problem.family
     if problem.penalty is not None:
         raise NotInR("R's packages have no such penalty")
+    if problem.residual is not None:
+        raise NotInR("residual= is not written for R; nlme's gls and lme have such models")
     bars = all(term.structure.bar for term in design.random)
     if problem.is_linear and problem.dispersion is None and bars:
         return "lme4" if design.random else "stats"

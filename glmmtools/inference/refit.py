@@ -110,6 +110,7 @@ def _arguments(model: Fit) -> dict[str, Any]:
         "offset": design.offset_beside if design.has_offset_of_values else None,
         "weights": weights,
         **{name: None if part is None else f"~ {part.text}" for name, part in parts.items()},
+        "residual": None if problem.residual is None else problem.residual.text,
         "reml": problem.reml, "nagq": problem.nagq, "penalty": problem.penalty,
         "engine": model.engine,
     }  # fmt: skip

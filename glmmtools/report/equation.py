@@ -10,12 +10,13 @@ from glmmtools.engine.problem import Problem
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
 from glmmtools.formula.design import Design
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.markup import latex_within_mathematics
 from glmmtools.shared.terminal import printable
 
 _LONGEST_SUM = 8
 _TERMS_A_LINE = 3
-_SIGMA = r"\sigma^2"
+_SIGMA, _EPSILON = r"\sigma^2", r"\varepsilon"
 
 
 class Equation(str):
@@ -60,13 +61,18 @@ def equation_layers(
     return [
         _data_lines(problem, text),
         _process_lines(problem, text),
-        [_random_distribution(number, problem.design, text) for number in random],
+        [
+            *(_random_distribution(number, problem.design, text) for number in random),
+            *_residual_distribution(problem, text),
+        ],
     ]
 
 
 def _data_lines(problem: Problem, text: Callable[[str], str]) -> list[Line]:
     given = r" \mid \mathbf{u}" if problem.design.random else ""
     response = f"{text(problem.design.response.name)}_i{given}"
+    if problem.residual is not None:
+        return [(response, rf"= \mu_i + {_residual_of_row(problem.residual, text)}")]
     distribution = rf"\sim {_distribution(problem)}"
     if problem.zero is None:
         return [(response, distribution)]
@@ -197,3 +203,13 @@ def _random_distribution(number: int, design: Design, text: Callable[[str], str]
     alone = sum(other.group == term.group for other in design.random) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
     return term.structure.latex(symbol, group, variance)
+
+
+def _residual_of_row(term: RandomTerm, text: Callable[[str], str]) -> str:
+    return rf"{_EPSILON}_{{{text(term.group)}[i],{text(term.structure.column_name)}_i}}"
+
+
+def _residual_distribution(problem: Problem, text: Callable[[str], str]) -> list[Line]:
+    if problem.residual is None:
+        return []
+    return [problem.residual.structure.latex(_EPSILON, text(problem.residual.group), _SIGMA)]

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.engine.problem import ZERO
-from glmmtools.fitted.fit import Fit, has_maximum
+from glmmtools.fitted.fit import RESIDUAL, Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import zeros_in_words
 from glmmtools.formula.brackets import unquoted
@@ -124,6 +124,8 @@ def _model_sentence(model: Fit) -> str:
         f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
         for term in problem.design.random
     ]
+    if problem.residual is not None:
+        parts.append(problem.residual.in_words)
     if problem.clusters is not None:
         groups = plural(len(problem.clusters.sizes), "level")
         parts.append(
@@ -378,14 +380,15 @@ def _test_sentences(model: Fit) -> list[str]:
 
 def _variance_sentences(model: Fit) -> list[str]:
     sds, correlations = [], []
-    for term, estimate in model.random_terms:
-        G, structure = estimate.covariance, term.structure
+    for term, estimate in model.structured_terms:
+        G, structure, group = estimate.covariance, term.structure, term.group
+        group = "the residuals" if group == RESIDUAL else group
         for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
             what = "intercept" if name == "Intercept" else name
-            sds.append(f"{three_digits(sd)} for {term.group} ({what})")
+            sds.append(f"{three_digits(sd)} for {group} ({what})")
         values = structure.correlations(G, estimate.correlation)
         correlations += [
-            f"{value:.2f} in {term.group} ({name})"
+            f"{value:.2f} in {group} ({name})"
             for name, value in zip(structure.correlation_names, values, strict=True)
             if np.isfinite(value)
         ]

@@ -28,6 +28,8 @@ def summary_content(model: Fit, df: str = "auto") -> Content:
         ("data", _data_line(model)),
         _fit_line(model),
     ]
+    if model.problem.residual is not None:
+        facts.insert(2, ("residuals", model.problem.residual.text))
     if model.problem.penalty is not None:
         facts.insert(3, ("penalty", f"the prior of the {prior_in_words(model)}"))
     tables = []

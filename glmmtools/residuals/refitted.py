@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from glmmtools.engine import laplace
+from glmmtools.engine.correlated import whitened_rows
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
@@ -70,6 +72,24 @@ class Rows:
         """The probability of a response of 0."""
         own = self.family.probability_of(0.0, self.mu, **self.shape)
         return self.extra + (1 - self.extra) * own
+
+
+def decorrelated(model: Fit) -> Fit:
+    """The linear model of the whitened rows; the model itself if its residuals are independent.
+
+    With the covariance of the rows given, generalised least squares is least squares of rows from
+    which is taken what those before them tell (`whitened_rows`).
+    """
+    problem = model.problem
+    if problem.residual is None:
+        return model
+    y, X = whitened_rows(problem, model.estimate)
+    design = replace(
+        problem.design, X=X, response=replace(problem.design.response, y=y), random=(), recipes=(),
+        offset=0.0 * y, offset_beside=0.0,
+    )  # fmt: skip
+    white = replace(problem, design=design, residual=None, reml=False)
+    return Fit(white, laplace.fit(white))
 
 
 def observed_rows(model: Fit) -> Rows:

@@ -25,19 +25,20 @@ from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
 from glmmtools.residuals.new_effects import AgainstDraws
 from glmmtools.residuals.plots import plot_residuals
-from glmmtools.residuals.refitted import Rows, observed_rows, refitted_rows
+from glmmtools.residuals.refitted import Rows, decorrelated, observed_rows, refitted_rows
 from glmmtools.residuals.spatial import moran, neighbours_of
 from glmmtools.residuals.tests import (
     ResidualTest,
     cramer_von_mises,
     ks_distance,
     name_of,
+    neighbours_in_time,
     p_in_words,
     p_value,
-    places_in_time,
     rank_score_statistic,
     refuse_0_1,
     smooth_basis,
+    steps_and_products,
     values_by_row,
 )
 from glmmtools.shared.arguments import check_arguments, is_count
@@ -104,7 +105,7 @@ class SimulatedResiduals(Printed):
     Attributes
     ----------
     residuals : Series
-        One value in (0, 1) a row.
+        One value in (0, 1) a row; with ``residual=`` of rows that Var(y) makes independent.
     simulations : ndarray, shape (n, nobs)
         The simulated responses.
     fitted : Series
@@ -113,14 +114,15 @@ class SimulatedResiduals(Printed):
     """
 
     def __init__(self, model: Fit, n: int, seed: int, conditional: bool):
-        self.model, self.n, self.conditional = model, n, conditional
+        self.fitted = predict(model, effects="population").rename("fitted")
+        self.model = model = decorrelated(model)
+        self.n, self.conditional = n, conditional
         self._at_modes = conditional or not model.design.random
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
         self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
         self.residuals = model.by_row(self._observed.residuals, "residual")
-        self.fitted = predict(model, effects="population").rename("fitted")
 
     # -- the reference
 
@@ -371,25 +373,10 @@ class SimulatedResiduals(Printed):
         series = np.zeros(len(times), int)
         if group is not None:
             series = codes_and_levels(values_by_row(self.model, group, "group"))[0]
-        place = places_in_time(times, name_of(time, "time"))
-        order = np.lexsort((place, series))
-        same = np.diff(series[order]) == 0
-        repeated = same & (np.diff(place[order]) == 0)
-        if repeated.any():
-            row = order[1:][repeated][0]
-            hint = "; name the series with group=" if group is None else ""
-            raise ValueError(
-                f"{name_of(time, 'time')} {times[row]} occurs more than once in a series{hint}"
-            )
-        if not same.any():
-            raise ValueError("every series has a single time, so that there are no neighbours")
-
-        def measures(z: Array) -> tuple[Array, Array]:
-            z = z[..., order]
-            before, after, total = z[..., :-1][..., same], z[..., 1:][..., same], np.sum(z**2, -1)
-            return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
-
-        (observed, correlation), (_, expected) = (measures(special.ndtri(u)) for u in self._uniform)
+        order, same = neighbours_in_time(times, series, name_of(time, "time"), group is None)
+        (observed, correlation), (_, expected) = (
+            steps_and_products(special.ndtri(u)[..., order], same) for u in self._uniform
+        )
         effect = self.model.nobs / same.sum() * (correlation - expected.mean())
         p = p_value(correlation, expected, two_sided=True)
         reading = (
@@ -451,8 +438,7 @@ class SimulatedResiduals(Printed):
         for test in tests:
             # a test that does not apply to the family is left out
             with contextlib.suppress(ValueError):
-                result = test()
-                lines.append(f"  {result.name}: {result.reading}")
+                lines.append(f"  {(result := test()).name}: {result.reading}")
         return "\n".join(lines)
 
     def _result(self, name, statistic, effect, p, reading, table=None) -> ResidualTest:

@@ -147,6 +147,35 @@ def p_in_words(p: float) -> str:
     return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
+def neighbours_in_time(
+    times: pd.Series, series: Array, name: str, single: bool
+) -> tuple[Array, Array]:
+    """An order of the rows by series and time, and which of them the next one follows there.
+
+    Raises
+    ------
+    ValueError
+        If a time occurs twice in a series, or none has two.
+    """
+    place = places_in_time(times, name)
+    order = np.lexsort((place, series))
+    same = np.diff(series[order]) == 0
+    repeated = same & (np.diff(place[order]) == 0)
+    if repeated.any():
+        row = order[1:][repeated][0]
+        hint = "; name the series with group=" if single else ""
+        raise ValueError(f"{name} {times[row]} occurs more than once in a series{hint}")
+    if not same.any():
+        raise ValueError("every series has a single time, so that there are no neighbours")
+    return order, same
+
+
+def steps_and_products(z: Array, same: Array) -> tuple[Array, Array]:
+    """Of scores in order the squared steps between neighbours, and their products, over squares."""
+    before, after, total = z[..., :-1][..., same], z[..., 1:][..., same], np.sum(z**2, -1)
+    return np.sum((after - before) ** 2, -1) / total, np.sum(after * before, -1) / total
+
+
 def ks_distance(u: Array) -> Array:
     u, n = np.sort(u, axis=-1), u.shape[-1]
     steps = np.arange(n + 1) / n

@@ -25,7 +25,8 @@ from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import Design, check_rank, one_sided
-from glmmtools.formula.random_terms import random_term
+from glmmtools.formula.grammar import parse_residual
+from glmmtools.formula.random_terms import ResidualTerm, random_term, residual_term
 from glmmtools.formula.specification import (
     checked_coefficients,
     checked_shape,
@@ -104,8 +105,14 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     if "phi" in truth:
         if problem.dispersion is not None:
             raise ValueError("phi= cannot replace a dispersion formula of the fitted model")
+        if problem.residual is not None:
+            raise ValueError(
+                f"phi= cannot replace the covariance residual={problem.residual.text!r} of the "
+                "fitted model"
+            )
         shape |= checked_shape(model.family, truth["phi"], None)
-    return Fit(problem, _at_truth(problem, beta, shape, terms, estimate.predictors))
+    at_truth = _at_truth(problem, beta, shape, terms, estimate.predictors)
+    return Fit(problem, replace(at_truth, residual=estimate.residual))
 
 
 def _term_estimates(
@@ -132,7 +139,10 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
     """The model that draws, on the layout of one size of the grid."""
     problem = source.problem
     if size:
-        frame, rows = extended(problem.design, along, within, size)
+        groups, residual = problem.design.formula.groups, problem.residual
+        if residual is not None:
+            groups = list(dict.fromkeys([*groups, *parse_residual(residual.text).groups]))
+        frame, rows = extended(problem.design, along, within, size, groups)
     try:
         if size:
             problem = _on_rows(problem, frame, rows)
@@ -166,7 +176,19 @@ def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
         name: part if part is None else replace(part, X=part.on(frame))
         for name, part in (("dispersion", problem.dispersion), ("zero", problem.zero))
     }
+    if problem.residual is not None:
+        parts["residual"] = _residual_on(problem.residual, frame)
     return replace(problem, design=design, **parts)
+
+
+def _residual_on(term: ResidualTerm, frame: pd.DataFrame) -> ResidualTerm:
+    other = residual_term(term.text, parse_residual(term.text), frame)
+    if term.structure.of_levels and other.names != term.names:
+        raise ValueError(
+            f"residual={term.text!r} has variances and correlations of its own times only; vary "
+            "the units that are measured, along=, or take ar1 or ou"
+        )
+    return other
 
 
 # ------------------------------------------------------------------------------ the analysis
@@ -196,8 +218,10 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
     terms = _term_estimates(
         design, unknown, [np.nan if term.structure.has_rho else None for term in design.random]
     )
-    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.family.shape, np.nan)
-    return FittedModel(problem, _at_truth(problem, beta, shape, terms, {}, engine))
+    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.shape, np.nan)
+    at_truth = _at_truth(problem, beta, shape, terms, {}, engine)
+    residual = None if problem.residual is None else source.estimate.residual
+    return FittedModel(problem, replace(at_truth, residual=residual))
 
 
 def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
@@ -212,7 +236,10 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
                 f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
         check_rank(design)
-        problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
+        residual = problem.residual if family is source_family else None
+        problem = replace(
+            problem, design=design, family=family, dispersion=None, zero=None, residual=residual
+        )
     link = options.get("link", problem.link if family is source_family else None)
     reml = bool(options.get("reml", False))
     if reml and not family.has_residual_variance:

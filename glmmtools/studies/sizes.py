@@ -65,17 +65,21 @@ def _checked(name: str, sizes: Any) -> list[int]:
 
 
 def extended(
-    design: Design, along: str | None, within: str | None, size: dict[str, int]
+    design: Design,
+    along: str | None,
+    within: str | None,
+    size: dict[str, int],
+    groups: Sequence[str],
 ) -> tuple[pd.DataFrame, Array]:
     """The frame of a design at one size of the grid, and which row each of its rows copies.
 
     Units are taken in turn, so that treatments stay as balanced as they can. A copied unit gets a
-    new label, and so do the units nested in it. A numeric column of `within` goes on in its steps.
+    new label, and so do the units nested in it, those of `groups`. A numeric column of `within`
+    goes on in its steps.
     """
     frame = design.frame
     parts = (design.formula.fixed, *design.formula.offsets)
     fixed = list(dict.fromkeys(name for part in parts for name in variables_in(part)))
-    groups = design.formula.groups
     units = list(dict.fromkeys(name for name in (*groups, along, within) if name is not None))
     rows = np.arange(len(frame))
     for role, column in (("within", within), ("along", along)):

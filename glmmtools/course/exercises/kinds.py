@@ -1,23 +1,44 @@
-"""The kinds of exercises: a number to compute, a letter to choose.
+"""The kinds of exercises: a number to compute, a letter to choose, a judgement to write.
 
 An exercise says how its right answer is computed and which wrong answers are usual:
 
     Number("05.1", solution=lambda: ..., decimals=3, because="...", hint="...",
            slips=lambda: {...: "That is on the log-odds scale. ..."})
     Choice("05.4", right="c", replies={"a": "No: ...", "b": "No: ...", "c": "Because ..."})
+    Judgement("04.6", points=("say ...?", "name ...?"), model=lambda: "We assumed ...")
 
-Nothing is computed before an answer is checked. Hints never give the answer away.
+A number is first compared with the right one, then with the right one at fewer decimals, then with
+the slips of the exercise, and last with those that every exercise has (`_ANYWHERE`): no slip can
+hide the truth. Nothing is computed before an answer is checked. Hints never give the answer away.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
+
+_IN_WORDS = ("a whole number", "one decimal", "two decimals", "three decimals")
+_FEWEST_WORDS = 12  # of a judgement, before the model answer is shown
+
+# what a right answer x becomes by a slip that any task allows, and what to say then
+_ANYWHERE: tuple[tuple[Callable[[float], float], str], ...] = (
+    (lambda x: -x, "The size is right and the sign is not. Which is taken from which?"),
+    (lambda x: 100 * x, "That is 100 times too large. Is it in percent?"),
+    (lambda x: x / 100, "That is 100 times too small. Is it a share where percent are asked for?"),
+    (lambda x: 1 / x, "That looks like the reciprocal. Which of the two stands above the line?"),
+    (lambda x: 1 - x, "That looks like the rest to 1: the other outcome, or the part lost."),
+    (np.square, "That looks like the square: a variance for a standard deviation?"),
+    (np.sqrt, "That looks like the square root: a standard deviation for a variance?"),
+    (np.log, "That looks like the logarithm, on the link scale. Take the exponential."),
+    (logit, "That looks like log-odds. Apply the inverse link."),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +61,15 @@ class Number(Exercise):
     solution : callable
         Computes the right answer.
     decimals : int
-        Decimals that the task asks for. An answer is right within one unit of the last of them, so
-        that rounding on the way does no harm.
+        Decimals that the task asks for. An answer is right if it is the right one rounded to them,
+        or nearer; a hundredth of that is added for the last digits of an optimiser.
     because : str
         What to say beside a right answer: the reason, in one or two sentences.
     hint : str
         What to say to a wrong answer that is none of the slips.
     slips : callable
-        Computes the usual wrong answers, each the key of its hint.
+        Computes the usual wrong answers, each the key of its hint. A wrong sign, percent, a
+        reciprocal and the like need no words here: every exercise knows them.
     """
 
     _: KW_ONLY
@@ -58,25 +80,41 @@ class Number(Exercise):
     slips: Callable[[], dict[float, str]] = dict
 
     @property
+    def unit(self) -> float:
+        """Of the last decimal that the task asks for."""
+        return 10.0**-self.decimals
+
+    @property
     def tolerance(self) -> float:
-        return 10.0**-self.decimals * (1 + 1e-9) if self.decimals else 1e-9
+        return 0.505 * self.unit if self.decimals else 1e-9
 
     def judge(self, answer: Any) -> tuple[bool, str]:
-        value = _as_number(answer)
+        value = _as_number(answer, self.decimals)
         if isinstance(value, str):
             return False, f"The answer to {self.id} is a number; {value}"
         right = float(self.solution())
         if abs(value - right) <= self.tolerance:
             return True, f"Right: {right:.{self.decimals}f}. {self.because}"
-        for slip, hint in self.slips().items():
-            # a value 100 times too large, such as a percentage, is rounded 100 times more coarsely
-            coarser = max(1.0, abs(slip) / max(abs(right), self.tolerance))
-            if abs(value - slip) <= max(self.tolerance * coarser, 0.01 * abs(slip)):
-                return False, f"Not yet. {hint}"
-        start = "Not yet."
-        if abs(value - right) <= 5 * self.tolerance:
+        if self._is_right_so_far(value, right):
+            asked_for, written = _IN_WORDS[self.decimals], f"{value:.{self.decimals}f}"
+            return False, f"Right so far. Give {asked_for}: {written} is not yet right."
+        if slip := _nearest(value, self.slips(), self.decimals):
+            return False, f"Not yet. {slip}"
+        if self.decimals and abs(value - right) <= 5 * self.unit:
             start = "Close. If you rounded on the way, carry more decimals. If not:"
+        elif slip := _nearest(value, _slips_anywhere(right)):
+            return False, f"Not yet. {slip}"
+        elif isinstance(answer, Integral) is (self.decimals == 0):
+            start = "Not yet."
+        else:
+            start = f"Not yet, and the task asks for {_IN_WORDS[self.decimals]}."
         return False, f"{start} {self.hint}"
+
+    def _is_right_so_far(self, value: float, right: float) -> bool:
+        """Whether `value` is the right number at fewer decimals than the task asks for."""
+        coarsest = 0 if abs(right) >= 1 else 1  # the 1 of 0.62 is no part of it
+        places = max(coarsest, _places(value))
+        return places < self.decimals and abs(value - right) <= _half_a_unit(places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +143,81 @@ class Choice(Exercise):
         return False, f"Not {letter}. {self.replies[letter]}"
 
 
-def _as_number(answer: Any) -> float | str:
+@dataclass(frozen=True, eq=False)
+class Judgement(Exercise):
+    """An exercise whose answer is a text, which no program can judge.
+
+    After the learner has written, she sees what to look for in it, and one good answer.
+
+    Attributes
+    ----------
+    points : tuple of str
+        What to look for, each the rest of a question that begins "Does it".
+    model : callable
+        Writes one good answer.
+    """
+
+    _: KW_ONLY
+    points: tuple[str, ...]
+    model: Callable[[], str]
+
+    def judge(self, answer: Any) -> tuple[bool, str]:
+        if not isinstance(answer, str):
+            return False, f"The answer to {self.id} is a text of your own, in quotes."
+        if len(answer.split()) < _FEWEST_WORDS:
+            return False, (
+                f"The answer to {self.id} is a text: write two or three sentences, and then see "
+                "what to look for in them."
+            )
+        points = "\n".join(f"  {i}. {point}" for i, point in enumerate(self.points, start=1))
+        return True, (
+            "Written. No program can judge a text: hold yours against these points. Does it\n"
+            f"{points}\nOne good answer: {self.model()}"
+        )
+
+
+def _slips_anywhere(right: float) -> dict[float, str]:
+    with np.errstate(all="ignore"):
+        slips = {float(slip(right)): text for slip, text in _ANYWHERE}
+    return {slip: text for slip, text in slips.items() if np.isfinite(slip)}
+
+
+def _nearest(value: float, slips: dict[float, str], decimals: int | None = None) -> str | None:
+    """What to say if `value` is one of the slips, as it is written or rounded to `decimals`."""
+    near = [slip for slip in slips if abs(value - slip) <= _width(value, slip, decimals)]
+    return slips[min(near, key=lambda slip: abs(slip - value))] if near else None
+
+
+def _width(value: float, slip: float, decimals: int | None) -> float:
+    """How far `value` may lie from a slip that it is."""
+    places = _places(value)
+    optimiser = 2e-4 * abs(slip)
+    if 10.0**-places <= abs(slip) / 10:
+        return max(_half_a_unit(places), optimiser)
+    # a number with a single digit says too little, unless the task asks for no more
+    if decimals is None or value == 0:
+        return optimiser
+    return max(_half_a_unit(max(places, decimals)), optimiser)
+
+
+def _half_a_unit(places: int) -> float:
+    return 0.5 * 10.0**-places * (1 + 1e-6)
+
+
+def _places(value: float) -> int:
+    """How many decimals a number is written with, 15 at most.
+
+    >>> _places(0.25), _places(3.0), _places(float(np.float32(0.52)))
+    (2, 0, 2)
+    """
+    near = 1e-7 * abs(value)  # as near as a float32 is to what was meant
+    return next((k for k in range(15) if abs(value - round(value, k)) <= near), 15)
+
+
+def _as_number(answer: Any, decimals: int) -> float | str:
     """The answer as a float, or the rest of a sentence that says what it is instead."""
+    if written := _written_with_a_comma(answer, decimals):
+        return written
     if isinstance(answer, str):
         return "this is text. Write it without quotes."
     if answer is None:
@@ -130,6 +241,20 @@ def _as_number(answer: Any) -> float | str:
     if not np.isfinite(value):
         return f"this is {in_short(answer)}. Did a step before it go wrong?"
     return value
+
+
+def _written_with_a_comma(answer: Any, decimals: int) -> str:
+    """What to say to 0,25, which Python reads as the two numbers 0 and 25; else nothing."""
+    parts: tuple = ()
+    if isinstance(answer, tuple) and all(type(part) is int for part in answer):
+        parts = tuple(str(part) for part in answer)
+    elif isinstance(answer, str) and re.fullmatch(r"[-+−]?\d+,\d+", answer.strip()):
+        parts = tuple(answer.strip().replace("−", "-").split(","))
+    if len(parts) != 2 or parts[1].startswith("-"):
+        return ""
+    if decimals == 0:
+        return f"in Python it has no comma: {''.join(parts)}, without quotes."
+    return f"in Python its decimals follow a point: {'.'.join(parts)}, without quotes."
 
 
 def in_short(value: Any) -> str:

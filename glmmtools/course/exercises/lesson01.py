@@ -23,20 +23,20 @@ def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> fl
     return _cake(random, reml).bse[term] / _cake().bse[term]
 
 
-def _herd_eta(*terms: str, u: float = HERD_U) -> float:
-    model = fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+def _herd_eta(*terms: str, u: float = HERD_U, random: str = " + (1 | herd)") -> float:
+    model = fit_to("herds", f"prop(incidence, size) ~ period{random}", "binomial")
     return float(model.params[list(terms)].sum()) + u
 
 
 EXERCISES = (
     Choice(
         "01.1",
-        right="b",
+        right="a",
         replies={
-            "a": "This is what the model expects: plots of one block share u, so their yields are "
-            "correlated. The errors ε stay independent.",
-            "b": "If the scatter of ε depends on u, the two are not independent; and the errors do "
+            "a": "If the scatter of ε depends on u, the two are not independent; and the errors do "
             "not all have the same variance.",
+            "b": "This is what the model expects: plots of one block share u, so their yields are "
+            "correlated. The errors ε stay independent.",
             "c": "It is u and ε that are normal, not the yields of both treatments together. Their "
             "means differ through the fixed part, and two means far apart make two peaks.",
             "d": "Mean 0 is a statement about all blocks that there could be. Three drawn from "
@@ -88,6 +88,8 @@ EXERCISES = (
             "for `reml=True`.",
             _cake(BATCH).bse["recipe[T.C]"]: "That is the standard error of the LMM. Divide it by "
             "that of OLS.",
+            _cake().bse["recipe[T.C]"]: "That is the standard error of OLS. Divide that of the LMM "
+            "by it.",
         },
     ),
     Number(
@@ -108,6 +110,8 @@ EXERCISES = (
             "has a coefficient of its own.",
             HERD_SIZE * expit(_herd_eta("period[T.2]")): "The intercept is missing: every period "
             "starts from it.",
+            HERD_SIZE * expit(_herd_eta(*ETA, random="")): "That is from a model without herds. "
+            "Take the GLMM.",
             HERD_SIZE * np.exp(_herd_eta(*ETA)): "You took exp, which gives odds. The inverse of "
             "the logit is 1/(1 + exp(−η)).",
             _herd_eta(*ETA): "That is η, on the log-odds scale. Apply the inverse link.",

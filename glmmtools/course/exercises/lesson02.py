@@ -1,10 +1,14 @@
 """Exercises of lesson 02, Choose a link function."""
 
+from functools import cache
+
 import numpy as np
+from scipy import stats
 from scipy.special import expit
 
-from glmmtools.course.exercises.fits import fit_to
+from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.model import fit
 
 FARM = 0.5  # u of exercise 02.1
 LOG_MEAN, LOG_SD = 2.0, 0.6  # of exercise 02.4
@@ -15,66 +19,73 @@ def _lame(winters: int, u: float = FARM) -> float:
     return -2 + 0.8 * winters + u
 
 
-def _fruits(term: str, family: str = "negative_binomial") -> float:
-    formula = "fruits ~ nutrient + clipping + rack + (1 | genotype)"
-    return fit_to("arabidopsis", formula, family).params[term]
-
-
-def _clipping(family: str = "negative_binomial") -> float:
-    return _fruits("clipping[T.clipped]", family)
+@cache
+def _clipping(
+    family: str = "nbinom1",
+    response: str = "fruits",
+    nutrient: str = "1",
+    random: str = " + (1 | genotype)",
+) -> float:
+    """The coefficient of clipping among the plants with so much nutrient."""
+    plants = load_data("arabidopsis")
+    formula = f"{response} ~ clipping + status{random}"
+    chosen = plants[(plants["nutrient"] == nutrient) | (nutrient == "any")]
+    return fit(formula, chosen, family).params["clipping[T.clipped]"]
 
 
 EXERCISES = (
     Number(
         "02.1",
-        solution=lambda: expit(_lame(2)) - expit(_lame(1)),
+        solution=lambda: expit(_lame(4)) - expit(_lame(3)),
         decimals=3,
         because="First the sum on the link scale, then the inverse link, then the difference. From "
         "another number of winters the same slope gives another step.",
-        hint="Compute η for one winter and for two, with u; apply the inverse link to each; take "
-        "the difference.",
+        hint="Compute η for three winters and for four, with u; apply the inverse link to each; "
+        "take the difference.",
         slips=lambda: {
-            _lame(2) - _lame(1): "That is the step in the log-odds. The step in the probability is "
+            _lame(4) - _lame(3): "That is the step in the log-odds. The step in the probability is "
             "asked for.",
-            expit(_lame(2) - _lame(1)): "You applied the inverse link to the slope. Apply it to "
+            expit(_lame(4) - _lame(3)): "You applied the inverse link to the slope. Apply it to "
             "each η, then subtract.",
             0.8 / 4: "A quarter of the slope is the most that a step can be, about μ = 0.5. "
             "Compute the two probabilities.",
-            expit(_lame(2, u=0)) - expit(_lame(1, u=0)): "That is a farm with u = 0. This one has "
+            expit(_lame(4, u=0)) - expit(_lame(3, u=0)): "That is a farm with u = 0. This one has "
             "a u of its own, and it belongs into η.",
-            expit(_lame(2)) / expit(_lame(1)): "That is the ratio of the probabilities. A "
+            expit(_lame(4)) / expit(_lame(3)): "That is the ratio of the probabilities. A "
             "difference is asked for.",
-            np.exp(_lame(2) - _lame(1)): "That is the odds ratio. A difference of probabilities is "
+            np.exp(_lame(4) - _lame(3)): "That is the odds ratio. A difference of probabilities is "
             "asked for.",
-            np.exp(_lame(2)) - np.exp(_lame(1)): "That is a difference of odds. Odds are μ/(1 − "
+            np.exp(_lame(4)) - np.exp(_lame(3)): "That is a difference of odds. Odds are μ/(1 − "
             "μ), not probabilities.",
-            expit(_lame(1)) - expit(_lame(0)): "That is the step from none to one winter.",
-            expit(_lame(2)): "That is the probability after two winters.",
-            100 * (expit(_lame(2)) - expit(_lame(1))): "That is in percentage points; give a "
-            "difference of probabilities.",
+            expit(_lame(2)) - expit(_lame(1)): "That is the step from one winter to two.",
+            expit(_lame(3)) - expit(_lame(2)): "That is the step from two winters to three.",
+            expit(_lame(4)): "That is the probability after four winters.",
+            stats.norm.cdf(_lame(4)) - stats.norm.cdf(_lame(3)): "That is with the inverse of the "
+            "probit. Log-odds go back by that of the logit.",
         },
     ),
     Choice(
         "02.2",
-        right="b",
+        right="d",
         replies={
             "a": "Three times one half would be a probability above 1. The ratio of the odds is "
             "three; the ratio of the probabilities is smaller, and depends on where one starts.",
-            "b": "A half is odds of 1 to 1. Three times that is 3 to 1, which is three of four. "
-            "The probability is one and a half times as large.",
-            "c": "An odds ratio is a factor on the odds, not a number of percentage points.",
-            "d": "It is the other way round: the odds ratio of a GLMM compares calves with the "
+            "b": "An odds ratio is a factor on the odds, not a number of percentage points.",
+            "c": "It is the other way round: the odds ratio of a GLMM compares calves with the "
             "same u, on one farm. The effect on an average over farms is another number.",
+            "d": "A half is odds of 1 to 1. Three times that is 3 to 1, which is three of four. "
+            "The probability is one and a half times as large.",
         },
     ),
     Number(
         "02.3",
         solution=lambda: np.exp(_clipping()),
-        decimals=2,
+        decimals=3,
         because="With a log link the exponential of a coefficient is a ratio of means, here for "
-        "plants of one genotype with the same nutrient and rack.",
-        hint="Fit the model, take the coefficient of clipping, and bring it from the log scale to "
-        "a factor.",
+        "plants of one genotype and status, with few nutrients. With many the factor is estimated "
+        "nearer to 1.",
+        hint="Fit the model to the rows of `few`, take the coefficient of clipping, and bring it "
+        "from the log scale to a factor.",
         slips=lambda: {
             _clipping(): "That is the coefficient on the log scale. Its exponential is the factor.",
             np.exp(-_clipping()): "That is the factor by which not clipping multiplies; clipping "
@@ -88,11 +99,20 @@ EXERCISES = (
             "for.",
             100 * (1 - np.exp(_clipping())): "That is the loss in per cent. The factor is what "
             "remains.",
+            np.exp(_clipping("normal", "log(fruits + 1)")): "That is from a normal model of "
+            "log(fruits + 1): a ratio of neither means nor medians, and it depends on the 1. Let "
+            "the link take the logarithm.",
             np.exp(_clipping("poisson")): "That is the Poisson model's. Take the negative "
             "binomial.",
-            np.exp(_clipping("nbinom1")): "That is NB1's; take the family negative_binomial.",
+            np.exp(_clipping("negative_binomial")): "That is the other negative binomial, NB2. "
+            "Take the family nbinom1.",
+            np.exp(_clipping(random="")): "That leaves the genotypes out.",
             expit(_clipping()): "You took the inverse of the logit; this model has a log link.",
-            np.exp(_fruits("nutrient[T.8]")): "That is the factor of the nutrients.",
+            np.exp(_clipping(nutrient="8")): "Those are the plants with many nutrients.",
+            np.exp(
+                _clipping(nutrient="any")
+            ): "Those are all plants, and clipping may do less where "
+            "nutrients are many. Take the rows of `few`.",
         },
     ),
     Number(

@@ -100,7 +100,6 @@ EXERCISES = (
             P: "That is p. Give it to nbinom together with n, and ask for pmf(0).",
             1 - _no_ticks(phi=PHI): "That is the share of lambs with ticks. Those without are "
             "asked for.",
-            100 * _no_ticks(phi=PHI): "That is in percent; give a share between 0 and 1.",
         },
     ),
     Number(

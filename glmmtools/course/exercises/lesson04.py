@@ -6,7 +6,7 @@ import numpy as np
 
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.residuals.tests import ResidualTest
 
 RANDOM_LINES = "weight ~ diet * day + (day | rat)"
@@ -17,9 +17,9 @@ def _residual_sd(formula: str = RANDOM_LINES) -> float:
 
 
 @cache
-def _cane(family: str, random: str = " + (1 | variety)") -> ResidualTest:
+def _cane(family: str, random: str = " + (1 | variety)", conditional: bool = True) -> ResidualTest:
     model = fit_to("cane", f"prop(diseased, shoots) ~ block{random}", family)
-    return model.simulated_residuals().test_dispersion()
+    return model.simulated_residuals(conditional=conditional).test_dispersion()
 
 
 def _aic(response: str) -> float:
@@ -70,7 +70,7 @@ EXERCISES = (
     Number(
         "04.3",
         solution=lambda: _cane("binomial").effect,
-        decimals=1,
+        decimals=2,
         because="Plots of one variety differ far more than binomial counts with one probability "
         "would. The number of shoots is a known total, so the support is right; the variance is "
         "not.",
@@ -79,8 +79,9 @@ EXERCISES = (
         slips=lambda: {
             _cane("binomial").p_value: "That is the p-value. The effect of the test is the ratio.",
             _cane("betabinomial").effect: "That is the ratio for the beta-binomial, which fits its "
-            "own dispersion, or with new varieties (conditional=False). The binomial and the usual "
-            "settings are asked for.",
+            "own dispersion. The binomial is asked for.",
+            _cane("binomial", conditional=False).effect: "That is with new varieties, whose large "
+            "differences hide the scatter within them. The usual settings are asked for.",
             _cane("binomial", "").effect: "That model leaves the varieties out, so that their "
             "differences count as excess variance. Add (1 | variety).",
             _cane("binomial").statistic: "That is the statistic, the observed mean square. The "
@@ -109,16 +110,38 @@ EXERCISES = (
     ),
     Choice(
         "04.5",
-        right="c",
+        right="a",
         replies={
-            "a": "The p-value may do, but at these means exp of the coefficient is far from the "
-            "rate ratio, as the lesson's simulation with few aphids shows.",
+            "a": "Flocks and treatments alone can make all counts together look like anything. "
+            "The assumption is on the counts given these, and residuals confront it.",
             "b": "Ranks without flocks take lambs of one flock as independent, and estimate no "
             "rate ratio. Skew of all counts together is no reason to leave the design.",
-            "c": "Flocks and treatments alone can make all counts together look like anything. "
-            "The assumption is on the counts given these, and residuals confront it.",
+            "c": "The p-value may do, but at these means exp of the coefficient is far from the "
+            "rate ratio, as the lesson's simulation with few aphids shows.",
             "d": "These AICs are of different responses, so which one is lower means nothing "
             "before the Jacobian; and a density is not a probability.",
         },
+    ),
+    Judgement(
+        "04.6",
+        points=(
+            "say that the distribution is that of the counts given patient, treatment and "
+            "baseline, and not of all counts together?",
+            "give the reasons that were there before the data: counts, and no known total?",
+            "give the evidence: how the variance goes with the mean within patients, and what the "
+            "residuals say of the Poisson and of NB2?",
+            "admit what stays open, as the uniformity of NB2's residuals, or that a test which "
+            "passes proves nothing?",
+            "say which results hang on the choice, and which do not?",
+        ),
+        model=lambda: (
+            "Seizures are counts without a known total. Given patient, treatment and baseline we "
+            "assumed a negative binomial (NB2) with log link: within patients the variance exceeds "
+            "the mean, and the more the larger the mean; simulated residuals show more variance "
+            "than a Poisson allows, and not more than NB2 does. The residuals of NB2 still depart "
+            "a little from uniform, so it is an approximation. The effect of the treatment and its "
+            "standard error would be the same under the Poisson; the standard error of the period "
+            "would be too small."
+        ),
     ),
 )

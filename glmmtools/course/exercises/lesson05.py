@@ -10,17 +10,16 @@ from glmmtools.model import FittedModel
 
 CUCUMBER = "extract[T.cucumber]"
 INTERACTION = "variety[T.Oa73]:extract[T.cucumber]"
-PERCENT = "That is in percent; give a probability between 0 and 1."
 
 
-def _seeds() -> pd.Series:
-    formula = "prop(germinated, seeds) ~ variety * extract + (1 | plate)"
+def _seeds(plates: str = " + (1 | plate)") -> pd.Series:
+    formula = f"prop(germinated, seeds) ~ variety * extract{plates}"
     return fit_to("seeds", formula, "binomial").params
 
 
-def _oa73(extract: str) -> float:
+def _oa73(extract: str, plates: str = " + (1 | plate)") -> float:
     """The log-odds of germination of Oa73 at u = 0."""
-    intercept, variety, cucumber, both = _seeds()
+    intercept, variety, cucumber, both = _seeds(plates)
     return intercept + variety + (cucumber + both if extract == "cucumber" else 0.0)
 
 
@@ -67,12 +66,13 @@ EXERCISES = (
             expit(_without("Intercept")): "The intercept is missing: every treatment starts from "
             "it.",
             np.exp(_oa73("cucumber")): "That is an odds. The probability is odds/(1 + odds).",
+            expit(_oa73("cucumber", "")): "That is from a model without plates, and so the share "
+            "of all its seeds that germinated. A plate with u = 0 is asked for.",
             expit(_oa73("bean")): "That is Oa73 on bean. Add the coefficient of cucumber and the "
             "interaction.",
             expit(_oa75_on_cucumber()): "That is Oa75 on cucumber. Add the coefficient of Oa73 and "
             "the interaction.",
             expit(-_oa73("cucumber")): "That is the probability of not germinating.",
-            100 * expit(_oa73("cucumber")): PERCENT,
         },
     ),
     Number(
@@ -85,6 +85,8 @@ EXERCISES = (
         slips=lambda: {
             np.exp(_seeds()[CUCUMBER]): "That is the odds ratio in Oa75, the base variety. In Oa73 "
             "the interaction comes on top.",
+            np.exp(_oa73("cucumber", "") - _oa73("bean", "")): "That is from a model without "
+            "plates, or from the raw shares. Take the GLMM.",
             _cucumber_in_oa73(): "That is the difference of log-odds. An odds ratio is its "
             "exponential.",
             np.exp(_seeds()[INTERACTION]): "That is a ratio of two odds ratios, Oa73's to Oa75's. "
@@ -120,7 +122,6 @@ EXERCISES = (
             expit(_herd(0)): "That is the herd in the middle, with u = 0.",
             expit(_herd(0)) + 1.96 * _sd(): "You added log-odds to a probability. Add on the "
             "log-odds scale, then invert.",
-            100 * expit(_herd(1.96 * _sd())): PERCENT,
         },
     ),
     Choice(

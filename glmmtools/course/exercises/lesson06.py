@@ -14,10 +14,10 @@ from glmmtools.model import FittedModel, fit
 AREA = 4.0  # square metres
 
 
-def _seizures_by_period() -> float:
-    """The coefficient of the period under the Poisson model."""
+def _seizures_by_period(family: str = "poisson") -> float:
+    """The coefficient of the period."""
     formula = "seizures ~ treatment + log(base) + period + (1 | subject)"
-    return fit_to("epilepsy", formula, "poisson").params["period"]
+    return fit_to("epilepsy", formula, family).params["period"]
 
 
 def _clipping(family: str = "nbinom1", nutrient: int = 1) -> float:
@@ -74,6 +74,12 @@ def _treated(model: FittedModel) -> float:
     return model.params["Intercept"] + model.params["treated"]
 
 
+def _marginal() -> float:
+    """Weeds of a treated frame, over all fields."""
+    frame = pd.DataFrame({"treated": [1], "area": [AREA], "field": ["new"]})
+    return _weeds().predict(frame, effects="marginal").iloc[0]
+
+
 EXERCISES = (
     Number(
         "06.1",
@@ -91,12 +97,14 @@ EXERCISES = (
             "three times the ratio.",
             np.exp(4 * _seizures_by_period()): "From period 1 to period 4 are fewer steps than "
             "that.",
+            np.exp(3 * _seizures_by_period("negative_binomial")): "That is NB2's. The Poisson "
+            "model is asked for.",
+            np.exp(3 * _seizures_by_period("nbinom1")): "That is NB1's. The Poisson model is asked "
+            "for.",
             1 - np.exp(3 * _seizures_by_period()): "That is the part by which the count falls. The "
             "factor is what remains.",
             np.exp(-3 * _seizures_by_period()): "That is the factor from period 4 back to period "
             "1.",
-            100 * np.exp(3 * _seizures_by_period()): "That is in percent; a factor of 1 would mean "
-            "no change.",
         },
     ),
     Choice(
@@ -117,7 +125,7 @@ EXERCISES = (
     Number(
         "06.3",
         solution=lambda: np.exp(_clipping()),
-        decimals=2,
+        decimals=3,
         because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
         "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
         "clipping is all it takes.",
@@ -133,7 +141,6 @@ EXERCISES = (
             "interaction is not added.",
             1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
             np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
-            100 * np.exp(_clipping()): "That is in percent; a factor of 1 would mean no change.",
         },
     ),
     Number(
@@ -149,6 +156,9 @@ EXERCISES = (
             "missing.",
             np.exp(_treated(_weeds()) + AREA): "You added the area on the log scale. The offset is "
             "its logarithm.",
+            np.exp(_treated(_weeds("0 * area"))): "That is from a model without an offset, which "
+            "knows no area.",
+            _marginal(): "That is the mean over all fields. A field with u = 0 is asked for.",
             _treated(_weeds()) + np.log(AREA): "That is on the log scale. Take the exponential.",
             AREA * np.exp(_weeds().params["Intercept"]): "That is an untreated plot. The effect of "
             "the treatment is missing.",
@@ -160,16 +170,16 @@ EXERCISES = (
     ),
     Choice(
         "06.5",
-        right="c",
+        right="d",
         replies={
             "a": "The Poisson model hardly makes zeros at such means, so it takes nearly every "
             "zero for an extra one. Its p₀ is estimated from the zeros: the match is no evidence.",
             "b": "Under NB2 the AIC does not fall with p₀, and NB1 without it lies far below both. "
             "The variance of NB2 is the wrong one for these counts, so it expects too few zeros.",
-            "c": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
-            "estimated at zero. The plants without fruit belong to a large variance.",
-            "d": "The warning is a result, not a failure: p₀ is estimated at zero, and the model "
+            "c": "The warning is a result, not a failure: p₀ is estimated at zero, and the model "
             "without it is the same fit with one parameter less.",
+            "d": "NB1 has the lowest AIC and expects about as many zeros as there are; its p₀ is "
+            "estimated at zero. The plants without fruit belong to a large variance.",
         },
     ),
     Number(

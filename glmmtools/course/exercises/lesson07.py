@@ -1,6 +1,7 @@
 """Exercises of lesson 07, Model proportions and positive responses."""
 
 import numpy as np
+import pandas as pd
 
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
@@ -9,6 +10,13 @@ from glmmtools.model import FittedModel
 
 MEAN = 0.2  # of the proportion converted
 SEEDS = 50  # on the plate
+CAKES = pd.DataFrame({"recipe": ["A"], "temperature": [225], "replicate": [1]})
+BATCHES = {
+    "right": " + (1 | recipe:replicate)",
+    "replicate": " + (1 | replicate)",
+    "nested": " + (1 | replicate/recipe)",
+    "none": "",
+}
 
 
 def _gasoline_phi() -> float:
@@ -28,17 +36,30 @@ def _inflation() -> float:
     return (_seeds_phi() + SEEDS) / (_seeds_phi() + 1)
 
 
-def _cake(family: str) -> FittedModel:
-    return fit_to("cake", "angle ~ recipe + temperature + (1 | recipe:replicate)", family)
+def _cake(family: str, random: str = BATCHES["right"], response: str = "angle") -> FittedModel:
+    return fit_to("cake", f"{response} ~ recipe + temperature{random}", family)
 
 
-def _cake_cv() -> float:
-    return np.sqrt(_cake("gamma").dispersion["phi"])
+def _cake_mean(effects: str = "population", model: FittedModel | None = None) -> float:
+    """The mean of the cakes of recipe A at 225 °F."""
+    return (model or _cake("gamma")).predict(CAKES, effects=effects).iloc[0]
 
 
-def _raw_cv() -> float:
-    angle = load_data("cake")["angle"]
-    return angle.std() / angle.mean()
+def _cake_sd(random: str = BATCHES["right"], effects: str = "population") -> float:
+    model = _cake("gamma", random)
+    return np.sqrt(model.dispersion["phi"]) * _cake_mean(effects, model)
+
+
+def _log_sd() -> float:
+    """The standard deviation by the lognormal."""
+    model = _cake("normal", response="log(angle)")
+    variance = model.dispersion["phi"]
+    mean = np.exp(_cake_mean(model=model) + variance / 2)
+    return mean * np.sqrt(np.exp(variance) - 1)
+
+
+def _raw_sd() -> float:
+    return load_data("cake").query("recipe == 'A' and temperature == 225")["angle"].std()
 
 
 ODDS_OF_ZERO, ETA = np.exp(0.6), 2.3  # of the sprayed plots
@@ -51,35 +72,41 @@ def _biomass() -> float:
 EXERCISES = (
     Number(
         "07.1",
-        solution=lambda: np.sqrt(_beta_variance()),
+        solution=lambda: 100 * np.sqrt(_beta_variance()),
         decimals=3,
         because="The variance is μ(1 − μ)/(1 + φ), and its square root is in the unit of the "
-        "response, a proportion of the crude.",
-        hint="Write the variance of a beta response at this mean, with the fitted φ, and take its "
-        "square root.",
+        "response, a proportion of the crude: a hundred times that are percentage points.",
+        hint="Write the variance of a beta response at this mean, with the fitted φ, take its "
+        "square root, and mind the unit.",
         slips=lambda: {
-            _beta_variance(): "That is the variance. Take its square root.",
-            np.sqrt(MEAN * (1 - MEAN)): "That is the standard deviation of a single 0/1 trial. "
-            "Where is φ?",
+            _beta_variance(): "That is the variance, of proportions. Take its square root.",
+            np.sqrt(_beta_variance()): "That is a proportion. Percentage points are 100 times as "
+            "many.",
+            100 * np.sqrt(MEAN * (1 - MEAN)): "That is the standard deviation of a single 0/1 "
+            "trial. Where is φ?",
+            np.sqrt(MEAN * (1 - MEAN)): "That is the standard deviation of a single 0/1 trial, as "
+            "a proportion. Where is φ?",
             MEAN * (1 - MEAN): "That is the variance of a single 0/1 trial. Where is φ, and where "
             "the root?",
             np.sqrt(MEAN * (1 - MEAN) * (1 + _gasoline_phi())): "A larger φ means a smaller "
             "variance: it divides.",
-            np.sqrt(MEAN * (1 - MEAN) / 100): "That is a binomial with 100 invented trials. The "
-            "fitted φ says what a row is worth.",
-            100 * np.sqrt(_beta_variance()): "That is in percent; give it as a proportion.",
+            100 * np.sqrt(MEAN * (1 - MEAN) / 100): "That is a binomial with 100 invented trials. "
+            "The fitted φ says what a row is worth.",
+            10_000 * _beta_variance(): "That is the variance. Take its square root.",
+            100 * np.sqrt(MEAN * (1 - MEAN) / _gasoline_phi()): "Nearly: below the line stands "
+            "1 + φ.",
         },
     ),
     Choice(
         "07.2",
-        right="c",
+        right="a",
         replies={
-            "a": "The result depends on the number that is added, as the moss showed: the zeros "
-            "are no small scores, they are plots without the fungus.",
+            "a": "Two questions, two models: one for whether the fungus came, one for how far it "
+            "spread where it came.",
             "b": "This answers the second question only. Said of all plots, it hides those that "
             "the treatment kept free.",
-            "c": "Two questions, two models: one for whether the fungus came, one for how far it "
-            "spread where it came.",
+            "c": "The result depends on the number that is added, as the moss showed: the zeros "
+            "are no small scores, they are plots without the fungus.",
             "d": "A transformation does not part the zeros from the rest: they stay a heap at one "
             "end, which no normal distribution has, and the two questions stay mixed.",
         },
@@ -103,41 +130,53 @@ EXERCISES = (
             SEEDS / (1 + _seeds_phi()): "That leaves out φ above the line: a plate with one seed "
             "would get less than 1.",
             _inflation() - 1: "That is by how much it is larger. Give the factor.",
-            100 * _inflation(): "That is in percent; give the factor.",
         },
     ),
     Choice(
         "07.4",
-        right="c",
+        right="b",
         replies={
             "a": "The exponential of a mean of logarithms is not a mean: it lies below it, and "
             "belongs to a pig with u = 0 on top of that. Sums need means.",
-            "b": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
-            "so the mean over all pigs is larger.",
-            "c": "A total over many pigs is their number times the mean, and effects='marginal' "
+            "b": "A total over many pigs is their number times the mean, and effects='marginal' "
             "averages the mean over all pigs.",
+            "c": "That is the mean of a pig with u = 0. Exponentials of u average to more than 1, "
+            "so the mean over all pigs is larger.",
             "d": "The ratios of the weeks are the same, but the farm orders kilograms, not ratios.",
         },
     ),
     Number(
         "07.5",
-        solution=_cake_cv,
-        decimals=2,
-        because="Gamma has the lowest AIC, and its coefficient of variation is √φ. The t model "
-        "has so many degrees of freedom that it is as good as normal: no heavy tails to speak of.",
-        hint="Compare the three AICs. For the chosen family, which function of φ is the standard "
-        "deviation over the mean?",
+        solution=_cake_sd,
+        decimals=3,
+        because="Gamma has the lowest AIC. Its standard deviation is √φ times the mean, so it is "
+        "larger at 225 °F than at 175. The t model has so many degrees of freedom that it is as "
+        "good as normal: no heavy tails to speak of.",
+        hint="Compare the three AICs. For the chosen family, which function of φ and of the mean "
+        "is the standard deviation? predict(new, effects='population') gives the mean.",
         slips=lambda: {
-            _cake("gamma").dispersion["phi"]: "That is φ, the square of what is asked for.",
-            _cake("normal").dispersion["residual sd"]: "That is a standard deviation in degrees, "
-            "of the normal model. Compare the AICs, and divide by the mean.",
-            _cake("normal").dispersion["residual sd"] ** 2: "That is the residual variance of the "
-            "normal model. Compare the AICs first.",
-            _raw_cv(): "That is of all cakes together, so batches, recipes and temperatures add to "
-            "it. Given the batch, it is smaller.",
+            _cake("gamma").dispersion["phi"]: "That is φ. The variance is φμ².",
+            np.sqrt(_cake("gamma").dispersion["phi"]): "That is the coefficient of variation, the "
+            "standard deviation over the mean. Multiply by the mean.",
+            _cake("gamma").dispersion["phi"] * _cake_mean(): "φ is a variance over a squared mean. "
+            "Take its root before you multiply.",
+            _cake("normal").dispersion["residual sd"]: "That is the normal model's, the same at "
+            "every mean. Compare the AICs.",
+            np.sqrt(_cake("t").dispersion["phi"]): "That is the scale of the t model. Compare the "
+            "AICs.",
+            _log_sd(): "That is from a normal model of log(angle). Take the best of the three.",
+            _cake_sd(effects="marginal"): "That is with the mean over all batches. A batch with "
+            "u = 0 is asked for.",
+            _cake_sd(BATCHES["none"]): "The batches are missing in that model, so what differs "
+            "between them counts as scatter within.",
+            _cake_sd(BATCHES["replicate"]): "You grouped by replicate. Replicate 1 of recipe A and "
+            "replicate 1 of recipe C are two batches.",
+            _cake_sd(BATCHES["nested"]): "That makes a block of the batches of one number. Here we "
+            "assume that they have nothing in common.",
+            _raw_sd(): "That is of these cakes as they are, so their batches add to it. Given the "
+            "batch, it is smaller.",
             _cake("gamma").variance_components["sd"].iloc[0]: "That is the standard deviation "
             "between batches, on the log scale.",
-            100 * _cake_cv(): "That is in percent; give it as a fraction of the mean.",
         },
     ),
     Choice(

@@ -10,7 +10,7 @@ from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.residuals.tests import ResidualTest
 
-SIMULATIONS, BELOW, EQUAL = 49, 20, 10  # exercise 08.1
+SIMULATIONS, BELOW, EQUAL = 49, 20, 11  # exercise 08.1
 AGES = 4
 
 
@@ -42,7 +42,7 @@ EXERCISES = (
         "08.1",
         solution=lambda: (BELOW + EQUAL + 1) / (SIMULATIONS + 1),
         decimals=3,
-        because="The observation stands last among its equals: the 20 below, the 10 equal and "
+        because="The observation stands last among its equals: the 20 below, the 11 equal and "
         "itself fill the places up to it, of 50 in all.",
         hint="Put the observation and its 49 simulations in order. Which place is the last that "
         "the lot can give it, and of how many?",
@@ -55,8 +55,6 @@ EXERCISES = (
             "observation itself counts, above and below the line.",
             (BELOW + (EQUAL + 1) / 2) / (SIMULATIONS + 1): "That is the middle of what it can be. "
             "The lot may place it higher.",
-            100 * (BELOW + EQUAL + 1) / (SIMULATIONS + 1): "That is in percent; a residual lies "
-            "between 0 and 1.",
         },
     ),
     Number(
@@ -83,7 +81,7 @@ EXERCISES = (
     Number(
         "08.3",
         solution=lambda: _cane_dispersion().effect,
-        decimals=1,
+        decimals=2,
         because="Plots of one variety differ far more than shoots counted at one probability "
         "would.",
         hint="Take simulated_residuals() of the fit, then test_dispersion(): which of its numbers "
@@ -98,35 +96,34 @@ EXERCISES = (
             "predicted effects follow the data, so the model expects less than 1: look for the "
             "ratio of the two.",
             _cane_dispersion().p_value: "That is the p-value. The effect is asked for.",
-            100 * _cane_dispersion().effect: "That is in percent; give the factor itself.",
         },
     ),
     Choice(
         "08.4",
-        right="c",
+        right="d",
         replies={
             "a": "They are a fifth of the data, not slips of the pen. Where that many rows lie "
             "outside, the model is wrong and not the rows.",
             "b": "The diseased shoots are counted out of a known number of shoots. A negative "
             "binomial has no upper limit and forgets that number.",
-            "c": "Either estimates the scatter between plots, and the standard errors of the "
-            "blocks become three times as large or more. Then check the new model again.",
-            "d": "With new random effects the test is nearly blind to scatter within varieties, "
+            "c": "With new random effects the test is nearly blind to scatter within varieties, "
             "because the varieties differ so much. The blocks are compared within varieties.",
+            "d": "Either estimates the scatter between plots, and the standard errors of the "
+            "blocks become three times as large or more. Then check the new model again.",
         },
     ),
     Choice(
         "08.5",
-        right="c",
+        right="b",
         replies={
             "a": "The p-value mostly shows the number of rows. Three per cent more variance "
             "changes standard errors by one or two per cent; nearly double the variance may "
             "change them by more than a third.",
-            "b": "The variance ratio of B speaks against it: standard errors of effects within "
+            "b": "What counts is the size of the fault and what it does to the estimates. A can "
+            "show that it is small; B cannot rule out that it is large.",
+            "c": "The variance ratio of B speaks against it: standard errors of effects within "
             "groups may be a quarter too small. A large p-value in 28 rows is no proof of the "
             "model.",
-            "c": "What counts is the size of the fault and what it does to the estimates. A can "
-            "show that it is small; B cannot rule out that it is large.",
             "d": "More simulations make the p-value more exact, not smaller. What B lacks is rows.",
         },
     ),

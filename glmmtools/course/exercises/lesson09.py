@@ -8,7 +8,7 @@ from scipy import stats
 
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.inference.comparison import compare
 from glmmtools.model import FittedModel, fit
 
@@ -30,29 +30,34 @@ def _den_df(random: str, temperature: str = "temperature") -> pd.Series:
     return model.anova()["den_df"]
 
 
-def _wheeze(effects: str, scale: str = "response", smoke: str = "yes") -> float:
-    new = pd.DataFrame({"age": [9], "smoke": [smoke], "child": ["new"]})
-    model = fit_to("wheeze", "wheeze ~ age + smoke + (1 | child)", "binomial", nagq=15)
+def _wheeze(
+    effects: str,
+    scale: str = "response",
+    smoke: str = "yes",
+    child: str = " + (1 | child)",
+    nagq: int = 15,
+) -> float:
+    new = pd.DataFrame({"age": [7], "smoke": [smoke], "child": ["new"]})
+    model = fit_to("wheeze", f"wheeze ~ age + smoke{child}", "binomial", nagq=nagq)
     return model.predict(new, scale, effects).iloc[0]
 
 
 def _raw_wheeze() -> float:
-    return load_data("wheeze").query("age == 9 and smoke == 'yes'")["wheeze"].mean()
+    return load_data("wheeze").query("age == 7 and smoke == 'yes'")["wheeze"].mean()
 
 
-def _plants_model() -> FittedModel:
-    formula = "fruits ~ nutrient * clipping + region + (1 | genotype)"
-    return fit_to("arabidopsis", formula, "negative_binomial")
+def _plants_model(family: str = "nbinom1") -> FittedModel:
+    return fit_to("arabidopsis", "fruits ~ nutrient * clipping + region + (1 | genotype)", family)
 
 
 @cache
-def _fruits() -> pd.Series:
-    frame = _plants_model().means("clipping", by="nutrient").frame
+def _fruits(family: str = "nbinom1") -> pd.Series:
+    frame = _plants_model(family).means("clipping", by="nutrient").frame
     return frame.set_index(["nutrient", "clipping"])["estimate"]
 
 
-def _clipped_ratio(nutrient: str) -> float:
-    means = _fruits()
+def _clipped_ratio(nutrient: str, family: str = "nbinom1") -> float:
+    means = _fruits(family)
     return means[nutrient, "clipped"] / means[nutrient, "unclipped"]
 
 
@@ -60,6 +65,25 @@ def _raw_ratio() -> float:
     few = load_data("arabidopsis").query("nutrient == '1'")
     means = few.groupby("clipping", observed=True)["fruits"].mean()
     return means["clipped"] / means["unclipped"]
+
+
+def _advice() -> str:
+    """The recommendation on nitrogen in oats."""
+    oats = load_data("oats")
+    oats["nitrogen"] = oats["nitro"].astype(str)
+    model = fit("yield ~ variety + nitrogen + (1 | block/variety)", oats, reml=True)
+    differences = model.means("nitrogen").contrasts().frame.set_index("contrast")
+    gain = -differences[["estimate", "conf_high", "conf_low"]]
+
+    def interval(pair: str) -> str:
+        return "{:.0f} (simultaneous 95 % interval {:.0f} to {:.0f})".format(*gain.loc[pair])
+
+    return (
+        f"With 0.4 cwt per acre we estimate a gain of {interval('0.0 - 0.4')} over none, in units "
+        f"of ¼ lb per subplot. Going on to 0.6 adds an estimated {interval('0.4 - 0.6')}: perhaps "
+        "nothing, perhaps twice that, so it pays only where nitrogen is cheap. The six blocks "
+        "stand in one trial, so on other soils and in other years the gains may differ."
+    )
 
 
 EXERCISES = (
@@ -113,7 +137,7 @@ EXERCISES = (
         decimals=3,
         because="Children differ so much that the mean over children is more than twice the "
         "probability of the child in the middle.",
-        hint="All children, not the child in the middle: which level= of predict averages over "
+        hint="All children, not the child in the middle: which effects= of predict averages over "
         "the random effects?",
         slips=lambda: {
             _wheeze("population"): "That is the child with u = 0. Most children wheeze less often "
@@ -121,17 +145,21 @@ EXERCISES = (
             _wheeze("population", "link"): "That is on the log-odds scale, of the child with u = "
             "0.",
             _wheeze("marginal", smoke="no"): "Those are children whose mothers do not smoke.",
+            _wheeze("marginal", nagq=1): "That is by the Laplace approximation, too coarse for "
+            "four 0/1 answers of a child. Take the model of the cell, with `nagq=15`.",
+            _wheeze("marginal", child="", nagq=1): "That is from a model without children. Take "
+            "the GLMM of the cell.",
             _raw_wheeze(): "That is the share in the data at this one age. The model smooths over "
             "the ages; its share is asked for.",
-            100 * _wheeze("marginal"): "That is in percent; give a share between 0 and 1.",
         },
     ),
     Number(
         "09.4",
         solution=lambda: _clipped_ratio("1"),
-        decimals=2,
+        decimals=3,
         because="With a log link the exponential of the difference is a ratio of means. With many "
-        "nutrients the same ratio is estimated near 1.",
+        "nutrients the ratio is estimated nearer to 1, but these data do not show that the two "
+        "differ. NB2, whose AIC is far higher, would have shown it.",
         hint="Take means of clipping by nutrient, and their contrast within the few nutrients; "
         "mind which of the two stands above the line.",
         slips=lambda: {
@@ -142,27 +170,41 @@ EXERCISES = (
             _clipped_ratio("8"): "That is with many nutrients.",
             np.exp(_plants_model().params.iloc[-1]): "That is the interaction: by how much the "
             "factor differs between many nutrients and few.",
-            _raw_ratio(): "That is from the raw means, or from a Poisson. Take the means of the "
-            "negative binomial.",
+            _clipped_ratio(
+                "1", "negative_binomial"
+            ): "That is NB2's, whose AIC is far higher. Take NB1, the family nbinom1.",
+            _clipped_ratio("1", "poisson"): "That is the Poisson model's, which these counts "
+            "contradict. Take NB1.",
+            _raw_ratio(): "That is from the raw means. Take those of the model.",
             np.sqrt(_clipped_ratio("1") * _clipped_ratio("8")): "That is averaged over the "
             "nutrients, which interact with clipping. Use by=.",
             _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
             "means, in fruits. A factor is asked for.",
-            100 * _clipped_ratio("1"): "That is in percent; give the factor itself.",
         },
     ),
     Choice(
         "09.5",
-        right="b",
+        right="d",
         replies={
             "a": "A shared letter says that a difference was not shown. It does not say that there "
             "is none, nor how large it may be.",
-            "b": "It gives the size, how well it is known and that the interval counts all pairs. "
-            "The reader can judge what matters.",
-            "c": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
+            "b": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
             "estimated gain.",
-            "d": "Of six comparisons the one just below the limit was picked after the fact. If "
+            "c": "Of six comparisons the one just below the limit was picked after the fact. If "
             "this one had been the question from the start, it would need no adjustment.",
+            "d": "It gives the size, how well it is known and that the interval counts all pairs. "
+            "The reader can judge what matters.",
         },
+    ),
+    Judgement(
+        "09.6",
+        points=(
+            "give gains in yield with their unit and intervals, and not letters or p-values alone?",
+            "say that the intervals are simultaneous, because all pairs were compared?",
+            "keep 'not shown to differ' apart from 'equal', for 0.4 and 0.6?",
+            "say that the best amount depends on what nitrogen costs, which no yield tells?",
+            "say for which fields and years a single trial in six blocks can speak?",
+        ),
+        model=_advice,
     ),
 )

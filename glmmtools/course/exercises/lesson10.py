@@ -129,23 +129,23 @@ EXERCISES = (
             "age. The model's is asked for.",
             _difference(_at_7(model=_wheeze("", nagq=1))): "That is from a model without children. "
             "Answer from the GLMM.",
+            _difference(_at_7(model=_wheeze(nagq=1))): "That is by the Laplace approximation, too "
+            "coarse for four 0/1 answers of a child. Take the model `child` of the lesson.",
             _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
-            100 * _difference(_at_7()): "That is in percentage points; give a difference of "
-            "probabilities.",
             _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
         },
     ),
     Choice(
         "10.5",
-        right="b",
+        right="c",
         replies={
             "a": "Complete cows are those whose yield stayed up: they say how good cows do, and "
             "the feed that keeps more poor cows in the trial looks worse for it.",
-            "b": "What decides on leaving was recorded, so the visits are missing at random. With "
+            "b": "The means are of different weeks: a cow that left early is averaged over early "
+            "weeks only, and week 12 is what you want. Cows with few rows also count in full.",
+            "c": "What decides on leaving was recorded, so the visits are missing at random. With "
             "a mean for each feed and week and a fitting covariance, the rows seen tell how the "
             "cows that left would have gone on.",
-            "c": "The means are of different weeks: a cow that left early is averaged over early "
-            "weeks only, and week 12 is what you want. Cows with few rows also count in full.",
             "d": "In late weeks only the better cows have rows, and an independent working "
             "correlation does not know who is missing. This needs visits missing completely at "
             "random.",

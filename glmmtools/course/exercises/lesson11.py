@@ -3,7 +3,7 @@
 import numpy as np
 
 from glmmtools.course.exercises.fits import fit_to
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.model import FittedModel
 
 # the true components of the lesson's trial, and the plan with fewer and larger pens
@@ -12,14 +12,14 @@ _PENS, _PIGS, _DAYS = 8, 6, 5  # pens of one treatment, pigs of a pen, days
 _OF_A_PEN = _PEN + _PIG / _PIGS + _REST / (_PIGS * _DAYS)
 
 
-def _oats() -> np.ndarray:
+def _oats(reml: bool = True) -> np.ndarray:
     """Variances of blocks, of large plots in a block, of small plots in a large plot."""
-    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=True)
+    model = fit_to("oats", "yield ~ variety + C(nitro) + (1 | block/variety)", reml=reml)
     return model.variance_components["variance"].to_numpy()
 
 
-def _share(*components: int, of: tuple[int, ...] = (0, 1, 2)) -> float:
-    return _oats()[list(components)].sum() / _oats()[list(of)].sum()
+def _share(*components: int, of: tuple[int, ...] = (0, 1, 2), reml: bool = True) -> float:
+    return _oats(reml)[list(components)].sum() / _oats(reml)[list(of)].sum()
 
 
 def _cake(random: str, reml: bool = True) -> FittedModel:
@@ -33,13 +33,13 @@ def _recipe_error(random: str, reml: bool = True) -> float:
 EXERCISES = (
     Choice(
         "11.1",
-        right="c",
+        right="a",
         replies={
-            "a": "This says how the observations vary around their mean, given everything else: "
-            "the data model, here a binomial with one trial.",
-            "b": "A fixed effect moves the mean: it belongs to the process model.",
-            "c": "It says where the effects of the pens come from. Their variance is a parameter "
+            "a": "It says where the effects of the pens come from. Their variance is a parameter "
             "that the fit estimates.",
+            "b": "A fixed effect moves the mean: it belongs to the process model.",
+            "c": "This says how the observations vary around their mean, given everything else: "
+            "the data model, here a binomial with one trial.",
             "d": "This is the linear predictor and its link: the process model.",
         },
     ),
@@ -59,6 +59,8 @@ EXERCISES = (
             "left out.",
             _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
             "variance of a plot.",
+            _share(0, reml=False): "That is from a fit by maximum likelihood. `field_model` was "
+            "fitted by REML.",
             np.sqrt(_oats()[0]) / np.sqrt(_oats()).sum(): "Those are standard deviations. "
             "Variances add up, standard deviations do not.",
             _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
@@ -99,10 +101,12 @@ EXERCISES = (
             "cakes of one batch are counted as six replicates of the recipe.",
             _recipe_error(" + (1 | recipe:replicate)"): "The batches are there, the blocks are "
             "not: what differs from session to session does not cancel.",
+            _recipe_error(" + (1 | replicate/recipe)") ** 2: "That is the variance of the "
+            "estimate. Take its root.",
             _cake(" + (1 | replicate/recipe)").params["recipe[T.B]"]: "That is the estimate. Its "
             "standard error is asked for.",
             _recipe_error(" + (1 | replicate/recipe)", reml=False): "That is by maximum "
-            "likelihood, or a variance. The standard error by REML is asked for.",
+            "likelihood. The standard error by REML is asked for.",
         },
     ),
     Choice(
@@ -118,5 +122,24 @@ EXERCISES = (
             "four in a region: wide intervals are the honest answer.",
             "d": "The regions are what is compared. One needs several units of each to compare.",
         },
+    ),
+    Judgement(
+        "11.6",
+        points=(
+            "name what was given its straw by lot, and how many of them there are?",
+            "say that the model does use every row, with a variance for each level?",
+            "say what more pigs or days of the same pens do: a pen's mean gets more exact, and "
+            "the number of pens stays?",
+            "say what the reviewer's way would do to the p-value, with or without an effect?",
+            "say what would bring more degrees of freedom?",
+        ),
+        model=lambda: (
+            "Straw was given to pens, so the 32 pens are its experimental units; eight rooms and "
+            "one effect leave 23 degrees of freedom. The model holds all 480 rows: rooms, pens, "
+            "pigs and days have a variance each. Pigs and days of a pen share its effect, so they "
+            "make its mean more exact and are no replicates of straw. With rows as replicates an "
+            "effect of nothing would be announced far more often than in 5 % of trials. Only more "
+            "pens would add degrees of freedom."
+        ),
     ),
 )

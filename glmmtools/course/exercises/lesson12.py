@@ -12,13 +12,14 @@ from glmmtools.designs.simulation import simulate
 from glmmtools.model import fit
 
 CAKES = 6  # of each batch
+TRUE_SLOPE = -0.3  # of exercise 12.3
 SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
 
 
-def _weight(column: str = "variance", n: int = CAKES) -> float:
+def _weight(column: str = "variance", n: int = CAKES, reml: bool = True) -> float:
     """The weight of a batch's own mean, from the variances of batches and of cakes in a batch."""
     formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
-    batch, cake = fit_to("cake", formula, reml=True).variance_components[column]
+    batch, cake = fit_to("cake", formula, reml=reml).variance_components[column]
     return batch / (batch + cake / n)
 
 
@@ -27,7 +28,10 @@ def _counts(rows: str) -> pd.DataFrame:
     """Attacks in four months: all, those seen before a person left, or complete cases."""
     month = np.arange(4)
     layout = pd.DataFrame({"person": np.repeat(np.arange(200), 4), "month": np.tile(month, 200)})
-    formula, how = "attacks ~ month + (1 | person)", {"coef": [1.2, -0.3], "sd": 0.8, "seed": 8}
+    formula, how = (
+        "attacks ~ month + (1 | person)",
+        {"coef": [1.2, TRUE_SLOPE], "sd": 0.8, "seed": 8},
+    )
     study = simulate(formula, layout, "poisson", **how)
     many = (study["attacks"] >= 5).groupby(study["person"])
     study["left"] = many.transform(lambda person: person.shift(fill_value=False).cummax())
@@ -36,10 +40,10 @@ def _counts(rows: str) -> pd.DataFrame:
 
 
 @cache
-def _attacks(rows: str = "seen", persons: bool = True) -> float:
+def _attacks(rows: str = "seen", persons: bool = True, nagq: int = 1) -> float:
     """The slope of months, on the log scale."""
     formula = "attacks ~ month + (1 | person)" if persons else "attacks ~ month"
-    return fit(formula, _counts(rows), "poisson").params["month"]
+    return fit(formula, _counts(rows), "poisson", nagq=nagq).params["month"]
 
 
 def _ratio_of_means() -> float:
@@ -64,31 +68,31 @@ EXERCISES = (
     Number(
         "12.1",
         solution=_weight,
-        decimals=2,
+        decimals=3,
         because="Batches differ much and have six cakes each, so a batch's own mean gets nearly "
         "all the weight: partial pooling changes little here.",
         hint="Take both variances from m.variance_components and put them into the formula of the "
         "weight, with the number of cakes of a batch.",
         slips=lambda: {
             _weight("sd"): "You used standard deviations; the formula has variances.",
+            _weight(reml=False): "That is by maximum likelihood; the task asks for reml=True.",
             _weight(n=1): "That is the weight of a single cake. The variance of a mean of six is "
             "smaller.",
             _weight(n=15): "Fifteen is the number of batches of a recipe. How many cakes has a "
             "batch?",
             1 - _weight(): "That is the weight of the model's mean; the batch's own is asked for.",
-            100 * _weight(): "That is in percent; give a number between 0 and 1.",
         },
     ),
     Choice(
         "12.2",
-        right="c",
+        right="a",
         replies={
-            "a": "Chance alone makes small hospitals extreme in both directions, even if all "
-            "hospitals are equally good. First ask what is left when chance is allowed for.",
+            "a": "Each hospital is weighed by what its patients tell, and the interval shows how "
+            "little a small one tells. Differences between the patients need covariates besides.",
             "b": "That says nothing about the patients of small hospitals, and the cut is "
             "arbitrary. Shares of 120 and of 2000 patients still differ in how sure they are.",
-            "c": "Each hospital is weighed by what its patients tell, and the interval shows how "
-            "little a small one tells. Differences between the patients need covariates besides.",
+            "c": "Chance alone makes small hospitals extreme in both directions, even if all "
+            "hospitals are equally good. First ask what is left when chance is allowed for.",
             "d": "That is no pooling: with no other predictor the fitted probabilities are the raw "
             "shares again, and a hospital without a death gets no finite estimate.",
         },
@@ -96,7 +100,7 @@ EXERCISES = (
     Number(
         "12.3",
         solution=lambda: np.exp(_attacks()),
-        decimals=2,
+        decimals=3,
         because="Who leaves depends on a count that was recorded, so the gaps are MAR: the "
         "likelihood of all rows, with persons in the model, is enough.",
         hint="Fit a Poisson GLMM with a random intercept of the person to the rows that inform "
@@ -112,7 +116,9 @@ EXERCISES = (
             _attacks(): "That is on the log scale. A ratio is its exponential.",
             _attacks(persons=False): "That is on the log scale, and from a model without persons.",
             np.exp(-_attacks()): "That is a month to the next one, the other way.",
-            100 * np.exp(_attacks()): "That is in percent; give the ratio itself.",
+            np.exp(TRUE_SLOPE): "That is the truth that was simulated. What do the data say?",
+            np.exp(_attacks(nagq=15)): "That is by quadrature, and as good or better. Here the "
+            "default is asked for, `nagq=1`.",
             np.exp(_attacks()) - 1: "That is the change as a share. The factor is one more.",
         },
     ),

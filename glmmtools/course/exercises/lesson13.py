@@ -50,7 +50,8 @@ EXERCISES = (
             "half-width, not the whole width.",
             _trials(1.96, HALF_WIDTH / 2): "That is for a half-width of 0.005. The half-width "
             "itself is 0.01.",
-            _trials(1.96) - 1: "Near. Round up to the next whole number, and no further.",
+            _trials(1.96) - 1: "Near. Round up to the next whole number.",
+            _trials(1.96) + 1: "Near. Round up to the next whole number, and no further.",
             np.ceil(1.96 * np.sqrt(POWER * (1 - POWER)) / HALF_WIDTH): "That is the square root of "
             "n. Square both sides.",
         },
@@ -83,7 +84,6 @@ EXERCISES = (
             _seeds_power(42, None): "That is the power at the estimated interaction, which was "
             "large enough to be significant. Give coef= the −0.5 of the question.",
             _seeds_power(21, -0.5): "That is the power with the 21 plates of the first trial.",
-            100 * _seeds_power(42, -0.5): "That is in percent; give a probability between 0 and 1.",
             1 - _seeds_power(42, -0.5) + 1e-4: "If that is the share of trials that miss the "
             "interaction, take the others; if you set a seed, leave it out.",
         },
@@ -114,6 +114,7 @@ EXERCISES = (
         slips=lambda: {
             _fall("poisson"): "That is the fall beside the Poisson. The negative binomial is asked "
             "for: part of that fall was overdispersion.",
+            _fall("nbinom1"): "That is NB1's fall. The other negative binomial is asked for.",
             -_fall("negative_binomial"): "The AIC is smaller with the extra zeros, so it falls: a "
             "positive number.",
             (_fall("negative_binomial") + 2) / 2: "That is the difference of the log-likelihoods. "

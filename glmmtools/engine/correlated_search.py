@@ -1,0 +1,157 @@
+"""Where the search for correlated residuals starts, and whether the data identify them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from glmmtools.covariances.base import Structure
+from glmmtools.engine.correlated import MOST_ROWS, CorrelatedMarginal, OverCovariances
+from glmmtools.engine.problem import Problem
+from glmmtools.engine.search import Optimum
+from glmmtools.engine.several_starts import best_end, better_end
+from glmmtools.shared.text import plural
+
+Array = np.ndarray
+_SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
+_RHOS = (0.5, -0.2, 0.9)  # of series
+_EM_STEPS = 2
+_ROUNDING = 1e-7
+_SHRINK, _LEAST = 0.9, 0.02
+
+
+def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
+    """The best end of searches from a few starts.
+
+    Where it is not in doubt the first is enough: moments of the residuals of least squares.
+    """
+    searched, best = OverCovariances(marginal), None
+    for start in _starts(marginal):
+        best = better_end(best, best_end(searched, start))
+        if best is not None and best.converged and not _may_be_lower(marginal, best):
+            break
+    return best and searched.lifted(best)
+
+
+def _may_be_lower(marginal: CorrelatedMarginal, found: Optimum) -> bool:
+    """Whether the likelihood often has a higher maximum elsewhere: beside random terms, which may
+    take the scatter of the residuals, and of a series whose rho is in doubt."""
+    structure, part = marginal.residual.structure, marginal.residual.theta
+    if marginal.placed or not structure.of_time:
+        return bool(marginal.placed)
+    return structure.is_unsure(found.point[part], np.diag(found.covariance)[part])
+
+
+def correlated_end(marginal: CorrelatedMarginal, vector: Array) -> Optimum | None:
+    """The end of a search from one vector of the marginal, where a maximum is near."""
+    searched = OverCovariances(marginal)
+    found = best_end(searched, vector[searched.theta])
+    return found and searched.lifted(found)
+
+
+def _starts(marginal: CorrelatedMarginal) -> Iterator[Array]:
+    likelihood = marginal.likelihood
+    _, residual = marginal.least_squares(likelihood.y - likelihood.offset)
+    total = float(np.mean(residual**2)) or 1.0
+    for share, rho in zip(_SHARES, _RHOS, strict=True):
+        theta = np.zeros(marginal.n_theta)
+        each_share = share / max(len(marginal.placed), 1)
+        for placed in marginal.placed:
+            theta[placed.theta] = placed.structure.start(1.0, each_share * total, residual)
+        shared = share * total if marginal.placed else 0.0
+        theta[marginal.residual.theta] = _residual_start(marginal, residual, shared, rho)
+        yield theta
+
+
+def _residual_start(
+    marginal: CorrelatedMarginal, residual: Array, shared: float, rho: float
+) -> Array:
+    """From the moments of residuals of which random terms share a variance; or with this rho."""
+    structure, variance = marginal.residual.structure, float(np.mean(residual**2)) - shared
+    if structure.of_time:
+        return structure.start_at(np.sqrt(variance), rho)
+    theta = structure.start(1.0, variance, residual)
+    moments = _moments(structure, residual, shared)
+    root = structure.effects(theta, np.eye(structure.q)).T
+    for _ in range(_EM_STEPS):
+        inner = np.linalg.solve(root, np.linalg.solve(root, moments).T)
+        theta = structure.em_step(theta, (inner + inner.T) / 2)
+        root = structure.effects(theta, np.eye(structure.q)).T
+    return theta
+
+
+def _moments(structure: Structure, residual: Array, shared: float) -> Array:
+    """Mean products of the residuals of each two times, over the groups that have both, less what
+    they share; as near to these as is well positive definite."""
+    values, known = np.zeros((2, structure.n_levels, structure.q))
+    places = structure.codes, structure.coordinates
+    values[places], known[places] = residual, 1.0
+    counts = known.T @ known
+    moments = values.T @ values / np.maximum(counts, 1) - shared
+    diagonal = np.diag(np.maximum(np.diag(moments), _LEAST * np.mean(residual**2)))
+    moments += diagonal - np.diag(np.diag(moments))
+    while np.linalg.eigvalsh(moments)[0] < 1e-4 * np.diag(moments).min():
+        moments = _SHRINK * moments + (1 - _SHRINK) * diagonal
+    return moments
+
+
+# ------------------------------------------------------------------------------ identification
+
+
+def check_residual(problem: Problem) -> None:
+    """Raise ValueError if the covariance of the residuals cannot be told from these data."""
+    marginal = CorrelatedMarginal(problem)
+    most = max(blocks.rows.shape[1] for blocks in marginal.blocks)
+    residual = problem.residual
+    if most > MOST_ROWS:
+        raise ValueError(
+            f"residual={residual.text!r} beside these random terms joins {most} rows into one "
+            f"block of their covariance (the most is {MOST_ROWS}). Leave out the term whose "
+            "groups are crossed or that large"
+        )
+    structure = residual.structure
+    if structure.unrestricted and structure.n_levels <= structure.q:
+        raise ValueError(
+            f"residual={residual.text!r} has a covariance of {structure.q} rows for "
+            f"{plural(structure.n_levels, 'level')} of {residual.group!r}, too few to estimate it: "
+            f"take a structure of fewer parameters, such as {_simpler(problem)}"
+        )
+    null = _null_direction(marginal)
+    if null is None:
+        return
+    for term, each in zip(problem.design.random, marginal.placed, strict=True):
+        if np.any(np.abs(null[each.theta]) > _ROUNDING):
+            raise ValueError(
+                f"the data cannot tell {term.label} from residual={residual.text!r}, whose "
+                f"covariance can be the same: leave {term.label} out"
+            )
+    raise ValueError(
+        f"residual={residual.text!r} has more parameters than these data carry, for some of its "
+        f"correlations belong to no two rows of one {residual.group!r}: take a structure of fewer "
+        f"parameters, such as {_simpler(problem)}"
+    )
+
+
+def _simpler(problem: Problem) -> str:
+    time, group = problem.residual.structure.column_name, problem.residual.group
+    return f"residual='ar1({time} | {group})' or 'cs({time} | {group})'"
+
+
+def _null_direction(marginal: CorrelatedMarginal) -> Array | None:
+    """A direction in θ along which V does not change, where it is no special point; else None."""
+    rng, ones = np.random.default_rng(0), np.ones(len(marginal.X))
+    theta = 0.1 * rng.standard_normal(marginal.n_theta)
+    for each in marginal.structured:
+        structure = each.structure
+        theta[each.theta] += (
+            structure.start_at(1.0, _RHOS[0]) if structure.of_time
+            else structure.start(1.0, 1.0, ones)
+        )  # fmt: skip
+    gram = np.zeros((len(theta), len(theta)))
+    for _, slopes in marginal.covariance_slopes(theta):
+        flat = np.array([each.ravel() for each in slopes])
+        gram += flat @ flat.T
+    scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
+    return vectors[:, 0] if values[0] < _ROUNDING else None
