@@ -50,8 +50,8 @@ GROUPS = {
     ),
     "Compare and test": (
         "Does a term matter, which model is better, how much is explained?",
-        "FittedModel.anova inference.anova.TermTests compare bootstrap_lrt FittedModel.bootstrap "
-        "inference.bootstrap.Bootstrap FittedModel.r2 FittedModel.icc",
+        "FittedModel.anova inference.anova.TermTests compare covariance_table bootstrap_lrt "
+        "FittedModel.bootstrap inference.bootstrap.Bootstrap FittedModel.r2 FittedModel.icc",
     ),
     "Means": (
         "Marginal means, slopes and their contrasts, on the link and on the response scale.",
