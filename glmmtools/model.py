@@ -91,8 +91,8 @@ def fit(
         ``us, toep, cs, hcs, ar1, har1`` and ``ou`` are those of random terms; rows of two groups
         have independent residuals. The mixed model for repeated measures is ``residual=`` with
         ``reml=True``, tested with ``df="kenward-roger"``: with 5 animals in each of 3 groups and 4
-        times the test of treatment × time at 5 % rejected in 5.0 % (us) and 6.0 % (toep) of 200
-        data sets, ± 1.6; Satterthwaite's in 13 % (us) (``benchmarks/repeated_measures.md``).
+        times the test of treatment × time at 5 % rejected in 5.5 % (us) and 4.2 % (toep) of 1000
+        data sets, ± 0.7; Satterthwaite's in 11 % (us) (``benchmarks/repeated_measures.md``).
     penalty : float, optional
         Standard deviation of a normal prior, with mean 0, on the slope of each column of the fixed
         part times the standard deviation of the column: a cure for separation, with 2.5 as a weak
