@@ -20,6 +20,7 @@ from scipy import special
 from glmmtools.engine import laplace
 from glmmtools.engine.correlated import whitened_rows
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.modes import Solution
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
@@ -231,15 +232,17 @@ def _with_certain(model: Fit, rows: Rows) -> Rows:
 def _refit(
     marginal: Marginal, y: Array, vector: Array, covariance: Array, steps: int
 ) -> list[_Refit]:
-    """The refit to each data set (count, nobs), by scoring steps."""
+    """The refit to each data set (count, nobs), by scoring steps.
+
+    One step is the usual one-step estimate, taken as it is; of several none may lower a likelihood.
+    """
     copies, vectors = copy.copy(marginal.times(len(y))), np.tile(vector, (len(y), 1))
     copies.likelihood = copies.likelihood.with_response(y.ravel())
     copies.likelihood.weights = None  # `simulate` lets pass only weights of 1
     solution = copies.solve(vectors)
     for _ in range(steps):
         if solution is not None:
-            vectors = vectors + copies.gradient(vectors, solution) @ covariance
-            solution = copies.solve(vectors)
+            vectors, solution = _step(copies, vectors, solution, covariance, careful=steps > 1)
     if solution is None:  # because of some data set: alone, the others succeed
         halves = np.array_split(y, 2) if len(y) > 1 else []
         found = [_refit(marginal, half, vector, covariance, steps) for half in halves]
@@ -252,3 +255,17 @@ def _refit(
     fixed = marginal.likelihood.offset + marginal.coefficients(vectors, solution) @ marginal.X.T
     theta = vectors[:, marginal.names["theta"]]
     return list(map(_Refit, y, solution.eta.reshape(y.shape), fixed, theta, by_row))
+
+
+def _step(
+    copies: Marginal, vectors: Array, solution: Solution, covariance: Array, careful: bool
+) -> tuple[Array, Solution | None]:
+    """A scoring step of each data set; if careful, but of those whose likelihood it would lower."""
+    moved = vectors + copies.gradient(vectors, solution) @ covariance
+    before, solution = np.atleast_1d(copies.value(solution)), copies.solve(moved)
+    if careful and solution is not None:
+        lower = ~(np.atleast_1d(copies.value(solution)) >= before)
+        if lower.any():
+            moved[lower] = vectors[lower]
+            solution = copies.solve(moved)
+    return moved, solution
