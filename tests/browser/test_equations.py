@@ -27,6 +27,7 @@ FORMULAS = [
     "y ~ poly(x, 2) + (x | g)", "y ~ bs(x, df=3):t + (x || g)", "y ~ 0 + t + cs(t | g)",
     "y ~ I(x ** 2) + offset(z) + ar1(k | g)", "y ~ 0",
 ]  # fmt: skip
+RESIDUALS = ("ar1", "har1", "hcs", "ou", "toep", "us")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,10 @@ def equations(data) -> list[str]:
         models.append(gt.fit("y ~ x + (1 | g)", data, weights="part", dispersion_formula="~ t"))
         for family in FAMILIES.values():
             y = "prop(count, size)" if family.takes_trials else "count" if family.counts else "part"
-            models.append(gt.fit(f"{y} ~ x + (1 | g)", data, family))
+            zeros = "~ t" if family.counts and family.leaves_out_zero else None
+            models.append(gt.fit(f"{y} ~ x + (1 | g)", data, family, zero_inflation=zeros))
+        for structure in RESIDUALS:
+            models.append(gt.fit("y ~ x", data, residual=f"{structure}(k | g)"))
         models += [of_names(name, data) for name in NAMES]
     return [str(model.equation()) for model in models]
 
