@@ -33,6 +33,22 @@ def ran_away():
         return gt.fit("sick ~ period + (1 | herd)", data, "binomial")
 
 
+@pytest.fixture
+def reply(capsys):
+    """Check an answer to an exercise, and return the one line that was printed."""
+    from glmmtools.course.check import check
+
+    def ask(id, *answer):
+        assert check(id, *answer) is None
+        printed, errors = capsys.readouterr()
+        assert errors == ""
+        assert printed.endswith("\n")
+        assert printed.count("\n") == 1
+        return printed.rstrip("\n")
+
+    return ask
+
+
 def pytest_configure(config):
     """Let nbval run a cell as front ends do, with history: otherwise `;` and `Out[n]` fail."""
     if not config.pluginmanager.hasplugin("nbval"):

@@ -35,21 +35,6 @@ NONSENSE = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def reply(capsys):
-    """Check an answer, and return the one line that was printed."""
-
-    def ask(id, *answer):
-        assert check(id, *answer) is None
-        printed, errors = capsys.readouterr()
-        assert errors == ""
-        assert printed.endswith("\n")
-        assert printed.count("\n") == 1
-        return printed.rstrip("\n")
-
-    return ask
-
-
 def named(exercises):
     return pytest.mark.parametrize("exercise", exercises, ids=[each.id for each in exercises])
 

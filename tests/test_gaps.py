@@ -10,20 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from glmmtools.course.check import check, lessons
+from glmmtools.course.check import lessons
 from glmmtools.course.exercises.gaps import GAP, GAPS
 from tests.notebook_hygiene import exercise
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture
-def reply(capsys):
-    def ask(id, *answer):
-        check(id, *answer)
-        return capsys.readouterr().out.rstrip("\n")
-
-    return ask
 
 
 def filled(gaps, *fills: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from glmmtools.course.check import check, lessons
+from glmmtools.course.check import lessons
 from glmmtools.course.exercises.kinds import Choice
 from glmmtools.course.exercises.recall import QUESTIONS
 from tools.learner_copies import asks
@@ -32,15 +32,6 @@ def options(lesson: int) -> list[dict[str, str]]:
     """The options of each question, as the lesson words them."""
     asked = re.split(r"^\d\. ", first_cells(lesson)[0].source, flags=re.MULTILINE)[1:]
     return [dict(OPTION.findall(text)) for text in asked]
-
-
-@pytest.fixture
-def reply(capsys):
-    def ask(id, *answer):
-        check(id, *answer)
-        return capsys.readouterr().out.rstrip("\n")
-
-    return ask
 
 
 @pytest.mark.parametrize("lesson", LATER)

@@ -24,7 +24,7 @@ from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.placement import PlacedTerm
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.search import Optimum
+from glmmtools.engine.search import Optimum, one_by_one
 from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
@@ -245,11 +245,10 @@ class CorrelatedMarginal(Marginal):
     def value(self, solution):
         return solution.value
 
-    def value_and_gradient(self, vectors):
+    def value_and_gradient(self, vectors, of_least_squares: bool = False):
         if vectors.ndim == 2:
-            both = [self.value_and_gradient(vector) for vector in vectors]
-            return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
-        solution = self.solve(vectors)
+            return one_by_one(self.value_and_gradient, vectors)
+        solution = self.solve(vectors, of_least_squares)
         if solution is None:
             return -np.inf, np.zeros(self.size)
         return solution.value, self.gradient(vectors, solution)
@@ -404,13 +403,10 @@ class OverCovariances:
     def value_and_gradient(self, points: Array) -> tuple[float | Array, Array]:
         """As `Marginal.value_and_gradient`, at one θ or at several."""
         if points.ndim == 2:
-            both = [self.value_and_gradient(point) for point in points]
-            return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
+            return one_by_one(self.value_and_gradient, points)
         vector = self._vector(points)
-        solution = self.marginal.solve(vector, of_least_squares=True)
-        if solution is None:
-            return -np.inf, np.zeros(self.size)
-        return solution.value, self.marginal.gradient(vector, solution)[self.theta]
+        value, slope = self.marginal.value_and_gradient(vector, of_least_squares=True)
+        return value, slope[self.theta]
 
     def lifted(self, optimum: Optimum) -> Optimum:
         """A maximum over θ as one over the vector of the marginal.

@@ -16,7 +16,7 @@ import numpy as np
 from glmmtools.engine.arrow import Arrow
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.search import Optimum
+from glmmtools.engine.search import Optimum, one_by_one
 from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
@@ -97,8 +97,7 @@ class Profiled:
     def value_and_gradient(self, points: Array) -> tuple[float | Array, Array]:
         """As `Marginal.value_and_gradient`, at one θ or at several."""
         if points.ndim == 2:
-            both = [self.value_and_gradient(point) for point in points]
-            return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
+            return one_by_one(self.value_and_gradient, points)
         at = self._at(points)
         if at is None:
             return -np.inf, np.zeros(self.size)

@@ -56,6 +56,12 @@ class Optimum:
     abandoned: bool = False
 
 
+def one_by_one(function: Function, points: Array) -> tuple[Array, Array]:
+    """Values and gradients at several points of a function that is computed for one."""
+    both = [function(point) for point in points]
+    return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
+
+
 def maximise(
     function: Function,
     start: Array,

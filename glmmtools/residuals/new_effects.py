@@ -12,13 +12,21 @@ from glmmtools.residuals.refitted import refitted_draws
 Array = np.ndarray
 
 
+def random_ranks(y: Array, draws: Array, rng: np.random.Generator) -> tuple[Array, int]:
+    """The share of draws below each response, ties split at random; how many lie outside all."""
+    below, tied = np.sum(draws < y, axis=0), np.sum(draws == y, axis=0)
+    values = (below + rng.uniform(size=len(y)) * (1 + tied)) / (len(draws) + 1)
+    outside = int(np.sum(below + tied == 0) + np.sum(below == len(draws)))
+    return np.clip(values, 1e-12, 1 - 1e-12), outside
+
+
 class AgainstDraws(NamedTuple):
     """A response among draws of a model; of several each with its own, the first axis theirs.
 
     Attributes
     ----------
     residuals : ndarray, shape (nobs,)
-        The share of draws below the response, ties split at random.
+        As of :func:`random_ranks`.
     mean_square : float or ndarray
         Mean square of the deviations from the draws' means over their standard deviations.
     outside : int or ndarray
@@ -35,17 +43,12 @@ class AgainstDraws(NamedTuple):
     @classmethod
     def of(cls, y: Array, draws: Array, rng: np.random.Generator) -> AgainstDraws:
         """Of a response (nobs,) among draws (n, nobs)."""
-        below, tied = np.sum(draws < y, axis=0), np.sum(draws == y, axis=0)
-        values = (below + rng.uniform(size=len(y)) * (1 + tied)) / (len(draws) + 1)
         pool = np.vstack([y, draws])
         sd = pool.std(axis=0)
         scaled = ((y - pool.mean(axis=0)) / np.where(sd > 0, sd, 1.0))[sd > 0]
-        return cls(
-            np.clip(values, 1e-12, 1 - 1e-12),
-            np.mean(scaled**2),
-            np.sum(below + tied == 0) + np.sum(below == len(draws)),
-            np.sum(y == 0) - np.mean(np.sum(draws == 0, axis=1)),
-        )
+        residuals, outside = random_ranks(y, draws, rng)
+        zeros = np.sum(y == 0) - np.mean(np.sum(draws == 0, axis=1))
+        return cls(residuals, np.mean(scaled**2), outside, zeros)
 
     @classmethod
     def of_refits(cls, model: Fit, n: int, seed: tuple[int, ...]) -> AgainstDraws:

@@ -262,10 +262,11 @@ def _step(
 ) -> tuple[Array, Solution | None]:
     """A scoring step of each data set; if careful, but of those whose likelihood it would lower."""
     moved = vectors + copies.gradient(vectors, solution) @ covariance
-    before, solution = np.atleast_1d(copies.value(solution)), copies.solve(moved)
-    if careful and solution is not None:
-        lower = ~(np.atleast_1d(copies.value(solution)) >= before)
+    reached = copies.solve(moved)
+    if careful and reached is not None:
+        before, after = (np.atleast_1d(copies.value(each)) for each in (solution, reached))
+        lower = ~(after >= before)
         if lower.any():
             moved[lower] = vectors[lower]
-            solution = copies.solve(moved)
-    return moved, solution
+            reached = copies.solve(moved)
+    return moved, reached

@@ -23,7 +23,7 @@ from scipy import special
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict, simulate
 from glmmtools.formula.columns import codes_and_levels, is_factor_column
-from glmmtools.residuals.new_effects import AgainstDraws
+from glmmtools.residuals.new_effects import AgainstDraws, random_ranks
 from glmmtools.residuals.plots import plot_residuals
 from glmmtools.residuals.refitted import Rows, decorrelated, observed_rows, refitted_rows
 from glmmtools.residuals.spatial import moran, neighbours_of
@@ -121,8 +121,8 @@ class SimulatedResiduals(Printed):
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
-        self._observed = AgainstDraws.of(model.design.y, self.simulations, rng)
-        self.residuals = model.by_row(self._observed.residuals, "residual")
+        values, self._outside = random_ranks(model.design.y, self.simulations, rng)
+        self.residuals = model.by_row(values, "residual")
 
     # -- the reference
 
@@ -132,17 +132,20 @@ class SimulatedResiduals(Printed):
         return refitted_rows(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
+    def _observed(self) -> AgainstDraws:
+        """The responses of the fit among the simulations, where these have new random effects."""
+        rng = np.random.default_rng(self._rng_seed)
+        return AgainstDraws.of(self.model.design.y, self.simulations, rng)
+
+    @cached_property
     def _with_new_effects(self) -> AgainstDraws:
         """Other data sets of the model, each among draws of its refit with new random effects."""
         return AgainstDraws.of_refits(self.model, self.n, (*self._rng_seed, 2))
 
     @cached_property
     def _uniform(self) -> tuple[Array, Array]:
-        """Residuals, observed (nobs,) and under the model (n, nobs).
-
-        Those of a refitted data set are random ranks among n draws of its own, as the observed.
-        """
-        observed = self._observed.residuals
+        """Residuals, observed (nobs,) and of refits, each among n draws of its own (n, nobs)."""
+        observed = self.residuals.to_numpy()
         if not self._at_modes:
             return observed, self._with_new_effects.residuals
         rng = np.random.default_rng((*self._rng_seed, 1))
@@ -206,11 +209,11 @@ class SimulatedResiduals(Printed):
 
         For a continuous family the count is binomial with probability 2 / (n + 1) for each row; for
         a discrete one, where ties make it rarer, and with new random effects, which the rows of a
-        group share, the simulated data sets are counted alike. The
-        effect is the observed over the expected count. The test is one-sided and, being of
-        a small count, conservative: size 0.00 to 0.03 at the 5 % level.
+        group share, the simulated data sets are counted alike. The effect is the observed over the
+        expected count. The test is one-sided and, being of a small count, conservative: size 0.00
+        to 0.03 at the 5 % level.
         """
-        count = int(self._observed.outside)
+        count = self._outside
         if not self._at_modes:
             null = self._with_new_effects.outside
             expected, p = null.mean(), p_value(count, null)

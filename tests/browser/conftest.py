@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.serving import served
 from tests.environments import course_that_is_set_up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,17 +88,8 @@ def site_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def site(site_folder) -> str:
     """The address at which the site is served."""
-    handler = functools.partial(_Quiet, directory=site_folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
+    with served(site_folder) as address:
+        yield address
 
 
 # ---- JupyterLab ----------------------------------------------------------------------------------

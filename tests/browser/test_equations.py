@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import html
-import http.server
-import threading
 import warnings
 from importlib.resources import files
 
@@ -15,6 +12,7 @@ import pytest
 
 import glmmtools as gt
 from glmmtools.families.lookup import FAMILIES
+from tests.browser.serving import served
 
 pytestmark = pytest.mark.browser
 
@@ -66,21 +64,11 @@ def of_names(name: str, data: pd.DataFrame) -> gt.FittedModel:
     return gt.fit(formula, named, "poisson", zero_inflation=f"~ `{name}` + `{name} x`")
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def mathjax():
     """The address of the MathJax that the site is built with."""
-    folder = files("mathjax") / "static" / "mathjax" / "es5"
-    handler = functools.partial(_Quiet, directory=folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(files("mathjax") / "static" / "mathjax" / "es5") as address:
+        yield address
 
 
 def test_mathjax_draws_every_equation(page, mathjax, equations):
