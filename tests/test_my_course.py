@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -49,10 +50,10 @@ def change(path: Path, text: str = "A new sentence.") -> None:
     nbformat.write(notebook, path)
 
 
-@pytest.fixture
-def course(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def new_course(tmp_path_factory) -> Path:
     """A clone under git, in which all lessons but two are cut to their title."""
-    folder = course_that_is_set_up(tmp_path / "a course")
+    folder = course_that_is_set_up(tmp_path_factory.mktemp("new") / "a course")
     for path in (folder / "notebooks").rglob("[0-9]*.ipynb"):
         if path.name[:2] not in CODE:
             nbformat.write(new_notebook(cells=[new_markdown_cell("# A title")]), path)
@@ -64,12 +65,26 @@ def course(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
-def mine(course) -> Path:
+@pytest.fixture(scope="module")
+def new_copies(new_course, tmp_path_factory) -> Path:
     """The learner's copies, just laid out."""
-    count = len([*(course / "notebooks").rglob("[0-9]*.ipynb")])
-    assert lay_out(course) == f"my-course: {count} new copies of lessons and solutions\n"
-    return course / "my-course"
+    folder = tmp_path_factory.mktemp("laid out") / "a course"
+    shutil.copytree(new_course, folder, symlinks=True)
+    count = len([*(folder / "notebooks").rglob("[0-9]*.ipynb")])
+    assert lay_out(folder) == f"my-course: {count} new copies of lessons and solutions\n"
+    return folder / "my-course"
+
+
+@pytest.fixture
+def course(new_course, tmp_path) -> Path:
+    """The course of one test."""
+    return shutil.copytree(new_course, tmp_path / "a course", symlinks=True)
+
+
+@pytest.fixture
+def mine(new_copies, course) -> Path:
+    """The copies of one test."""
+    return shutil.copytree(new_copies, course / "my-course")
 
 
 def test_there_is_a_copy_of_every_lesson_and_of_every_solution(course, mine):

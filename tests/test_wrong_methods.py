@@ -1152,7 +1152,8 @@ def test_every_numeric_exercise_has_wrong_methods():
 
 
 @pytest.mark.parametrize("exercise", NUMBERS)
-def test_no_wrong_method_passes_in_full_or_rounded_as_asked(exercise):
+def test_no_wrong_method_passes_or_is_right_so_far_and_some_are_named(exercise):
+    """In full and rounded as asked."""
     number, methods = NUMBERS[exercise], WRONG[exercise]()
     assert len(methods) >= 4
     passed = {
@@ -1161,11 +1162,6 @@ def test_no_wrong_method_passes_in_full_or_rounded_as_asked(exercise):
         if number.judge(value)[0] or number.judge(round(float(value), number.decimals))[0]
     }
     assert passed == {}
-
-
-@pytest.mark.parametrize("exercise", NUMBERS)
-def test_some_wrong_methods_are_named_and_none_is_called_right_so_far(exercise):
-    number, methods = NUMBERS[exercise], WRONG[exercise]()
     replies = {method: number.judge(value)[1] for method, value in methods.items()}
     named = [method for method, text in replies.items() if not text.endswith(number.hint)]
     assert len(named) >= 3
