@@ -36,14 +36,14 @@ lab: $(READY) ## Set up if needed, open your copies of the lessons in JupyterLab
 		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(READY) ## Set up if needed, run the unit tests and then every notebook under nbval
-	$(PY) -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
+	$(PY) -m pytest -m "not slow" --ignore=tests/browser -n 2 --dist loadfile $(ARGS)
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
 	$(PY) -m pytest -m slow --ignore=tests/browser -n 2 $(ARGS)
 
 test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 $(ARGS)
+	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 --dist loadfile $(ARGS)
 
 site: $(SITE_READY) ## Build the reading site in build/site (ARGS="--repository ADDRESS": links that run lessons)
 	$(PY) -m tools.build_site $(ARGS)
