@@ -42,6 +42,7 @@ try:
         SingularFitWarning,
         printed_warnings,
     )
+    from glmmtools.shared.style import palette
     from glmmtools.studies.study import coverage, power, recovery_study
 except Exception as error:
     from glmmtools.course.preflight import faults_behind
@@ -77,6 +78,7 @@ __all__ = [
     "gee",
     "link",
     "load_data",
+    "palette",
     "plot_covariance",
     "plot_design",
     "plot_distribution",

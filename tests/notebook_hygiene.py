@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from tools.execute_notebooks import normalise, to_text
 from tools.learner_copies import QUESTION, after_questions, asks
+from tools.lesson_plan import promise
 
 Check = Callable[["Notebook"], Iterator[str]]
 
@@ -221,13 +222,9 @@ def numbers_in_the_text_are_shown_by_a_cell(notebook: Notebook) -> Iterator[str]
 # ---- lessons -------------------------------------------------------------------------------------
 
 
-def minutes_match_the_reading_time(notebook: Notebook) -> Iterator[str]:
-    # 200 words a minute and one minute a code cell: within 15 %, or within two minutes.
-    promised = re.search(r"(\d+) min", notebook.cells[0].source)
-    words = sum(len(cell.source.split()) for cell in notebook.prose)
-    needed = words / 200 + len(notebook.code)
-    if promised and abs(needed - int(promised[1])) > max(2, 0.15 * int(promised[1])):
-        yield f"it promises {promised[1]} minutes; {words} words and its cells take {needed:.0f}"
+def minutes_are_those_of_the_formula(notebook: Notebook) -> Iterator[str]:
+    if (line := promise(notebook.cells)) not in notebook.cells[0].source.splitlines():
+        yield f"below the title should stand {line}"
 
 
 def header_is_complete(notebook: Notebook) -> Iterator[str]:
@@ -344,6 +341,6 @@ LESSON: list[Check] = [
     questions_are_tagged,
     questions_come_before_what_answers_them,
     exercises_wait_for_an_answer,
-    minutes_match_the_reading_time,
+    minutes_are_those_of_the_formula,
 ]
 SOLUTION: list[Check] = [answers_are_right]

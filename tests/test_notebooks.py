@@ -54,7 +54,7 @@ def test_every_exercise_of_the_package_is_asked_in_a_lesson_and_no_other():
 
 HEADER = """# 05 · Fit a model
 
-*4 min*
+*15 minutes*
 
 **What you will do.** Fit. **What you will learn.** How. **What you need.** Data."""
 ENDING = """## Key points
@@ -152,10 +152,13 @@ BROKEN = [
         hygiene.numbers_in_the_text_are_shown_by_a_cell,
         lesson(new_markdown_cell("There were 21 plates."), code("1"), code("print(21)")),
     ),
-    (hygiene.minutes_match_the_reading_time, edited(lesson(), 0, source=HEADER.replace("4", "9"))),
+    (
+        hygiene.minutes_are_those_of_the_formula,
+        edited(lesson(), 0, source=HEADER.replace("15", "20")),
+    ),
     (hygiene.header_is_complete, without(lesson(), 0)),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("05", "06"))),
-    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("4 min", ""))),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("15 minutes", ""))),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("need", "want"))),
     (hygiene.ending_is_complete, without(lesson(), -1)),
     (hygiene.ending_is_complete, edited(lesson(), -1, source=ENDING.replace("doi", "x"))),

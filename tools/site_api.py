@@ -77,7 +77,7 @@ GROUPS = {
         "plot_distribution plot_support plot_mean_variance plot_link plot_link_effect plot_design "
         "plot_hierarchy plot_covariance FittedModel.plot_effects FittedModel.plot_fit "
         "FittedModel.plot_random_effects FittedModel.plot_shrinkage FittedModel.plot_covariance "
-        "FittedModel.plot_profile",
+        "FittedModel.plot_profile palette",
     ),
     "Data": ("The data sets of the course.", "load_data"),
     "Course": (
