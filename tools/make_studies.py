@@ -1,4 +1,4 @@
-"""Run the simulation studies and the posterior whose results lesson 13 shows: data/studies/*.csv.
+"""Run the simulation studies and the posterior whose results lessons show: data/studies/*.csv.
 
     python tools/make_studies.py [name ...]
 
@@ -38,11 +38,33 @@ def swine(study, **options) -> Study:
     )  # fmt: skip
 
 
+def seeds_without_plates(**options) -> pd.Series:
+    """Likelihood ratios of random plates where the seeds have none."""
+    seeds = gt.load_data("seeds")
+    formula = "prop(germinated, seeds) ~ variety * extract"
+    models = [gt.fit(formula + more, seeds, "binomial") for more in ("", " + (1 | plate)")]
+    return gt.bootstrap_lrt(*models, **options)
+
+
+def equal_varieties(random: str, **options) -> Study:
+    """F tests of the varieties of a split-plot trial like `oats` in which they yield alike."""
+    fixed = "yield ~ variety + nitrogen"
+    oats = gt.load_data("oats").assign(nitrogen=lambda data: data["nitro"].astype(str))
+    return gt.power(
+        f"{fixed} + (1 | block/variety)", oats,
+        coef=[80, 0, 0, 20, 35, 44], sd={"block": 14, "block:variety": 10}, phi=160,
+        terms="variety", analysis={"formula": f"{fixed} + {random}", "reml": True}, **options,
+    )  # fmt: skip
+
+
 STUDIES = {
     "power_pens": lambda **o: swine(gt.power, along="pen", sizes=PENS, **o),
     "power_pigs": lambda **o: swine(gt.power, along="pig", sizes=[16, 48, 96, 144], **o),
     "power_days": lambda **o: swine(gt.power, within="day", sizes=[2, 5, 10, 15], **o),
     "coverage_pens": lambda **o: swine(gt.coverage, along="pen", sizes=PENS, **o),
+    "seeds_without_plates": seeds_without_plates,
+    "varieties_by_subplots": lambda **o: equal_varieties("(1 | block)", **o),
+    "varieties_by_main_plots": lambda **o: equal_varieties("(1 | block/variety)", **o),
 }
 
 
