@@ -9,7 +9,7 @@ from glmmtools.course.check import exercises_of, lessons
 from tests.notebook_hygiene import Notebook
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = {path.name[:2]: Notebook.read(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
+LESSONS = {path.name[:2]: Notebook.read(path) for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
 INDEX = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
 TEACHING = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
 

@@ -26,6 +26,7 @@ from tools.execute_notebooks import to_text
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "build" / "learner"
+GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"  # of text alone
 
 # Code and formulas come first, because f[i](x) in them is no link.
 CODE_OR_LINK = re.compile(
@@ -148,7 +149,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 def make(target: Path) -> None:
     """Write every lesson without outputs, and what the lessons link to."""
-    for path in with_linked_files(lessons()):
+    for path in with_linked_files([*lessons(), GLOSSARY]):
         copy = target / path.relative_to(ROOT)
         if path.suffix == ".ipynb":
             write(cleared(path), copy)
