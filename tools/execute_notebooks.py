@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # loading it takes a second, and tests/conftest.py wants only
 ROOT = Path(__file__).resolve().parents[1]
 
 KERNEL_ENVIRONMENT = {
+    "GLMMTOOLS_PROGRESS": "off",  # checks that pass here are no learner's
     "GLMMTOOLS_STATIC": "1",  # explorers draw a still figure: live widgets stall nbclient
     "TQDM_DISABLE": "1",  # progress bars print times
     "IPYKERNEL_CELL_NAME": "<cell>",  # else warnings and tracebacks name a temporary file
