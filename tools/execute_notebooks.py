@@ -98,13 +98,19 @@ def to_text(notebook: NotebookNode) -> str:
     return v4.writes(notebook) + "\n"
 
 
-def execute(path: Path) -> tuple[NotebookNode, float]:
-    """Run one notebook in its own folder; return it with new outputs, and the seconds it took."""
+def execute(path: Path, *, core_only: bool = False) -> tuple[NotebookNode, float]:
+    """Run one notebook in its own folder; return it with new outputs, and the seconds it took.
+
+    `core_only` leaves out the cells with the tag `further`.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     start = time.perf_counter()
     notebook = normalise(nbformat.read(path, as_version=4), path.name)
+    if core_only:
+        cells = notebook.cells
+        notebook.cells = [cell for cell in cells if "further" not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile  # the user's own IPython profile stays out
         os.environ["PYTHONHASHSEED"] = "0"  # not for nbval, which may catch what depends on it
