@@ -103,7 +103,13 @@ def lay_out(repository: str | None) -> None:
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
     glossary = for_readers(nbformat.read(GLOSSARY, as_version=4))
     nbformat.write(glossary, SOURCE / GLOSSARY.relative_to(ROOT))
-    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
+    for page in (
+        "notebooks/README.md",
+        "data/README.md",
+        "TEACHING.md",
+        "TRANSLATION.md",
+        "cheat-sheet.pdf",
+    ):
         folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
         shutil.copy(folder / page, SOURCE / page)
     shutil.copy(ROOT / "site" / "index.md", SOURCE)
