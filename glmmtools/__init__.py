@@ -13,6 +13,7 @@ try:
     from glmmtools.course.datasets import load_data, stored_study
     from glmmtools.course.explore import explore
     from glmmtools.course.preflight import preflight
+    from glmmtools.course.progress import progress
     from glmmtools.designs.description import describe_design
     from glmmtools.designs.hierarchy import plot_hierarchy
     from glmmtools.designs.plots import plot_covariance, plot_design
@@ -90,6 +91,7 @@ __all__ = [
     "power",
     "preflight",
     "printed_warnings",
+    "progress",
     "recovery",
     "recovery_study",
     "simulate",

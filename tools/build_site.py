@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import nbformat
 
-from tools.learner_copies import after_questions
+from tools.learner_copies import GLOSSARY, after_questions
 from tools.make_colab import ON_GITHUB
 from tools.site_api import write_pages
 from tools.site_subjects import add_subjects
@@ -101,7 +101,15 @@ def lay_out(repository: str | None) -> None:
             notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository)}"
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
-    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
+    glossary = for_readers(nbformat.read(GLOSSARY, as_version=4))
+    nbformat.write(glossary, SOURCE / GLOSSARY.relative_to(ROOT))
+    for page in (
+        "notebooks/README.md",
+        "data/README.md",
+        "TEACHING.md",
+        "TRANSLATION.md",
+        "cheat-sheet.pdf",
+    ):
         folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
         shutil.copy(folder / page, SOURCE / page)
     shutil.copy(ROOT / "site" / "index.md", SOURCE)
