@@ -1,8 +1,9 @@
 """Build the reading site from the stored outputs: python -m tools.build_site [folder]
 
 Lays out a source tree in build/site-source (lessons with the outputs folded that answer a question,
-solutions with their cells collapsed, data cards, the list of the package's functions) and runs
-Sphinx on it, every warning an error. Nothing is executed and nothing is fetched.
+solutions with their cells collapsed, data cards, the list of the package's functions, the front
+page and the gallery) and runs Sphinx on it, every warning an error. Nothing is executed and nothing
+is fetched.
 
 With `--repository https://github.com/OWNER/REPOSITORY@BRANCH` each lesson has links that run it on
 Binder and, for GitHub, on Colab, from the branch `colab` that `make colab` makes.
@@ -20,9 +21,9 @@ from urllib.parse import quote
 
 import nbformat
 
+from tools import site_api, site_front
 from tools.learner_copies import GLOSSARY, after_questions
 from tools.make_colab import ON_GITHUB
-from tools.site_api import write_pages
 from tools.site_subjects import add_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,8 +107,8 @@ def lay_out(repository: str | None) -> None:
     for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
         folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
         shutil.copy(folder / page, SOURCE / page)
-    shutil.copy(ROOT / "site" / "index.md", SOURCE)
-    write_pages(SOURCE)
+    site_api.write_pages(SOURCE)
+    site_front.write_pages(SOURCE, FILES)
 
 
 def main() -> int:
