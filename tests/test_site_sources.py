@@ -51,6 +51,12 @@ def test_elsewhere_a_lesson_is_run_on_binder_only():
     assert "colab" not in links
 
 
+def test_where_the_lessons_for_the_browser_are_published_one_link_leads_there():
+    links = ways_to_run("05", None, "https://example.org/lite/")
+    assert links.count("https://example.org/lite/lab/index.html?path=notebooks%2F05.ipynb") == 1
+    assert "(experimental)" in links
+
+
 # ---- the pages of the package --------------------------------------------------------------------
 
 
