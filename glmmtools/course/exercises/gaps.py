@@ -100,7 +100,7 @@ GAPS = (
         slips={
             "incidence": "Those are the cases. Out of how many animals?",
             "period": "Periods are compared: a fixed effect. Which unit comes again in each?",
-            "size": "That is a number of animals, the total. Which unit comes again in each period?",
+            "size": "That is the number of animals, the total. Which unit comes again and again?",
         },
     ),
     Gaps(
