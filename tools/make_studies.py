@@ -1,4 +1,4 @@
-"""Run the simulation studies and the posterior whose results lesson 13 shows: data/studies/*.csv.
+"""Run the simulation studies and the posterior whose results lessons show: data/studies/*.csv.
 
     python tools/make_studies.py [name ...]
 
@@ -15,6 +15,7 @@ import os
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,12 @@ import pandas as pd
 import glmmtools as gt
 from glmmtools.studies.study import Study
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "studies"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools import transformed_studies  # noqa: E402
+
+FOLDER = ROOT / "data" / "studies"
 PENS = [8, 16, 24, 32, 48]
 DRAWS = {"draws": 2000, "tune": 1000, "chains": 4, "random_seed": 1}
 
@@ -81,19 +87,22 @@ def posterior() -> pd.DataFrame:
     return table
 
 
+TABLES = {"posterior_herds": posterior, **transformed_studies.TABLES}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    everything = [*STUDIES, "posterior_herds"]
+    everything = [*STUDIES, *TABLES]
     parser.add_argument("names", nargs="*", help=", ".join(everything))
     for name in parser.parse_args().names or everything:
         path = FOLDER / f"{name}.csv"
         if name in STUDIES:
             print(STUDIES[name](n=1000, n_jobs=-1, path=path))
-        elif name != "posterior_herds":
+        elif name not in TABLES:
             parser.error(f"there is no study {name!r}")
         elif not path.exists():
             try:
-                posterior().round(4).to_csv(path, index=False, lineterminator="\n")
+                TABLES[name]().round(4).to_csv(path, index=False, lineterminator="\n")
             except ImportError as error:
                 print(f"{name}: {error}")
 

@@ -93,14 +93,14 @@ GAPS = (
     ),
     Gaps(
         "04.g1",
-        line="prop(___, seeds) ~ variety * extract + (1 | ___)",
-        fills=(("germinated",), ("plate",)),
-        because="Successes of trials; and plates of one treatment differ.",
-        hint="First what was counted out of the seeds, then the unit that got a treatment.",
+        line="prop(incidence, ___) ~ period + (1 | ___)",
+        fills=(("size",), ("herd",)),
+        because="Cases out of the animals of a herd; and herds differ in every period.",
+        hint="First the total that the cases are counted out of, then the unit that comes again.",
         slips={
-            "seeds": "That is the total. What was counted out of it comes first.",
-            "variety": "Varieties are compared: a fixed effect. What differs within a treatment?",
-            "extract": "Extracts are compared: a fixed effect. What differs within a treatment?",
+            "incidence": "Those are the cases. Out of how many animals?",
+            "period": "Periods are compared: a fixed effect. Which unit comes again in each?",
+            "size": "That is the number of animals, the total. Which unit comes again and again?",
         },
     ),
     Gaps(
