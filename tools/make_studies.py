@@ -44,11 +44,37 @@ def swine(study, **options) -> Study:
     )  # fmt: skip
 
 
+def plates(fitted: str, **options) -> Study:
+    """Coverage of the effect of cucumber on 24 plates of 40 seeds, in a model of lesson 05."""
+    layout = pd.DataFrame({"plate": range(24), "cucumber": [0, 1] * 12, "seeds": 40})
+    response = "prop(germinated, seeds)"
+    return gt.coverage(
+        f"{response} ~ cucumber + (1 | plate)", layout, "binomial",
+        coef={"Intercept": -0.5, "cucumber": 1.0}, sd=0.7, terms="cucumber",
+        analysis={"formula": f"{response} ~ {fitted}"}, **options,
+    )  # fmt: skip
+
+
+def thistles(family: str, **options) -> Study:
+    """Coverage of effects between and within 40 fields, of a family fitted to NB2 counts."""
+    layout = pd.DataFrame({"field": [i // 6 for i in range(240)], "mown": [0, 1] * 120})
+    layout["drained"] = layout["field"] % 2
+    return gt.coverage(
+        "thistles ~ drained + mown + (1 | field)", layout, "negative_binomial",
+        coef={"Intercept": 2.0, "drained": 0.5, "mown": -0.5}, sd=0.5, phi=0.5,
+        terms=["drained", "mown"], analysis={"family": family}, **options,
+    )  # fmt: skip
+
+
 STUDIES = {
     "power_pens": lambda **o: swine(gt.power, along="pen", sizes=PENS, **o),
     "power_pigs": lambda **o: swine(gt.power, along="pig", sizes=[16, 48, 96, 144], **o),
     "power_days": lambda **o: swine(gt.power, within="day", sizes=[2, 5, 10, 15], **o),
     "coverage_pens": lambda **o: swine(gt.coverage, along="pen", sizes=PENS, **o),
+    "coverage_plates_out": lambda **o: plates("cucumber", **o),
+    "coverage_plates_random": lambda **o: plates("cucumber + (1 | plate)", **o),
+    "coverage_thistles_poisson": lambda **o: thistles("poisson", **o),
+    "coverage_thistles_nb2": lambda **o: thistles("negative_binomial", **o),
 }
 
 

@@ -105,14 +105,16 @@ GAPS = (
     ),
     Gaps(
         "05.g1",
-        line='logit.inverse(beta["___"] + 1.96 * ___)',
-        fills=(("Intercept",), ("sd",)),
-        because="Up on the log-odds scale, and then to the probability.",
-        hint="Start at the base treatment, and go up by standard deviations of the plates.",
+        line='gt.fit("___ ~ variety * extract + (1 | ___)", seeds, "binomial")',
+        fills=(("prop(germinated, seeds)",), ("plate",)),
+        because="Successes of trials on the left, and the unit that shares a shift after the bar.",
+        hint="Which counts of which total, and which unit has a shift of its own?",
         slips={
-            "extract[T.cucumber]": "That is a difference. The base treatment is the intercept.",
-            "variance": "How widely plates differ, in log-odds, is the standard deviation.",
-            "std_error": "That says how well the middle is known, not how much plates differ.",
+            "germinated": "Germinated out of how many? The response needs its trials.",
+            "germinated/seeds": "A proportion alone has lost how many seeds it comes from.",
+            "seeds": "The seeds are the trials. What shares one shift?",
+            "variety": "That is what you compare. Which unit did the variety come on?",
+            "extract": "That is what you compare. Which unit got the extract?",
         },
     ),
     Gaps(
