@@ -913,16 +913,17 @@ def _():
     term = "diet[T.2]:day"
     ar1 = " + ar1(day | rat)"
     return {
-        "intercepts": rats(" + (1 | rat)").bse[term],
-        "slopes": rats().bse[term],
-        "REML": rats(ar1, reml=True).bse[term],
-        "rats forgotten": rats("").bse[term],
-        "estimate": rats(ar1).params[term],
-        "main effect": rats(ar1).bse["diet[T.2]"],
-        "slope": rats(ar1).bse["day"],
-        "variance": rats(ar1).bse[term] ** 2,
+        "intercepts": rats(" + (1 | rat)", reml=True).bse[term],
+        "slopes": rats(reml=True).bse[term],
+        "ML": rats(ar1).bse[term],
+        "rats forgotten": rats("", reml=True).bse[term],
+        "estimate": rats(ar1, reml=True).params[term],
+        "main effect": rats(ar1, reml=True).bse["diet[T.2]"],
+        "slope": rats(ar1, reml=True).bse["day"],
+        "variance": rats(ar1, reml=True).bse[term] ** 2,
         "gamma": rats(ar1, family="gamma").bse[term],
-        "slopes, REML": rats(reml=True).bse[term],
+        "slopes, ML": rats().bse[term],
+        "slopes and series": rats(" + (day | rat)" + ar1, reml=True).bse[term],
     }
 
 
@@ -955,6 +956,33 @@ def _():
         "GEE": np.diff(
             gt.gee("wheeze ~ age + smoke", seen, groups="child", family="binomial").predict(at)
         )[0],
+    }
+
+
+@cache
+def rats_tests(structure="ar1", day="C(day)", reml=True, **options):
+    residual = f"{structure}(day | rat)" if structure else None
+    m = fit_to("rats", f"weight ~ diet * {day}", residual=residual, reml=reml)
+    return m.anova(**options)
+
+
+@wrong_in("10.6")
+def _():
+    kr = {"df": "kenward-roger"}
+    in_the_formula = fit_to("rats", "weight ~ diet * C(day) + ar1(day | rat)", reml=True)
+    return {
+        "cs": rats_tests("cs", **kr)["statistic"]["diet:C(day)"],
+        "hcs": rats_tests("hcs", **kr)["statistic"]["diet:C(day)"],
+        "har1": rats_tests("har1", **kr)["statistic"]["diet:C(day)"],
+        "har1, Satterthwaite": rats_tests("har1")["statistic"]["diet:C(day)"],
+        "ML": rats_tests(reml=False)["statistic"]["diet:C(day)"],
+        "straight lines": rats_tests(day="day", **kr)["statistic"]["diet:day"],
+        "diet": rats_tests(**kr)["statistic"]["diet"],
+        "day": rats_tests(**kr)["statistic"]["C(day)"],
+        "repeats ignored": rats_tests("")["statistic"]["diet:C(day)"],
+        "random series": in_the_formula.anova()["statistic"]["diet:C(day)"],
+        "p-value": rats_tests(**kr)["p_value"]["diet:C(day)"],
+        "degrees of freedom": rats_tests(**kr)["den_df"]["diet:C(day)"],
     }
 
 

@@ -169,14 +169,17 @@ GAPS = (
     ),
     Gaps(
         "10.g1",
-        line='gt.fit("weight ~ week + (1 + ___ | pig) + ___(week | pig)", pigs)',
-        fills=(("week",), ("ar1",)),
-        because="A line for each pig, and a series in which neighbouring weeks are alike.",
-        hint="Each pig grows at its own rate; and what is left fades with the distance in time.",
+        line='gt.fit(FIXED, pigs, residual="___(week | pig)", ___=True)',
+        fills=(("har1",), ("reml",)),
+        because="A ridge that grows, and variances that know of the estimated means.",
+        hint="First the structure with a fading correlation and a variance for each week, then the "
+        "name of the argument that corrects the variances.",
         slips={
-            "0": "Then all pigs grow alike, at different levels.",
+            "ar1": "That has one variance for all weeks, and the spread grows.",
             "cs": "That makes all weeks of a pig alike, however far apart.",
-            "pig": "The group stands behind the stroke already. What differs between pigs?",
+            "hcs": "Its variances may grow, but all weeks are alike, however far apart.",
+            "us": "That assumes nothing. Neighbours are alike: say so.",
+            "REML": "Python minds capitals: the argument is written in small letters.",
         },
     ),
     Gaps(
