@@ -41,8 +41,9 @@ NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# alt: the alternative text of the cell's figure. Anything else is left by front ends.
-CELL_METADATA = {"alt", "tags"}
+# alt: the alternative text of the cell's figure; concepts: those of the day that the cell teaches;
+# jupyter: whether its source is collapsed. Anything else is left by front ends.
+CELL_METADATA = {"alt", "concepts", "jupyter", "tags"}
 
 CELL_TIMEOUT = 120  # seconds
 
