@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 SUBJECTS = (
     ("link function", "02", "Why a link"),
     ("odds ratio", "02", "Odds ratios"),
-    ("rate ratio", "02", "Rate ratios"),
+    ("rate ratio", "02", "Further: rate ratios"),
     ("transformation", "02", "A link is not a transformation"),
     ("gamma distribution", "03", "Gamma"),
     ("beta distribution", "03", "Beta"),
