@@ -1,4 +1,4 @@
-"""Run the simulation studies and the posterior whose results lesson 13 shows: data/studies/*.csv.
+"""Run the studies and the posterior whose results lessons show: data/studies/*.csv.
 
     python tools/make_studies.py [name ...]
 
@@ -15,14 +15,21 @@ import os
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import argparse
+import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import glmmtools as gt
 from glmmtools.studies.study import Study
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "studies"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools import check_studies  # noqa: E402
+
+FOLDER = ROOT / "data" / "studies"
 PENS = [8, 16, 24, 32, 48]
 DRAWS = {"draws": 2000, "tune": 1000, "chains": 4, "random_seed": 1}
 
@@ -38,12 +45,24 @@ def swine(study, **options) -> Study:
     )  # fmt: skip
 
 
+def sites(study, **options) -> Study:
+    """Ten counts on each of some sites, whose mean is wanted."""
+    return study(
+        "y ~ 1 + (1 | site)", pd.DataFrame({"site": np.repeat(np.arange(3), 10)}), "poisson",
+        coef=[1], sd=0.4, along="site", sizes=[3, 6, 12, 30], **options,
+    )  # fmt: skip
+
+
 STUDIES = {
     "power_pens": lambda **o: swine(gt.power, along="pen", sizes=PENS, **o),
     "power_pigs": lambda **o: swine(gt.power, along="pig", sizes=[16, 48, 96, 144], **o),
     "power_days": lambda **o: swine(gt.power, within="day", sizes=[2, 5, 10, 15], **o),
     "coverage_pens": lambda **o: swine(gt.coverage, along="pen", sizes=PENS, **o),
+    "coverage_sites": lambda **o: sites(gt.coverage, **o),
 }
+
+# Each returns one row for each simulated data set; its first argument is the seeds.
+TABLES = dict(check_studies.TABLES)
 
 
 def posterior() -> pd.DataFrame:
@@ -83,12 +102,16 @@ def posterior() -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    everything = [*STUDIES, "posterior_herds"]
+    everything = [*STUDIES, *TABLES, "posterior_herds"]
     parser.add_argument("names", nargs="*", help=", ".join(everything))
     for name in parser.parse_args().names or everything:
         path = FOLDER / f"{name}.csv"
         if name in STUDIES:
             print(STUDIES[name](n=1000, n_jobs=-1, path=path))
+        elif name in TABLES:
+            if not path.exists():
+                table = TABLES[name]().round(4)
+                table.to_csv(path, index=False, lineterminator="\n")
         elif name != "posterior_herds":
             parser.error(f"there is no study {name!r}")
         elif not path.exists():
