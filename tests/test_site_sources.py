@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import nbformat
 import pytest
+from PIL import Image
 
 import glmmtools as gt
 from tools.build_site import in_the_typeface_of_the_text, ways_to_run
 from tools.learner_copies import lessons
+from tools.lesson_plan import promise
 from tools.site_api import CONSTANTS, found, members, model_members, names, page_of
+from tools.site_front import OWN_DATA, PICTURES, START, card, card_picture, outcomes
 from tools.site_subjects import SUBJECTS, section
 
 
@@ -47,6 +51,12 @@ def test_elsewhere_a_lesson_is_run_on_binder_only():
     assert "colab" not in links
 
 
+def test_where_the_lessons_for_the_browser_are_published_one_link_leads_there():
+    links = ways_to_run("05", None, "https://example.org/lite/")
+    assert links.count("https://example.org/lite/lab/index.html?path=notebooks%2F05.ipynb") == 1
+    assert "(experimental)" in links
+
+
 # ---- the pages of the package --------------------------------------------------------------------
 
 
@@ -78,3 +88,26 @@ def test_a_page_has_one_name_or_names_that_belong_together():
 def test_every_subject_of_the_index_has_its_section():
     held = {path.name[:2]: nbformat.read(path, as_version=4) for path in lessons()}
     assert [word for word, of, begin in SUBJECTS if section(held[of], begin) is None] == []
+
+
+# ---- the front page ------------------------------------------------------------------------------
+
+ON_CARDS = [path for path in lessons() if path.name[:2] not in (START, OWN_DATA)]
+
+
+@pytest.mark.parametrize("path", ON_CARDS, ids=lambda path: path.stem)
+def test_a_card_has_a_picture_the_minutes_and_what_one_can_do_afterwards(path, tmp_path):
+    (tmp_path / "cards").mkdir()
+    made = card(path, tmp_path)
+    cells = nbformat.read(path, as_version=4).cells
+    assert f'<p class="minutes">{promise(cells).strip("*")}</p>' in made
+    assert f"Afterwards you can {outcomes()[path.name[:2]].split()[0]} " in made
+    assert re.search(r'<img src="cards/\d\d.png" alt="[^"]{60}', made)
+    with Image.open(tmp_path / "cards" / f"{path.name[:2]}.png") as picture:
+        assert max(picture.size) <= 560
+
+
+def test_the_chosen_picture_of_a_card_is_one_of_its_lesson():
+    for path in ON_CARDS:
+        cell, _ = card_picture(nbformat.read(path, as_version=4), path.name[:2])
+        assert cell.id == PICTURES.get(path.name[:2], cell.id)

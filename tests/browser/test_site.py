@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 LESSON = "notebooks/05-fit-a-glmm.html"
 KINDS = [
     "index.html",
+    "gallery.html",
     LESSON,
     "notebooks/solutions/05-fit-a-glmm.html",
     "notebooks/README.html",
@@ -63,6 +64,30 @@ def test_no_internal_link_of_any_page_is_broken(site_folder):
             if not target.exists() or not known:
                 broken.append(f"{path.relative_to(site_folder)} → {address}")
     assert broken == []
+
+
+def test_the_front_page_leads_to_every_lesson_and_names_no_page_twice(page, site):
+    page.goto(f"{site}/index.html")
+    links = page.locator("article.bd-article a:not(.headerlink)")
+    pages = [urldefrag(link.get_attribute("href"))[0] for link in links.all()]
+    assert len(pages) == len(set(pages))
+    assert {f"notebooks/{path.stem}.html" for path in lessons()} <= {*pages}
+    assert {"TEACHING.html", "api.html", "gallery.html", "data/README.html"} <= {*pages}
+    assert page.locator(".doors a").count() == 3
+    assert page.locator(".first-picture img").evaluate("picture => picture.naturalWidth") > 100
+    menu = [link.get_attribute("href") for link in page.locator(".bd-sidebar-primary nav a").all()]
+    assert len(menu) == len(set(menu)) > 15
+
+
+def test_every_picture_of_the_gallery_has_its_code_and_its_alternative_text(page, site):
+    page.goto(f"{site}/gallery.html")
+    assert page.locator("main section img").count() > 40
+    bare = """() => [...document.querySelectorAll("main section img")].filter(picture => {
+        let next = picture.closest("p") ?? picture;
+        while (next && !next.matches("details")) next = next.nextElementSibling;
+        return !picture.alt || !next?.querySelector("pre");
+    }).map(picture => picture.src)"""
+    assert page.evaluate(bare) == []
 
 
 def test_every_picture_of_a_lesson_has_alternative_text(site_folder):
