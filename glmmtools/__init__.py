@@ -10,7 +10,7 @@ True
 try:
     from glmmtools import designs
     from glmmtools.course.check import check
-    from glmmtools.course.datasets import load_data, stored_study
+    from glmmtools.course.datasets import data_file, load_data, stored_study
     from glmmtools.course.explore import explore
     from glmmtools.course.preflight import preflight
     from glmmtools.course.progress import progress
@@ -71,6 +71,7 @@ __all__ = [
     "covariance_table",
     "coverage",
     "cross_check",
+    "data_file",
     "describe_design",
     "designs",
     "explore",

@@ -101,6 +101,7 @@ CALLS = {
     "predict": (MODEL.predict, {"newdata": DATA.head(3), "scale": "response", "level": 0.9,
                                 "effects": "conditional", "df": "auto", "part": None}),
     "resid": (MODEL.resid, {"kind": "response"}), "palette": (gt.palette, {"colors": 3}),
+    "data_file": (gt.data_file, {"name": "slugs"}),
     "model simulate": (MODEL.simulate, {"n": 2, "seed": 0, "conditional": False}),
     "refit": (SMALL.refit, {"y": DATA["y"]}),
     "update": (SMALL.update, {"formula": ". ~ . - x", "data": DATA, "family": "normal"}),

@@ -1202,6 +1202,54 @@ def _():
     }
 
 
+# ---- lesson 14 -----------------------------------------------------------------------------------
+
+
+@cache
+def hatching(missing=("dropped", 999), possible=True):
+    """The file `hatching`, cleaned in full or in part."""
+    data = pd.read_csv(gt.data_file("hatching"), na_values=list(missing))
+    data["hatched"] = pd.to_numeric(data["hatched"], errors="coerce")
+    data = data.dropna()
+    return data[data["hatched"] <= data["eggs"]] if possible else data
+
+
+@wrong_in("14.1")
+def _():
+    return {
+        "nothing left out": len(pd.read_csv(gt.data_file("hatching"))),
+        "impossible counts kept": len(hatching(possible=False)),
+        "code for missing days kept": len(hatching(missing=("dropped",))),
+        "only the word": len(hatching(missing=("dropped",), possible=False)),
+        "one tray of each machine": hatching()["machine"].nunique(),
+        "rows left out": 60 - len(hatching()),
+    }
+
+
+def warmed(right="stored + (1 | machine/tray)", df="containment", missing=("dropped", 999)):
+    data = hatching(missing).assign(warm=lambda d: d["warming"].ne("none").astype(float))
+    return gt.fit(f"prop(hatched, eggs) ~ warm + {right}", data, "binomial").conf_int(df=df)
+
+
+@wrong_in("14.3")
+def _():
+    low, high = warmed().loc["warm"]
+    return {
+        "z": np.exp(warmed(df="infinite").loc["warm", "conf_low"]),
+        "no trays": np.exp(warmed("stored + (1 | machine)").loc["warm", "conf_low"]),
+        "no machines": np.exp(warmed("stored", df="infinite").loc["warm", "conf_low"]),
+        "trays with one number as one": np.exp(
+            warmed("stored + (1 | tray)", df="infinite").loc["warm", "conf_low"]
+        ),
+        "no days": np.exp(warmed("1 + (1 | machine/tray)").loc["warm", "conf_low"]),
+        "999 days": np.exp(warmed(missing=("dropped",)).loc["warm", "conf_low"]),
+        "link scale": low,
+        "upper": np.exp(high),
+        "other base": np.exp(-high),
+        "middle": np.exp((low + high) / 2),
+    }
+
+
 # ---- the tests -----------------------------------------------------------------------------------
 
 

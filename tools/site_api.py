@@ -82,7 +82,7 @@ GROUPS = {
         "FittedModel.plot_random_effects FittedModel.plot_shrinkage FittedModel.plot_covariance "
         "FittedModel.plot_profile palette",
     ),
-    "Data": ("The data sets of the course.", "load_data"),
+    "Data": ("The data sets of the course.", "load_data data_file"),
     "Course": (
         "What the lessons use beside the library.",
         "check progress course.progress.ProgressReport explore preflight printed_warnings",

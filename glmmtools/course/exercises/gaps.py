@@ -221,4 +221,19 @@ GAPS = (
             "day": "More days leave the variances of pens and pigs as they are.",
         },
     ),
+    Gaps(
+        "14.g1",
+        line='gt.fit("prop(hatched, eggs) ~ warming + (1 | ___)", trays, "___")',
+        fills=(("machine/tray",), ("binomial",)),
+        because="Machines, and trays in machines; and hatched eggs out of a number that is known.",
+        hint="Both levels of the layout, the larger one first; and a distribution of successes out "
+        "of a total.",
+        slips={
+            "machine": "Trays of one machine may differ by more than chance among their eggs.",
+            "tray": "Tray 1 of one machine has nothing to do with tray 1 of another.",
+            "machine:tray": "That is the trays. Machines differ too.",
+            "poisson": "Each tray has a total: at most all its eggs hatch.",
+            "beta": "The eggs were counted, so the total says how exact each share is.",
+        },
+    ),
 )
