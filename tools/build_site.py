@@ -116,9 +116,10 @@ def lay_out(repository: str | None, lite: str | None) -> None:
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
     nbformat.write(read(GLOSSARY), SOURCE / GLOSSARY.relative_to(ROOT))
-    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
-        folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
-        shutil.copy(folder / page, SOURCE / page)
+    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md"):
+        shutil.copy(ROOT / page, SOURCE / page)
+    for page in (ROOT / "site" / "worksheets.md", *(ROOT / "figures").glob("*.pdf")):
+        shutil.copy(page, SOURCE)
     site_api.write_pages(SOURCE)
     site_front.write_pages(SOURCE, FILES)
 
