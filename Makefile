@@ -58,8 +58,8 @@ test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromi
 	sh tools/find_chromium.sh
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
-learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
-	$(PY) -m tools.learner_copies
+learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class (ARGS=--core: a first reading alone)
+	$(PY) -m tools.learner_copies $(ARGS)
 
 colab: $(READY) ## Copy the lessons for Google Colab to build/colab (ARGS=address of your repository)
 	$(PY) -m tools.make_colab $(ARGS)

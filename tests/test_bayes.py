@@ -65,3 +65,18 @@ def test_a_stored_study_is_what_its_command_makes(name):
     np.testing.assert_allclose(
         again.iloc[:, -3].to_numpy(), stored.iloc[: len(again), -3].to_numpy(), rtol=1e-3
     )
+
+
+@pytest.mark.filterwarnings("ignore::glmmtools.shared.messages.GlmmWarning")
+@pytest.mark.parametrize("name", make_studies.BY_SEED)
+def test_a_stored_table_of_data_sets_is_what_its_command_makes(name):
+    """Its first data set is made and checked again."""
+    stored = pd.read_csv(gt.stored_study(name))
+    again = make_studies.BY_SEED[name](seeds=[0])
+    pd.testing.assert_frame_equal(
+        stored[stored["seed"] == 0].reset_index(drop=True),
+        again,
+        check_dtype=False,
+        rtol=1e-3,
+        atol=1e-4,
+    )

@@ -36,7 +36,7 @@ PICTURES = {
 }
 START, OWN_DATA = "00", "14"  # the lessons behind two of the three doors
 
-TRANSLATION = "notebooks/translation.ipynb"
+TRANSLATION = "TRANSLATION.md"
 LOOK_UP = (
     ("data/README.md", "Data", "each data set with its source, its rows and its variables"),
     ("gallery.md", "Gallery", "every picture with the lines that draw it"),

@@ -283,4 +283,25 @@ QUESTIONS = (
         "A random intercept takes u to be unrelated to x, and here it is not.",
         "The estimate itself is pulled towards the slope between fields.",
     ),
+    _recall(
+        "14.r1",
+        "b",
+        "More rows of the same pens hardly move the standard error.",
+        "They are the replicates of the treatment.",
+        "That changes which effects are found, and no trial.",
+    ),
+    _recall(
+        "14.r2",
+        "c",
+        "That is the level of the test, the share where there is no effect.",
+        "An interval that misses the truth is a matter of coverage.",
+        "It is counted over simulated trials in which the effect is there.",
+    ),
+    _recall(
+        "14.r3",
+        "a",
+        "A low power lets only the large ones through.",
+        "Estimates of all trials are centred on the truth; the significant ones are not.",
+        "They scatter around a value that is too large.",
+    ),
 )
