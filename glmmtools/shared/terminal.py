@@ -51,6 +51,11 @@ class Printed:
         return printable(self._text())
 
 
+def in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def say(text: str) -> None:
     """Print a text in signs that the terminal has."""
     print(printable(text))
