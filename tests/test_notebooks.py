@@ -18,7 +18,7 @@ from tools import execute_notebooks
 from tools.execute_notebooks import difference, normalise, to_text
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 PAIRS = [
@@ -117,6 +117,10 @@ def asking(text: str):
     return new_markdown_cell(text, metadata={"tags": ["question"]})
 
 
+def further(cell):
+    return nbformat.from_dict({**cell, "metadata": {"tags": ["further"]}})
+
+
 SHOWS_ONE = code("1", shown(text_plain="1"))
 
 BROKEN = [
@@ -173,6 +177,22 @@ BROKEN = [
     (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
     (hygiene.exercises_wait_for_an_answer, solution()),
     (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
+    (
+        hygiene.core_reads_on_its_own,
+        lesson(asking("**Guess:** how many?"), further(SHOWS_ONE), new_markdown_cell("One.")),
+    ),
+    (
+        hygiene.core_reads_on_its_own,
+        lesson(further(code("f()", stream("0.5"))), new_markdown_cell("It is 0.5.")),
+    ),
+    (hygiene.core_has_two_exercises, without(without(lesson(), 2), 3)),
+    (hygiene.further_says_so, lesson(further(new_markdown_cell("## More")))),
+    (
+        hygiene.further_says_so,
+        lesson(*(each for i in "abc" for each in (further(code(i)), code(i)))),
+    ),
+    (hygiene.further_says_so, lesson(further(new_markdown_cell("### Exercise 05.4 ★★")))),
+    (hygiene.further_says_so, lesson(new_markdown_cell("### Exercise 05.4 ★★ (further)"))),
     (hygiene.answers_are_right, lesson()),
 ]
 
@@ -180,8 +200,9 @@ BROKEN = [
 def test_a_good_notebook_passes_every_check():
     figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
     question = asking("**Before\nyou look:** how many?")
+    extra = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
     for check in [*EVERY_NOTEBOOK, *LESSON]:
-        assert list(check(read(lesson(question, SHOWS_ONE, figure)))) == []
+        assert list(check(read(lesson(question, SHOWS_ONE, figure, *extra)))) == []
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
         assert list(check(read(solution(figure)))) == []
     assert list(hygiene.same_exercises(read(lesson()), read(solution()))) == []

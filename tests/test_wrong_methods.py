@@ -442,6 +442,36 @@ def _():
     }
 
 
+@wrong_in("05.6")
+def _():
+    m, table = herds(), gt.load_data("herds")
+    b, last = m.params["Intercept"], m.params["period[T.4]"]
+    fixed = "prop(incidence, size) ~ period"
+    numbers = table.assign(period=table["period"].astype(int))
+    straight = gt.fit(f"{fixed} + (1 | herd)", numbers, "binomial").params["period"]
+    counts = "incidence ~ period + offset(log(size)) + (1 | herd)"
+    shares = (table["incidence"] / table["size"]).groupby(table["period"], observed=True).mean()
+    odds = shares / (1 - shares)
+    return {
+        "link scale": last,
+        "inverse link": expit(last),
+        "period 2": np.exp(m.params["period[T.2]"]),
+        "period 3": np.exp(m.params["period[T.3]"]),
+        "period 4 against 3": np.exp(last - m.params["period[T.3]"]),
+        "period 1 against 4": np.exp(-last),
+        "odds": np.exp(b + last),
+        "probability": expit(b + last),
+        "risk ratio": expit(b + last) / expit(b),
+        "no herds": np.exp(fit_to("herds", fixed, "binomial").params["period[T.4]"]),
+        "herds fixed": np.exp(fit_to("herds", f"{fixed} + herd", "binomial").params["period[T.4]"]),
+        "period as a number": np.exp(3 * straight),
+        "rate ratio": np.exp(fit_to("herds", counts, "poisson").params["period[T.4]"]),
+        "odds of the mean shares": odds.iloc[3] / odds.iloc[0],
+        "probit read as logit": np.exp(herds(link="probit").params["period[T.4]"]),
+        "cloglog read as logit": np.exp(herds(link="cloglog").params["period[T.4]"]),
+    }
+
+
 # ---- lessons 06 and 07 ---------------------------------------------------------------------------
 
 
@@ -883,16 +913,17 @@ def _():
     term = "diet[T.2]:day"
     ar1 = " + ar1(day | rat)"
     return {
-        "intercepts": rats(" + (1 | rat)").bse[term],
-        "slopes": rats().bse[term],
-        "REML": rats(ar1, reml=True).bse[term],
-        "rats forgotten": rats("").bse[term],
-        "estimate": rats(ar1).params[term],
-        "main effect": rats(ar1).bse["diet[T.2]"],
-        "slope": rats(ar1).bse["day"],
-        "variance": rats(ar1).bse[term] ** 2,
+        "intercepts": rats(" + (1 | rat)", reml=True).bse[term],
+        "slopes": rats(reml=True).bse[term],
+        "ML": rats(ar1).bse[term],
+        "rats forgotten": rats("", reml=True).bse[term],
+        "estimate": rats(ar1, reml=True).params[term],
+        "main effect": rats(ar1, reml=True).bse["diet[T.2]"],
+        "slope": rats(ar1, reml=True).bse["day"],
+        "variance": rats(ar1, reml=True).bse[term] ** 2,
         "gamma": rats(ar1, family="gamma").bse[term],
-        "slopes, REML": rats(reml=True).bse[term],
+        "slopes, ML": rats().bse[term],
+        "slopes and series": rats(" + (day | rat)" + ar1, reml=True).bse[term],
     }
 
 
@@ -925,6 +956,33 @@ def _():
         "GEE": np.diff(
             gt.gee("wheeze ~ age + smoke", seen, groups="child", family="binomial").predict(at)
         )[0],
+    }
+
+
+@cache
+def rats_tests(structure="ar1", day="C(day)", reml=True, **options):
+    residual = f"{structure}(day | rat)" if structure else None
+    m = fit_to("rats", f"weight ~ diet * {day}", residual=residual, reml=reml)
+    return m.anova(**options)
+
+
+@wrong_in("10.6")
+def _():
+    kr = {"df": "kenward-roger"}
+    in_the_formula = fit_to("rats", "weight ~ diet * C(day) + ar1(day | rat)", reml=True)
+    return {
+        "cs": rats_tests("cs", **kr)["statistic"]["diet:C(day)"],
+        "hcs": rats_tests("hcs", **kr)["statistic"]["diet:C(day)"],
+        "har1": rats_tests("har1", **kr)["statistic"]["diet:C(day)"],
+        "har1, Satterthwaite": rats_tests("har1")["statistic"]["diet:C(day)"],
+        "ML": rats_tests(reml=False)["statistic"]["diet:C(day)"],
+        "straight lines": rats_tests(day="day", **kr)["statistic"]["diet:day"],
+        "diet": rats_tests(**kr)["statistic"]["diet"],
+        "day": rats_tests(**kr)["statistic"]["C(day)"],
+        "repeats ignored": rats_tests("")["statistic"]["diet:C(day)"],
+        "random series": in_the_formula.anova()["statistic"]["diet:C(day)"],
+        "p-value": rats_tests(**kr)["p_value"]["diet:C(day)"],
+        "degrees of freedom": rats_tests(**kr)["den_df"]["diet:C(day)"],
     }
 
 
@@ -1141,6 +1199,54 @@ def _():
         "base forgotten": fall(right="treatment + (1 | subject)"),
         "treatment forgotten": fall(right="log(base) + (1 | subject)"),
         "against the Poisson": aic("poisson") - aic("negative_binomial", "~ 1"),
+    }
+
+
+# ---- lesson 14 -----------------------------------------------------------------------------------
+
+
+@cache
+def hatching(missing=("dropped", 999), possible=True):
+    """The file `hatching`, cleaned in full or in part."""
+    data = pd.read_csv(gt.data_file("hatching"), na_values=list(missing))
+    data["hatched"] = pd.to_numeric(data["hatched"], errors="coerce")
+    data = data.dropna()
+    return data[data["hatched"] <= data["eggs"]] if possible else data
+
+
+@wrong_in("14.1")
+def _():
+    return {
+        "nothing left out": len(pd.read_csv(gt.data_file("hatching"))),
+        "impossible counts kept": len(hatching(possible=False)),
+        "code for missing days kept": len(hatching(missing=("dropped",))),
+        "only the word": len(hatching(missing=("dropped",), possible=False)),
+        "one tray of each machine": hatching()["machine"].nunique(),
+        "rows left out": 60 - len(hatching()),
+    }
+
+
+def warmed(right="stored + (1 | machine/tray)", df="containment", missing=("dropped", 999)):
+    data = hatching(missing).assign(warm=lambda d: d["warming"].ne("none").astype(float))
+    return gt.fit(f"prop(hatched, eggs) ~ warm + {right}", data, "binomial").conf_int(df=df)
+
+
+@wrong_in("14.3")
+def _():
+    low, high = warmed().loc["warm"]
+    return {
+        "z": np.exp(warmed(df="infinite").loc["warm", "conf_low"]),
+        "no trays": np.exp(warmed("stored + (1 | machine)").loc["warm", "conf_low"]),
+        "no machines": np.exp(warmed("stored", df="infinite").loc["warm", "conf_low"]),
+        "trays with one number as one": np.exp(
+            warmed("stored + (1 | tray)", df="infinite").loc["warm", "conf_low"]
+        ),
+        "no days": np.exp(warmed("1 + (1 | machine/tray)").loc["warm", "conf_low"]),
+        "999 days": np.exp(warmed(missing=("dropped",)).loc["warm", "conf_low"]),
+        "link scale": low,
+        "upper": np.exp(high),
+        "other base": np.exp(-high),
+        "middle": np.exp((low + high) / 2),
     }
 
 

@@ -1,22 +1,24 @@
 """What of each lesson is its core, how long core and whole take, which concepts it teaches.
 
-    python -m tools.lesson_plan
+    python -m tools.lesson_plan [--write]
 
 A cell with the tag `further` is left out of a first reading; the others are the core. The cell
 metadata `concepts` lists the numbers of the concepts of the day (notebooks/README.md) that a cell
 teaches. Minutes are words / 150, half a minute a code cell, one a question, and 3, 5 or 8 an
-exercise of one, two or three stars.
+exercise of one, two or three stars. `--write` puts them into the index (notebooks/README.md) and
+into the clocks of TEACHING.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterable
 
 import nbformat
 from nbformat import NotebookNode
 
-from tools.learner_copies import asks, lessons
+from tools.learner_copies import ROOT, asks, core, lessons
 
 WORDS_A_MINUTE = 150
 EXERCISE = re.compile(r"^#+ Exercise [\d.]+ (★{1,3})", flags=re.MULTILINE)
@@ -25,15 +27,6 @@ BY_HAND = re.compile(
     r"\.(plot|scatter|hist|bar|barh|step|stem|vlines|hlines|axhline|axvline|axline|fill_between"
     r"|fill_betweenx|errorbar|imshow|matshow|boxplot|semilogx|loglog)\("
 )
-
-
-def is_further(cell: NotebookNode) -> bool:
-    return "further" in cell.metadata.get("tags", [])
-
-
-def core(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """The cells that a first reading needs."""
-    return [cell for cell in cells if not is_further(cell)]
 
 
 def minutes(cells: Iterable[NotebookNode]) -> float:
@@ -75,7 +68,58 @@ def drawn_by_hand(cells: Iterable[NotebookNode]) -> int:
     )
 
 
+def plan() -> dict[str, tuple[int, int]]:
+    """For each lesson the minutes of its core and of the whole, as it promises them."""
+    read = {path.name: nbformat.read(path, as_version=4).cells for path in lessons()}
+    return {
+        name: (rounded(minutes(core(cells))), rounded(minutes(cells)))
+        for name, cells in read.items()
+    }
+
+
+def with_minutes(index: str) -> str:
+    """The index of the lessons with the minutes of today."""
+    for name, (first, whole) in plan().items():
+        row = re.compile(rf"^(\| \[[^]]+\]\({re.escape(name)}\)) \| \d* \| \d* \|", re.MULTILINE)
+        index = row.sub(rf"\1 | {first} | {whole} |", index)
+    return index
+
+
+CLOCK = re.compile(r"^\| (\d\d):(\d\d) \| ((?:\d+ )?)\| ((?:\d\d[\d, ]* )?)\|", re.MULTILINE)
+
+
+def with_clocks(teaching: str) -> str:
+    """The page for teachers with clocks that follow the minutes of the cores.
+
+    A row takes the minutes of the lessons that it names, any other row (a break) keeps its own;
+    each row begins where the one before ends, and a table where its first row does.
+    """
+    takes = {name[:2]: first for name, (first, _) in plan().items()}
+    now = 0
+
+    def moved(row: re.Match[str]) -> str:
+        nonlocal now
+        hour, minute, length, named = row.groups()
+        if row.string[: row.start()].endswith("---|\n"):
+            now = 60 * int(hour) + int(minute)
+        begin = f"{now // 60:02d}:{now % 60:02d}"
+        of = re.findall(r"\d\d", named)
+        length = f"{sum(takes[lesson] for lesson in of)} " if of else length
+        now += int(length or 0)
+        return f"| {begin} | {length}| {named}|"
+
+    return CLOCK.sub(moved, teaching)
+
+
+WRITTEN = {ROOT / "notebooks" / "README.md": with_minutes, ROOT / "TEACHING.md": with_clocks}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into the index and the clocks")
+    if parser.parse_args().write:
+        for path, change in WRITTEN.items():
+            path.write_text(change(path.read_text("utf-8")), encoding="utf-8", newline="\n")
     print("lesson  core  whole  drawn by hand  concepts of the core")
     for path in lessons():
         cells = nbformat.read(path, as_version=4).cells

@@ -1,4 +1,4 @@
-"""Run the simulation studies and the posterior whose results lessons show: data/studies/*.csv.
+"""Run the studies and the posterior whose results lessons show: data/studies/*.csv.
 
     python tools/make_studies.py [name ...]
 
@@ -15,6 +15,8 @@ import os
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,12 @@ from joblib import Parallel, delayed
 import glmmtools as gt
 from glmmtools.studies.study import Study
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "studies"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools import check_studies, transformed_studies  # noqa: E402
+
+FOLDER = ROOT / "data" / "studies"
 PENS = [8, 16, 24, 32, 48]
 DRAWS = {"draws": 2000, "tune": 1000, "chains": 4, "random_seed": 1}
 
@@ -37,6 +44,47 @@ def swine(study, **options) -> Study:
         "bites ~ treatment + (1 | pen) + (1 | pig)", layout, "poisson",
         coef={"Intercept": 0.7, "treatment[T.enriched]": -0.4}, sd={"pen": 0.4, "pig": 0.4},
         terms="treatment[T.enriched]", **options,
+    )  # fmt: skip
+
+
+def seeds_without_plates(**options) -> pd.Series:
+    """Likelihood ratios of random plates where the seeds have none."""
+    seeds = gt.load_data("seeds")
+    formula = "prop(germinated, seeds) ~ variety * extract"
+    models = [gt.fit(formula + more, seeds, "binomial") for more in ("", " + (1 | plate)")]
+    return gt.bootstrap_lrt(*models, **options)
+
+
+def equal_varieties(random: str, **options) -> Study:
+    """F tests of the varieties of a split-plot trial like `oats` in which they yield alike."""
+    fixed = "yield ~ variety + nitrogen"
+    oats = gt.load_data("oats").assign(nitrogen=lambda data: data["nitro"].astype(str))
+    return gt.power(
+        f"{fixed} + (1 | block/variety)", oats,
+        coef=[80, 0, 0, 20, 35, 44], sd={"block": 14, "block:variety": 10}, phi=160,
+        terms="variety", analysis={"formula": f"{fixed} + {random}", "reml": True}, **options,
+    )  # fmt: skip
+
+
+def plates(fitted: str, **options) -> Study:
+    """Coverage of the effect of cucumber on 24 plates of 40 seeds, in a model of lesson 05."""
+    layout = pd.DataFrame({"plate": range(24), "cucumber": [0, 1] * 12, "seeds": 40})
+    response = "prop(germinated, seeds)"
+    return gt.coverage(
+        f"{response} ~ cucumber + (1 | plate)", layout, "binomial",
+        coef={"Intercept": -0.5, "cucumber": 1.0}, sd=0.7, terms="cucumber",
+        analysis={"formula": f"{response} ~ {fitted}"}, **options,
+    )  # fmt: skip
+
+
+def thistles(family: str, **options) -> Study:
+    """Coverage of effects between and within 40 fields, of a family fitted to NB2 counts."""
+    layout = pd.DataFrame({"field": [i // 6 for i in range(240)], "mown": [0, 1] * 120})
+    layout["drained"] = layout["field"] % 2
+    return gt.coverage(
+        "thistles ~ drained + mown + (1 | field)", layout, "negative_binomial",
+        coef={"Intercept": 2.0, "drained": 0.5, "mown": -0.5}, sd=0.5, phi=0.5,
+        terms=["drained", "mown"], analysis={"family": family}, **options,
     )  # fmt: skip
 
 
@@ -74,11 +122,23 @@ def herds(formula, **options) -> Study:
     )  # fmt: skip
 
 
+def sites(study, **options) -> Study:
+    """Ten counts on each of some sites, whose mean is wanted."""
+    return study(
+        "y ~ 1 + (1 | site)", pd.DataFrame({"site": np.repeat(np.arange(3), 10)}), "poisson",
+        coef=[1], sd=0.4, along="site", sizes=[3, 6, 12, 30], **options,
+    )  # fmt: skip
+
+
 STUDIES = {
     "power_pens": lambda **o: swine(gt.power, along="pen", sizes=PENS, **o),
     "power_pigs": lambda **o: swine(gt.power, along="pig", sizes=[16, 48, 96, 144], **o),
     "power_days": lambda **o: swine(gt.power, within="day", sizes=[2, 5, 10, 15], **o),
     "coverage_pens": lambda **o: swine(gt.coverage, along="pen", sizes=PENS, **o),
+    "coverage_plates_out": lambda **o: plates("cucumber", **o),
+    "coverage_plates_random": lambda **o: plates("cucumber + (1 | plate)", **o),
+    "coverage_thistles_poisson": lambda **o: thistles("poisson", **o),
+    "coverage_thistles_nb2": lambda **o: thistles("negative_binomial", **o),
     "alarms_rows": lambda **o: no_effect("intake ~ treatment + day + (1 | room)", **o),
     "alarms_pigs": lambda **o: no_effect("intake ~ treatment + day + (1 | room) + (1 | pig)", **o),
     "alarms_pens": lambda **o: no_effect(
@@ -88,6 +148,10 @@ STUDIES = {
     "varying_fitted": lambda **o: herds("milk ~ treatment + (treatment | herd)", **o),
     "ill_independent": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment", **o),
     "ill_pens": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment + (1 | room) + (1 | pen)", **o),
+    "coverage_sites": lambda **o: sites(gt.coverage, **o),
+    "seeds_without_plates": seeds_without_plates,
+    "varieties_by_subplots": lambda **o: equal_varieties("(1 | block)", **o),
+    "varieties_by_main_plots": lambda **o: equal_varieties("(1 | block/variety)", **o),
 }
 
 
@@ -126,9 +190,9 @@ def posterior() -> pd.DataFrame:
     return table
 
 
-def missing_glmm(trials: int = 200) -> pd.DataFrame:
+def missing_glmm(seeds: Iterable[int] = range(200)) -> pd.DataFrame:
     """People who may leave after a month in which they were ill: the share of ill at the end."""
-    rows = Parallel(n_jobs=-1)(delayed(_ill_at_the_end)(seed) for seed in range(trials))
+    rows = Parallel(n_jobs=-1)(delayed(_ill_at_the_end)(seed) for seed in seeds)
     return pd.DataFrame(rows)
 
 
@@ -157,7 +221,9 @@ def _ill_at_the_end(seed: int, people: int = 150, months: int = 5) -> dict[str, 
     }  # fmt: skip
 
 
-TABLES = {"posterior_herds": posterior, "missing_glmm": missing_glmm}
+# Each returns one row or more for each of its first argument, the seeds.
+BY_SEED = {"missing_glmm": missing_glmm, **check_studies.TABLES}
+TABLES = {"posterior_herds": posterior, **transformed_studies.TABLES, **BY_SEED}
 
 
 def main() -> None:

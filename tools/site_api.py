@@ -10,6 +10,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import glmmtools as gt
+
+os.environ["GLMMTOOLS_PROGRESS"] = "off"  # examples leave nothing behind
 
 GROUPS = {
     "Fit": (
@@ -79,10 +82,10 @@ GROUPS = {
         "FittedModel.plot_random_effects FittedModel.plot_shrinkage FittedModel.plot_covariance "
         "FittedModel.plot_profile palette",
     ),
-    "Data": ("The data sets of the course.", "load_data"),
+    "Data": ("The data sets of the course.", "load_data data_file"),
     "Course": (
         "What the lessons use beside the library.",
-        "check explore preflight printed_warnings",
+        "check progress course.progress.ProgressReport explore preflight printed_warnings",
     ),
 }
 

@@ -11,6 +11,7 @@ from glmmtools.course import exercises
 from glmmtools.course.exercises.gaps import GAP, GAPS
 from glmmtools.course.exercises.kinds import Exercise, in_short
 from glmmtools.course.exercises.recall import QUESTIONS
+from glmmtools.course.solved import remember
 from glmmtools.shared.terminal import say
 
 RIGHT, WRONG = "✓", "✗"
@@ -19,7 +20,8 @@ RIGHT, WRONG = "✓", "✗"
 def check(id: str, answer: Any = ...) -> None:
     """Print in one line whether `answer` solves the exercise, or what went wrong.
 
-    A text of the learner's own is answered with what to look for in it, and a good answer.
+    A text of the learner's own is answered with what to look for in it, and a good answer. What
+    passes is remembered for `progress`; the first time a second line says where.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def _reply(id: Any, answer: Any) -> str:
     if isinstance(answer, str) and GAP in answer:
         return f"{exercise.id} is not answered yet: fill each {GAP} and run the cell again."
     is_right, text = exercise.judge(answer)
-    return f"{RIGHT if is_right else WRONG} {text}"
+    told = remember(exercise.id) if is_right else None
+    return "\n".join(filter(None, (f"{RIGHT if is_right else WRONG} {text}", told)))
 
 
 def _find(id: Any) -> Exercise | str:

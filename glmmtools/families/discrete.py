@@ -282,7 +282,7 @@ class Poisson(Count):
     name, title, notation = "poisson", "Poisson", r"\mathrm{Poisson}(\mu)"
     notation_text = "y ~ Poisson(μ)"
     variance_text = "μ"
-    typical = "counts of rare, independent events: seizures, plants in a plot"
+    typical = "counts of rare, independent events: colonies on a dish, mutations in a gene"
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
     example: ClassVar = {"mu": 4.0}

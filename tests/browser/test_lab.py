@@ -149,6 +149,7 @@ def test_a_slider_of_an_explorer_changes_the_picture(page, lab):
     page.evaluate(f"async () => await window.course.content.scrollToItem({i})")
     handle = page.locator(".noUi-handle").first
     handle.wait_for(timeout=30_000)
+    assert "intercept" in handle.get_attribute("aria-label")
     picture = page.locator(".widget-vbox img").first
     before = picture.get_attribute("src")
     handle.focus()

@@ -208,9 +208,9 @@ QUESTIONS = (
     _recall(
         "10.r2",
         "c",
-        "Zero is the edge of the range, and about half of the ratios are exactly zero.",
-        "The other way: about half of the ratios are exactly zero, so large ones are rarer.",
-        "Zero is the edge of the range, so the p-value is halved.",
+        "It is for every family, where there are many groups.",
+        "More animals in a farm do not make more farms.",
+        "With few farms that variance is known badly. Student's t minds it.",
     ),
     _recall(
         "10.r3",
@@ -282,5 +282,26 @@ QUESTIONS = (
         "field and the rest.",
         "A random intercept takes u to be unrelated to x, and here it is not.",
         "The estimate itself is pulled towards the slope between fields.",
+    ),
+    _recall(
+        "14.r1",
+        "b",
+        "More rows of the same pens hardly move the standard error.",
+        "They are the replicates of the treatment.",
+        "That changes which effects are found, and no trial.",
+    ),
+    _recall(
+        "14.r2",
+        "c",
+        "That is the level of the test, the share where there is no effect.",
+        "An interval that misses the truth is a matter of coverage.",
+        "It is counted over simulated trials in which the effect is there.",
+    ),
+    _recall(
+        "14.r3",
+        "a",
+        "A low power lets only the large ones through.",
+        "Estimates of all trials are centred on the truth; the significant ones are not.",
+        "They scatter around a value that is too large.",
     ),
 )
