@@ -47,6 +47,25 @@ def swine(study, **options) -> Study:
     )  # fmt: skip
 
 
+def seeds_without_plates(**options) -> pd.Series:
+    """Likelihood ratios of random plates where the seeds have none."""
+    seeds = gt.load_data("seeds")
+    formula = "prop(germinated, seeds) ~ variety * extract"
+    models = [gt.fit(formula + more, seeds, "binomial") for more in ("", " + (1 | plate)")]
+    return gt.bootstrap_lrt(*models, **options)
+
+
+def equal_varieties(random: str, **options) -> Study:
+    """F tests of the varieties of a split-plot trial like `oats` in which they yield alike."""
+    fixed = "yield ~ variety + nitrogen"
+    oats = gt.load_data("oats").assign(nitrogen=lambda data: data["nitro"].astype(str))
+    return gt.power(
+        f"{fixed} + (1 | block/variety)", oats,
+        coef=[80, 0, 0, 20, 35, 44], sd={"block": 14, "block:variety": 10}, phi=160,
+        terms="variety", analysis={"formula": f"{fixed} + {random}", "reml": True}, **options,
+    )  # fmt: skip
+
+
 def plates(fitted: str, **options) -> Study:
     """Coverage of the effect of cucumber on 24 plates of 40 seeds, in a model of lesson 05."""
     layout = pd.DataFrame({"plate": range(24), "cucumber": [0, 1] * 12, "seeds": 40})
@@ -130,6 +149,9 @@ STUDIES = {
     "ill_independent": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment", **o),
     "ill_pens": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment + (1 | room) + (1 | pen)", **o),
     "coverage_sites": lambda **o: sites(gt.coverage, **o),
+    "seeds_without_plates": seeds_without_plates,
+    "varieties_by_subplots": lambda **o: equal_varieties("(1 | block)", **o),
+    "varieties_by_main_plots": lambda **o: equal_varieties("(1 | block/variety)", **o),
 }
 
 
