@@ -76,6 +76,8 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = in_the_typeface_of_the_text(cell.source)
+        if cell.metadata.get("jupyter", {}).get("source_hidden", False):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return notebook
@@ -116,10 +118,10 @@ def lay_out(repository: str | None, lite: str | None) -> None:
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
     nbformat.write(read(GLOSSARY), SOURCE / GLOSSARY.relative_to(ROOT))
-    pages = ("notebooks/README.md", "data/README.md", "TEACHING.md", "TRANSLATION.md")
-    for page in (*pages, "cheat-sheet.pdf"):
-        folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
-        shutil.copy(folder / page, SOURCE / page)
+    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "TRANSLATION.md"):
+        shutil.copy(ROOT / page, SOURCE / page)
+    for page in (ROOT / "site" / "worksheets.md", *(ROOT / "figures").glob("*.pdf")):
+        shutil.copy(page, SOURCE)
     site_api.write_pages(SOURCE)
     site_front.write_pages(SOURCE, FILES)
 

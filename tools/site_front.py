@@ -7,7 +7,7 @@ import inspect
 import io
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from doctest import DocTestParser
 from html import escape
 from importlib.metadata import version
@@ -28,10 +28,8 @@ PICTURES = {
     "02": "02-2842cb85",
     "03": "03-705b7f28",
     "04": "04-7cdfa844",
-    "05": "05-shrinkage",
     "08": "08-3f60c14b",
     "09": "09-df45bff4",
-    "10": "10-3608bc97",
     "11": "11-be31109f",
 }
 START, OWN_DATA = "00", "14"  # the lessons behind two of the three doors
@@ -50,9 +48,9 @@ LOOK_UP = (
 )
 
 
-def pictures(lesson: NotebookNode) -> Iterator[tuple[NotebookNode, bytes]]:
-    """Each cell of a lesson's core that draws, with the PNG of its picture."""
-    for cell in core(lesson.cells):
+def pictures(cells: Iterable[NotebookNode]) -> Iterator[tuple[NotebookNode, bytes]]:
+    """Each cell that draws, with the PNG of its picture."""
+    for cell in cells:
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
                 yield cell, base64.b64decode(png)
@@ -61,9 +59,8 @@ def pictures(lesson: NotebookNode) -> Iterator[tuple[NotebookNode, bytes]]:
 
 def card_picture(lesson: NotebookNode, number: str) -> tuple[NotebookNode, bytes] | None:
     """The picture that stands for a lesson, if it has any."""
-    drawn = list(pictures(lesson))
-    chosen = [each for each in drawn if each[0].id == PICTURES.get(number)]
-    return next(iter([*chosen, *drawn]), None)
+    chosen = [each for each in pictures(lesson.cells) if each[0].id == PICTURES.get(number)]
+    return next(iter([*chosen, *pictures(core(lesson.cells))]), None)
 
 
 def outcomes() -> dict[str, str]:
@@ -165,7 +162,7 @@ def write_gallery(source: Path) -> None:
     (source / "gallery").mkdir()
     for path in lessons():
         lesson = nbformat.read(path, as_version=4)
-        shown = [each for each in pictures(lesson) if is_read(each[0])]
+        shown = [each for each in pictures(core(lesson.cells)) if is_read(each[0])]
         if shown:
             text += f"\n### [{title(lesson)}](notebooks/{path.name})\n\n"
         for cell, png in shown:
