@@ -97,6 +97,7 @@ environment: $(READY) ## Write environment.yml from pyproject.toml
 figures: $(READY) ## Draw the pictures in figures/ again
 	$(PY) figures/make_figures.py
 	$(PY) figures/make_cheat_sheet.py
+	$(PY) figures/make_worksheets.py
 
 benchmarks: $(READY) ## Measure what benchmarks/README.md reports
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done

@@ -95,6 +95,7 @@ def main(paths: list[str]) -> int:
     as_in_the_browser()
     for path in map(Path, paths):
         began = time.perf_counter()
+        shell.run_cell("import matplotlib.pyplot as plt; plt.close('all')")
         shell.reset()
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":

@@ -15,6 +15,7 @@ from tools.learner_copies import lessons
 from tools.lesson_plan import promise
 from tools.site_api import CONSTANTS, found, members, model_members, names, page_of
 from tools.site_front import OWN_DATA, PICTURES, START, card, card_picture, outcomes
+from tools.site_lessons import choices, definitions, with_choices, with_definitions, with_solutions
 from tools.site_subjects import SUBJECTS, section
 
 
@@ -111,3 +112,43 @@ def test_the_chosen_picture_of_a_card_is_one_of_its_lesson():
     for path in ON_CARDS:
         cell, _ = card_picture(nbformat.read(path, as_version=4), path.name[:2])
         assert cell.id == PICTURES.get(path.name[:2], cell.id)
+
+
+# ---- exercises, solutions, words -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_every_exercise_is_followed_by_its_solution_and_every_choice_has_its_replies(path):
+    lesson = nbformat.read(path, as_version=4)
+    tasks = re.findall(r"^#+ Exercise (\d\d\.\d+)", _text(lesson), flags=re.MULTILINE)
+    with_choices(lesson)
+    with_solutions(lesson, nbformat.read(path.parent / "solutions" / path.name, as_version=4))
+    nbformat.validate(lesson)
+    folded = re.findall(r"<summary>Solution of exercise (\d\d\.\d+)", _text(lesson))
+    assert folded == tasks
+    with_replies = re.findall(r'class="choice" id="choice-([\w.]+)"', _text(lesson))
+    assert sorted(with_replies) == sorted(id for id in choices() if id[:2] == path.name[:2])
+    assert len({cell.id for cell in lesson.cells}) == len(lesson.cells)
+
+
+def _text(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_the_replies_lie_behind_the_options_of_their_question():
+    options = "- **a** One\n  line more\n- **b** Two\n"
+    cell = nbformat.v4.new_markdown_cell(f"### Exercise 06.2 ★\n\nWhich?\n\n{options}\nAnswer.")
+    with_choices(nbformat.v4.new_notebook(cells=[cell]))
+    first, _, rest = cell.source.partition("\n\n<script")
+    assert first.endswith("- **b** Two")
+    assert rest.endswith("</script>\n\nAnswer.")
+    assert choices()["06.2"].replies["b"] in rest
+
+
+def test_a_link_to_the_glossary_says_what_the_word_means():
+    link = '<p><a class="x" href="glossary.html#odds-ratio"><span>ratio</span></a></p>'
+    told = with_definitions(link)
+    assert definitions()["odds-ratio"] in told
+    assert 'aria-describedby="word-0"' in told
+    assert with_definitions(link.replace("odds-ratio", "nonsense")).count("<span") == 1
+    assert all(not re.search(r"\$|\*\*|\]\(", text) for text in definitions().values())

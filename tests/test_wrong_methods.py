@@ -763,6 +763,36 @@ def _():
 
 
 @cache
+def left_out(random="days", group="subject"):
+    return fit_to("sleep", f"reaction ~ days + ({random} | subject)").influence(group)
+
+
+@wrong_in("08.6")
+def _():
+    persons, rows = left_out(), left_out(group=None)
+    most = persons.frame["cooks_distance"].idxmax()
+    row = rows.frame["cooks_distance"].idxmax()
+    slope = fit_to("sleep", "reaction ~ days + (days | subject)").params["days"]
+    change = persons.change.loc[most, "days"]
+    intercepts = left_out("1")
+    raw = gt.load_data("sleep").query("subject == @most")
+    return {
+        "standard errors": persons.dfbetas.loc[most, "days"],
+        "with minus without": -change,
+        "intercept": persons.change.loc[most, "Intercept"],
+        "slope moved most": persons.change["days"].max(),
+        "slope moved least": persons.change["days"].min(),
+        "slope without": slope + change,
+        "share of the slope": change / slope,
+        "most influential row": rows.change.loc[row, "days"],
+        "random intercepts": intercepts.change["days"][intercepts.frame["cooks_distance"].idxmax()],
+        "Cook's distance": persons.frame["cooks_distance"].max(),
+        "residual sd": persons.change.loc[most, "residual sd"],
+        "slope of the person": np.polyfit(raw["days"], raw["reaction"], 1)[0],
+    }
+
+
+@cache
 def litters(fixed="copper + start_weight", reml=False, week=12):
     pigs = gt.load_data("pigs").query("week == @week")
     models = [gt.fit(f"weight ~ {fixed}{r}", pigs, reml=reml) for r in ("", " + (1 | litter)")]

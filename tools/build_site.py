@@ -25,6 +25,7 @@ import nbformat
 from tools import site_api, site_front
 from tools.learner_copies import GLOSSARY, after_questions
 from tools.make_colab import ON_GITHUB
+from tools.site_lessons import with_choices, with_solutions
 from tools.site_subjects import add_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +76,8 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = in_the_typeface_of_the_text(cell.source)
+        if cell.metadata.get("jupyter", {}).get("source_hidden", False):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return notebook
@@ -92,6 +95,11 @@ def collapsed(solutions: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return solutions
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    """A notebook of the course as readers of the site have it."""
+    return for_readers(nbformat.read(path, as_version=4))
+
+
 def lay_out(repository: str | None, lite: str | None) -> None:
     for folder in (SOURCE, FILES):
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,25 +107,21 @@ def lay_out(repository: str | None, lite: str | None) -> None:
     (SOURCE / "notebooks" / "solutions").mkdir(parents=True)
     (FILES / "notebooks").mkdir(parents=True)
     for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb"):
-        notebook = for_readers(nbformat.read(path, as_version=4))
+        notebook = read(path)
         if path.parent.name == "solutions":
             notebook = collapsed(notebook)
         else:
             add_subjects(notebook, path.stem[:2])
+            with_choices(notebook)
+            with_solutions(notebook, read(path.parent / "solutions" / path.name))
             notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository, lite)}"
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
-    glossary = for_readers(nbformat.read(GLOSSARY, as_version=4))
-    nbformat.write(glossary, SOURCE / GLOSSARY.relative_to(ROOT))
-    for page in (
-        "notebooks/README.md",
-        "data/README.md",
-        "TEACHING.md",
-        "TRANSLATION.md",
-        "cheat-sheet.pdf",
-    ):
-        folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
-        shutil.copy(folder / page, SOURCE / page)
+    nbformat.write(read(GLOSSARY), SOURCE / GLOSSARY.relative_to(ROOT))
+    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "TRANSLATION.md"):
+        shutil.copy(ROOT / page, SOURCE / page)
+    for page in (ROOT / "site" / "worksheets.md", *(ROOT / "figures").glob("*.pdf")):
+        shutil.copy(page, SOURCE)
     site_api.write_pages(SOURCE)
     site_front.write_pages(SOURCE, FILES)
 

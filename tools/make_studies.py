@@ -1,4 +1,4 @@
-"""Run the simulation studies and the posterior whose results lessons show: data/studies/*.csv.
+"""Run the studies and the posterior whose results lessons show: data/studies/*.csv.
 
     python tools/make_studies.py [name ...]
 
@@ -16,6 +16,7 @@ os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THR
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from glmmtools.studies.study import Study
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools import transformed_studies  # noqa: E402
+from tools import check_studies, transformed_studies  # noqa: E402
 
 FOLDER = ROOT / "data" / "studies"
 PENS = [8, 16, 24, 32, 48]
@@ -43,6 +44,25 @@ def swine(study, **options) -> Study:
         "bites ~ treatment + (1 | pen) + (1 | pig)", layout, "poisson",
         coef={"Intercept": 0.7, "treatment[T.enriched]": -0.4}, sd={"pen": 0.4, "pig": 0.4},
         terms="treatment[T.enriched]", **options,
+    )  # fmt: skip
+
+
+def seeds_without_plates(**options) -> pd.Series:
+    """Likelihood ratios of random plates where the seeds have none."""
+    seeds = gt.load_data("seeds")
+    formula = "prop(germinated, seeds) ~ variety * extract"
+    models = [gt.fit(formula + more, seeds, "binomial") for more in ("", " + (1 | plate)")]
+    return gt.bootstrap_lrt(*models, **options)
+
+
+def equal_varieties(random: str, **options) -> Study:
+    """F tests of the varieties of a split-plot trial like `oats` in which they yield alike."""
+    fixed = "yield ~ variety + nitrogen"
+    oats = gt.load_data("oats").assign(nitrogen=lambda data: data["nitro"].astype(str))
+    return gt.power(
+        f"{fixed} + (1 | block/variety)", oats,
+        coef=[80, 0, 0, 20, 35, 44], sd={"block": 14, "block:variety": 10}, phi=160,
+        terms="variety", analysis={"formula": f"{fixed} + {random}", "reml": True}, **options,
     )  # fmt: skip
 
 
@@ -102,6 +122,14 @@ def herds(formula, **options) -> Study:
     )  # fmt: skip
 
 
+def sites(study, **options) -> Study:
+    """Ten counts on each of some sites, whose mean is wanted."""
+    return study(
+        "y ~ 1 + (1 | site)", pd.DataFrame({"site": np.repeat(np.arange(3), 10)}), "poisson",
+        coef=[1], sd=0.4, along="site", sizes=[3, 6, 12, 30], **options,
+    )  # fmt: skip
+
+
 STUDIES = {
     "power_pens": lambda **o: swine(gt.power, along="pen", sizes=PENS, **o),
     "power_pigs": lambda **o: swine(gt.power, along="pig", sizes=[16, 48, 96, 144], **o),
@@ -120,6 +148,10 @@ STUDIES = {
     "varying_fitted": lambda **o: herds("milk ~ treatment + (treatment | herd)", **o),
     "ill_independent": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment", **o),
     "ill_pens": lambda **o: ill_pigs("prop(ill, pigs) ~ treatment + (1 | room) + (1 | pen)", **o),
+    "coverage_sites": lambda **o: sites(gt.coverage, **o),
+    "seeds_without_plates": seeds_without_plates,
+    "varieties_by_subplots": lambda **o: equal_varieties("(1 | block)", **o),
+    "varieties_by_main_plots": lambda **o: equal_varieties("(1 | block/variety)", **o),
 }
 
 
@@ -158,9 +190,9 @@ def posterior() -> pd.DataFrame:
     return table
 
 
-def missing_glmm(trials: int = 200) -> pd.DataFrame:
+def missing_glmm(seeds: Iterable[int] = range(200)) -> pd.DataFrame:
     """People who may leave after a month in which they were ill: the share of ill at the end."""
-    rows = Parallel(n_jobs=-1)(delayed(_ill_at_the_end)(seed) for seed in range(trials))
+    rows = Parallel(n_jobs=-1)(delayed(_ill_at_the_end)(seed) for seed in seeds)
     return pd.DataFrame(rows)
 
 
@@ -189,7 +221,9 @@ def _ill_at_the_end(seed: int, people: int = 150, months: int = 5) -> dict[str, 
     }  # fmt: skip
 
 
-TABLES = {"posterior_herds": posterior, "missing_glmm": missing_glmm, **transformed_studies.TABLES}
+# Each returns one row or more for each of its first argument, the seeds.
+BY_SEED = {"missing_glmm": missing_glmm, **check_studies.TABLES}
+TABLES = {"posterior_herds": posterior, **transformed_studies.TABLES, **BY_SEED}
 
 
 def main() -> None:

@@ -205,8 +205,11 @@ def write_front(source: Path, files: Path) -> None:
     cards = "".join(
         card(path, files) for number, path in held.items() if number not in (START, OWN_DATA)
     )
-    pages = [page for page, *_ in LOOK_UP if page.endswith((".md", ".ipynb"))]
-    listed = [page.rpartition(".")[0] for page in pages if (source / page).exists()]
+    listed = [
+        f"{name} <{page.rpartition('.')[0]}>"
+        for page, name, _ in LOOK_UP
+        if page.endswith((".md", ".ipynb")) and (source / page).exists()
+    ]
     filled = {
         "doors": doors(held),
         "alt": escape(alternative_texts()["herds"]),

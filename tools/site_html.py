@@ -14,6 +14,8 @@ from pygments.formatters import HtmlFormatter
 from sphinx.application import Sphinx
 from sphinx.highlighting import PygmentsBridge
 
+from tools.site_lessons import with_definitions
+
 _NUMBER = re.compile(r"[<>≈±+−-]?\s?\d[\d., ]*(e[+-]?\d+)?\s?(%|\*{0,3})", re.IGNORECASE)
 _NO_VALUE = {"", "nan", "inf", "-inf", "-", "–", "—", "…", "..."}
 _ENDS_A_PART = re.compile(r"(?<=[_:.\]])(?=\w)|(?<=\w)(?=\[)")
@@ -80,6 +82,8 @@ def _may_break(page: BeautifulSoup, cell: Tag) -> None:
 def _mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
     if "body" in context:
         context["body"] = with_columns_of_numbers(context["body"])
+        if pagename.startswith("notebooks/"):
+            context["body"] = with_definitions(context["body"])
 
 
 def _without_constructor(

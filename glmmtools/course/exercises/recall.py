@@ -208,9 +208,9 @@ QUESTIONS = (
     _recall(
         "10.r2",
         "c",
-        "Zero is the edge of the range, and about half of the ratios are exactly zero.",
-        "The other way: about half of the ratios are exactly zero, so large ones are rarer.",
-        "Zero is the edge of the range, so the p-value is halved.",
+        "It is for every family, where there are many groups.",
+        "More animals in a farm do not make more farms.",
+        "With few farms that variance is known badly. Student's t minds it.",
     ),
     _recall(
         "10.r3",
