@@ -47,11 +47,15 @@ SUBJECTS = (
 )
 
 
+def heading_of(begin: str) -> re.Pattern[str]:
+    """The heading of a section, which may be further reading."""
+    return re.compile(rf"^##+ (Further: )?{re.escape(begin)}.*$", re.MULTILINE | re.IGNORECASE)
+
+
 def section(lesson: NotebookNode, heading: str) -> NotebookNode | None:
     """The cell in which a section begins."""
-    begins = re.compile(rf"^## {re.escape(heading)}", re.MULTILINE)
     texts = (cell for cell in lesson.cells if cell.cell_type == "markdown")
-    return next((cell for cell in texts if begins.search(cell.source)), None)
+    return next((cell for cell in texts if heading_of(heading).search(cell.source)), None)
 
 
 def add_subjects(lesson: NotebookNode, number: str) -> None:
@@ -59,9 +63,8 @@ def add_subjects(lesson: NotebookNode, number: str) -> None:
     for word, of, heading in SUBJECTS:
         if of == number:
             cell = section(lesson, heading)
-            begins = f"## {heading}" if cell else "# "
+            line = heading_of(heading) if cell else re.compile("^# .*$", re.MULTILINE)
             cell = cell or lesson.cells[0]
-            line = re.compile(rf"^{re.escape(begins)}.*$", re.MULTILINE)
             entry = f"\n\n```{{index}} ! {word}\n```\n"
             cell.source = line.sub(
                 lambda found, entry=entry: found[0] + entry, cell.source, count=1
