@@ -28,8 +28,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from tools.build_site import in_the_typeface_of_the_text
-from tools.learner_copies import ROOT, asks, lessons
-from tools.lesson_plan import core
+from tools.learner_copies import ROOT, asks, core, lessons
 
 WORDS = 65  # paragraphs share a slide up to so many
 LINES = 16  # code and output share a slide up to so many, unless a question stands before them

@@ -12,8 +12,7 @@ import nbformat
 import pytest
 
 from tests.browser.serving import served
-from tools.learner_copies import after_questions, asks, lessons
-from tools.lesson_plan import core, is_further
+from tools.learner_copies import after_questions, asks, core, is_further, lessons
 from tools.make_slides import WORDS, Slide, blocks, notes, of_text, slides
 
 pytestmark = pytest.mark.browser
