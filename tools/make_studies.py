@@ -47,12 +47,12 @@ def swine(study, **options) -> Study:
     )  # fmt: skip
 
 
-def seeds_without_plates(**options) -> pd.Series:
-    """Likelihood ratios of random plates where the seeds have none."""
+def seeds_without_plates(n, **options) -> pd.Series:
+    """Likelihood ratios of random plates where the seeds have none, four for each of `n`."""
     seeds = gt.load_data("seeds")
     formula = "prop(germinated, seeds) ~ variety * extract"
     models = [gt.fit(formula + more, seeds, "binomial") for more in ("", " + (1 | plate)")]
-    return gt.bootstrap_lrt(*models, **options)
+    return gt.bootstrap_lrt(*models, n=4 * n, **options)
 
 
 def equal_varieties(random: str, **options) -> Study:
