@@ -326,7 +326,7 @@ def test_the_answers_of_lesson_05_follow_from_rs_estimates():
         "05.1": expit(sum(seeds.values())),
         "05.2": np.exp(seeds["extract[T.cucumber]"] + seeds["variety[T.Oa73]:extract[T.cucumber]"]),
         "05.3": expit(herds["Intercept"] + 1.96 * sd),
-        "05.6": np.exp(herds["period[T.4]"]),
+        "05.6": np.exp(herds["period[T.4]"] - herds["period[T.2]"]),
     }
     found = {each.id: each.solution() for each in exercises_of(5) if isinstance(each, Number)}
     assert found == pytest.approx(expected, rel=1e-4)

@@ -445,30 +445,35 @@ def _():
 @wrong_in("05.6")
 def _():
     m, table = herds(), gt.load_data("herds")
-    b, last = m.params["Intercept"], m.params["period[T.4]"]
+    b, second, last = (m.params[name] for name in ("Intercept", "period[T.2]", "period[T.4]"))
     fixed = "prop(incidence, size) ~ period"
     numbers = table.assign(period=table["period"].astype(int))
     straight = gt.fit(f"{fixed} + (1 | herd)", numbers, "binomial").params["period"]
     counts = "incidence ~ period + offset(log(size)) + (1 | herd)"
     shares = (table["incidence"] / table["size"]).groupby(table["period"], observed=True).mean()
     odds = shares / (1 - shares)
+
+    def ratio(model):
+        return np.exp(model.params["period[T.4]"] - model.params["period[T.2]"])
+
     return {
-        "link scale": last,
-        "inverse link": expit(last),
-        "period 2": np.exp(m.params["period[T.2]"]),
-        "period 3": np.exp(m.params["period[T.3]"]),
+        "link scale": last - second,
+        "inverse link": expit(last - second),
+        "period 2 against 1": np.exp(second),
+        "period 4 against 1": np.exp(last),
         "period 4 against 3": np.exp(last - m.params["period[T.3]"]),
-        "period 1 against 4": np.exp(-last),
+        "period 2 against 4": np.exp(second - last),
+        "sum of the two": np.exp(last + second),
         "odds": np.exp(b + last),
         "probability": expit(b + last),
-        "risk ratio": expit(b + last) / expit(b),
-        "no herds": np.exp(fit_to("herds", fixed, "binomial").params["period[T.4]"]),
-        "herds fixed": np.exp(fit_to("herds", f"{fixed} + herd", "binomial").params["period[T.4]"]),
-        "period as a number": np.exp(3 * straight),
-        "rate ratio": np.exp(fit_to("herds", counts, "poisson").params["period[T.4]"]),
-        "odds of the mean shares": odds.iloc[3] / odds.iloc[0],
-        "probit read as logit": np.exp(herds(link="probit").params["period[T.4]"]),
-        "cloglog read as logit": np.exp(herds(link="cloglog").params["period[T.4]"]),
+        "risk ratio": expit(b + last) / expit(b + second),
+        "no herds": ratio(fit_to("herds", fixed, "binomial")),
+        "herds fixed": ratio(fit_to("herds", f"{fixed} + herd", "binomial")),
+        "period as a number": np.exp(2 * straight),
+        "rate ratio": ratio(fit_to("herds", counts, "poisson")),
+        "odds of the mean shares": odds.iloc[3] / odds.iloc[1],
+        "probit read as logit": ratio(herds(link="probit")),
+        "cloglog read as logit": ratio(herds(link="cloglog")),
     }
 
 

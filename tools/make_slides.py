@@ -28,8 +28,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from tools.build_site import in_the_typeface_of_the_text
-from tools.learner_copies import ROOT, asks, lessons
-from tools.lesson_plan import core
+from tools.learner_copies import ROOT, asks, core, lessons
 
 WORDS = 65  # paragraphs share a slide up to so many
 LINES = 16  # code and output share a slide up to so many, unless a question stands before them
@@ -103,8 +102,8 @@ def code(cell: NotebookNode) -> str:
     return f'<div class="code">{highlight(cell.source, PythonLexer(), HtmlFormatter())}</div>'
 
 
-def output(cell: NotebookNode) -> str:
-    """What a cell gave, pictures with their alternative text."""
+def outputs(cell: NotebookNode) -> list[str]:
+    """What a cell gave, as slides of it: each picture, with its alternative text, on its own."""
     shown = []
     for each in cell.outputs:
         data = each.get("data", {})
@@ -117,7 +116,8 @@ def output(cell: NotebookNode) -> str:
             shown.append(escape(data["text/latex"]))
         else:
             shown.append(f"<pre>{_lines_of(data.get('text/plain', each.get('text', '')))}</pre>")
-    return f'<div class="output">{"".join(shown)}</div>' if shown else ""
+    shown = shown if any("<img" in each for each in shown) else ["".join(shown)]
+    return [f'<div class="output">{each}</div>' for each in shown if each]
 
 
 def _lines_of(text: str) -> str:
@@ -166,19 +166,19 @@ def slides(notebook: NotebookNode) -> list[Slide]:
             made += of_text(cell, section)
             section = made[-1].section
             continue
-        lines, shown = cell.source.splitlines(), output(cell)
+        lines = cell.source.splitlines()
         is_exercise = "gt.check(" in cell.source
         if all(map((ANSWERS if is_exercise else PREPARES).match, lines)):
             continue
-        source, shown = code(cell), "" if is_exercise else shown
+        source, shown = code(cell), [] if is_exercise else outputs(cell)
         asked = made[-1].kind == "question"
-        if source and shown and not asked and len(lines) + _lines(shown) <= LINES:
-            made.append(Slide(cell.id, "output", section, source + shown))
+        height = len(lines) + sum(map(_lines, shown))
+        if source and shown and not asked and height <= LINES:
+            made.append(Slide(cell.id, "output", section, source + shown[0]))
             continue
         if source:
             made.append(Slide(cell.id, "code", section, source))
-        if shown:
-            made.append(Slide(cell.id, "output", section, shown))
+        made += [Slide(cell.id, "output", section, each) for each in shown]
     return made
 
 

@@ -17,8 +17,8 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
-from tools.learner_copies import GLOSSARY, ROOT, lessons
-from tools.lesson_plan import core, minutes, promise, rounded
+from tools.learner_copies import GLOSSARY, ROOT, core, lessons
+from tools.lesson_plan import minutes, promise, rounded
 from tools.site_api import GROUPS, found, spoken
 
 CARD_WIDTH = 560  # pixels; the card shows half of them

@@ -151,9 +151,9 @@ QUESTIONS = (
     _recall(
         "07.r3",
         "c",
-        "A small mean makes many zeros by itself, and so does a negative binomial.",
-        "It does where the family expects fewer zeros than there are.",
-        "Compare the zeros with those that the fitted model simulates.",
+        "They are in standard deviations of the model, so in a right one they stay about level.",
+        "Then they would fall: the deviations would be small beside what the model expects.",
+        "Large counts scatter more than the family allows, as those of NB2 do under a Poisson.",
     ),
     _recall(
         "08.r1",
