@@ -54,7 +54,8 @@ MODULES = {name.replace("-", "_") for name in PYODIDE} | {
 # What IPython has there and the wheels that `make lite` brings.
 MODULES |= {"asttokens", "decorator", "executing", "matplotlib_inline", "prompt_toolkit"}
 MODULES |= {"pure_eval", "pygments", "stack_data", "wcwidth"}
-MODULES |= {"comm", "formulaic", "glmmtools", "interface_meta", "ipywidgets", "seaborn"}
+MODULES |= {"comm", "formulaic", "glmmtools", "interface_meta", "ipywidgets"}
+MODULES |= {"platformdirs", "seaborn"}
 MISSING = {"_multiprocessing", "_posixsubprocess", "fcntl", "resource", "termios"}
 
 

@@ -268,7 +268,7 @@ def test_every_sample_can_be_matched_with_the_sliders(number):
 
 
 def test_the_questions_lead_to_each_family_and_back():
-    for answers, families in assumption.paths():
+    for answers, families in assumption.paths().items():
         widget = MODULE.panel("assumption")
         for answer in answers:
             buttons(widget)[answer].click()
@@ -276,7 +276,7 @@ def test_the_questions_lead_to_each_family_and_back():
         assert list(buttons(widget)) == ["← back"]
         for _ in answers:
             buttons(widget)["← back"].click()
-        assert widget.children[0].value == f"<p>{assumption.CHART.text}</p>"
+        assert widget.children[0].value == f"<p>{assumption.QUESTIONS[()]}</p>"
 
 
 def test_another_family_brings_its_own_sliders():

@@ -16,7 +16,7 @@ from tests.pyodide_only import PYODIDE
 from tools.learner_copies import lessons
 
 ROOT = Path(__file__).resolve().parents[1]
-WHEELS = {"formulaic", "ipywidgets", "seaborn"}  # tools/make_lite.py brings them
+WHEELS = {"formulaic", "ipywidgets", "platformdirs", "seaborn"}  # tools/make_lite.py brings them
 
 
 def run(*paths: Path) -> subprocess.CompletedProcess[str]:

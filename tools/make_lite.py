@@ -28,6 +28,7 @@ WHEELS = (
     "interface-meta",
     "ipywidgets",
     "jupyterlab-widgets",
+    "platformdirs",
     "seaborn",
     "widgetsnbextension",
 )

@@ -2,82 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glmmtools.course.explorer_panel import Screen
 from glmmtools.families.distribution_plots import plot_distribution
-from glmmtools.families.lookup import family
+from glmmtools.families.lookup import FAMILIES, family
 from glmmtools.shared.style import REFERENCE, label_axes, new_panels, series
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
     from matplotlib.axes import Axes
 
-Families = tuple[str, ...]
+Path = tuple[str, ...]  # answers, from the first question on
+
+QUESTIONS: dict[Path, str] = {
+    (): "Is the response counted or measured?",
+    ("counted",): "Is there a total that a count cannot exceed?",
+    ("counted", "no total"): "Among rows of one mean, how does the variance compare with it?",
+    ("measured",): "Which values are possible?",
+}
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question, and where each answer leads: to another question, or to families."""
+def paths() -> dict[Path, list[str]]:
+    """The names of the families at the end of each way through the chart.
 
-    text: str
-    answers: dict[str, Question | Families]
-
-
-CHART = Question(
-    "Is the response counted or measured?",
-    {
-        "counted": Question(
-            "Is there a total that a count cannot exceed?",
-            {
-                "known total": ("binomial", "beta_binomial"),
-                "no total": Question(
-                    "Among rows of one mean, how does the variance compare with it?",
-                    {
-                        "variance = mean": ("poisson",),
-                        "variance > mean": ("negative_binomial", "nbinom1"),
-                        "variance < mean": ("genpois",),
-                    },
-                ),
-            },
-        ),
-        "measured": Question(
-            "Which values are possible?",
-            {
-                "far from bounds": ("normal", "t"),
-                "above 0": ("gamma", "lognormal"),
-                "between 0 and 1": ("beta",),
-            },
-        ),
-    },
-)
+    Examples
+    --------
+    >>> paths()["counted", "known total"]
+    ['binomial', 'betabinomial']
+    """
+    ends: dict[Path, list[str]] = {}
+    for name, one in FAMILIES.items():
+        if one.chart:
+            ends.setdefault(one.chart, []).append(name)
+    return ends
 
 
-def paths(question: Question = CHART) -> Iterator[tuple[tuple[str, ...], Families]]:
-    """Every way through the chart: its answers, and the families at its end."""
-    for answer, following in question.answers.items():
-        if isinstance(following, Question):
-            yield from (((answer, *others), end) for others, end in paths(following))
-        else:
-            yield (answer,), following
+def answers_to_question(path: Path) -> list[str]:
+    """What can be answered where a path has led; nothing at its end."""
+    beyond = [end[len(path)] for end in paths() if end[: len(path)] == path and end != path]
+    return list(dict.fromkeys(beyond))
 
 
-def first_families() -> Families:
+def first_families() -> tuple[str, ...]:
     """The family to start with at the end of each path."""
-    return tuple(families[0] for _, families in paths())
+    return tuple(first for first, *_ in paths().values())
 
 
-def answers_to(name: str) -> tuple[str, ...]:
-    """The answers that lead to a family."""
-    return next(answers for answers, families in paths() if name in families)
-
-
-def draw_assumption(name: str = "binomial") -> np.ndarray:
-    """Draw the chart with the path to a family, and the family.
+def draw_assumption(name: str | None = None) -> np.ndarray:
+    """Draw the chart with the path to a family, by default the first, and the family.
 
     Examples
     --------
@@ -85,14 +60,14 @@ def draw_assumption(name: str = "binomial") -> np.ndarray:
     >>> right.get_title(loc="left")
     'start with gamma; then lognormal'
     """
-    return draw_path(answers_to(name))
+    return draw_path(family(name or first_families()[0]).chart)
 
 
-def draw_path(answers: tuple[str, ...]) -> np.ndarray:
+def draw_path(answers: Path) -> np.ndarray:
     """Draw the chart with the answers so far in colour, and the family where they end."""
     left, right = axes = new_panels(1, 2, (11, 3.8), width_ratios=[1.7, 1])[0]
     _draw_chart(left, answers)
-    ends = dict(paths())
+    ends = paths()
     if answers not in ends:
         right.set_axis_off()
         return axes
@@ -103,12 +78,12 @@ def draw_path(answers: tuple[str, ...]) -> np.ndarray:
     return axes
 
 
-def _draw_chart(ax: Axes, answers: tuple[str, ...]) -> None:
-    every = list(paths())
-    depth = max(len(path) for path, _ in every)
-    rows = {path: row for row, (path, _) in enumerate(every)}
+def _draw_chart(ax: Axes, answers: Path) -> None:
+    every = paths()
+    depth = max(map(len, every))
+    rows = {path: row for row, path in enumerate(every)}
 
-    def place(path: tuple[str, ...]) -> tuple[float, float]:
+    def place(path: Path) -> tuple[float, float]:
         below = [row for full, row in rows.items() if full[: len(path)] == path]
         return float(len(path)), float(np.mean(below))
 
@@ -123,16 +98,16 @@ def _draw_chart(ax: Axes, answers: tuple[str, ...]) -> None:
         ax.plot(*zip(start, end, strict=True), color=look[0], linewidth=look[1], zorder=1)
 
     box(*place(()), "response", True)
-    for path, families in every:
+    for path, families in every.items():
         for level in range(1, len(path) + 1):
             part, whole = path[:level], path[: level - 1]
             on_path = answers[:level] == part
             line(place(whole), place(part), on_path)
             box(*place(part), part[-1], on_path)
-        end = depth + 1.0, place(path)[1]
+        end = depth + 1.3, place(path)[1]
         line(place(path), end, answers == path)
         box(*end, "\n".join(families), answers == path)
-    ax.set(xlim=(-0.5, depth + 1.6), ylim=(len(every) - 0.4, -0.6))
+    ax.set(xlim=(-0.4, depth + 1.9), ylim=(len(every) - 0.4, -0.6))
     ax.set_axis_off()
 
 
@@ -143,21 +118,21 @@ def assumption_panel(start: str | None = None) -> Widget:
     screen = Screen(draw_path)
     question, buttons, picture = ipywidgets.HTML(), ipywidgets.HBox(), ipywidgets.HTML()
 
-    def go_to(answers: tuple[str, ...]) -> None:
-        asked: Question | Families = CHART
-        for answer in answers:
-            asked = asked.answers[answer]
-        here = asked.answers if isinstance(asked, Question) else {}
-        end = "" if here else f"Start with {family(asked[0]).title}. It is a place to start only."
-        question.value = f"<p>{asked.text if here else end}</p>"
-        steps = {answer: (*answers, answer) for answer in here}
-        if answers:
-            steps |= {"← back": answers[:-1]}
+    def go_to(path: Path) -> None:
+        steps = {answer: (*path, answer) for answer in answers_to_question(path)}
+        if steps:
+            text = QUESTIONS.get(path, "Which of these?")
+        else:
+            first = family(paths()[path][0]).title
+            text = f"Start with {first}. It is a place to start, not a verdict."
+        question.value = f"<p>{text}</p>"
+        if path:
+            steps |= {"← back": path[:-1]}
         buttons.children = [_button(text, lambda to=to: go_to(to)) for text, to in steps.items()]
         screen.forget()
-        picture.value = screen.show(answers=answers)
+        picture.value = screen.show(answers=path)
 
-    go_to(())
+    go_to(family(start).chart if start else ())
     return ipywidgets.VBox([question, buttons, picture])
 
 

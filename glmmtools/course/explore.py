@@ -107,7 +107,7 @@ def panel(what: str, choice: str | None = None, **start: float) -> Widget:
 
     explorer = EXPLORERS[what]
     if explorer.panel is not None:
-        return explorer.panel(*explorer.checked(choice))
+        return explorer.panel(*(explorer.checked(choice) if choice else ()))
     if not explorer.choices:
         return ipywidgets.VBox(_controls_and_picture(explorer, (), start))
     (first,) = explorer.checked(choice)

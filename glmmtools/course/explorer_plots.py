@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit, logit
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import STRUCTURES
@@ -222,26 +223,25 @@ def draw_cluster(probability: float = 0.3, shift: float = 1.0) -> Array:
     """
     if not 0 < probability < 1:
         raise ValueError(f"probability must lie between 0 and 1; got {probability:g}")
-    logit = link("logit")
-    start = float(logit(np.array(probability)))
-    moved = float(logit.inverse(np.array(start + shift)))
+    start = logit(probability)
+    moved = expit(start + shift)
     left, right = axes = new_panels(1, 2, (9.5, 3.8))[0]
     eta = np.linspace(min(-6, start, start + shift), max(6, start, start + shift), 300)
-    left.plot(eta, logit.inverse(eta), color=DATA, linewidth=1)
+    left.plot(eta, expit(eta), color=DATA, linewidth=1)
     places = ([start, start + shift], [probability, moved])
     left.plot(*places, color=series(0).color, marker="o", linewidth=2, drawstyle="steps-post")
     left.set_ylim(-0.02, 1.02)
     step = f"from {probability:.2f} to {moved:.2f}: a step of {moved - probability:.2f}"
     label_axes(left, "linear predictor η (log-odds)", "probability", step)
     p = np.linspace(0.01, 0.99, 199)
-    risk = logit.inverse(logit(p) + shift) / p
+    risk = expit(logit(p) + shift) / p
     reference_line(right, y=1)
-    right.plot(p, np.full_like(p, np.exp(shift)), color=series(1).color, linestyle="--",
+    right.semilogy(p, np.full_like(p, np.exp(shift)), color=series(1).color, linestyle="--",
                linewidth=2, label=f"odds ratio exp(u) = {np.exp(shift):.2f}")  # fmt: skip
     right.plot(p, risk, color=series(0).color, linewidth=2, label="ratio of probabilities")
     right.plot([probability], [moved / probability], color=series(0).color, marker="o",
                markersize=9)  # fmt: skip
-    right.set(yscale="log", xlim=(0, 1), ylim=(np.exp(-3.2), np.exp(3.6)))
+    right.set(xlim=(0, 1), ylim=(np.exp(-3.2), np.exp(3.6)))
     right.set_yticks([0.05, 0.2, 1, 5, 20], ["0.05", "0.2", "1", "5", "20"])
     right.minorticks_off()
     right.legend(frameon=False, fontsize="small", loc="upper right")

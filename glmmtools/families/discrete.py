@@ -136,6 +136,7 @@ class Binomial(_Successes):
     links = ("logit", "probit", "cloglog", "log", "identity")
     variance_text = "N μ(1 − μ)"
     typical = "germinated of sown, infected of tested, yes or no (N = 1)"
+    chart = ("counted", "known total")
     scipy_text = "scipy.stats.binom(n=N, p=μ)"
     r_text = "binomial()"
     example: ClassVar = {"mu": 0.3, "trials": 10}
@@ -193,6 +194,7 @@ class BetaBinomial(_Successes):
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "N μ(1 − μ)(φ + N)/(φ + 1) (a larger φ means a smaller variance)"
     typical = "successes out of trials that vary more than binomial counts: litters, plates"
+    chart = ("counted", "known total")
     scipy_text = "scipy.stats.betabinom(n=N, a=μφ, b=(1 − μ)φ)"
     r_text = "glmmTMB::betabinomial(); sigma() = φ"
     example: ClassVar = {"mu": 0.3, "phi": 4.0, "trials": 10}
@@ -283,6 +285,7 @@ class Poisson(Count):
     notation_text = "y ~ Poisson(μ)"
     variance_text = "μ"
     typical = "counts of rare, independent events: colonies on a dish, mutations in a gene"
+    chart = ("counted", "no total", "variance = mean")
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
     example: ClassVar = {"mu": 4.0}
@@ -337,6 +340,7 @@ class NegativeBinomial(Count):
     shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ + φ μ²"
     typical = "counts that cluster: weeds, ticks, seizures"
+    chart = ("counted", "no total", "variance > mean")
     scipy_text = "scipy.stats.nbinom(n=1/φ, p=1/(1 + φμ))"
     r_text = "glmmTMB::nbinom2(), MASS::negative.binomial; theta = sigma() = 1/φ"
     example: ClassVar = {"mu": 4.0, "phi": 0.5}
@@ -398,6 +402,7 @@ class NegativeBinomial1(Count):
     shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ(1 + φ)"
     typical = "counts whose variance is a constant multiple of the mean"
+    chart = ("counted", "no total", "variance > mean")
     scipy_text = "scipy.stats.nbinom(n=μ/φ, p=1/(1 + φ))"
     r_text = "glmmTMB::nbinom1(); sigma() = φ"
     example: ClassVar = {"mu": 4.0, "phi": 1.0}
