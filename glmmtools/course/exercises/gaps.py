@@ -40,12 +40,18 @@ class Gaps(Exercise):
         pattern = "(.+?)".join(map(re.escape, _squeezed(self.line).split(GAP)))
         found = re.fullmatch(pattern, _squeezed(answer)) if isinstance(answer, str) else None
         if found is None:
-            return False, f"The answer to {self.id} is this line with its gaps filled: {self.line}"
+            quotes = "" if isinstance(answer, str) else " and its quotes kept"
+            return False, (
+                f"The answer to {self.id} is this line with its gaps filled{quotes}: {self.line}"
+            )
         for place, given, right in zip(
             ("first", "second"), found.groups(), self.fills, strict=True
         ):
-            if given not in map(_squeezed, right):
-                return False, f"Not yet the {place} gap. {self.slips.get(given, self.hint)}"
+            known = [_squeezed(fill) for fill in right]
+            if given not in known:
+                same = given.lower() in map(str.lower, known)
+                hint = "Capital and small letters count in names." if same else self.hint
+                return False, f"Not yet the {place} gap. {self.slips.get(given, hint)}"
         return True, f"Right. {self.because}"
 
 
