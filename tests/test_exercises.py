@@ -93,6 +93,12 @@ def test_the_right_answer_may_be_rounded_as_asked_and_come_in_any_numeric_type(e
         assert reply(exercise.id, answer).startswith("✓ ")
 
 
+@pytest.mark.parametrize("value", [0.13, 0.14])
+def test_a_number_that_was_rounded_twice_is_right_so_far(value, reply):
+    assert reply("02.1", 0.135).startswith("✓ ")  # 0.1346
+    assert reply("02.1", value).startswith("✗ Right so far.")
+
+
 @named(NUMBERS)
 def test_the_right_answer_at_fewer_decimals_is_right_so_far_whatever_the_slips_are(exercise, reply):
     right = float(exercise.solution())

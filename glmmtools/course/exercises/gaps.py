@@ -112,7 +112,7 @@ GAPS = (
     Gaps(
         "05.g1",
         line='gt.fit("___ ~ variety * extract + (1 | ___)", seeds, "binomial")',
-        fills=(("prop(germinated, seeds)",), ("plate",)),
+        fills=(("prop(germinated, seeds)", "cbind(germinated, seeds - germinated)"), ("plate",)),
         because="Successes of trials on the left, and the unit that shares a shift after the bar.",
         hint="Which counts of which total, and which unit has a shift of its own?",
         slips={
