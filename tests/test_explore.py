@@ -188,6 +188,14 @@ def test_the_axes_of_a_family_stay_while_its_curve_moves(name):
             np.testing.assert_allclose(x, first, atol=panels.MARGIN * np.ptp(first))
 
 
+def test_the_axes_of_a_probability_begin_near_1():
+    ranges = MODULE.EXPLORERS["link"].sliders("logit")
+    rooms = panels._middle_halves(ranges)
+    screen = Screen(partial(explorers.draw_link, "logit"), rooms)
+    _, (_, (low, high)) = screen._limits
+    assert -0.1 < low <= 0 < 1 <= high < 1.1
+
+
 def test_axes_grow_where_the_picture_needs_room_and_never_shrink():
     draw = Recorder(partial(explorers.draw_distribution, "poisson"))
     screen = Screen(draw)
@@ -272,6 +280,7 @@ def test_the_questions_lead_to_each_family_and_back():
         widget = MODULE.panel("assumption")
         for answer in answers:
             buttons(widget)[answer].click()
+            assert answer in picture(widget).value or answer == answers[-1]  # in its alt text
         assert gt.family(families[0]).title in widget.children[0].value
         assert list(buttons(widget)) == ["← back"]
         for _ in answers:

@@ -107,6 +107,7 @@ def _draw_chart(ax: Axes, answers: Path) -> None:
         end = depth + 1.3, place(path)[1]
         line(place(path), end, answers == path)
         box(*end, "\n".join(families), answers == path)
+    ax.set_label(f"chart: {', '.join(('response', *answers))}")  # what a picture's alt text says
     ax.set(xlim=(-0.4, depth + 1.9), ylim=(len(every) - 0.4, -0.6))
     ax.set_axis_off()
 

@@ -168,7 +168,7 @@ def _match_sliders(name: str) -> dict[str, Slider]:
 def _cluster_sliders() -> dict[str, Slider]:
     return {
         "probability": Slider("probability where u = 0", 0.02, 0.98, 0.01, 0.3),
-        "shift": Slider("shift u of the cluster (log-odds)", -3.0, 3.0, 0.1, 1.0),
+        "shift": Slider("shift u (log-odds)", -3.0, 3.0, 0.1, 1.0),
     }
 
 

@@ -69,7 +69,7 @@ class Screen:
         self._drawn_at = float("-inf")
         for values in self._rooms:
             axes = list(self._draw(**values))
-            self._keep_limits(axes)
+            self._keep_limits(axes, slack=0)
             _close(axes)
 
     def show(self, **values: float) -> str:
@@ -87,12 +87,14 @@ class Screen:
         self._drawn_at = time.monotonic()
         return picture
 
-    def _keep_limits(self, axes: list[Axes]) -> bool:
+    def _keep_limits(self, axes: list[Axes], slack: float = SLACK) -> bool:
         """Give the axes the limits so far, made wider where they must be: whether they were."""
         now = [(ax.get_xlim(), ax.get_ylim()) for ax in axes]
         old = self._limits if len(self._limits) == len(now) else now
         kept = [
-            new if ax.images else (_wider(before[0], new[0]), _wider(before[1], new[1]))
+            new
+            if ax.images
+            else (_wider(before[0], new[0], slack), _wider(before[1], new[1], slack))
             for ax, before, new in zip(axes, old, now, strict=True)
         ]
         for ax, (x, y) in zip(axes, kept, strict=True):
@@ -110,7 +112,7 @@ class Screen:
         content = io.BytesIO()
         FigureCanvasAgg(figure).print_png(content)  # savefig draws twice
         self._places = [ax.get_position() for ax in figure.axes]
-        titles = (ax.get_title(loc="left") or ax.get_ylabel() for ax in axes)
+        titles = (ax.get_title(loc="left") or ax.get_ylabel() or ax.get_label() for ax in axes)
         alt = html.escape("; ".join(filter(None, titles)), quote=True)
         data = base64.b64encode(content.getvalue()).decode()
         return f'<img alt="{alt}" style="max-width: 100%" src="data:image/png;base64,{data}">'
@@ -137,13 +139,15 @@ def _draw_ghost(ax: Axes, curve: Line2D) -> None:
     ax.plot(*curve.get_data(), scalex=False, scaley=False, **look)
 
 
-def _wider(old: tuple[float, float], new: tuple[float, float]) -> tuple[float, float]:
+def _wider(
+    old: tuple[float, float], new: tuple[float, float], slack: float = SLACK
+) -> tuple[float, float]:
     """The old limits, or limits that hold both, with slack at an end that must move far."""
     (low, high), (first, last) = sorted(old), sorted(new)
     far = MARGIN * (high - low)
-    slack = SLACK * (max(high, last) - min(low, first))
-    bottom = first - slack if first < low - far else min(first, low)
-    top = last + slack if last > high + far else max(last, high)
+    room = slack * (max(high, last) - min(low, first))
+    bottom = first - room if first < low - far else min(first, low)
+    top = last + room if last > high + far else max(last, high)
     return (bottom, top) if old[0] <= old[1] else (top, bottom)
 
 

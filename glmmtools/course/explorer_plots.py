@@ -232,6 +232,7 @@ def draw_cluster(probability: float = 0.3, shift: float = 1.0) -> Array:
     left.plot(*places, color=series(0).color, marker="o", linewidth=2, drawstyle="steps-post")
     left.set_ylim(-0.02, 1.02)
     step = f"from {probability:.2f} to {moved:.2f}: a step of {moved - probability:.2f}"
+    step = step.replace("-", "−")
     label_axes(left, "linear predictor η (log-odds)", "probability", step)
     p = np.linspace(0.01, 0.99, 199)
     risk = expit(logit(p) + shift) / p

@@ -90,7 +90,7 @@ class _Successes(Family):
     takes_trials = takes_rest = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
     slip = "Successes out of a total? Use prop(successes, trials)"
-    ends = "successes from failures"
+    ends, chart = "successes from failures", ("counted", "known total")
 
     def link_variance(self, link, mu, **shape):
         if link.latent_variance is None:
@@ -136,7 +136,6 @@ class Binomial(_Successes):
     links = ("logit", "probit", "cloglog", "log", "identity")
     variance_text = "N μ(1 − μ)"
     typical = "germinated of sown, infected of tested, yes or no (N = 1)"
-    chart = ("counted", "known total")
     scipy_text = "scipy.stats.binom(n=N, p=μ)"
     r_text = "binomial()"
     example: ClassVar = {"mu": 0.3, "trials": 10}
@@ -194,7 +193,6 @@ class BetaBinomial(_Successes):
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "N μ(1 − μ)(φ + N)/(φ + 1) (a larger φ means a smaller variance)"
     typical = "successes out of trials that vary more than binomial counts: litters, plates"
-    chart = ("counted", "known total")
     scipy_text = "scipy.stats.betabinom(n=N, a=μφ, b=(1 − μ)φ)"
     r_text = "glmmTMB::betabinomial(); sigma() = φ"
     example: ClassVar = {"mu": 0.3, "phi": 4.0, "trials": 10}

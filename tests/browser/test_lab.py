@@ -68,12 +68,13 @@ def errors(cells: list[dict]) -> list[str]:
 
 
 def reply(page: Page, exercise: str, answer: str) -> str:
-    """What the check says after the answer was typed and the cell run."""
+    """What the check says after the answer was typed and the cell run, in one line."""
     check = f'gt.check("{exercise}", answer)'
     i = next(i for i, cell in enumerate(page.evaluate(CELLS)) if check in cell["source"])
     page.evaluate(ANSWER, [i, f"answer = {answer}\n{check}"])
     page.wait_for_function(f"() => ({CELLS})()[{i}].outputs.length > 0")
-    return "".join(output.get("text", "") for output in page.evaluate(CELLS)[i]["outputs"])
+    outputs = page.evaluate(CELLS)[i]["outputs"]
+    return " ".join("".join(output.get("text", "") for output in outputs).split())
 
 
 SHOW = "async i => await window.course.content.scrollToItem(i)"

@@ -40,12 +40,18 @@ class Gaps(Exercise):
         pattern = "(.+?)".join(map(re.escape, _squeezed(self.line).split(GAP)))
         found = re.fullmatch(pattern, _squeezed(answer)) if isinstance(answer, str) else None
         if found is None:
-            return False, f"The answer to {self.id} is this line with its gaps filled: {self.line}"
+            quotes = "" if isinstance(answer, str) else " and its quotes kept"
+            return False, (
+                f"The answer to {self.id} is this line with its gaps filled{quotes}: {self.line}"
+            )
         for place, given, right in zip(
             ("first", "second"), found.groups(), self.fills, strict=True
         ):
-            if given not in map(_squeezed, right):
-                return False, f"Not yet the {place} gap. {self.slips.get(given, self.hint)}"
+            known = [_squeezed(fill) for fill in right]
+            if given not in known:
+                same = given.lower() in map(str.lower, known)
+                hint = "Capital and small letters count in names." if same else self.hint
+                return False, f"Not yet the {place} gap. {self.slips.get(given, hint)}"
         return True, f"Right. {self.because}"
 
 
@@ -106,7 +112,7 @@ GAPS = (
     Gaps(
         "05.g1",
         line='gt.fit("___ ~ variety * extract + (1 | ___)", seeds, "binomial")',
-        fills=(("prop(germinated, seeds)",), ("plate",)),
+        fills=(("prop(germinated, seeds)", "cbind(germinated, seeds - germinated)"), ("plate",)),
         because="Successes of trials on the left, and the unit that shares a shift after the bar.",
         hint="Which counts of which total, and which unit has a shift of its own?",
         slips={

@@ -104,7 +104,7 @@ QUESTIONS = (
         "c",
         "Densities of different responses have different units, so these AICs cannot be compared.",
         "Smaller would be better, were they comparable. They have different responses.",
-        "The Jacobian brings one to the scale of the other.",
+        "An AIC is on the scale of its response; one of the two has to be moved to the other.",
     ),
     _recall(
         "05.r3",
