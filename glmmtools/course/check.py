@@ -19,7 +19,7 @@ RIGHT, WRONG = "✓", "✗"
 
 
 def check(id: str, answer: Any = ...) -> None:
-    """Print in one line whether `answer` solves the exercise, or what went wrong.
+    """Print whether `answer` solves the exercise, or what went wrong.
 
     A text of the learner's own is answered with what to look for in it, and a good answer. What
     passes is remembered for `progress`; the first time a second line says where.
