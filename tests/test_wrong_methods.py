@@ -1292,7 +1292,13 @@ def test_every_numeric_exercise_has_wrong_methods():
     assert sorted(WRONG) == sorted(NUMBERS)
 
 
-@pytest.mark.parametrize("exercise", NUMBERS)
+LONG = {"04.3", "06.6", "07.5", "08.6", "13.3"}  # whose wrong methods simulate or fit for seconds
+
+
+@pytest.mark.parametrize(
+    "exercise",
+    [pytest.param(id, marks=[pytest.mark.slow] if id in LONG else []) for id in NUMBERS],
+)
 def test_no_wrong_method_passes_or_is_right_so_far_and_some_are_named(exercise):
     """In full and rounded as asked."""
     number, methods = NUMBERS[exercise], WRONG[exercise]()
