@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-slow test-lowest test-browser site learner colab offline notebooks check-notebooks lint format dist lock environment figures \
+.PHONY: help lab test test-slow test-lowest test-browser site slides lite learner colab offline notebooks check-notebooks lint format dist lock environment figures \
         benchmarks references clean
 
 help: ## List the commands
@@ -48,12 +48,18 @@ test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that 
 site: $(SITE_READY) ## Build the reading site in build/site (ARGS="--repository ADDRESS": links that run lessons)
 	$(PY) -m tools.build_site $(ARGS)
 
+slides: $(SITE_READY) ## Make a deck of slides for the core of each lesson in build/slides
+	$(PY) -m tools.make_slides $(ARGS)
+
+lite: $(SITE_READY) ## Build the lessons for the browser, without a server, in build/lite (experimental)
+	$(PY) -m tools.make_lite $(ARGS)
+
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
 
-learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class
-	$(PY) -m tools.learner_copies
+learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class (ARGS=--core: a first reading alone)
+	$(PY) -m tools.learner_copies $(ARGS)
 
 colab: $(READY) ## Copy the lessons for Google Colab to build/colab (ARGS=address of your repository)
 	$(PY) -m tools.make_colab $(ARGS)
@@ -91,6 +97,7 @@ environment: $(READY) ## Write environment.yml from pyproject.toml
 figures: $(READY) ## Draw the pictures in figures/ again
 	$(PY) figures/make_figures.py
 	$(PY) figures/make_cheat_sheet.py
+	$(PY) figures/make_worksheets.py
 
 benchmarks: $(READY) ## Measure what benchmarks/README.md reports
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done

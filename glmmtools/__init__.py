@@ -10,9 +10,10 @@ True
 try:
     from glmmtools import designs
     from glmmtools.course.check import check
-    from glmmtools.course.datasets import load_data, stored_study
+    from glmmtools.course.datasets import data_file, load_data, stored_study
     from glmmtools.course.explore import explore
     from glmmtools.course.preflight import preflight
+    from glmmtools.course.progress import progress
     from glmmtools.designs.description import describe_design
     from glmmtools.designs.hierarchy import plot_hierarchy
     from glmmtools.designs.plots import plot_covariance, plot_design
@@ -42,6 +43,7 @@ try:
         SingularFitWarning,
         printed_warnings,
     )
+    from glmmtools.shared.style import palette
     from glmmtools.studies.study import coverage, power, recovery_study
 except Exception as error:
     from glmmtools.course.preflight import faults_behind
@@ -69,6 +71,7 @@ __all__ = [
     "covariance_table",
     "coverage",
     "cross_check",
+    "data_file",
     "describe_design",
     "designs",
     "explore",
@@ -77,6 +80,7 @@ __all__ = [
     "gee",
     "link",
     "load_data",
+    "palette",
     "plot_covariance",
     "plot_design",
     "plot_distribution",
@@ -88,6 +92,7 @@ __all__ = [
     "power",
     "preflight",
     "printed_warnings",
+    "progress",
     "recovery",
     "recovery_study",
     "simulate",

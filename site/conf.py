@@ -47,7 +47,7 @@ html_theme_options = {
     "max_navbar_depth": 1,  # a deeper list has buttons without a name
 }
 html_css_files = ["course.css"]
-html_js_files = ["course.js"]
+html_js_files = ["course.js", "choices.js"]
 html_extra_path = [
     str(Path(__file__).parents[1] / "build" / "site-files")
 ]  # the notebooks as files

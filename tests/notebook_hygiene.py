@@ -10,13 +10,15 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from tools.execute_notebooks import normalise, to_text
-from tools.learner_copies import QUESTION, after_questions, asks
+from tools.learner_copies import QUESTION, after_questions, asks, core, is_further
+from tools.lesson_plan import promise
 
 Check = Callable[["Notebook"], Iterator[str]]
 
@@ -221,13 +223,9 @@ def numbers_in_the_text_are_shown_by_a_cell(notebook: Notebook) -> Iterator[str]
 # ---- lessons -------------------------------------------------------------------------------------
 
 
-def minutes_match_the_reading_time(notebook: Notebook) -> Iterator[str]:
-    # 200 words a minute and one minute a code cell: within 15 %, or within two minutes.
-    promised = re.search(r"(\d+) min", notebook.cells[0].source)
-    words = sum(len(cell.source.split()) for cell in notebook.prose)
-    needed = words / 200 + len(notebook.code)
-    if promised and abs(needed - int(promised[1])) > max(2, 0.15 * int(promised[1])):
-        yield f"it promises {promised[1]} minutes; {words} words and its cells take {needed:.0f}"
+def minutes_are_those_of_the_formula(notebook: Notebook) -> Iterator[str]:
+    if (line := promise(notebook.cells)) not in notebook.cells[0].source.splitlines():
+        yield f"below the title should stand {line}"
 
 
 def header_is_complete(notebook: Notebook) -> Iterator[str]:
@@ -305,6 +303,47 @@ def exercises_wait_for_an_answer(notebook: Notebook) -> Iterator[str]:
             yield f"exercise {name} has no ★ in the text above it"
 
 
+# What of a lesson is read first, and what is further.
+
+
+def core_of(notebook: Notebook) -> Notebook:
+    return Notebook(notebook.name, notebook.text, core(notebook.cells))
+
+
+def core_reads_on_its_own(notebook: Notebook) -> Iterator[str]:
+    """Without what is further every question is answered, and every number shown."""
+    yield from questions_come_before_what_answers_them(core_of(notebook))
+    yield from numbers_in_the_text_are_shown_by_a_cell(core_of(notebook))
+
+
+def core_has_two_exercises(notebook: Notebook) -> Iterator[str]:
+    found = list(exercises(core_of(notebook)))
+    # Lesson 00 shows how a check works.
+    if len(found) < 2 and notebook.number != "00":
+        yield f"the exercises of the core are {found}; two is the least"
+
+
+FURTHER_HEADING = re.compile(r"##+ (Further: |Exercise .*\(further\)$)", flags=re.MULTILINE)
+
+
+def further_says_so(notebook: Notebook) -> Iterator[str]:
+    """What is further stands together, under a heading that begins with the word."""
+    begins = [
+        after
+        for before, after in pairwise(notebook.cells)
+        if is_further(after) and not is_further(before)
+    ]
+    for cell in begins:
+        if not FURTHER_HEADING.match(cell.source):
+            yield f"{cell.id} begins what is further; its heading should begin with Further:"
+    if len(begins) > 2:
+        yield f"there are {len(begins)} blocks of what is further; two is the most"
+    for cell in notebook.prose:
+        heading = re.search(r"^#+ Exercise .*", cell.source, flags=re.MULTILINE)
+        if heading and is_further(cell) != heading[0].endswith("(further)"):
+            yield f"{cell.id}: what is further says (further) in its heading, nothing else does"
+
+
 # ---- solutions -----------------------------------------------------------------------------------
 
 
@@ -344,6 +383,9 @@ LESSON: list[Check] = [
     questions_are_tagged,
     questions_come_before_what_answers_them,
     exercises_wait_for_an_answer,
-    minutes_match_the_reading_time,
+    minutes_are_those_of_the_formula,
+    core_reads_on_its_own,
+    core_has_two_exercises,
+    further_says_so,
 ]
 SOLUTION: list[Check] = [answers_are_right]

@@ -100,7 +100,8 @@ CALLS = {
     "pooling": (SMALL.pooling, {"group": "g"}),
     "predict": (MODEL.predict, {"newdata": DATA.head(3), "scale": "response", "level": 0.9,
                                 "effects": "conditional", "df": "auto", "part": None}),
-    "resid": (MODEL.resid, {"kind": "response"}),
+    "resid": (MODEL.resid, {"kind": "response"}), "palette": (gt.palette, {"colors": 3}),
+    "data_file": (gt.data_file, {"name": "slugs"}),
     "model simulate": (MODEL.simulate, {"n": 2, "seed": 0, "conditional": False}),
     "refit": (SMALL.refit, {"y": DATA["y"]}),
     "update": (SMALL.update, {"formula": ". ~ . - x", "data": DATA, "family": "normal"}),
@@ -197,7 +198,7 @@ CALLS = {
     "repeated": (gt.designs.repeated, {"subjects": 4, "times": [1, 2], "treatments": ["a", "b"],
                                        "time": "day", "seed": 0}),
 }  # fmt: skip
-WITHOUT_ARGUMENTS = {"preflight", "printed_warnings"}
+WITHOUT_ARGUMENTS = {"preflight", "printed_warnings", "progress"}
 
 
 def own_sentence(error: Exception) -> bool:

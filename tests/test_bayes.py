@@ -55,13 +55,30 @@ def test_the_model_is_the_same_and_its_priors_are_those_of_the_docstring():
 
 
 @pytest.mark.parametrize("name", make_studies.STUDIES)
-def test_a_stored_study_is_what_its_command_makes(name):
+def test_a_stored_study_is_what_its_command_makes(name, tmp_path):
     """The file belongs to the call of the script, and its first fits are made again."""
-    path = gt.stored_study(name)
+    path, fresh = gt.stored_study(name), tmp_path / "fresh.csv"
     before = path.read_bytes()
-    stored = make_studies.STUDIES[name](n=1000, path=path).replicates
+    make_studies.STUDIES[name](n=1000, path=path)
     assert path.read_bytes() == before
-    again = make_studies.STUDIES[name](n=2).replicates
+    make_studies.STUDIES[name](n=2, path=fresh)
+    stored, again = (pd.read_csv(file, skiprows=1) for file in (path, fresh))
+    assert len(again) >= 2
     np.testing.assert_allclose(
-        again.iloc[:, -3].to_numpy(), stored.iloc[: len(again), -3].to_numpy(), rtol=1e-3
+        again.iloc[:, -3], stored.iloc[: len(again), -3], rtol=1e-3, atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore::glmmtools.shared.messages.GlmmWarning")
+@pytest.mark.parametrize("name", make_studies.BY_SEED)
+def test_a_stored_table_of_data_sets_is_what_its_command_makes(name):
+    """Its first data set is made and checked again."""
+    stored = pd.read_csv(gt.stored_study(name))
+    again = make_studies.BY_SEED[name](seeds=[0])
+    pd.testing.assert_frame_equal(
+        stored[stored["seed"] == 0].reset_index(drop=True),
+        again,
+        check_dtype=False,
+        rtol=1e-3,
+        atol=1e-4,
     )

@@ -19,6 +19,7 @@ from tools.make_colab import from_colab, main, make
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NAMES = [*(path.name for path in LESSONS), "glossary.ipynb"]
 
 RUN = """
 import sys, nbformat
@@ -35,7 +36,7 @@ def sources(path: Path) -> list[str]:
 
 def test_every_lesson_is_made_and_differs_by_one_cell_below_its_title(tmp_path):
     make("https://example.org/course@main", tmp_path)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in LESSONS]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == NAMES
     for path in LESSONS:
         title, cell, *rest = sources(tmp_path / path.name)
         assert [title, *rest] == [cell.source for cell in cleared(path).cells]
@@ -83,7 +84,7 @@ def test_the_address_that_opens_the_first_lesson_is_printed_with_the_line_that_p
     subprocess.run(["sh", "-c", publish], env={**os.environ, **author}, check=True)
     git = ["git", "-C", tmp_path / "a folder", "ls-tree", "--name-only", "colab"]
     published = subprocess.run(git, capture_output=True, text=True, check=True).stdout
-    assert published.split() == [path.name for path in LESSONS]
+    assert published.split() == NAMES
 
 
 @pytest.mark.parametrize("options", [[], ["github.com/a/b"], ["https://github.com/a/b/tree/main"]])

@@ -56,6 +56,28 @@ def test_an_exercise_without_answer_says_so(exercise, reply):
         assert "not answered yet" in reply(exercise.id, *answer)
 
 
+@named(CHOICES)
+def test_an_open_choice_asks_for_a_letter_in_quotes(exercise, reply):
+    assert "replace the ... by a letter in quotes" in reply(exercise.id, ...)
+
+
+@named(ALL)
+def test_in_a_notebook_a_reply_is_in_lines_that_jupyterlab_need_not_break(
+    exercise, capsys, monkeypatch
+):
+    answers = list(exercise.replies) if isinstance(exercise, Choice) else ["a text " * 12, 1e9]
+    for answer in answers:
+        told = []
+        for attended in (False, True):
+            monkeypatch.setattr(
+                "glmmtools.course.check.in_attended_notebook", lambda attended=attended: attended
+            )
+            check(exercise.id, answer)
+            told.append(capsys.readouterr().out)
+        assert told[0].split() == told[1].split()
+        assert max(map(len, told[1].splitlines())) <= 88
+
+
 @named(ALL)
 def test_nonsense_gets_a_sentence_and_no_error(exercise, reply):
     for answer in NONSENSE:
@@ -69,6 +91,12 @@ def test_the_right_answer_may_be_rounded_as_asked_and_come_in_any_numeric_type(e
     rounded = round(right, exercise.decimals)
     for answer in (rounded, np.float64(right), np.array([right]), pd.Series([right])):
         assert reply(exercise.id, answer).startswith("✓ ")
+
+
+@pytest.mark.parametrize("value", [0.13, 0.14])
+def test_a_number_that_was_rounded_twice_is_right_so_far(value, reply):
+    assert reply("02.1", 0.135).startswith("✓ ")  # 0.1346
+    assert reply("02.1", value).startswith("✗ Right so far.")
 
 
 @named(NUMBERS)
@@ -326,6 +354,7 @@ def test_the_answers_of_lesson_05_follow_from_rs_estimates():
         "05.1": expit(sum(seeds.values())),
         "05.2": np.exp(seeds["extract[T.cucumber]"] + seeds["variety[T.Oa73]:extract[T.cucumber]"]),
         "05.3": expit(herds["Intercept"] + 1.96 * sd),
+        "05.6": np.exp(herds["period[T.4]"] - herds["period[T.2]"]),
     }
     found = {each.id: each.solution() for each in exercises_of(5) if isinstance(each, Number)}
     assert found == pytest.approx(expected, rel=1e-4)

@@ -396,7 +396,7 @@ def test_the_note_names_terms_units_and_the_argument():
     (note,) = notes_of(seeds().messages)
     assert "variety, extract, variety:extract: judged by 21 levels of 'plate'" in note
     assert "df='containment'" in note
-    assert note in repr(seeds())
+    assert note in " ".join(repr(seeds()).split())
     assert notes_of(seeds().anova().messages) == [note]
     assert note in repr(seeds().anova()) and "21 levels" in seeds().anova()._repr_html_()
     means = seeds().means("variety")

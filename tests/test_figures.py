@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 import glmmtools as gt
@@ -16,6 +17,7 @@ from glmmtools.formula.grammar import parse_formula
 FOLDER = Path(__file__).parents[1] / "figures"
 SCRIPT = runpy.run_path(str(FOLDER / "make_figures.py"))
 NAMES = list(SCRIPT["FIGURES"])
+WORK = runpy.run_path(str(FOLDER / "make_worksheets.py"))
 SHEET = runpy.run_path(str(FOLDER / "make_cheat_sheet.py"))
 
 
@@ -25,6 +27,9 @@ def test_the_folder_holds_each_figure_as_png_and_svg_and_nothing_else():
         "README.md",
         "cheat-sheet.pdf",
         "make_cheat_sheet.py",
+        "make_worksheets.py",
+        "worksheet-covariances.pdf",
+        "worksheet-units.pdf",
         "make_figures.py",
     }
 
@@ -120,3 +125,71 @@ def test_a_second_cheat_sheet_has_the_same_bytes(tmp_path):
     SHEET["write"](tmp_path / "cheat-sheet.pdf")
     made = (tmp_path / "cheat-sheet.pdf").read_bytes()
     assert made == (FOLDER / "cheat-sheet.pdf").read_bytes()
+
+
+# ---- the worksheets ------------------------------------------------------------------------------
+
+SHEETS = ("worksheet-units", "worksheet-covariances")
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_worksheet_is_a_page_of_a4_and_one_of_answers_and_names_no_machine(name):
+    pdf = (FOLDER / f"{name}.pdf").read_bytes()
+    sizes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert [tuple(round(float(each)) for each in size) for size in sizes] == [(595, 842)] * 2
+    assert not re.search(rb"/CreationDate|/Producer|/home|/root|/work|/tmp", pdf)
+
+
+@pytest.mark.parametrize("design", WORK["designs"](), ids=lambda design: design.structure)
+def test_the_units_and_random_effects_of_a_worksheet_are_those_of_the_package(design):
+    found = gt.describe_design(design.layout, design.structure, design.treatments)
+    units = [row.experimental_unit.split(":")[-1] for row in found.treatments.itertuples()]
+    lowest = {"pot", "plot", "pig"}  # what each row of its layout is
+    for unit, said in zip(units, design.units, strict=True):
+        assert unit == said or (unit == "the row" and said in lowest)
+    assert design.random in ("none", found.random_part)
+
+
+def test_each_design_and_each_covariance_has_six_different_answers():
+    assert len({(design.units, design.random) for design in WORK["designs"]()}) == 6
+    assert len({each.name for each in WORK["COVARIANCES"]}) == 6
+
+
+def test_each_covariance_of_a_worksheet_is_what_its_answer_says():
+    made = {
+        each.name: gt.covariance(each.formula, WORK["cows"](each.formula), **each.arguments)
+        .to_numpy()
+        .round(3)
+        for each in WORK["COVARIANCES"]
+    }
+    same = made["random intercept (compound symmetry)"][:4, :4]
+    assert len({*same.ravel()}) == 2
+    falls = made["AR(1)"][0, :4]
+    assert falls[1:] / falls[:3] == pytest.approx([0.6] * 3, rel=1e-3)
+    assert np.count_nonzero(made["independent rows"] - 6 * np.eye(8)) == 0
+    grows = made["random intercept and slope"]
+    assert (np.diff(np.diag(grows)[:4]) > 0).all()
+    unequal = made["unequal variances, equal correlation"][:4, :4]
+    sd = np.sqrt(np.diag(unequal))
+    assert (unequal / np.outer(sd, sd))[~np.eye(4, dtype=bool)] == pytest.approx(0.5, rel=1e-3)
+    herds = made["cows in herds"]
+    assert herds[0, 2] > 0 == herds[0, 4]
+
+
+def test_what_is_handed_out_does_not_hold_the_answers():
+    for name, (sheet, answers) in WORK["worksheets"]().items():
+        texts = [text.get_text() for text in sheet.texts]
+        assert not any(each.why in " ".join(texts) for each in WORK["COVARIANCES"])
+        assert len(answers.texts) == 2 + 2 * 6, name
+        beside = [ax for axes in sheet.axes for ax in axes.child_axes if ax.get_visible()]
+        assert beside == []
+        plt.close(sheet)
+        plt.close(answers)
+
+
+@pytest.mark.slow
+def test_second_worksheets_have_the_same_bytes(tmp_path):
+    WORK["write"](tmp_path)
+    for name in SHEETS:
+        made = (tmp_path / f"{name}.pdf").read_bytes()
+        assert made == (FOLDER / f"{name}.pdf").read_bytes()

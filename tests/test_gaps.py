@@ -83,5 +83,18 @@ def test_a_hint_does_not_name_what_belongs_into_the_gap(gaps):
 def test_open_gaps_are_not_answered_and_anything_else_is_met_with_the_line(gaps, reply):
     for answer in (gaps.line, filled(gaps, gaps.fills[0][0], GAP), ...):
         assert "not answered yet" in reply(gaps.id, answer)
-    for answer in (1, None, [], "y ~ x", json.loads):
-        assert reply(gaps.id, answer).endswith(f"is this line with its gaps filled: {gaps.line}")
+    said = f"✗ The answer to {gaps.id} is this line with its gaps filled"
+    assert reply(gaps.id, "y ~ x") == f"{said}: {gaps.line}"
+    for answer in (1, None, [], json.loads):
+        assert reply(gaps.id, answer) == f"{said} and its quotes kept: {gaps.line}"
+
+
+@every
+def test_a_right_name_with_a_wrong_capital_is_not_called_the_wrong_name(gaps, reply):
+    for place, fill in zip(("first", "second"), (0, 1), strict=True):
+        fills = [one[0] for one in gaps.fills]
+        if not fills[fill].islower() or fills[fill].upper() in gaps.slips:
+            continue  # a number, or a slip with a hint of its own
+        fills[fill] = fills[fill].upper()
+        said = reply(gaps.id, filled(gaps, *fills))
+        assert said == f"✗ Not yet the {place} gap. Capital and small letters count in names."

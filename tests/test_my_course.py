@@ -70,8 +70,8 @@ def new_copies(new_course, tmp_path_factory) -> Path:
     """The learner's copies, just laid out."""
     folder = tmp_path_factory.mktemp("laid out") / "a course"
     shutil.copytree(new_course, folder, symlinks=True)
-    count = len([*(folder / "notebooks").rglob("[0-9]*.ipynb")])
-    assert lay_out(folder) == f"my-course: {count} new copies of lessons and solutions\n"
+    count = 1 + len([*(folder / "notebooks").rglob("[0-9]*.ipynb")])
+    assert lay_out(folder) == f"my-course: {count} new copies of lessons, solutions and glossary\n"
     return folder / "my-course"
 
 
@@ -92,7 +92,7 @@ def test_there_is_a_copy_of_every_lesson_and_of_every_solution(course, mine):
         wanted = [
             path.name for path in sorted((course / "notebooks" / folder).glob("[0-9]*.ipynb"))
         ]
-        assert [path.name for path in sorted((mine / folder).glob("*.ipynb"))] == wanted
+        assert [path.name for path in sorted((mine / folder).glob("[0-9]*.ipynb"))] == wanted
 
 
 def test_lessons_hold_no_output_and_solutions_keep_theirs(course, mine):
@@ -130,7 +130,7 @@ def test_what_a_learner_wrote_stays_when_copies_are_laid_out_again(course, mine)
     change(mine / LESSON, "My answer.")
     (mine / "06-model-counts.ipynb").unlink()
     before = (mine / LESSON).read_bytes()
-    assert lay_out(course) == "my-course: 1 new copies of lessons and solutions\n"
+    assert lay_out(course) == "my-course: 1 new copies of lessons, solutions and glossary\n"
     assert (mine / LESSON).read_bytes() == before
     assert lay_out(course) == ""
 

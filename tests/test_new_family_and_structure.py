@@ -195,8 +195,8 @@ ELSEWHERE = {
     "of another package, which has no such family": {"gee", "to_bambi"},
     "of links": {"LINKS", "Link", "link", "plot_link"},
     "of layouts, data and lessons": {
-        "check", "describe_design", "designs", "load_data", "plot_design", "preflight",
-        "printed_warnings", "stored_study",
+        "check", "data_file", "describe_design", "designs", "load_data", "palette",
+        "plot_design", "preflight", "printed_warnings", "progress", "stored_study",
     },
     "classes": {
         "ConvergenceWarning", "DataWarning", "Family", "FewUnitsWarning", "FittedModel",

@@ -18,7 +18,7 @@ from tools import execute_notebooks
 from tools.execute_notebooks import difference, normalise, to_text
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 PAIRS = [
@@ -54,7 +54,7 @@ def test_every_exercise_of_the_package_is_asked_in_a_lesson_and_no_other():
 
 HEADER = """# 05 · Fit a model
 
-*4 min*
+*15 minutes*
 
 **What you will do.** Fit. **What you will learn.** How. **What you need.** Data."""
 ENDING = """## Key points
@@ -117,6 +117,10 @@ def asking(text: str):
     return new_markdown_cell(text, metadata={"tags": ["question"]})
 
 
+def further(cell):
+    return nbformat.from_dict({**cell, "metadata": {"tags": ["further"]}})
+
+
 SHOWS_ONE = code("1", shown(text_plain="1"))
 
 BROKEN = [
@@ -152,10 +156,13 @@ BROKEN = [
         hygiene.numbers_in_the_text_are_shown_by_a_cell,
         lesson(new_markdown_cell("There were 21 plates."), code("1"), code("print(21)")),
     ),
-    (hygiene.minutes_match_the_reading_time, edited(lesson(), 0, source=HEADER.replace("4", "9"))),
+    (
+        hygiene.minutes_are_those_of_the_formula,
+        edited(lesson(), 0, source=HEADER.replace("15", "20")),
+    ),
     (hygiene.header_is_complete, without(lesson(), 0)),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("05", "06"))),
-    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("4 min", ""))),
+    (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("15 minutes", ""))),
     (hygiene.header_is_complete, edited(lesson(), 0, source=HEADER.replace("need", "want"))),
     (hygiene.ending_is_complete, without(lesson(), -1)),
     (hygiene.ending_is_complete, edited(lesson(), -1, source=ENDING.replace("doi", "x"))),
@@ -170,6 +177,22 @@ BROKEN = [
     (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
     (hygiene.exercises_wait_for_an_answer, solution()),
     (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
+    (
+        hygiene.core_reads_on_its_own,
+        lesson(asking("**Guess:** how many?"), further(SHOWS_ONE), new_markdown_cell("One.")),
+    ),
+    (
+        hygiene.core_reads_on_its_own,
+        lesson(further(code("f()", stream("0.5"))), new_markdown_cell("It is 0.5.")),
+    ),
+    (hygiene.core_has_two_exercises, without(without(lesson(), 2), 3)),
+    (hygiene.further_says_so, lesson(further(new_markdown_cell("## More")))),
+    (
+        hygiene.further_says_so,
+        lesson(*(each for i in "abc" for each in (further(code(i)), code(i)))),
+    ),
+    (hygiene.further_says_so, lesson(further(new_markdown_cell("### Exercise 05.4 ★★")))),
+    (hygiene.further_says_so, lesson(new_markdown_cell("### Exercise 05.4 ★★ (further)"))),
     (hygiene.answers_are_right, lesson()),
 ]
 
@@ -177,8 +200,9 @@ BROKEN = [
 def test_a_good_notebook_passes_every_check():
     figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
     question = asking("**Before\nyou look:** how many?")
+    extra = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
     for check in [*EVERY_NOTEBOOK, *LESSON]:
-        assert list(check(read(lesson(question, SHOWS_ONE, figure)))) == []
+        assert list(check(read(lesson(question, SHOWS_ONE, figure, *extra)))) == []
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
         assert list(check(read(solution(figure)))) == []
     assert list(hygiene.same_exercises(read(lesson()), read(solution()))) == []

@@ -18,7 +18,7 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
     *(ROOT / folder / "README.md" for folder in ("data", "notebooks", "figures", "benchmarks")),
 ]
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9g]*.ipynb"))
 WORD = re.compile(r"(?<![\w@.\-/])[^\W\d_]{2,}(?:['’][^\W\d_]+)*(?![\w@/])")
 
 

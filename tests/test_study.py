@@ -3,7 +3,9 @@
 import ast
 import inspect
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -126,6 +128,20 @@ def test_the_bar_is_on_stderr_and_a_switch_silences_it(capsys, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     counts(n=2)
     assert capsys.readouterr().err == ""
+
+
+def test_in_a_notebook_the_bar_is_a_plain_line_and_a_stored_study_says_nothing(
+    capsys, monkeypatch, tmp_path
+):
+    notebook = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setenv("TQDM_DISABLE", "0")
+    path = tmp_path / "study.csv"
+    counts(n=2, path=path)
+    shown = capsys.readouterr()
+    assert "power study [########################] 4 of 4" in shown.out and shown.err == ""
+    counts(n=2, path=path)
+    assert tuple(capsys.readouterr()) == ("", "")
 
 
 # ------------------------------------------------------------------------------ the numbers

@@ -442,6 +442,41 @@ def _():
     }
 
 
+@wrong_in("05.6")
+def _():
+    m, table = herds(), gt.load_data("herds")
+    b, second, last = (m.params[name] for name in ("Intercept", "period[T.2]", "period[T.4]"))
+    fixed = "prop(incidence, size) ~ period"
+    numbers = table.assign(period=table["period"].astype(int))
+    straight = gt.fit(f"{fixed} + (1 | herd)", numbers, "binomial").params["period"]
+    counts = "incidence ~ period + offset(log(size)) + (1 | herd)"
+    shares = (table["incidence"] / table["size"]).groupby(table["period"], observed=True).mean()
+    odds = shares / (1 - shares)
+
+    def ratio(model):
+        return np.exp(model.params["period[T.4]"] - model.params["period[T.2]"])
+
+    return {
+        "link scale": last - second,
+        "inverse link": expit(last - second),
+        "period 2 against 1": np.exp(second),
+        "period 4 against 1": np.exp(last),
+        "period 4 against 3": np.exp(last - m.params["period[T.3]"]),
+        "period 2 against 4": np.exp(second - last),
+        "sum of the two": np.exp(last + second),
+        "odds": np.exp(b + last),
+        "probability": expit(b + last),
+        "risk ratio": expit(b + last) / expit(b + second),
+        "no herds": ratio(fit_to("herds", fixed, "binomial")),
+        "herds fixed": ratio(fit_to("herds", f"{fixed} + herd", "binomial")),
+        "period as a number": np.exp(2 * straight),
+        "rate ratio": ratio(fit_to("herds", counts, "poisson")),
+        "odds of the mean shares": odds.iloc[3] / odds.iloc[1],
+        "probit read as logit": ratio(herds(link="probit")),
+        "cloglog read as logit": ratio(herds(link="cloglog")),
+    }
+
+
 # ---- lessons 06 and 07 ---------------------------------------------------------------------------
 
 
@@ -733,6 +768,36 @@ def _():
 
 
 @cache
+def left_out(random="days", group="subject"):
+    return fit_to("sleep", f"reaction ~ days + ({random} | subject)").influence(group)
+
+
+@wrong_in("08.6")
+def _():
+    persons, rows = left_out(), left_out(group=None)
+    most = persons.frame["cooks_distance"].idxmax()
+    row = rows.frame["cooks_distance"].idxmax()
+    slope = fit_to("sleep", "reaction ~ days + (days | subject)").params["days"]
+    change = persons.change.loc[most, "days"]
+    intercepts = left_out("1")
+    raw = gt.load_data("sleep").query("subject == @most")
+    return {
+        "standard errors": persons.dfbetas.loc[most, "days"],
+        "with minus without": -change,
+        "intercept": persons.change.loc[most, "Intercept"],
+        "slope moved most": persons.change["days"].max(),
+        "slope moved least": persons.change["days"].min(),
+        "slope without": slope + change,
+        "share of the slope": change / slope,
+        "most influential row": rows.change.loc[row, "days"],
+        "random intercepts": intercepts.change["days"][intercepts.frame["cooks_distance"].idxmax()],
+        "Cook's distance": persons.frame["cooks_distance"].max(),
+        "residual sd": persons.change.loc[most, "residual sd"],
+        "slope of the person": np.polyfit(raw["days"], raw["reaction"], 1)[0],
+    }
+
+
+@cache
 def litters(fixed="copper + start_weight", reml=False, week=12):
     pigs = gt.load_data("pigs").query("week == @week")
     models = [gt.fit(f"weight ~ {fixed}{r}", pigs, reml=reml) for r in ("", " + (1 | litter)")]
@@ -883,16 +948,17 @@ def _():
     term = "diet[T.2]:day"
     ar1 = " + ar1(day | rat)"
     return {
-        "intercepts": rats(" + (1 | rat)").bse[term],
-        "slopes": rats().bse[term],
-        "REML": rats(ar1, reml=True).bse[term],
-        "rats forgotten": rats("").bse[term],
-        "estimate": rats(ar1).params[term],
-        "main effect": rats(ar1).bse["diet[T.2]"],
-        "slope": rats(ar1).bse["day"],
-        "variance": rats(ar1).bse[term] ** 2,
+        "intercepts": rats(" + (1 | rat)", reml=True).bse[term],
+        "slopes": rats(reml=True).bse[term],
+        "ML": rats(ar1).bse[term],
+        "rats forgotten": rats("", reml=True).bse[term],
+        "estimate": rats(ar1, reml=True).params[term],
+        "main effect": rats(ar1, reml=True).bse["diet[T.2]"],
+        "slope": rats(ar1, reml=True).bse["day"],
+        "variance": rats(ar1, reml=True).bse[term] ** 2,
         "gamma": rats(ar1, family="gamma").bse[term],
-        "slopes, REML": rats(reml=True).bse[term],
+        "slopes, ML": rats().bse[term],
+        "slopes and series": rats(" + (day | rat)" + ar1, reml=True).bse[term],
     }
 
 
@@ -925,6 +991,33 @@ def _():
         "GEE": np.diff(
             gt.gee("wheeze ~ age + smoke", seen, groups="child", family="binomial").predict(at)
         )[0],
+    }
+
+
+@cache
+def rats_tests(structure="ar1", day="C(day)", reml=True, **options):
+    residual = f"{structure}(day | rat)" if structure else None
+    m = fit_to("rats", f"weight ~ diet * {day}", residual=residual, reml=reml)
+    return m.anova(**options)
+
+
+@wrong_in("10.6")
+def _():
+    kr = {"df": "kenward-roger"}
+    in_the_formula = fit_to("rats", "weight ~ diet * C(day) + ar1(day | rat)", reml=True)
+    return {
+        "cs": rats_tests("cs", **kr)["statistic"]["diet:C(day)"],
+        "hcs": rats_tests("hcs", **kr)["statistic"]["diet:C(day)"],
+        "har1": rats_tests("har1", **kr)["statistic"]["diet:C(day)"],
+        "har1, Satterthwaite": rats_tests("har1")["statistic"]["diet:C(day)"],
+        "ML": rats_tests(reml=False)["statistic"]["diet:C(day)"],
+        "straight lines": rats_tests(day="day", **kr)["statistic"]["diet:day"],
+        "diet": rats_tests(**kr)["statistic"]["diet"],
+        "day": rats_tests(**kr)["statistic"]["C(day)"],
+        "repeats ignored": rats_tests("")["statistic"]["diet:C(day)"],
+        "random series": in_the_formula.anova()["statistic"]["diet:C(day)"],
+        "p-value": rats_tests(**kr)["p_value"]["diet:C(day)"],
+        "degrees of freedom": rats_tests(**kr)["den_df"]["diet:C(day)"],
     }
 
 
@@ -1144,6 +1237,54 @@ def _():
     }
 
 
+# ---- lesson 14 -----------------------------------------------------------------------------------
+
+
+@cache
+def hatching(missing=("dropped", 999), possible=True):
+    """The file `hatching`, cleaned in full or in part."""
+    data = pd.read_csv(gt.data_file("hatching"), na_values=list(missing))
+    data["hatched"] = pd.to_numeric(data["hatched"], errors="coerce")
+    data = data.dropna()
+    return data[data["hatched"] <= data["eggs"]] if possible else data
+
+
+@wrong_in("14.1")
+def _():
+    return {
+        "nothing left out": len(pd.read_csv(gt.data_file("hatching"))),
+        "impossible counts kept": len(hatching(possible=False)),
+        "code for missing days kept": len(hatching(missing=("dropped",))),
+        "only the word": len(hatching(missing=("dropped",), possible=False)),
+        "one tray of each machine": hatching()["machine"].nunique(),
+        "rows left out": 60 - len(hatching()),
+    }
+
+
+def warmed(right="stored + (1 | machine/tray)", df="containment", missing=("dropped", 999)):
+    data = hatching(missing).assign(warm=lambda d: d["warming"].ne("none").astype(float))
+    return gt.fit(f"prop(hatched, eggs) ~ warm + {right}", data, "binomial").conf_int(df=df)
+
+
+@wrong_in("14.3")
+def _():
+    low, high = warmed().loc["warm"]
+    return {
+        "z": np.exp(warmed(df="infinite").loc["warm", "conf_low"]),
+        "no trays": np.exp(warmed("stored + (1 | machine)").loc["warm", "conf_low"]),
+        "no machines": np.exp(warmed("stored", df="infinite").loc["warm", "conf_low"]),
+        "trays with one number as one": np.exp(
+            warmed("stored + (1 | tray)", df="infinite").loc["warm", "conf_low"]
+        ),
+        "no days": np.exp(warmed("1 + (1 | machine/tray)").loc["warm", "conf_low"]),
+        "999 days": np.exp(warmed(missing=("dropped",)).loc["warm", "conf_low"]),
+        "link scale": low,
+        "upper": np.exp(high),
+        "other base": np.exp(-high),
+        "middle": np.exp((low + high) / 2),
+    }
+
+
 # ---- the tests -----------------------------------------------------------------------------------
 
 
@@ -1151,7 +1292,13 @@ def test_every_numeric_exercise_has_wrong_methods():
     assert sorted(WRONG) == sorted(NUMBERS)
 
 
-@pytest.mark.parametrize("exercise", NUMBERS)
+LONG = {"04.3", "06.6", "07.5", "08.6", "13.3"}  # whose wrong methods simulate or fit for seconds
+
+
+@pytest.mark.parametrize(
+    "exercise",
+    [pytest.param(id, marks=[pytest.mark.slow] if id in LONG else []) for id in NUMBERS],
+)
 def test_no_wrong_method_passes_or_is_right_so_far_and_some_are_named(exercise):
     """In full and rounded as asked."""
     number, methods = NUMBERS[exercise], WRONG[exercise]()

@@ -1,11 +1,13 @@
 """Build the reading site from the stored outputs: python -m tools.build_site [folder]
 
 Lays out a source tree in build/site-source (lessons with the outputs folded that answer a question,
-solutions with their cells collapsed, data cards, the list of the package's functions) and runs
-Sphinx on it, every warning an error. Nothing is executed and nothing is fetched.
+solutions with their cells collapsed, data cards, the list of the package's functions, the front
+page and the gallery) and runs Sphinx on it, every warning an error. Nothing is executed and nothing
+is fetched.
 
 With `--repository https://github.com/OWNER/REPOSITORY@BRANCH` each lesson has links that run it on
-Binder and, for GitHub, on Colab, from the branch `colab` that `make colab` makes.
+Binder and, for GitHub, on Colab, from the branch `colab` that `make colab` makes; with `--lite` and
+an address one that opens it there in the browser, from what `make lite` makes.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from urllib.parse import quote
 
 import nbformat
 
-from tools.learner_copies import after_questions
+from tools import site_api, site_front
+from tools.learner_copies import GLOSSARY, after_questions
 from tools.make_colab import ON_GITHUB
-from tools.site_api import write_pages
+from tools.site_lessons import with_choices, with_solutions
 from tools.site_subjects import add_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,8 +47,8 @@ def _as_text(number: re.Match[str]) -> str:
     return number[1].replace("\\,", "\N{NARROW NO-BREAK SPACE}").replace("-", "−")
 
 
-def ways_to_run(lesson: str, repository: str | None) -> str:
-    """Links to the file of a lesson and, where the course's address is known, to what runs it."""
+def ways_to_run(lesson: str, repository: str | None, lite: str | None = None) -> str:
+    """Links to the file of a lesson and, where their addresses are known, to what runs it."""
     links = [f'<a href="{lesson}.ipynb" download>This lesson as a notebook file</a>']
     if repository:
         address, _, branch = repository.partition("@")
@@ -58,6 +61,10 @@ def ways_to_run(lesson: str, repository: str | None) -> str:
             colab = f"https://colab.research.google.com/github/{found['repository']}/blob/colab"
             links.append(f'<a href="{colab}/{lesson}.ipynb">run it on Colab</a>')
         links.append(f'<a href="{address}">the repository</a>')
+    if lite:
+        opened = quote(f"notebooks/{lesson}.ipynb", safe="")
+        opened = f"{lite.rstrip('/')}/lab/index.html?path={opened}"
+        links.append(f'<a href="{opened}">run it in this browser</a> (experimental)')
     return f'<p class="run">{" · ".join(links)}</p>'
 
 
@@ -69,6 +76,8 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = in_the_typeface_of_the_text(cell.source)
+        if cell.metadata.get("jupyter", {}).get("source_hidden", False):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return notebook
@@ -86,37 +95,47 @@ def collapsed(solutions: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return solutions
 
 
-def lay_out(repository: str | None) -> None:
+def read(path: Path) -> nbformat.NotebookNode:
+    """A notebook of the course as readers of the site have it."""
+    return for_readers(nbformat.read(path, as_version=4))
+
+
+def lay_out(repository: str | None, lite: str | None) -> None:
     for folder in (SOURCE, FILES):
         shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "data").mkdir(parents=True)
     (SOURCE / "notebooks" / "solutions").mkdir(parents=True)
     (FILES / "notebooks").mkdir(parents=True)
     for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb"):
-        notebook = for_readers(nbformat.read(path, as_version=4))
+        notebook = read(path)
         if path.parent.name == "solutions":
             notebook = collapsed(notebook)
         else:
             add_subjects(notebook, path.stem[:2])
-            notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository)}"
+            with_choices(notebook)
+            with_solutions(notebook, read(path.parent / "solutions" / path.name))
+            notebook.cells[0].source += f"\n\n{ways_to_run(path.stem, repository, lite)}"
             shutil.copy(path, FILES / path.relative_to(ROOT))
         nbformat.write(notebook, SOURCE / path.relative_to(ROOT))
-    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "cheat-sheet.pdf"):
-        folder = ROOT / "figures" if page.endswith(".pdf") else ROOT
-        shutil.copy(folder / page, SOURCE / page)
-    shutil.copy(ROOT / "site" / "index.md", SOURCE)
-    write_pages(SOURCE)
+    nbformat.write(read(GLOSSARY), SOURCE / GLOSSARY.relative_to(ROOT))
+    for page in ("notebooks/README.md", "data/README.md", "TEACHING.md", "TRANSLATION.md"):
+        shutil.copy(ROOT / page, SOURCE / page)
+    for page in (ROOT / "site" / "worksheets.md", *(ROOT / "figures").glob("*.pdf")):
+        shutil.copy(page, SOURCE)
+    site_api.write_pages(SOURCE)
+    site_front.write_pages(SOURCE, FILES)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the reading site.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
     parser.add_argument("--repository", help="https://github.com/OWNER/REPOSITORY@BRANCH")
+    parser.add_argument("--lite", help="where the site of `make lite` is published")
     asked = parser.parse_args()
     target = asked.folder.resolve()
     if target == ROOT / "build" / "site":
         shutil.rmtree(target, ignore_errors=True)  # pages of names that are gone
-    lay_out(asked.repository)
+    lay_out(asked.repository, asked.lite)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "2"]
     done = subprocess.run([*command, "-c", str(ROOT / "site"), str(SOURCE), str(target)], cwd=ROOT)
     if done.returncode == 0:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # loading it takes a second, and tests/conftest.py wants only
 ROOT = Path(__file__).resolve().parents[1]
 
 KERNEL_ENVIRONMENT = {
+    "GLMMTOOLS_PROGRESS": "off",  # checks that pass here are no learner's
     "GLMMTOOLS_STATIC": "1",  # explorers draw a still figure: live widgets stall nbclient
     "TQDM_DISABLE": "1",  # progress bars print times
     "IPYKERNEL_CELL_NAME": "<cell>",  # else warnings and tracebacks name a temporary file
@@ -41,8 +42,9 @@ NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# alt: the alternative text of the cell's figure. Anything else is left by front ends.
-CELL_METADATA = {"alt", "tags"}
+# alt: the alternative text of the cell's figure; concepts: those of the day that the cell teaches;
+# jupyter: whether its source is collapsed. Anything else is left by front ends.
+CELL_METADATA = {"alt", "concepts", "jupyter", "tags"}
 
 CELL_TIMEOUT = 120  # seconds
 
@@ -96,13 +98,19 @@ def to_text(notebook: NotebookNode) -> str:
     return v4.writes(notebook) + "\n"
 
 
-def execute(path: Path) -> tuple[NotebookNode, float]:
-    """Run one notebook in its own folder; return it with new outputs, and the seconds it took."""
+def execute(path: Path, *, core_only: bool = False) -> tuple[NotebookNode, float]:
+    """Run one notebook in its own folder; return it with new outputs, and the seconds it took.
+
+    `core_only` leaves out the cells with the tag `further`.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     start = time.perf_counter()
     notebook = normalise(nbformat.read(path, as_version=4), path.name)
+    if core_only:
+        cells = notebook.cells
+        notebook.cells = [cell for cell in cells if "further" not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile  # the user's own IPython profile stays out
         os.environ["PYTHONHASHSEED"] = "0"  # not for nbval, which may catch what depends on it

@@ -1,20 +1,23 @@
 """Copy the lessons without their outputs, to hand out: build/learner.
 
-    python -m tools.learner_copies
+    python -m tools.learner_copies [--core]
 
 A question then comes before its answer: the text that reads an output opens by a click. The copies
 lie as the lessons do, with every file they link to beside them, so that a link leads where it led.
-The folder is made anew each time. All copies without outputs are made of `cleared`,
-`change_links` and `write`; the other makers are tools/my_course.py and tools/make_colab.py.
+The folder is made anew each time; `--core` leaves out what is further. All copies without outputs
+are made of `cleared`, `change_links` and `write`; the other makers are tools/my_course.py and
+tools/make_colab.py.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -26,6 +29,7 @@ from tools.execute_notebooks import to_text
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "build" / "learner"
+GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"  # of text alone
 
 # Code and formulas come first, because f[i](x) in them is no link.
 CODE_OR_LINK = re.compile(
@@ -70,6 +74,16 @@ def asks(cell: NotebookNode) -> bool:
     return "question" in cell.metadata.get("tags", [])
 
 
+def is_further(cell: NotebookNode) -> bool:
+    """Whether a first reading does without the cell."""
+    return "further" in cell.metadata.get("tags", [])
+
+
+def core(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """The cells that a first reading needs."""
+    return [cell for cell in cells if not is_further(cell)]
+
+
 def after_questions(notebook: NotebookNode) -> Iterator[tuple[list[NotebookNode], NotebookNode]]:
     """For each question the code cells that answer it, and the text after them."""
     texts = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown"]
@@ -89,9 +103,11 @@ def folded(text: str) -> str:
     )
 
 
-def cleared(path: Path) -> NotebookNode:
+def cleared(path: Path, *, core_only: bool = False) -> NotebookNode:
     """A notebook without outputs and execution counts, and with what reads them folded."""
     notebook = stored(path)
+    if core_only:
+        notebook.cells = core(notebook.cells)
     for _, text in after_questions(notebook):
         text.source = folded(text.source)
     for cell in notebook.cells:
@@ -146,12 +162,12 @@ def write(notebook: NotebookNode, path: Path) -> None:
     path.write_text(to_text(notebook), encoding="utf-8", newline="\n")
 
 
-def make(target: Path) -> None:
+def make(target: Path, *, core_only: bool = False) -> None:
     """Write every lesson without outputs, and what the lessons link to."""
-    for path in with_linked_files(lessons()):
+    for path in with_linked_files([*lessons(), GLOSSARY]):
         copy = target / path.relative_to(ROOT)
         if path.suffix == ".ipynb":
-            write(cleared(path), copy)
+            write(cleared(path, core_only=core_only), copy)
         else:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
@@ -169,5 +185,11 @@ def make_anew(target: Path, make: Callable[[Path], None]) -> int:
     return 0
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--core", action="store_true", help="leave out what is further")
+    return make_anew(TARGET, partial(make, core_only=parser.parse_args().core))
+
+
 if __name__ == "__main__":
-    sys.exit(make_anew(TARGET, make))
+    sys.exit(main())

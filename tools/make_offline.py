@@ -162,7 +162,8 @@ def lay_out(pythons: list[str]) -> None:
     (TARGET / "tools").mkdir(exist_ok=True)
     for name in LAY_OUT_COPIES:
         shutil.copy(ROOT / "tools" / name, TARGET / "tools")
-    for name in ("README.md", "TEACHING.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text"):
+    pages = ("README", "TEACHING", "TRANSLATION", "CONTRIBUTING")
+    for name in (*(f"{page}.md" for page in pages), "LICENSE", "LICENSE-text"):
         shutil.copy(ROOT / name, TARGET)
     for name, text in INSTALL.items():
         newline = "\r\n" if name.endswith(".bat") else "\n"

@@ -1,9 +1,10 @@
 """Lay out the learner's own copies in my-course: python -m tools.my_course [number of a lesson ...]
 
-Lessons without their outputs, solutions with theirs. A copy is made once and never written over, so
-that her answers stay hers; git ignores the folder, so that a pull never meets them. Each copy holds
-the hash of what it was made from, and one whose source has changed since is named. A lesson whose
-number is given is copied anew; what lay there is kept under a name with the date.
+Lessons without their outputs, solutions with theirs, and the glossary. A copy is made once and
+never written over, so that her answers stay hers; git ignores the folder, so that a pull never
+meets them. Each copy holds the hash of what it was made from, and one whose source has changed
+since is named. A lesson whose number is given is copied anew; what lay there is kept under a name
+with the date.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from nbformat import NotebookNode
 
 from tools.execute_notebooks import to_text
 from tools.learner_copies import (
+    GLOSSARY,
     ROOT,
     CopyError,
     change_links,
@@ -38,13 +40,18 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def sources() -> list[Path]:
-    """What is copied: the lessons, then their solutions."""
-    return [*lessons(), *sorted(NOTEBOOKS.glob("solutions/[0-9]*.ipynb"))]
+    """What is copied: the lessons, the glossary, the solutions."""
+    return [*lessons(), GLOSSARY, *sorted(NOTEBOOKS.glob("solutions/[0-9]*.ipynb"))]
 
 
 def place(source: Path) -> Path:
     """Where the copy of a notebook lies."""
     return TARGET / source.relative_to(NOTEBOOKS)
+
+
+def called(notebook: Path) -> str:
+    """What a notebook is renewed by: the number of a lesson, the name of the glossary."""
+    return GLOSSARY.stem if notebook.name == GLOSSARY.name else notebook.name[:2]
 
 
 def from_copy(source: Path, link: str) -> str:
@@ -97,7 +104,7 @@ def lay_out(renew: Collection[str] = ()) -> list[Path]:
     made, changed = [], []
     for source in sources():
         copy, new = place(source), copy_of(source)
-        if source.name[:2] in renew and is_another(copy, new):
+        if called(source) in renew and is_another(copy, new):
             keep(copy)
         if not copy.exists():
             write(new, copy)
@@ -105,7 +112,7 @@ def lay_out(renew: Collection[str] = ()) -> list[Path]:
         elif made_from(copy) != new.metadata["glmmtools"]["source"]:
             changed.append(copy)
     if made:
-        print(f"{TARGET.name}: {len(made)} new copies of lessons and solutions")
+        print(f"{TARGET.name}: {len(made)} new copies of lessons, solutions and glossary")
     return changed
 
 
@@ -113,7 +120,7 @@ def renewing(changed: list[Path]) -> str:
     """Which copies have fallen behind, and the line that renews them."""
     python = Path(sys.executable)
     python = python.relative_to(ROOT) if python.is_relative_to(ROOT) else "python"
-    numbers = sorted({copy.name[:2] for copy in changed})
+    numbers = sorted({called(copy) for copy in changed})
     names = ", ".join(str(copy.relative_to(ROOT)) for copy in changed)
     return (
         f"Changed in the course since your copies were made: {names}.\nTo get the new ones, and "
@@ -125,7 +132,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("renew", nargs="*", metavar="NUMBER", help="lessons to copy anew, as 05")
     numbers = [number.zfill(2) for number in parser.parse_args().renew]
-    known = [path.name[:2] for path in lessons()]
+    known = [called(path) for path in [*lessons(), GLOSSARY]]
     if unknown := sorted({*numbers} - {*known}):
         parser.error(f"there is no lesson {', '.join(unknown)}; the lessons are {', '.join(known)}")
     try:

@@ -10,6 +10,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import glmmtools as gt
+
+os.environ["GLMMTOOLS_PROGRESS"] = "off"  # examples leave nothing behind
 
 GROUPS = {
     "Fit": (
@@ -77,12 +80,12 @@ GROUPS = {
         "plot_distribution plot_support plot_mean_variance plot_link plot_link_effect plot_design "
         "plot_hierarchy plot_covariance FittedModel.plot_effects FittedModel.plot_fit "
         "FittedModel.plot_random_effects FittedModel.plot_shrinkage FittedModel.plot_covariance "
-        "FittedModel.plot_profile",
+        "FittedModel.plot_profile palette",
     ),
-    "Data": ("The data sets of the course.", "load_data"),
+    "Data": ("The data sets of the course.", "load_data data_file"),
     "Course": (
         "What the lessons use beside the library.",
-        "check explore preflight printed_warnings",
+        "check progress course.progress.ProgressReport explore preflight printed_warnings",
     ),
 }
 

@@ -14,7 +14,10 @@ from pygments.formatters import HtmlFormatter
 from sphinx.application import Sphinx
 from sphinx.highlighting import PygmentsBridge
 
+from tools.site_lessons import with_definitions
+
 _NUMBER = re.compile(r"[<>≈±+−-]?\s?\d[\d., ]*(e[+-]?\d+)?\s?(%|\*{0,3})", re.IGNORECASE)
+MOST_ALIGNED = 100  # characters: a longer line is prose
 _NO_VALUE = {"", "nan", "inf", "-inf", "-", "–", "—", "…", "..."}
 _ENDS_A_PART = re.compile(r"(?<=[_:.\]])(?=\w)|(?<=\w)(?=\[)")
 
@@ -29,7 +32,8 @@ class HangingLines(HtmlFormatter):
 def _as_block(line: str) -> str:
     text = re.sub("<[^>]*>", "", line).rstrip()
     indent = len(text) - len(text.lstrip())
-    aligned = "  " in text.strip() and not text.startswith((">>>", "..."))
+    is_short = len(text) <= MOST_ALIGNED
+    aligned = is_short and "  " in text.strip() and not text.startswith((">>>", "..."))
     kind = "line aligned" if aligned else "line"
     return f'<span class="{kind}" style="--indent:{indent}">{line}</span>'
 
@@ -80,6 +84,8 @@ def _may_break(page: BeautifulSoup, cell: Tag) -> None:
 def _mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
     if "body" in context:
         context["body"] = with_columns_of_numbers(context["body"])
+        if pagename.startswith("notebooks/"):
+            context["body"] = with_definitions(context["body"])
 
 
 def _without_constructor(

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 SUBJECTS = (
     ("link function", "02", "Why a link"),
     ("odds ratio", "02", "Odds ratios"),
-    ("rate ratio", "02", "Rate ratios"),
+    ("rate ratio", "02", "Further: rate ratios"),
     ("transformation", "02", "A link is not a transformation"),
     ("gamma distribution", "03", "Gamma"),
     ("beta distribution", "03", "Beta"),
@@ -18,20 +18,20 @@ SUBJECTS = (
     ("Poisson distribution", "03", "Poisson"),
     ("negative binomial", "03", "Negative binomial"),
     ("Laplace approximation", "05", "What the fitting does"),
-    ("singular fit", "05", "When a fit fails: a variance"),
-    ("separation", "05", "When a fit fails: separation"),
+    ("singular fit", "05", "When a fit warns: a variance"),
+    ("separation", "05", "Further: separation"),
     ("overdispersion", "06", "Overdispersion"),
     ("offset", "06", "Offsets"),
     ("exposure", "06", "Offsets"),
-    ("zero inflation", "06", "Too many zeros"),
+    ("zero inflation", "06", "Further: too many zeros"),
     ("lognormal", "07", "Positive responses"),
     ("simulated residuals", "08", "Build a residual"),
     ("residuals", "08", "A right model whose residuals"),
-    ("likelihood ratio test", "09", "One question, three tests"),
-    ("parametric bootstrap", "09", "One question, three tests"),
+    ("likelihood ratio test", "09", "One question, four tests"),
+    ("parametric bootstrap", "09", "One question, four tests"),
     ("marginal means", "09", "Means on two scales"),
     ("contrasts", "09", "Contrasts"),
-    ("multiple comparisons", "09", "Many comparisons"),
+    ("multiple comparisons", "09", "Contrasts"),
     ("repeated measures", "10", "Look at the data"),
     ("AR(1)", "10", "Choose a structure"),
     ("compound symmetry", "10", "Choose a structure"),
@@ -47,11 +47,15 @@ SUBJECTS = (
 )
 
 
+def heading_of(begin: str) -> re.Pattern[str]:
+    """The heading of a section, which may be further reading."""
+    return re.compile(rf"^##+ (Further: )?{re.escape(begin)}.*$", re.MULTILINE | re.IGNORECASE)
+
+
 def section(lesson: NotebookNode, heading: str) -> NotebookNode | None:
     """The cell in which a section begins."""
-    begins = re.compile(rf"^## {re.escape(heading)}", re.MULTILINE)
     texts = (cell for cell in lesson.cells if cell.cell_type == "markdown")
-    return next((cell for cell in texts if begins.search(cell.source)), None)
+    return next((cell for cell in texts if heading_of(heading).search(cell.source)), None)
 
 
 def add_subjects(lesson: NotebookNode, number: str) -> None:
@@ -59,9 +63,8 @@ def add_subjects(lesson: NotebookNode, number: str) -> None:
     for word, of, heading in SUBJECTS:
         if of == number:
             cell = section(lesson, heading)
-            begins = f"## {heading}" if cell else "# "
+            line = heading_of(heading) if cell else re.compile("^# .*$", re.MULTILINE)
             cell = cell or lesson.cells[0]
-            line = re.compile(rf"^{re.escape(begins)}.*$", re.MULTILINE)
             entry = f"\n\n```{{index}} ! {word}\n```\n"
             cell.source = line.sub(
                 lambda found, entry=entry: found[0] + entry, cell.source, count=1

@@ -9,17 +9,20 @@ from typing import Any
 
 from glmmtools.course import exercises
 from glmmtools.course.exercises.gaps import GAP, GAPS
-from glmmtools.course.exercises.kinds import Exercise, in_short
+from glmmtools.course.exercises.kinds import Choice, Exercise, in_short
 from glmmtools.course.exercises.recall import QUESTIONS
-from glmmtools.shared.terminal import say
+from glmmtools.course.installation import in_attended_notebook
+from glmmtools.course.solved import remember
+from glmmtools.shared.terminal import in_lines, say
 
 RIGHT, WRONG = "✓", "✗"
 
 
 def check(id: str, answer: Any = ...) -> None:
-    """Print in one line whether `answer` solves the exercise, or what went wrong.
+    """Print whether `answer` solves the exercise, or what went wrong.
 
-    A text of the learner's own is answered with what to look for in it, and a good answer.
+    A text of the learner's own is answered with what to look for in it, and a good answer. What
+    passes is remembered for `progress`; the first time a second line says where.
 
     Parameters
     ----------
@@ -37,7 +40,8 @@ def check(id: str, answer: Any = ...) -> None:
     >>> check("00.1", "fifty-six")
     ✗ The answer to 00.1 is a number; this is text. Write it without quotes.
     """
-    say(_reply(id, answer))
+    reply = _reply(id, answer)
+    say(in_lines(reply) if in_attended_notebook() else reply)
 
 
 def _reply(id: Any, answer: Any) -> str:
@@ -45,14 +49,14 @@ def _reply(id: Any, answer: Any) -> str:
     if isinstance(exercise, str):
         return f"{WRONG} {exercise}"
     if answer is ... or (isinstance(answer, str) and answer.strip() in ("", "...", "…")):
-        return (
-            f"{exercise.id} is not answered yet: replace the ... by your answer and run the cell "
-            "again."
-        )
+        wanted = "a letter in quotes" if isinstance(exercise, Choice) else "your answer"
+        todo = f"replace the ... by {wanted} and run the cell again."
+        return f"{exercise.id} is not answered yet: {todo}"
     if isinstance(answer, str) and GAP in answer:
         return f"{exercise.id} is not answered yet: fill each {GAP} and run the cell again."
     is_right, text = exercise.judge(answer)
-    return f"{RIGHT if is_right else WRONG} {text}"
+    told = remember(exercise.id) if is_right else None
+    return "\n".join(filter(None, (f"{RIGHT if is_right else WRONG} {text}", told)))
 
 
 def _find(id: Any) -> Exercise | str:

@@ -25,6 +25,17 @@ def data_index() -> pd.DataFrame:
     return pd.read_csv(data_folder() / "index.csv", keep_default_na=False).set_index("name")
 
 
+def _entry(name: str) -> pd.Series:
+    """The row of the index for one data set."""
+    index = data_index()
+    if name not in index.index:
+        raise ValueError(
+            f"there is no data set {name!r}{nearest(name, index.index)}. "
+            f"Data sets: {', '.join(index.index)}"
+        )
+    return index.loc[name]
+
+
 def load_data(name: str = "?") -> pd.DataFrame:
     """Load one data set of the course; grouping factors and treatments come as categories.
 
@@ -46,15 +57,9 @@ def load_data(name: str = "?") -> pd.DataFrame:
     1    1      2          3    12
     """
     check_arguments(load_data, locals())
-    index = data_index()
     if name == "?":
-        return index[["rows", "source"]]
-    if name not in index.index:
-        raise ValueError(
-            f"there is no data set {name!r}{nearest(name, index.index)}. "
-            f"Data sets: {', '.join(index.index)}"
-        )
-    entry = index.loc[name]
+        return data_index()[["rows", "source"]]
+    entry = _entry(name)
     frame = pd.read_csv(data_folder() / entry["file"])
     for part in filter(None, entry["categories"].split(";")):
         column, _, levels = part.partition("=")
@@ -64,6 +69,29 @@ def load_data(name: str = "?") -> pd.DataFrame:
         order = sorted(values.dropna().unique(), key=float if numeric else None)
         frame[column] = pd.Categorical(values, levels.split(",") if levels else order)
     return frame
+
+
+def data_file(name: str) -> Path:
+    """The file of a data set as it is stored, to be read as one reads a file of one's own.
+
+    Parameters
+    ----------
+    name : str
+        A name from ``data/README.md``.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of that name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> pd.read_csv(data_file("slugs")).columns.tolist()
+    ['farm', 'bed', 'trap', 'treatment', 'moisture', 'nights', 'slugs']
+    """
+    check_arguments(data_file, locals())
+    return data_folder() / _entry(name)["file"]
 
 
 def stored_study(name: str) -> Path:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glmmtools.course import installation
+from glmmtools.course.assumption import assumption_panel, draw_assumption, first_families
+from glmmtools.course.explorer_panel import NAME_SLIDERS, sliders_and_picture
 from glmmtools.course.explorer_plots import (
     TIMES,
+    draw_cluster,
     draw_covariance,
     draw_distribution,
     draw_link,
     draw_shrinkage,
     drawn_structures,
 )
+from glmmtools.course.match import candidates, draw_match
 from glmmtools.families.links import LINKS
 from glmmtools.families.lookup import FAMILIES, family
 from glmmtools.shared.arguments import shown
@@ -48,13 +53,16 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
 
     Parameters
     ----------
-    what : {"distribution", "link", "shrinkage", "covariance"}
-        The picture.
+    what : {"distribution", "link", "shrinkage", "covariance", "cluster", "match", "assumption"}
+        The picture. ``"cluster"`` shows what the random effect of one cluster does to a
+        probability. ``"match"`` asks for the distribution that made a sample. ``"assumption"``
+        leads by questions from a response to a family.
     choice : str, optional
         The family, the link, or the structure of the covariance to begin with.
     **start : float
         Starting values: ``mu, phi, df, trials, n`` of a distribution (those it has), ``intercept,
-        slope`` of a link, ``groups, size, ratio`` of shrinkage, ``rho, residual`` of a covariance.
+        slope`` of a link, ``groups, size, ratio`` of shrinkage, ``rho, residual`` of a covariance,
+        ``probability, shift`` of a cluster, ``sample, mu, phi`` of a match.
 
     Returns
     -------
@@ -87,9 +95,9 @@ def explore(what: str = "distribution", choice: str | None = None, **start: floa
             )
     if not installation.in_attended_notebook():
         return explorer.draw(*chosen, **start)
-    from IPython.display import display
+    from IPython.display import Javascript, display
 
-    display(panel(what, choice, **start))
+    display(panel(what, choice, **start), Javascript(NAME_SLIDERS))
     return None
 
 
@@ -98,6 +106,8 @@ def panel(what: str, choice: str | None = None, **start: float) -> Widget:
     import ipywidgets
 
     explorer = EXPLORERS[what]
+    if explorer.panel is not None:
+        return explorer.panel(*(explorer.checked(choice) if choice else ()))
     if not explorer.choices:
         return ipywidgets.VBox(_controls_and_picture(explorer, (), start))
     (first,) = explorer.checked(choice)
@@ -115,23 +125,7 @@ def panel(what: str, choice: str | None = None, **start: float) -> Widget:
 
 
 def _controls_and_picture(explorer: Explorer, chosen: tuple[str, ...], start: dict) -> tuple:
-    import ipywidgets
-
-    controls = {}
-    for name, slider in explorer.sliders(*chosen).items():
-        kind = ipywidgets.IntSlider if isinstance(slider.step, int) else ipywidgets.FloatSlider
-        value = start.get(name, slider.start)
-        # a picture a step, not one a pixel: the mouse is released, or an arrow key pressed
-        controls[name] = kind(
-            value=value, min=min(slider.low, value), max=max(slider.high, value), step=slider.step,
-            description=slider.label, continuous_update=False,
-            style={"description_width": "14em"}, layout={"width": "34em"},
-        )  # fmt: skip
-
-    def draw(**values: float) -> None:
-        explorer.draw(*chosen, **values)
-
-    return (*controls.values(), ipywidgets.interactive_output(draw, controls))
+    return sliders_and_picture(partial(explorer.draw, *chosen), explorer.sliders(*chosen), start)
 
 
 # ------------------------------------------------------------------------------ what there is
@@ -140,18 +134,42 @@ def _controls_and_picture(explorer: Explorer, chosen: tuple[str, ...], start: di
 def _distribution_sliders(name: str) -> dict[str, Slider]:
     chosen = family(name)
     values = chosen.example
-    low, high = {-float("inf"): (-20.0, 20.0), 0.0: (0.1, 20.0)}[chosen.mean_interval[0]]
+    low, high = {-float("inf"): (-20.0, 20.0), 0.0: (0.1, 3 * values["mu"])}[
+        chosen.mean_interval[0]
+    ]
     if chosen.mean_interval[1] == 1:
         low, high = 0.01, 0.99
     sliders = {"mu": Slider("mean μ", low, high, min(0.1, low) if low > 0 else 0.5, values["mu"])}
-    if "phi" in values:
-        sliders["phi"] = Slider("dispersion φ", 0.05, 4 * values["phi"], 0.05, values["phi"])
-    if "df" in values:
-        sliders["df"] = Slider("degrees of freedom ν", 2.1, 30.0, 0.1, values["df"])
+    sliders |= _shape_sliders(values)
     if "trials" in values:
         sliders["trials"] = Slider("trials N", 1, 50, 1, values["trials"])
     sliders["n"] = Slider("draws n", 10, 2000, 10, 200)
     return sliders
+
+
+def _shape_sliders(values: dict[str, float]) -> dict[str, Slider]:
+    sliders = {}
+    if "phi" in values:
+        sliders["phi"] = Slider("dispersion φ", 0.05, 4 * values["phi"], 0.05, values["phi"])
+    if "df" in values:
+        sliders["df"] = Slider("degrees of freedom ν", 2.1, 30.0, 0.1, values["df"])
+    return sliders
+
+
+def _match_sliders(name: str) -> dict[str, Slider]:
+    chosen = family(name)
+    low, high = (0.01, 0.99) if chosen.mean_interval[1] == 1 else (0.1, 20.0)
+    mu = Slider("mean μ", low, high, 0.01 if high < 1 else 0.1, chosen.example["mu"])
+    return {"sample": Slider("sample number", 1, 20, 1, 1), "mu": mu} | _shape_sliders(
+        chosen.example
+    )
+
+
+def _cluster_sliders() -> dict[str, Slider]:
+    return {
+        "probability": Slider("probability where u = 0", 0.02, 0.98, 0.01, 0.3),
+        "shift": Slider("shift u (log-odds)", -3.0, 3.0, 0.1, 1.0),
+    }
 
 
 def _link_sliders(name: str) -> dict[str, Slider]:
@@ -180,7 +198,7 @@ def _covariance_sliders(structure: str) -> dict[str, Slider]:
 
 @dataclass(frozen=True)
 class Explorer:
-    """A drawing function, its sliders, and what can be chosen from a menu.
+    """A drawing function, its sliders, what can be chosen from a menu, or a panel of its own.
 
     The choice to begin with is the default of the first argument of the drawing function.
     """
@@ -189,6 +207,7 @@ class Explorer:
     sliders: Callable[..., dict[str, Slider]]
     menu: str = ""
     options: Callable[[], Collection[str]] = tuple
+    panel: Callable[..., Widget] | None = None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -219,4 +238,9 @@ EXPLORERS = {
     "link": Explorer(draw_link, _link_sliders, "link", LINKS.keys),
     "shrinkage": Explorer(draw_shrinkage, _shrinkage_sliders),
     "covariance": Explorer(draw_covariance, _covariance_sliders, "structure", drawn_structures),
+    "cluster": Explorer(draw_cluster, _cluster_sliders),
+    "match": Explorer(draw_match, _match_sliders, "family", candidates),
+    "assumption": Explorer(
+        draw_assumption, lambda _: {}, "family", first_families, assumption_panel
+    ),
 }

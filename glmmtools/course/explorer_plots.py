@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit, logit
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import STRUCTURES
@@ -25,6 +26,7 @@ from glmmtools.shared.style import (
 
 Array = np.ndarray
 TIMES = 5  # at which a subject is measured
+MOST_BINS = 200
 
 
 def draw_distribution(
@@ -55,20 +57,35 @@ def draw_distribution(
     shape = {key: value for key, value in values.items() if key != "mu"}
     y = chosen.sample(np.full(int(n), values["mu"]), np.random.default_rng(seed), **shape)
     plot_distribution(chosen, **values, ax=left)
-    limits = left.get_xlim(), left.get_ylim()
-    bins = 30
-    if chosen.discrete:
-        bins = np.arange(y.min(), y.max() + 2) - 0.5
-    seen = y if chosen.discrete else y[(y >= limits[0][0]) & (y <= limits[0][1])]
-    left.hist(
-        seen, bins, weights=_heights(seen, len(y), bins), color=DATA, alpha=0.45, zorder=0,
-        label=f"{n} draws",
-    )  # fmt: skip
-    left.set(xlim=limits[0], ylim=(0, max(limits[1][1], left.get_ylim()[1])))
+    draw_histogram(left, chosen, y)
     left.get_legend().remove()
 
     _place_on_curve(right, chosen, values, y)
     return axes
+
+
+def draw_histogram(ax, chosen: Family, y: Array) -> None:
+    """All of `y` behind a curve of `chosen`, on the scale of its density or probability."""
+    (low, high), (_, top) = ax.get_xlim(), ax.get_ylim()
+    _shade_beyond(ax, low, high)
+    bins = np.arange(y.min(), y.max() + 2) - 0.5
+    if not chosen.discrete:
+        # after Freedman and Diaconis (1981)
+        width = 2 * float(np.subtract(*np.quantile(y, [0.75, 0.25]))) / len(y) ** (1 / 3)
+        bins = int(min(max(np.ptp(y) / width, 1), MOST_BINS)) if width > 0 else MOST_BINS
+    heights, edges, _ = ax.hist(y, bins, density=True, color=DATA, alpha=0.45, zorder=0)
+    room = 0.02 * (high - low)
+    ax.set_xlim(min(low, edges[0] - room), max(high, edges[-1] + room))
+    ax.set_ylim(0, max(top, 1.05 * heights.max()))
+
+
+def _shade_beyond(ax, low: float, high: float) -> None:
+    """Where the support is shaded up to a limit of the axes, shade it beyond: they may grow."""
+    shade, far = ax.patches[0], 100 * (high - low)
+    start, end = shade.get_x(), shade.get_x() + shade.get_width()
+    start, end = start - far * (start <= low), end + far * (end >= high)
+    shade.set_x(start)
+    shade.set_width(end - start)
 
 
 def _place_on_curve(ax, chosen: Family, values: dict[str, float], y: Array) -> None:
@@ -99,12 +116,6 @@ def _place_on_curve(ax, chosen: Family, values: dict[str, float], y: Array) -> N
     ax.set_ylim(0, 1.6 * heights[np.isfinite(heights)].max())  # room for the legend
     ax.legend(frameon=False, fontsize="small", loc="upper left")
     label_axes(ax, "mean E(y)", "variance Var(y)")
-
-
-def _heights(seen: Array, n: int, bins) -> Array:
-    """Weights that put the bars on the scale of the density, or of the probability."""
-    width = 1.0 if not np.isscalar(bins) else (np.ptp(seen) / bins if np.ptp(seen) > 0 else 1.0)
-    return np.full(len(seen), 1 / (n * width))
 
 
 def _mean_range(chosen: Family, mu: float) -> tuple[float, float]:
@@ -195,6 +206,49 @@ def draw_shrinkage(groups: int = 10, size: int = 4, ratio: float = 0.5, seed: in
 def shrinkage_factor(size, ratio: float):
     """Share of a group's deviation that its prediction keeps, with known variances."""
     return size * ratio / (size * ratio + 1)
+
+
+def draw_cluster(probability: float = 0.3, shift: float = 1.0) -> Array:
+    """Draw what the random effect of one cluster does to a probability, on three scales.
+
+    Left the step from `probability`, that of a cluster with u = 0, to that of a cluster with
+    u = `shift` on the log-odds scale. Right the two ratios at every probability: the odds ratio is
+    exp(u) everywhere, the ratio of probabilities is not.
+
+    Examples
+    --------
+    >>> left, right = draw_cluster(0.5, 1.0)
+    >>> left.get_title(loc="left")
+    'from 0.50 to 0.73: a step of 0.23'
+    """
+    if not 0 < probability < 1:
+        raise ValueError(f"probability must lie between 0 and 1; got {probability:g}")
+    start = logit(probability)
+    moved = expit(start + shift)
+    left, right = axes = new_panels(1, 2, (9.5, 3.8))[0]
+    eta = np.linspace(min(-6, start, start + shift), max(6, start, start + shift), 300)
+    left.plot(eta, expit(eta), color=DATA, linewidth=1)
+    places = ([start, start + shift], [probability, moved])
+    left.plot(*places, color=series(0).color, marker="o", linewidth=2, drawstyle="steps-post")
+    left.set_ylim(-0.02, 1.02)
+    step = f"from {probability:.2f} to {moved:.2f}: a step of {moved - probability:.2f}"
+    step = step.replace("-", "−")
+    label_axes(left, "linear predictor η (log-odds)", "probability", step)
+    p = np.linspace(0.01, 0.99, 199)
+    risk = expit(logit(p) + shift) / p
+    reference_line(right, y=1)
+    right.semilogy(p, np.full_like(p, np.exp(shift)), color=series(1).color, linestyle="--",
+               linewidth=2, label=f"odds ratio exp(u) = {np.exp(shift):.2f}")  # fmt: skip
+    right.plot(p, risk, color=series(0).color, linewidth=2, label="ratio of probabilities")
+    right.plot([probability], [moved / probability], color=series(0).color, marker="o",
+               markersize=9)  # fmt: skip
+    right.set(xlim=(0, 1), ylim=(np.exp(-3.2), np.exp(3.6)))
+    right.set_yticks([0.05, 0.2, 1, 5, 20], ["0.05", "0.2", "1", "5", "20"])
+    right.minorticks_off()
+    right.legend(frameon=False, fontsize="small", loc="upper right")
+    label_axes(right, "probability where u = 0", "ratio",
+               f"risk ratio here: {moved / probability:.2f}")  # fmt: skip
+    return axes
 
 
 def draw_covariance(

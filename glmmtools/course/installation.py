@@ -13,15 +13,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from glmmtools.shared.terminal import in_notebook
+
 BESIDE = Path(__file__).resolve().parents[2]
 CLONE = BESIDE if (BESIDE / "requirements.lock").exists() else None
 STICK = Path(sys.prefix).parent
 STICK = STICK if (STICK / "course.txt").exists() and (STICK / "wheels").is_dir() else None
-
-
-def in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def in_attended_notebook() -> bool:

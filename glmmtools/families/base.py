@@ -63,6 +63,7 @@ class Family:
     - ``notation``, ``notation_text``: "y is distributed as", in LaTeX and as text.
     - ``support``, ``mean_text``, ``variance_text``: the possible values, E(y) and Var(y) as text.
     - ``typical``, ``scipy_text``, ``r_text``: typical responses, and the family in SciPy and in R.
+    - ``chart``: the answers that lead to it, from a response to a first assumption.
     - ``example``: parameters for a picture where none are given, those of typical data.
     - ``slip``: the likely mistake where data are outside the support.
     - ``ends``: what a column separates, see `certain_at_end`.
@@ -92,6 +93,7 @@ class Family:
 
     mean_text: ClassVar[str] = "μ"
     typical: ClassVar[str] = ""
+    chart: ClassVar[tuple[str, ...]] = ()
     scipy_text: ClassVar[str] = ""
     r_text: ClassVar[str] = ""
     slip: ClassVar[str] = ""

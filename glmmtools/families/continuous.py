@@ -36,6 +36,7 @@ class Normal(Family):
     location_scale = phi_is_variance = normal_on_link_scale = log_concave = True
     variance_text = "φ (constant)"
     typical = "yield, weight, temperature"
+    chart = ("measured", "far from bounds")
     scipy_text = "scipy.stats.norm(loc=μ, scale=√φ)"
     r_text = "gaussian(); sigma() = √φ"
     example: ClassVar = {"mu": 10.0, "phi": 4.0}
@@ -104,6 +105,7 @@ class StudentT(Family):
     variance_text = "φ ν/(ν − 2) for ν > 2"
     mean_text = "μ for ν > 1"
     typical = "a measurement with outliers"
+    chart = ("measured", "far from bounds")
     scipy_text = "scipy.stats.t(df=ν, loc=μ, scale=√φ)"
     r_text = "glmmTMB::t_family(); sigma() = √φ"
     example: ClassVar = {"mu": 10.0, "phi": 4.0, "df": 4.0}
@@ -201,6 +203,7 @@ class Gamma(Family):
     phi_is_variance = log_concave = True
     variance_text = "φ μ² (constant coefficient of variation √φ)"
     typical = "time, concentration, cost, biomass"
+    chart = ("measured", "above 0")
     scipy_text = "scipy.stats.gamma(a=1/φ, scale=φμ)"
     r_text = 'Gamma(link="log"); glmmTMB sigma() = √φ'
     example: ClassVar = {"mu": 3.0, "phi": 0.3}
@@ -254,6 +257,7 @@ class Beta(Family):
     shape, links = ("phi",), ("logit", "probit", "cloglog", "log")
     variance_text = "μ(1 − μ)/(1 + φ) (a larger φ means a smaller variance)"
     typical = "a proportion that is not a count out of a total: cover, yield fraction"
+    chart = ("measured", "between 0 and 1")
     scipy_text = "scipy.stats.beta(a=μφ, b=(1 − μ)φ)"
     r_text = "glmmTMB::beta_family(); sigma() = φ"
     example: ClassVar = {"mu": 0.3, "phi": 10.0}
@@ -346,6 +350,7 @@ class LogNormal(Family):
     phi_is_variance = normal_on_link_scale = log_concave = True
     variance_text = "μ²(exp(φ) − 1)"
     typical = "a positive response whose logarithm is normal"
+    chart = ("measured", "above 0")
     scipy_text = "scipy.stats.lognorm(s=√φ, scale=μ exp(−φ/2))"
     r_text = "a normal model of log(y), its intercept raised by φ/2"
     example: ClassVar = {"mu": 3.0, "phi": 0.3}

@@ -90,7 +90,7 @@ class _Successes(Family):
     takes_trials = takes_rest = log_concave = True
     mean_text = "N μ, μ the probability of a success (also written π)"
     slip = "Successes out of a total? Use prop(successes, trials)"
-    ends = "successes from failures"
+    ends, chart = "successes from failures", ("counted", "known total")
 
     def link_variance(self, link, mu, **shape):
         if link.latent_variance is None:
@@ -282,7 +282,8 @@ class Poisson(Count):
     name, title, notation = "poisson", "Poisson", r"\mathrm{Poisson}(\mu)"
     notation_text = "y ~ Poisson(μ)"
     variance_text = "μ"
-    typical = "counts of rare, independent events: seizures, plants in a plot"
+    typical = "counts of rare, independent events: colonies on a dish, mutations in a gene"
+    chart = ("counted", "no total", "variance = mean")
     scipy_text = "scipy.stats.poisson(mu=μ)"
     r_text = "poisson()"
     example: ClassVar = {"mu": 4.0}
@@ -337,6 +338,7 @@ class NegativeBinomial(Count):
     shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ + φ μ²"
     typical = "counts that cluster: weeds, ticks, seizures"
+    chart = ("counted", "no total", "variance > mean")
     scipy_text = "scipy.stats.nbinom(n=1/φ, p=1/(1 + φμ))"
     r_text = "glmmTMB::nbinom2(), MASS::negative.binomial; theta = sigma() = 1/φ"
     example: ClassVar = {"mu": 4.0, "phi": 0.5}
@@ -398,6 +400,7 @@ class NegativeBinomial1(Count):
     shape, limit = ("phi",), Limit("phi", 0.0, Poisson())
     variance_text = "μ(1 + φ)"
     typical = "counts whose variance is a constant multiple of the mean"
+    chart = ("counted", "no total", "variance > mean")
     scipy_text = "scipy.stats.nbinom(n=μ/φ, p=1/(1 + φ))"
     r_text = "glmmTMB::nbinom1(); sigma() = φ"
     example: ClassVar = {"mu": 4.0, "phi": 1.0}

@@ -125,6 +125,7 @@ class GeneralisedPoisson(Count):
     shape, log_concave = ("phi",), False
     variance_text = "φ μ (φ below 1: less than Poisson)"
     typical = "counts that vary less than Poisson: litter and clutch sizes"
+    chart = ("counted", "no total", "variance < mean")
     scipy_text = "none; θ = μ/√φ and λ = 1 − 1/√φ in Consul & Jain's notation"
     r_text = "glmmTMB::genpois(); sigma() = φ"
     example: ClassVar = {"mu": 4.0, "phi": 0.5}

@@ -54,7 +54,8 @@ def bootstrap(
         A CSV file that holds the replicates done so far. A run that was stopped goes on from it; a
         finished one is read.
     progress : bool
-        Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
+        Show a bar while replicates run, on stderr or, in a notebook, as a line of the output;
+        ``TQDM_DISABLE=1`` in the environment silences it.
 
     Returns
     -------

@@ -24,6 +24,7 @@ from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.prediction import simulate
 from glmmtools.inference.refit import refit
 from glmmtools.shared.arguments import is_count, shown
+from glmmtools.shared.terminal import in_notebook
 
 _BATCH = 100  # least number of replicates between two writes
 _SECONDS = 5  # faster batches are made larger, because processes wait at the end of each
@@ -117,14 +118,16 @@ def _batches(task, items, n_jobs) -> Iterator[list[dict[str, Any]]]:
 
 
 class _Bar:
-    """A line on stderr: how many replicates are done, and the time that is left.
+    """A line that says how many replicates are done, and the time that is left.
 
-    ``TQDM_DISABLE=1`` in the environment, the switch of the package tqdm, silences it.
+    On stderr, which a notebook paints red: there on stdout. None if all are read from a file, or
+    with ``TQDM_DISABLE=1`` in the environment, the switch of the package tqdm.
     """
 
     def __init__(self, kind: str, done: int, total: int, wanted: bool):
         silenced = os.environ.get("TQDM_DISABLE", "").lower() not in ("", "0", "false")
-        self.shown = wanted and not silenced
+        self.shown = wanted and not silenced and done < total
+        self.file = sys.stdout if in_notebook() else sys.stderr
         self.kind, self.first, self.total, self.start = kind, done, total, time.monotonic()
         self.show(done)
 
@@ -136,11 +139,11 @@ class _Bar:
             seconds = (time.monotonic() - self.start) * (self.total - done) / (done - self.first)
             left = f", {seconds:.0f} s left"
         line = f"{self.kind} [{'#' * filled:.<{_BAR}}] {done} of {self.total}{left}"
-        print(f"\r{line:<72}", end="", file=sys.stderr, flush=True)
+        print(f"\r{line:<72}", end="", file=self.file, flush=True)
 
     def end(self) -> None:
         if self.shown:
-            print(file=sys.stderr, flush=True)
+            print(file=self.file, flush=True)
 
 
 @dataclass(frozen=True)

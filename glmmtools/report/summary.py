@@ -14,6 +14,7 @@ from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import PARTS, part_of, parts_of, zeros_in_words
 from glmmtools.shared.numbers import DECIMALS, estimates_as_text, fixed, number
 from glmmtools.shared.shown import Content
+from glmmtools.shared.terminal import in_lines
 from glmmtools.shared.text import plural
 
 
@@ -55,7 +56,7 @@ def summary_content(model: Fit, df: str = "auto") -> Content:
         title = f"{PARTS_IN_WORDS[PARTS[part]].capitalize()} ({scale})"
         tables.append((title, _coefficient_table(tidy(model).loc[names])))
     messages = (*model.issued, *reference(model, df).few_units())
-    notes = [f"{type(message).__name__}: {message}" for message in messages]
+    notes = [in_lines(f"{type(message).__name__}: {message}") for message in messages]
     if not model.converged:
         notes.insert(0, "This fit did not converge: its numbers are not estimates.")
     return Content(model.kind.capitalize(), facts, tables, notes)

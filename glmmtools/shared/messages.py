@@ -13,9 +13,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 
-from glmmtools.shared.terminal import say
-
-_WIDTH = 88  # of a cell's output in JupyterLab with the sidebar open
+from glmmtools.shared.terminal import WIDTH, say
 
 
 class GlmmWarning(UserWarning):
@@ -78,4 +76,4 @@ def printed_warnings() -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for warning in caught:
-        say(textwrap.fill(f"{warning.category.__name__}: {warning.message}", _WIDTH))
+        say(textwrap.fill(f"{warning.category.__name__}: {warning.message}", WIDTH))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from glmmtools.shared.arguments import check_arguments
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
@@ -62,6 +64,41 @@ def series(number: int) -> Series:
     lap, position = divmod(number, len(SERIES))
     cue = SERIES[(position + lap) % len(SERIES)]
     return Series(SERIES[position].color, cue.marker, cue.linestyle)
+
+
+def palette(colors: int = len(SERIES)) -> list[str]:
+    """The colours of the course's plots, for seaborn or Matplotlib.
+
+    Their order survives a grey printer, and colour-blind readers tell them apart
+    (after Okabe and Ito, 2008).
+
+    Parameters
+    ----------
+    colors : int
+        How many, from the first; beyond six they repeat.
+
+    Returns
+    -------
+    list of str
+        Colours as ``#rrggbb``.
+
+    Raises
+    ------
+    ValueError
+        Fewer than one colour.
+
+    Examples
+    --------
+    >>> import glmmtools as gt
+    >>> gt.palette(2)
+    ['#00315C', '#BE4A00']
+
+    Before plots of seaborn's: ``sns.set_palette(gt.palette())``.
+    """
+    check_arguments(palette, locals())
+    if colors < 1:
+        raise ValueError(f"colors must be 1 or more; got {colors}")
+    return [series(number).color for number in range(colors)]
 
 
 def new_axes(ax: Axes | None = None, figsize: tuple[float, float] = (6.0, 4.0)) -> Axes:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 import unicodedata
 
+WIDTH = 88  # of a cell's output in JupyterLab with the sidebar open
 _GREEK = re.compile(r"[\u0370-\u03ff]")
 _SIGNS = {
     "✓": "ok", "✗": "NOT OK", "×": "x", "·": "*", "–": "-", "—": "-", "−": "-", "′": "'",
@@ -51,9 +53,34 @@ class Printed:
         return printable(self._text())
 
 
+def in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def say(text: str) -> None:
     """Print a text in signs that the terminal has."""
     print(printable(text))
+
+
+def in_lines(text: str) -> str:
+    """The text in lines that JupyterLab need not break, which it does within a word.
+
+    Examples
+    --------
+    >>> print(in_lines("  1. " + "a long point " * 8))
+      1. a long point a long point a long point a long point a long point a long point a
+         long point a long point
+    """
+    return "\n".join(map(_broken, text.splitlines()))
+
+
+def _broken(line: str) -> str:
+    mark = re.match(r"\s*(\d+\.\s+)?", line)[0]
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=" " * len(mark), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _has(encoding: str, text: str) -> bool:

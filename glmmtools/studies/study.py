@@ -84,7 +84,8 @@ def power(
         A CSV file that holds the replicates done so far. A run that was stopped goes on from it; a
         finished one is read; that of another study is refused.
     progress : bool
-        Show a bar on stderr; ``TQDM_DISABLE=1`` in the environment silences it.
+        Show a bar while replicates run, on stderr or, in a notebook, as a line of the output;
+        ``TQDM_DISABLE=1`` in the environment silences it.
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
         penalty, reml, nagq, engine`` as in :func:`fit`.

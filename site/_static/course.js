@@ -17,7 +17,7 @@ addEventListener("DOMContentLoaded", () => {
     const page = new DOMParser().parseFromString(html, "text/html");
     const article = page.querySelector(".bd-article");
     if (!article) return text_of(html, anchor);
-    article.querySelectorAll(".run, .toctree-wrapper, h1").forEach(menu => menu.remove());
+    article.querySelectorAll(".run, .toctree-wrapper, .definition, .solution, h1").forEach(menu => menu.remove());
     const target = anchor && article.querySelector(anchor);
     const entry = anchor?.startsWith("#index-");  // of the index, within its section
     const shown = (entry ? target?.closest("section") : target) ?? article;

@@ -68,12 +68,13 @@ def errors(cells: list[dict]) -> list[str]:
 
 
 def reply(page: Page, exercise: str, answer: str) -> str:
-    """What the check says after the answer was typed and the cell run."""
+    """What the check says after the answer was typed and the cell run, in one line."""
     check = f'gt.check("{exercise}", answer)'
     i = next(i for i, cell in enumerate(page.evaluate(CELLS)) if check in cell["source"])
     page.evaluate(ANSWER, [i, f"answer = {answer}\n{check}"])
     page.wait_for_function(f"() => ({CELLS})()[{i}].outputs.length > 0")
-    return "".join(output.get("text", "") for output in page.evaluate(CELLS)[i]["outputs"])
+    outputs = page.evaluate(CELLS)[i]["outputs"]
+    return " ".join("".join(output.get("text", "") for output in outputs).split())
 
 
 SHOW = "async i => await window.course.content.scrollToItem(i)"
@@ -135,6 +136,27 @@ def test_a_lesson_that_was_run_and_saved_is_no_change_of_the_course(page, lab, c
     assert (course / "my-course" / "00-start-here.ipynb").read_text(encoding="utf-8") == saved
 
 
+IN_SIGHT = """word => {
+    const heading = document.querySelector(`h2[data-jupyter-id='${word}']`);
+    const place = heading && heading.getBoundingClientRect();
+    return place && place.top >= 0 && place.bottom <= window.innerHeight;
+}"""
+
+
+def test_a_word_of_a_lesson_leads_to_its_place_in_the_glossary(page, lab):
+    cells = open_lesson(page, lab, "00-start-here.ipynb")
+    link = "glossary.ipynb#linear-predictor"
+    page.evaluate(SHOW, next(i for i, cell in enumerate(cells) if link in cell["source"]))
+    word = page.locator(".jp-RenderedMarkdown a", has_text="linear predictor").first
+    word.click()  # JupyterLab opens a notebook at its top, and goes to a heading of an open one
+    page.wait_for_function(IN_SIGHT, arg="aic", timeout=30_000)
+    page.wait_for_timeout(5000)  # the place of a heading is known when all cells are drawn
+    page.evaluate(OPEN, "my-course/00-start-here.ipynb")
+    page.wait_for_timeout(1500)
+    word.click()
+    page.wait_for_function(IN_SIGHT, arg="linear-predictor", timeout=30_000)
+
+
 def test_lesson_05_runs_to_its_end_and_a_check_answers_wrong_and_right(page, lab):
     cells = open_and_run_all(page, lab, "05-fit-a-glmm.ipynb")
     assert errors(cells) == []
@@ -149,6 +171,7 @@ def test_a_slider_of_an_explorer_changes_the_picture(page, lab):
     page.evaluate(f"async () => await window.course.content.scrollToItem({i})")
     handle = page.locator(".noUi-handle").first
     handle.wait_for(timeout=30_000)
+    assert "intercept" in handle.get_attribute("aria-label")
     picture = page.locator(".widget-vbox img").first
     before = picture.get_attribute("src")
     handle.focus()

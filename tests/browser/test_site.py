@@ -15,12 +15,14 @@ import glmmtools as gt
 from tools.learner_copies import after_questions, lessons
 from tools.site_api import found, members, names, page_of
 from tools.site_html import with_columns_of_numbers
+from tools.site_lessons import with_definitions
 
 pytestmark = pytest.mark.browser
 
 LESSON = "notebooks/05-fit-a-glmm.html"
 KINDS = [
     "index.html",
+    "gallery.html",
     LESSON,
     "notebooks/solutions/05-fit-a-glmm.html",
     "notebooks/README.html",
@@ -63,6 +65,30 @@ def test_no_internal_link_of_any_page_is_broken(site_folder):
             if not target.exists() or not known:
                 broken.append(f"{path.relative_to(site_folder)} → {address}")
     assert broken == []
+
+
+def test_the_front_page_leads_to_every_lesson_and_names_no_page_twice(page, site):
+    page.goto(f"{site}/index.html")
+    links = page.locator("article.bd-article a:not(.headerlink)")
+    pages = [urldefrag(link.get_attribute("href"))[0] for link in links.all()]
+    assert len(pages) == len(set(pages))
+    assert {f"notebooks/{path.stem}.html" for path in lessons()} <= {*pages}
+    assert {"TEACHING.html", "api.html", "gallery.html", "data/README.html"} <= {*pages}
+    assert page.locator(".doors a").count() == 3
+    assert page.locator(".first-picture img").evaluate("picture => picture.naturalWidth") > 100
+    menu = [link.get_attribute("href") for link in page.locator(".bd-sidebar-primary nav a").all()]
+    assert len(menu) == len(set(menu)) > 15
+
+
+def test_every_picture_of_the_gallery_has_its_code_and_its_alternative_text(page, site):
+    page.goto(f"{site}/gallery.html")
+    assert page.locator("main section img").count() > 40
+    bare = """() => [...document.querySelectorAll("main section img")].filter(picture => {
+        let next = picture.closest("p") ?? picture;
+        while (next && !next.matches("details")) next = next.nextElementSibling;
+        return !picture.alt || !next?.querySelector("pre");
+    }).map(picture => picture.src)"""
+    assert page.evaluate(bare) == []
 
 
 def test_every_picture_of_a_lesson_has_alternative_text(site_folder):
@@ -248,14 +274,13 @@ def test_columns_of_numbers_are_found_below_groups_and_beside_labels_of_several_
 def test_a_long_line_goes_on_below_its_own_indent(page, site):
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{site}/{LESSON}")
-    line = page.locator(".cell_input .line", has_text="return gt.simulate(").first
-    starts = line.evaluate("""line => {
+    lines = """() => [...document.querySelectorAll(".cell_input .line")].map(line => {
         const range = document.createRange();
         range.selectNodeContents(line);
         const words = [...range.getClientRects()].filter(box => box.width > 8);
         return [...new Map(words.map(box => [box.top, box.left]).reverse()).values()].reverse();
-    }""")
-    assert len(starts) > 1
+    }).find(starts => starts.length > 1)"""
+    starts = page.evaluate(lines)
     assert min(starts[1:]) > starts[0]
 
 
@@ -301,6 +326,93 @@ def test_accessibility_has_no_serious_finding(page, site, address, theme):
         for node in found["nodes"][:3]
     ]
     assert serious == []
+
+
+CAPTIONS = """() => {
+    const numbers = colour => colour.match(/[0-9.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(
+        v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+    ).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = element => {
+        const colour = numbers(getComputedStyle(element).backgroundColor);
+        return colour[3] === 0 && element.parentElement ? ground(element.parentElement) : colour;
+    };
+    return [...document.querySelectorAll("main :is(caption, caption *, figcaption)")].map(each => {
+        const [a, b] = [light(numbers(getComputedStyle(each).color)), light(ground(each))];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_captions_stand_out_from_their_ground(page, site, theme):
+    page.emulate_media(color_scheme=theme)
+    for address in ("api/families.html", "notebooks/08-check-a-model.html", LESSON):
+        page.goto(f"{site}/{address}")
+        contrasts = page.evaluate(CAPTIONS)
+        assert min(contrasts, default=21) >= 4.5, address
+        if address == "api/families.html":
+            assert len(contrasts) > 10
+
+
+# ---- exercises -----------------------------------------------------------------------------------
+
+
+def test_options_are_clicked_and_say_whether_they_are_right(page, site):
+    page.goto(f"{site}/notebooks/06-model-counts.html")
+    exercise = page.locator("section", has=page.locator("[id='choice-06.2']")).last
+    verdict = exercise.locator(".verdict")
+    assert verdict.inner_text() == ""
+    exercise.get_by_text("Take NB2 and drop the pens").click()
+    assert verdict.inner_text().startswith("✗ Not c. ")
+    exercise.locator("button.option", has_text="b").click()
+    assert verdict.inner_text().startswith("✓ Right: b. ")
+    pressed = exercise.locator("button.option[aria-pressed=true]")
+    assert pressed.all_inner_texts() == ["b"]
+    assert page.errors == []
+
+
+def test_options_are_chosen_by_keyboard(page, site):
+    page.goto(f"{site}/notebooks/06-model-counts.html#main-content")
+    tab_to(page, "button.option")
+    page.keyboard.press("Enter")
+    assert page.locator(".verdict").first.inner_text().startswith("✓ Right: a. ")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.locator(".verdict").first.inner_text().startswith("✗ Not b. ")
+
+
+def test_every_question_with_options_can_be_clicked(page, site):
+    for path in lessons():
+        page.goto(f"{site}/notebooks/{path.stem}.html")
+        asked = page.locator("script.choice").count()
+        assert page.locator("ul.options").count() == page.locator(".verdict").count() == asked
+
+
+def test_a_solution_is_folded_below_its_exercise(page, site):
+    page.goto(f"{site}/notebooks/06-model-counts.html")
+    fold = page.locator("details.solution").first
+    inside = fold.locator(".cell_output")
+    assert not inside.first.is_visible()
+    fold.locator("summary").first.click()
+    assert "✓ Right: 0.84" in inside.first.inner_text()
+    assert page.locator("section#exercise-06-1 > details.solution").count() == 1
+
+
+def test_a_word_shows_what_it_means_when_pointed_at_and_by_keyboard(page, site):
+    page.goto(f"{site}/{LESSON}")
+    told = with_definitions('<a href="glossary.html#odds-ratio">odds ratio</a>')
+    paragraph = page.locator("main section > p").nth(3)
+    paragraph.evaluate("(each, told) => { each.innerHTML = told; }", told)
+    meaning = paragraph.locator(".definition")
+    assert not meaning.is_visible()
+    paragraph.locator("a").hover()
+    assert "the odds in another" in meaning.inner_text()
+    page.mouse.move(0, 0)
+    assert not meaning.is_visible()
+    page.locator("main h1 a").first.focus()
+    tab_to(page, "main a[aria-describedby]")
+    assert meaning.is_visible()
 
 
 # ---- by keyboard ---------------------------------------------------------------------------------

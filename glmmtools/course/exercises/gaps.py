@@ -40,12 +40,18 @@ class Gaps(Exercise):
         pattern = "(.+?)".join(map(re.escape, _squeezed(self.line).split(GAP)))
         found = re.fullmatch(pattern, _squeezed(answer)) if isinstance(answer, str) else None
         if found is None:
-            return False, f"The answer to {self.id} is this line with its gaps filled: {self.line}"
+            quotes = "" if isinstance(answer, str) else " and its quotes kept"
+            return False, (
+                f"The answer to {self.id} is this line with its gaps filled{quotes}: {self.line}"
+            )
         for place, given, right in zip(
             ("first", "second"), found.groups(), self.fills, strict=True
         ):
-            if given not in map(_squeezed, right):
-                return False, f"Not yet the {place} gap. {self.slips.get(given, self.hint)}"
+            known = [_squeezed(fill) for fill in right]
+            if given not in known:
+                same = given.lower() in map(str.lower, known)
+                hint = "Capital and small letters count in names." if same else self.hint
+                return False, f"Not yet the {place} gap. {self.slips.get(given, hint)}"
         return True, f"Right. {self.because}"
 
 
@@ -93,26 +99,28 @@ GAPS = (
     ),
     Gaps(
         "04.g1",
-        line="prop(___, seeds) ~ variety * extract + (1 | ___)",
-        fills=(("germinated",), ("plate",)),
-        because="Successes of trials; and plates of one treatment differ.",
-        hint="First what was counted out of the seeds, then the unit that got a treatment.",
+        line="prop(incidence, ___) ~ period + (1 | ___)",
+        fills=(("size",), ("herd",)),
+        because="Cases out of the animals of a herd; and herds differ in every period.",
+        hint="First the total that the cases are counted out of, then the unit that comes again.",
         slips={
-            "seeds": "That is the total. What was counted out of it comes first.",
-            "variety": "Varieties are compared: a fixed effect. What differs within a treatment?",
-            "extract": "Extracts are compared: a fixed effect. What differs within a treatment?",
+            "incidence": "Those are the cases. Out of how many animals?",
+            "period": "Periods are compared: a fixed effect. Which unit comes again in each?",
+            "size": "That is the number of animals, the total. Which unit comes again and again?",
         },
     ),
     Gaps(
         "05.g1",
-        line='logit.inverse(beta["___"] + 1.96 * ___)',
-        fills=(("Intercept",), ("sd",)),
-        because="Up on the log-odds scale, and then to the probability.",
-        hint="Start at the base treatment, and go up by standard deviations of the plates.",
+        line='gt.fit("___ ~ variety * extract + (1 | ___)", seeds, "binomial")',
+        fills=(("prop(germinated, seeds)", "cbind(germinated, seeds - germinated)"), ("plate",)),
+        because="Successes of trials on the left, and the unit that shares a shift after the bar.",
+        hint="Which counts of which total, and which unit has a shift of its own?",
         slips={
-            "extract[T.cucumber]": "That is a difference. The base treatment is the intercept.",
-            "variance": "How widely plates differ, in log-odds, is the standard deviation.",
-            "std_error": "That says how well the middle is known, not how much plates differ.",
+            "germinated": "Germinated out of how many? The response needs its trials.",
+            "germinated/seeds": "A proportion alone has lost how many seeds it comes from.",
+            "seeds": "The seeds are the trials. What shares one shift?",
+            "variety": "That is what you compare. Which unit did the variety come on?",
+            "extract": "That is what you compare. Which unit got the extract?",
         },
     ),
     Gaps(
@@ -167,14 +175,17 @@ GAPS = (
     ),
     Gaps(
         "10.g1",
-        line='gt.fit("weight ~ week + (1 + ___ | pig) + ___(week | pig)", pigs)',
-        fills=(("week",), ("ar1",)),
-        because="A line for each pig, and a series in which neighbouring weeks are alike.",
-        hint="Each pig grows at its own rate; and what is left fades with the distance in time.",
+        line='gt.fit(FIXED, pigs, residual="___(week | pig)", ___=True)',
+        fills=(("har1",), ("reml",)),
+        because="A ridge that grows, and variances that know of the estimated means.",
+        hint="First the structure with a fading correlation and a variance for each week, then the "
+        "name of the argument that corrects the variances.",
         slips={
-            "0": "Then all pigs grow alike, at different levels.",
+            "ar1": "That has one variance for all weeks, and the spread grows.",
             "cs": "That makes all weeks of a pig alike, however far apart.",
-            "pig": "The group stands behind the stroke already. What differs between pigs?",
+            "hcs": "Its variances may grow, but all weeks are alike, however far apart.",
+            "us": "That assumes nothing. Neighbours are alike: say so.",
+            "REML": "Python minds capitals: the argument is written in small letters.",
         },
     ),
     Gaps(
@@ -214,6 +225,21 @@ GAPS = (
             "1.25": "That is a quarter more.",
             "pig": "More pigs in the same pens leave the variance of the pens as it is.",
             "day": "More days leave the variances of pens and pigs as they are.",
+        },
+    ),
+    Gaps(
+        "14.g1",
+        line='gt.fit("prop(hatched, eggs) ~ warming + (1 | ___)", trays, "___")',
+        fills=(("machine/tray",), ("binomial",)),
+        because="Machines, and trays in machines; and hatched eggs out of a number that is known.",
+        hint="Both levels of the layout, the larger one first; and a distribution of successes out "
+        "of a total.",
+        slips={
+            "machine": "Trays of one machine may differ by more than chance among their eggs.",
+            "tray": "Tray 1 of one machine has nothing to do with tray 1 of another.",
+            "machine:tray": "That is the trays. Machines differ too.",
+            "poisson": "Each tray has a total: at most all its eggs hatch.",
+            "beta": "The eggs were counted, so the total says how exact each share is.",
         },
     ),
 )

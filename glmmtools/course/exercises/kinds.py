@@ -111,10 +111,14 @@ class Number(Exercise):
         return False, f"{start} {self.hint}"
 
     def _is_right_so_far(self, value: float, right: float) -> bool:
-        """Whether `value` is the right number at fewer decimals than the task asks for."""
+        """Whether `value` is the right number at fewer decimals than the task asks for.
+
+        It may have been rounded twice: 0.1346 to 0.135, and that to 0.14.
+        """
         coarsest = 0 if abs(right) >= 1 else 1  # the 1 of 0.62 is no part of it
         places = max(coarsest, _places(value))
-        return places < self.decimals and abs(value - right) <= _half_a_unit(places)
+        near = min(abs(value - right), abs(value - round(right, self.decimals)))
+        return places < self.decimals and near <= _half_a_unit(places)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,8 +38,13 @@ def _cucumber_in_oa73() -> float:
     return _oa73("cucumber") - _oa73("bean")
 
 
-def _herds() -> FittedModel:
-    return fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+def _herds(random: str = " + (1 | herd)") -> FittedModel:
+    return fit_to("herds", f"prop(incidence, size) ~ period{random}", "binomial")
+
+
+def _period(number: int, random: str = " + (1 | herd)") -> float:
+    """The log odds ratio of a period to the first."""
+    return _herds(random).params[f"period[T.{number}]"]
 
 
 def _sd() -> float:
@@ -149,6 +154,33 @@ EXERCISES = (
             "What is missing is information on the plates.",
             "d": "The fit did converge: zero is the value with the highest likelihood, and another "
             "start finds it again. There is nothing to discard.",
+        },
+    ),
+    Number(
+        "05.6",
+        solution=lambda: np.exp(_period(4) - _period(2)),
+        decimals=2,
+        because="Both coefficients compare with period 1, which cancels from their difference. Its "
+        "exponential is the odds ratio of period 4 to period 2, given the herd.",
+        hint="Fit the model with the herds as random effect, subtract the estimate of period 2 "
+        "from that of period 4, and take the exponential.",
+        slips=lambda: {
+            _period(4) - _period(2): "That is the difference of log-odds. An odds ratio is its "
+            "exponential.",
+            np.exp(_period(4)): "That is period 4 against period 1, the base level.",
+            np.exp(_period(2)): "That is period 2 against period 1.",
+            np.exp(_period(2) - _period(4)): "That is period 2 against period 4.",
+            np.exp(_period(4) - _period(3)): "That is period 4 against period 3.",
+            np.exp(_period(4, "") - _period(2, "")): "That is from a model without herds, or from "
+            "the raw shares. The four rows of a herd share its shift.",
+            expit(_herd(_period(4))): "That is the probability of a new case in period 4. The "
+            "ratio of the odds is asked for.",
+            np.exp(_herd(_period(4))): "That is the odds in period 4. Divide by the odds in "
+            "period 2.",
+            expit(_herd(_period(4))) / expit(_herd(_period(2))): "That is a ratio of "
+            "probabilities. Odds are p/(1 − p).",
+            expit(_period(4) - _period(2)): "A difference of log-odds is no log-odds: the inverse "
+            "link makes nothing of it. Take the exponential.",
         },
     ),
 )

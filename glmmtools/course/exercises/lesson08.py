@@ -8,6 +8,7 @@ import numpy as np
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.inference.influence import Influence
 from glmmtools.residuals.tests import ResidualTest
 
 SIMULATIONS, BELOW, EQUAL = 49, 20, 11  # exercise 08.1
@@ -35,6 +36,17 @@ def _p_value(counted: Callable = np.greater_equal, conditional: bool = False) ->
 def _cane_dispersion(conditional: bool = True) -> ResidualTest:
     model = fit_to("cane", "prop(diseased, shoots) ~ block + (1 | variety)", "binomial")
     return model.simulated_residuals(conditional=conditional).test_dispersion()
+
+
+@cache
+def _left_out(random: str = "days", group: str | None = "subject") -> Influence:
+    """What each person, or each row, does to a model of the reaction times."""
+    return fit_to("sleep", f"reaction ~ days + ({random} | subject)").influence(group)
+
+
+def _moved(left_out: Influence, column: str = "days") -> float:
+    """The change of a coefficient without the unit of the largest Cook's distance."""
+    return left_out.change.loc[left_out.frame["cooks_distance"].idxmax(), column]
 
 
 EXERCISES = (
@@ -125,6 +137,28 @@ EXERCISES = (
             "groups may be a quarter too small. A large p-value in 28 rows is no proof of the "
             "model.",
             "d": "More simulations make the p-value more exact, not smaller. What B lacks is rows.",
+        },
+    ),
+    Number(
+        "08.6",
+        solution=lambda: _moved(_left_out()),
+        decimals=3,
+        because="Person 309 hardly slows down, so the mean slope of the others is steeper, by a "
+        "third of its standard error: no conclusion hangs on this person.",
+        hint="influence('subject') leaves out each person. Find the largest Cook's distance in its "
+        "frame, and the change of days in that row of its change.",
+        slips=lambda: {
+            _left_out().dfbetas["days"][_left_out().frame["cooks_distance"].idxmax()]: "That is in "
+            "standard errors. Give milliseconds per day.",
+            _moved(_left_out(), "Intercept"): "That is the change of the intercept. The slope is "
+            "asked for.",
+            _left_out().change["days"].max(): "That is the largest change of the slope. Cook's "
+            "distance looks at the intercept as well: which person has the largest?",
+            _moved(_left_out(group=None)): "You left out single rows. A whole person is asked for.",
+            fit_to("sleep", "reaction ~ days + (days | subject)").params["days"]
+            + _moved(_left_out()): "That is the slope without that person. By how much did it "
+            "change?",
+            _left_out().frame["cooks_distance"].max(): "That is the Cook's distance itself.",
         },
     ),
 )

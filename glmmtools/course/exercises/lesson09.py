@@ -186,7 +186,7 @@ EXERCISES = (
         "09.5",
         right="d",
         replies={
-            "a": "A shared letter says that a difference was not shown. It does not say that there "
+            "a": "A large p-value says that a difference was not shown. It does not say that there "
             "is none, nor how large it may be.",
             "b": "A large p-value is no evidence of no gain: the interval reaches up to twice the "
             "estimated gain.",

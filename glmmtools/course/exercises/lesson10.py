@@ -19,12 +19,18 @@ def _between(other_rows: int = _DAYS - 1) -> float:
     return np.sqrt(1 + other_rows * _CORRELATION)
 
 
-def _rats(term: str, reml: bool = False) -> FittedModel:
+def _rats(term: str, reml: bool = True) -> FittedModel:
     return fit_to("rats", f"weight ~ diet * day{term}", reml=reml)
 
 
-def _rats_error(term: str, reml: bool = False) -> float:
+def _rats_error(term: str, reml: bool = True) -> float:
     return _rats(term, reml).bse["diet[T.2]:day"]
+
+
+def _rats_test(structure: str, reml: bool = True, day: str = "C(day)") -> pd.Series:
+    """The F statistics of rats whose residuals have this structure."""
+    model = fit_to("rats", f"weight ~ diet * {day}", residual=f"{structure}(day | rat)", reml=reml)
+    return model.anova(df="kenward-roger" if reml else "auto")["statistic"]
 
 
 def _wheeze(child: str = " + (1 | child)", nagq: int = 25) -> FittedModel:
@@ -94,15 +100,15 @@ EXERCISES = (
         decimals=3,
         because="AR(1) has the smallest AIC and leaves next to no correlation of neighbouring "
         "residuals; the others leave much.",
-        hint="Fit the three, compare their AIC, and look at "
+        hint="Fit the three with reml=True, compare their AIC, and look at "
         "simulated_residuals().test_autocorrelation('day', group=rats['rat']).",
         slips=lambda: {
             _rats_error(" + (1 | rat)"): "That is compound symmetry, as if all rats of a diet grew "
             "alike. Its AIC is by far the worst of the three.",
             _rats_error(" + (day | rat)"): "Random slopes come near, but neighbouring residuals "
             "are still alike, and another structure has a smaller AIC.",
-            _rats_error(" + ar1(day | rat)", reml=True): "The right structure, by REML, which is "
-            "as good. Here the default is asked for, maximum likelihood.",
+            _rats_error(" + ar1(day | rat)", reml=False): "The right structure, by maximum "
+            "likelihood, which makes variances a little too small. Fit with reml=True.",
             _rats_error(""): "That is without any random term: the rats are ignored.",
             _rats(" + ar1(day | rat)").params["diet[T.2]:day"]: "The right model; this is the "
             "estimate. Its standard error is asked for.",
@@ -151,6 +157,30 @@ EXERCISES = (
             "random.",
             "e": "A filled row pretends that nothing changed after the last visit, and that it was "
             "measured: the mean is wrong and the standard error too small.",
+        },
+    ),
+    Number(
+        "10.6",
+        solution=lambda: _rats_test("ar1")["diet:C(day)"],
+        decimals=2,
+        because="AR(1) has the smallest AIC of the three: neighbouring days are more alike, and "
+        "the rats of a diet spread about as widely at the end as at the start. The diets differ in "
+        "growth.",
+        hint="Fit with cs, give the model to gt.covariance_table with the three names, fit the "
+        "best one and take the line diet:C(day) of its F tests by Kenward and Roger.",
+        slips=lambda: {
+            _rats_test("cs")["diet:C(day)"]: "That is compound symmetry, whose AIC is by far the "
+            "largest of the three.",
+            _rats_test("har1")["diet:C(day)"]: "That is har1. It has more parameters, and its AIC "
+            "is larger than that of another.",
+            _rats_test("ar1", reml=False)["diet:C(day)"]: "The right structure, by maximum "
+            "likelihood. Fit with reml=True.",
+            _rats_test("ar1")["diet"]: "That tests the diet, averaged over the days. The growth is "
+            "in the line with the colon.",
+            _rats_test("ar1")["C(day)"]: "That tests the days, averaged over the diets. The line "
+            "with the colon is asked for.",
+            _rats_test("ar1", day="day")["diet:day"]: "That has a straight line for each diet. "
+            "C(day) gives each day a mean of its own.",
         },
     ),
 )

@@ -65,8 +65,8 @@ EXERCISES = (
             "show how little more pigs in the same pens gain.",
             "b": "Pens are the experimental units, and all three parts of the variance are divided "
             "by their number. Fewer pigs a pen pay for more pens.",
-            "c": "Leaving out the pens makes p-values small, with or without an effect: the table "
-            "of false positives showed it. That is no power.",
+            "c": "Leaving out the pens makes p-values small, with or without an effect: the trials "
+            "of nothing in lesson 11 showed it. That is no power.",
             "d": "Equal money does not buy equal knowledge: pigs of one pen share its u, so that "
             "nine of them are not nine witnesses on straw.",
         },

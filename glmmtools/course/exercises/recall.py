@@ -104,7 +104,7 @@ QUESTIONS = (
         "c",
         "Densities of different responses have different units, so these AICs cannot be compared.",
         "Smaller would be better, were they comparable. They have different responses.",
-        "The Jacobian brings one to the scale of the other.",
+        "An AIC is on the scale of its response; one of the two has to be moved to the other.",
     ),
     _recall(
         "05.r3",
@@ -151,9 +151,9 @@ QUESTIONS = (
     _recall(
         "07.r3",
         "c",
-        "A small mean makes many zeros by itself, and so does a negative binomial.",
-        "It does where the family expects fewer zeros than there are.",
-        "Compare the zeros with those that the fitted model simulates.",
+        "They are in standard deviations of the model, so in a right one they stay about level.",
+        "Then they would fall: the deviations would be small beside what the model expects.",
+        "Large counts scatter more than the family allows, as those of NB2 do under a Poisson.",
     ),
     _recall(
         "08.r1",
@@ -208,9 +208,9 @@ QUESTIONS = (
     _recall(
         "10.r2",
         "c",
-        "Zero is the edge of the range, and about half of the ratios are exactly zero.",
-        "The other way: about half of the ratios are exactly zero, so large ones are rarer.",
-        "Zero is the edge of the range, so the p-value is halved.",
+        "It is for every family, where there are many groups.",
+        "More animals in a farm do not make more farms.",
+        "With few farms that variance is known badly. Student's t minds it.",
     ),
     _recall(
         "10.r3",
@@ -282,5 +282,26 @@ QUESTIONS = (
         "field and the rest.",
         "A random intercept takes u to be unrelated to x, and here it is not.",
         "The estimate itself is pulled towards the slope between fields.",
+    ),
+    _recall(
+        "14.r1",
+        "b",
+        "More rows of the same pens hardly move the standard error.",
+        "They are the replicates of the treatment.",
+        "That changes which effects are found, and no trial.",
+    ),
+    _recall(
+        "14.r2",
+        "c",
+        "That is the level of the test, the share where there is no effect.",
+        "An interval that misses the truth is a matter of coverage.",
+        "It is counted over simulated trials in which the effect is there.",
+    ),
+    _recall(
+        "14.r3",
+        "a",
+        "A low power lets only the large ones through.",
+        "Estimates of all trials are centred on the truth; the significant ones are not.",
+        "They scatter around a value that is too large.",
     ),
 )
