@@ -129,7 +129,7 @@ def texts(cell: nbformat.NotebookNode) -> list[dict]:
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_the_core_of_a_lesson_runs_alone_and_shows_what_it_shows_in_the_whole(path):
     execute_notebooks.set_environment()
-    alone, _ = execute_notebooks.execute(path, core_only=True)
+    alone, _ = execute_notebooks.execute(path, core)
     stored = core(nbformat.read(path, as_version=4).cells)
     assert [cell.id for cell in alone.cells] == [cell.id for cell in stored]
     for cell, before in zip(alone.cells, stored, strict=True):

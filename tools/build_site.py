@@ -23,7 +23,7 @@ from urllib.parse import quote
 import nbformat
 
 from tools import site_api, site_front
-from tools.learner_copies import GLOSSARY, after_questions
+from tools.learner_copies import GLOSSARY, after_questions, is_collapsed
 from tools.make_colab import ON_GITHUB
 from tools.site_lessons import with_choices, with_solutions
 from tools.site_subjects import add_subjects
@@ -76,7 +76,7 @@ def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = in_the_typeface_of_the_text(cell.source)
-        if cell.metadata.get("jupyter", {}).get("source_hidden", False):
+        if is_collapsed(cell):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}

@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,19 +99,19 @@ def to_text(notebook: NotebookNode) -> str:
     return v4.writes(notebook) + "\n"
 
 
-def execute(path: Path, *, core_only: bool = False) -> tuple[NotebookNode, float]:
+def execute(
+    path: Path, select: Callable[[list[NotebookNode]], list[NotebookNode]] = list
+) -> tuple[NotebookNode, float]:
     """Run one notebook in its own folder; return it with new outputs, and the seconds it took.
 
-    `core_only` leaves out the cells with the tag `further`.
+    `select` takes the cells and returns those that are run.
     """
     import nbformat
     from nbclient import NotebookClient
 
     start = time.perf_counter()
     notebook = normalise(nbformat.read(path, as_version=4), path.name)
-    if core_only:
-        cells = notebook.cells
-        notebook.cells = [cell for cell in cells if "further" not in cell.metadata.get("tags", [])]
+    notebook.cells = select(notebook.cells)
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile  # the user's own IPython profile stays out
         os.environ["PYTHONHASHSEED"] = "0"  # not for nbval, which may catch what depends on it

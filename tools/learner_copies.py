@@ -84,6 +84,11 @@ def core(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     return [cell for cell in cells if not is_further(cell)]
 
 
+def is_collapsed(cell: NotebookNode) -> bool:
+    """Whether a learner sees the lines of the cell only where she asks for them."""
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
 def after_questions(notebook: NotebookNode) -> Iterator[tuple[list[NotebookNode], NotebookNode]]:
     """For each question the code cells that answer it, and the text after them."""
     texts = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown"]

@@ -28,12 +28,12 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from tools.build_site import in_the_typeface_of_the_text
-from tools.learner_copies import ROOT, asks, core, lessons
+from tools.learner_copies import QUESTION, ROOT, asks, core, is_collapsed, lessons
+from tools.site_front import as_text
 
 WORDS = 65  # paragraphs share a slide up to so many
 LINES = 16  # code and output share a slide up to so many, unless a question stands before them
 OWN = ("slides.css", "slides.js")
-QUESTION = re.compile(r"\*\*(?:Guess|Before\s+you)\b")
 PREPARES = re.compile(r"(import |from |sns\.set|$)")
 ANSWERS = re.compile(r"(answer\w* = \.\.\.|gt\.check\(|import |from |$)")
 
@@ -97,7 +97,7 @@ def rendered(text: str) -> str:
 
 def code(cell: NotebookNode) -> str:
     """The lines of a cell, coloured; none where the lesson collapses them."""
-    if cell.metadata.get("jupyter", {}).get("source_hidden", False):
+    if is_collapsed(cell):
         return ""
     return f'<div class="code">{highlight(cell.source, PythonLexer(), HtmlFormatter())}</div>'
 
@@ -137,7 +137,7 @@ def of_text(cell: NotebookNode, section: str) -> Iterator[Slide]:
         return Slide(cell.id, kind, section, rendered("\n\n".join(held)), heads)
 
     for text, token in blocks(cell.source):
-        is_question = asks(cell) and QUESTION.search(text) is not None
+        is_question = asks(cell) and re.search(QUESTION, text) is not None
         starts = token in ("heading_open", "item") or (is_question and kind == "text")
         only_heading = len(held) == 1 and held[0].startswith("#")
         long = len(" ".join([*held, text]).split()) > WORDS
@@ -199,7 +199,7 @@ def deck(path: Path) -> str:
     made = slides(nbformat.read(path, as_version=4))
     columns: list[str] = []
     for slide in made:
-        heading = f'<p class="where">{_text(slide.section)}</p>'
+        heading = f'<p class="where">{as_text(slide.section)}</p>'
         heading = "" if slide.html.startswith("<h") else heading
         told = notes(path.name[:2]) if slide is made[0] else ""
         section = (
@@ -209,14 +209,10 @@ def deck(path: Path) -> str:
         if slide.heads or not columns:
             columns.append("")
         columns[-1] += section
-    title = _text(made[0].section)
+    title = as_text(made[0].section)
     return PAGE.format(
         title=title, slides="".join(f"<section>\n{column}</section>\n" for column in columns)
     )
-
-
-def _text(line: str) -> str:
-    return escape(re.sub(r"[$*`]", "", line), quote=False)
 
 
 PAGE = """<!DOCTYPE html>

@@ -17,7 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
-from tools.learner_copies import GLOSSARY, ROOT, core, lessons
+from tools.learner_copies import ROOT, core, is_collapsed, lessons
 from tools.lesson_plan import minutes, promise, rounded
 from tools.site_api import GROUPS, found, spoken
 
@@ -34,13 +34,12 @@ PICTURES = {
 }
 START, OWN_DATA = "00", "14"  # the lessons behind two of the three doors
 
-TRANSLATION = "TRANSLATION.md"
 LOOK_UP = (
     ("data/README.md", "Data", "each data set with its source, its rows and its variables"),
     ("gallery.md", "Gallery", "every picture with the lines that draw it"),
     ("api.md", "The package", "each function and each result, with an example and what it prints"),
     ("notebooks/glossary.ipynb", "Glossary", "the words of the course"),
-    (TRANSLATION, "From R and SAS", "the same model in lme4, glmmTMB, GLIMMIX and here"),
+    ("TRANSLATION.md", "From R and SAS", "the same model in lme4, glmmTMB, GLIMMIX and here"),
     ("solutions.md", "Solutions", "every exercise solved, with its reasons"),
     ("notebooks/README.md", "Ideas", "where each idea is taught, and where it comes back"),
     ("worksheets.md", "Worksheets", "two sheets to print, with their answers"),
@@ -112,10 +111,6 @@ def door(address: str, name: str, text: str) -> str:
 def doors(held: dict[str, Path]) -> str:
     """Where a learner, an analyst and a teacher begin."""
     start = nbformat.read(held[START], as_version=4)
-    own, told = "#look-it-up", "The package, its pictures and its words, to look up."
-    if OWN_DATA in held:
-        own = f"notebooks/{held[OWN_DATA].stem}.html"
-        told = "From your file to a model, its check and its report."
     return "".join(
         (
             door(
@@ -124,7 +119,11 @@ def doors(held: dict[str, Path]) -> str:
                 f"Start here: how the lessons work, and is your machine ready? "
                 f"{promise(start.cells).strip('*').capitalize()}.",
             ),
-            door(own, "Analyse my data", told),
+            door(
+                f"notebooks/{held[OWN_DATA].stem}.html",
+                "Analyse my data",
+                "From your file to a model, its check and its report.",
+            ),
             door("TEACHING.html", "Teach", "A day or half a day with a clock; what to listen for."),
         )
     )
@@ -135,13 +134,6 @@ def hours_of_the_core(held: dict[str, Path]) -> str:
     taught = [path for number, path in held.items() if "01" <= number <= "12"]
     needed = sum(rounded(minutes(core(nbformat.read(path, as_version=4).cells))) for path in taught)
     return f"{round(needed / 60 * 2) / 2:g} hours"
-
-
-def look_up(source: Path) -> str:
-    """The list of what is looked up; a page that the site has not is left out."""
-    return "".join(
-        f"- [{name}]({page}): {text}\n" for page, name, text in LOOK_UP if (source / page).exists()
-    )
 
 
 def write_gallery(source: Path) -> None:
@@ -162,7 +154,7 @@ def write_gallery(source: Path) -> None:
     (source / "gallery").mkdir()
     for path in lessons():
         lesson = nbformat.read(path, as_version=4)
-        shown = [each for each in pictures(core(lesson.cells)) if is_read(each[0])]
+        shown = [each for each in pictures(core(lesson.cells)) if not is_collapsed(each[0])]
         if shown:
             text += f"\n### [{title(lesson)}](notebooks/{path.name})\n\n"
         for cell, png in shown:
@@ -170,11 +162,6 @@ def write_gallery(source: Path) -> None:
             alt = re.sub(r"([\[\]_*$])", r"\\\1", cell.metadata.get("alt", ""))
             text += f"![{alt}](gallery/{cell.id}.png)\n\n{with_code(cell.source)}"
     (source / "gallery.md").write_text(text, encoding="utf-8")
-
-
-def is_read(cell: NotebookNode) -> bool:
-    """Whether a learner is meant to read the lines of a cell."""
-    return not cell.metadata.get("jupyter", {}).get("source_hidden", False)
 
 
 def with_code(code: str) -> str:
@@ -205,14 +192,14 @@ def write_front(source: Path, files: Path) -> None:
     listed = [
         f"{name} <{page.rpartition('.')[0]}>"
         for page, name, _ in LOOK_UP
-        if page.endswith((".md", ".ipynb")) and (source / page).exists()
+        if page.endswith((".md", ".ipynb"))
     ]
     filled = {
         "doors": doors(held),
         "alt": escape(alternative_texts()["herds"]),
         "hours": hours_of_the_core(held),
         "cards": cards,
-        "look-up": look_up(source),
+        "look-up": "".join(f"- [{name}]({page}): {text}\n" for page, name, text in LOOK_UP),
         "version": version("glmmtools"),
         "pages": "\n".join(listed),
     }
@@ -224,7 +211,6 @@ def write_front(source: Path, files: Path) -> None:
 
 def write_pages(source: Path, files: Path) -> None:
     """Write what this module makes, when every other page of the sources is there."""
-    assert (source / GLOSSARY.relative_to(ROOT)).exists()
     write_gallery(source)
     write_solutions(source)
     write_front(source, files)
