@@ -135,13 +135,17 @@ def test_search_finds_the_page_of_the_subject_first(page, site, word):
     assert first.get_attribute("href").split("?")[0].startswith(FOUND_FIRST[word])
 
 
-def test_excerpts_of_the_search_hold_no_menu(page, site):
-    page.goto(f"{site}/search.html?q=overdispersion")
-    excerpts = page.locator("#search-results li p.context")
-    excerpts.first.wait_for(timeout=20_000)
-    texts = excerpts.all_inner_texts()
-    assert any("overdispersion" in text.lower() for text in texts)
-    assert not any(menu in text for text in texts for menu in ("Contents", "notebook file", "Back"))
+@pytest.mark.parametrize("word", ["overdispersion", "offset", "beta"])
+def test_excerpts_of_the_search_hold_the_word_and_no_menu(page, site, word):
+    page.goto(f"{site}/search.html?q={word}")
+    page.locator("#search-results li p.context").first.wait_for(timeout=20_000)
+    page.wait_for_function("!document.querySelector('#search-results > h2 span')?.innerText")
+    page.wait_for_load_state("networkidle")  # an excerpt is fetched for each result
+    texts = page.locator("#search-results li p.context").all_inner_texts()
+    assert sum(word in text.lower() for text in texts) > len(texts) / 2, texts
+    for text in texts:
+        assert len(text) > 40, text
+        assert not any(menu in text for menu in ("Contents", "notebook file", "Back")), text
 
 
 def test_every_name_of_the_package_stands_on_one_page(site_folder):
