@@ -114,6 +114,9 @@ FOUND_FIRST = {
     "zero inflation": "notebooks/06",
     "separation": "notebooks/05",
     "AR(1)": "notebooks/10",
+    "random slope": "notebooks/10",
+    "missing at random": "notebooks/12",
+    "degrees of freedom": "notebooks/09",
     "contrasts": "notebooks/09",
     "shrinkage": "notebooks/12",
     "odds ratio": "notebooks/02",
@@ -160,6 +163,12 @@ def test_a_class_has_its_methods_and_what_draws_its_picture(site_folder):
         text = (site_folder / "api" / f"{page_of(name)}.html").read_text("utf-8")
         assert {f"glmmtools.{name}.{each}" for each in members(found(name))} <= Links(text).anchors
         assert "The example drawn." in text
+
+
+def test_a_property_is_described_in_whole_sentences(site_folder):
+    for page in sorted((site_folder / "api").glob("*.html")):
+        found = BeautifulSoup(page.read_text("utf-8"), "html.parser").select("dl.py dl dt")
+        assert "Type:" not in [field.get_text(strip=True) for field in found], page.name
 
 
 def test_the_type_of_what_is_returned_leads_to_its_page(page, site):
@@ -273,6 +282,13 @@ def test_columns_of_numbers_are_found_below_groups_and_beside_labels_of_several_
     page = with_columns_of_numbers(f"<table>{head}<tbody>{rows}</tbody></table>")
     numbers = BeautifulSoup(page, "html.parser").select(".number")
     assert [cell.get_text() for cell in numbers] == ["p_value", "-1.5", "<0.0001"]
+
+
+def test_a_list_of_lessons_is_no_number():
+    rows = "<tr><td>04, 05</td><td>12,345.6</td></tr><tr><td>01</td><td>3 %</td></tr>"
+    page = with_columns_of_numbers(f"<table><tbody>{rows}</tbody></table>")
+    numbers = BeautifulSoup(page, "html.parser").select(".number")
+    assert [cell.get_text() for cell in numbers] == ["12,345.6", "3 %"]
 
 
 def test_a_long_line_goes_on_below_its_own_indent(page, site):
