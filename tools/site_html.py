@@ -100,13 +100,15 @@ def _as_sentences(
     app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]
 ) -> None:
     """Napoleon takes what stands before a colon in the first line of a property for its type."""
-    if what in ("property", "attribute") and lines:
-        lines.insert(0, "")
+    for i, line in enumerate(lines):
+        if what in ("property", "attribute") and line.startswith(":type: "):
+            lines[i:] = lines[i + 1 :]
+            lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     PygmentsBridge.html_formatter = HangingLines
-    app.connect("autodoc-process-docstring", _as_sentences, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _as_sentences, priority=600)  # after napoleon
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("html-page-context", _mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
