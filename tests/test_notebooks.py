@@ -240,6 +240,7 @@ def nbval(path: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_nbval_passes_a_lesson_and_finds_a_wrong_output_planted_in_it(tmp_path):
     copy = tmp_path / LESSONS[0].name
     copy.write_bytes(LESSONS[0].read_bytes())
