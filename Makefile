@@ -56,7 +56,7 @@ lite: $(SITE_READY) ## Build the lessons for the browser, without a server, in b
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh
-	$(PY) -m pytest -m browser tests/browser $(ARGS)
+	$(PY) -m pytest -m browser -n 2 --dist loadfile tests/browser $(ARGS)
 
 learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class (ARGS=--core: a first reading alone)
 	$(PY) -m tools.learner_copies $(ARGS)
