@@ -174,6 +174,14 @@ BROKEN = [
         hygiene.questions_come_before_what_answers_them,
         lesson(asking("**Guess:** how many?"), code("x = 1")),
     ),
+    (
+        hygiene.what_reads_an_output_is_folded,
+        lesson(code("f()", stream("0.52")), new_markdown_cell("It is 0.52.")),
+    ),
+    (
+        hygiene.what_reads_an_output_is_folded,
+        lesson(new_markdown_cell("Of nothing.", metadata={"tags": ["reading"]})),
+    ),
     (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
     (hygiene.exercises_wait_for_an_answer, solution()),
     (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
@@ -200,7 +208,10 @@ BROKEN = [
 def test_a_good_notebook_passes_every_check():
     figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
     question = asking("**Before\nyou look:** how many?")
-    extra = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
+    tagged = {"tags": ["reading"]}
+    reading = [code("f()", stream("0.52")), new_markdown_cell("It is 0.52.", metadata=tagged)]
+    more = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
+    extra = [*reading, *more]
     for check in [*EVERY_NOTEBOOK, *LESSON]:
         assert list(check(read(lesson(question, SHOWS_ONE, figure, *extra)))) == []
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
