@@ -1296,7 +1296,17 @@ def test_every_numeric_exercise_has_wrong_methods():
     assert sorted(WRONG) == sorted(NUMBERS)
 
 
-LONG = {"04.3", "06.6", "07.5", "08.6", "13.3"}  # whose wrong methods simulate or fit for seconds
+LONG = {
+    "04.3",
+    "06.6",
+    "07.5",
+    "08.3",
+    "08.6",
+    "10.4",
+    "10.6",
+    "12.4",
+    "13.3",
+}  # whose wrong methods simulate or fit for seconds
 
 
 @pytest.mark.parametrize(
