@@ -280,6 +280,25 @@ NUMBERS = """() => [...document.querySelectorAll("main .scrolls > table")].flatM
 })"""
 
 
+WIDE_FORMULAS = """() => {
+    document.querySelectorAll("main details").forEach(fold => fold.open = true);
+    const edge = document.querySelector(".bd-article").getBoundingClientRect().right + 1;
+    const drawn = [...document.querySelectorAll("main mjx-container > svg")];
+    return [drawn.length, drawn.filter(svg => svg.getBoundingClientRect().right > edge).length];
+}"""
+
+
+@pytest.mark.parametrize(
+    "name", ["01-from-lmm-to-glmm", "08-check-a-model", "10-repeated-measures"]
+)
+def test_no_end_of_a_formula_is_hidden_on_a_phone(page, site, name):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site}/notebooks/{name}.html")
+    page.wait_for_function("() => document.querySelectorAll('main mjx-container').length > 5")
+    drawn, hidden = page.evaluate(WIDE_FORMULAS)
+    assert drawn > 5 and hidden == 0
+
+
 def test_a_header_stands_over_its_numbers(page, site):
     for path in lessons():
         page.goto(f"{site}/notebooks/{path.stem}.html")
