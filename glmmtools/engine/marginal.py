@@ -200,8 +200,9 @@ class Marginal:
         return self.prior.value(vectors[..., self.names["beta"]])
 
     def value_at(self, vector: Array) -> float:
-        """The value alone; minus infinity where it cannot be computed."""
-        solution = self.solve(vector)
+        """The value alone; minus infinity where it cannot be computed. No search goes on there."""
+        modes = self._mode
+        solution, self._mode = self.solve(vector), modes
         return -np.inf if solution is None else self.value(solution) + self._log_prior(vector)
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:

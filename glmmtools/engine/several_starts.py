@@ -35,16 +35,17 @@ def best_of_starts(marginal: Marginal, worth: float = -np.inf) -> Optimum | None
     return best
 
 
-def best_profiled(marginal: Marginal) -> Optimum | None:
+def best_profiled(marginal: Marginal, worth: float = -np.inf) -> Optimum | None:
     """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out.
 
     Where the residual is so small that relative θ is not found, all parameters are searched.
     """
     profiled = Profiled(marginal)
-    best = _climbed(profiled, (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS))
-    if best is not None and best.converged:
+    starts = (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS)
+    best = _climbed(profiled, starts, worth=worth)
+    if best is not None and (best.converged or best.abandoned):
         return profiled.lifted(best)
-    return better_end(best and profiled.lifted(best), best_of_starts(marginal))
+    return better_end(best and profiled.lifted(best), best_of_starts(marginal, worth))
 
 
 def _possible_start(marginal: Marginal, factor: float) -> Array:
