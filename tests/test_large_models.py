@@ -1,5 +1,6 @@
 """What large data are fitted by gives the numbers of what small data are fitted by."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -185,3 +186,14 @@ def test_leaving_zeros_between_two_large_factors_out_changes_no_number(
     np.testing.assert_allclose(sparse.bse, dense.bse, rtol=1e-5)
     one, other = (model.random_effects[["estimate", "std_error"]] for model in (sparse, dense))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [100, 2400])
+def test_an_exact_response_has_no_maximum_however_many_its_rows(rows):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": rng.integers(0, 20, rows), "x": rng.normal(size=rows)})
+    data["y"] = 1 + 0.5 * data["x"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gt.GlmmWarning)
+        model = gt.fit("y ~ x + (1 | g)", data)
+    assert not model.converged

@@ -21,6 +21,7 @@ from glmmtools.engine.search import Optimum, one_by_one
 from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
+_ROUNDING = 1e-20  # a φ below, beside the variance of the response, is that of an exact fit
 
 
 def can_be_profiled(problem: Problem) -> bool:
@@ -32,7 +33,7 @@ def can_be_profiled(problem: Problem) -> bool:
         and problem.dispersion is None
         and problem.nagq == 1
         and bool(structures)
-        and not any(s.of_time or s.n_levels * s.q >= problem.design.n for s in structures)
+        and all(s.of_time or s.n_levels * s.q < problem.design.n for s in structures)
     )
 
 
@@ -154,7 +155,7 @@ class Profiled:
         )  # fmt: skip
 
     def _at(self, theta: Array) -> _At | None:
-        """Generalised least squares at relative θ; None where V has no factor."""
+        """Generalised least squares at relative θ; None where V has no factor, or no φ is left."""
         if self._last is not None and np.array_equal(self._last[0], theta):
             return self._last[1]
         plain, reml = self.plain, self.marginal.problem.reml
@@ -174,7 +175,7 @@ class Profiled:
         # explains. Errors of the solutions are squared in it, however small the residual variance
         # is beside those of the effects.
         phi = float(np.sum((whole @ of_residual) ** 2)) / self.df
-        if not phi > 0:
+        if not phi > _ROUNDING:
             return None
         columns = [of_residual / np.sqrt(phi)]
         logdet = float(arrow.logdet[0]) - np.log(self.W).sum()
