@@ -18,6 +18,7 @@ from glmmtools.engine.placement import PlacedTerm
 from glmmtools.engine.problem import CONSTANT_EFFECTS, ZERO, Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.families.base import Family
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import has_constant
 
 Array = np.ndarray
@@ -35,7 +36,9 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
     for k, each in enumerate(marginal.placed):
         yield problem.without_term(k), _without_effects(marginal, point, each)
         if each.structure.has_rho:
-            yield problem.with_constant_effects(k), point
+            constant = problem.with_constant_effects(k)
+            if not _is_part_of_another(constant.design.random, k):
+                yield constant, point
     if ZERO in limits:
         yield replace(problem, zero=None), limits.pop(ZERO)
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
@@ -47,6 +50,15 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
         smaller = problem.at_limit_family()
         if problem.design.weights is None or _weighted_alike(problem.family, smaller.family):
             yield smaller, without
+
+
+def _is_part_of_another(terms: tuple[RandomTerm, ...], k: int) -> bool:
+    """Whether the effects of a term are among those of another: the model is one without it."""
+    term, others = terms[k], terms[:k] + terms[k + 1 :]
+    return any(
+        other.group == term.group and term.structure.is_special_case_of(other.structure)
+        for other in others
+    )
 
 
 def _weighted_alike(one: Family, other: Family) -> bool:

@@ -15,6 +15,7 @@ _NEAR = 0.01  # beyond, the plain difference has lost two digits
 _LARGE = 20.0  # from here on the asymptotic series are exact to rounding
 _SHIFT = 12  # the same for the longer ones of `polygammas`
 _FEW, _FAR = 30, 1e4  # counts that are summed one by one, where that loses no digits
+_CLOSE_BY = 50.0  # from here, a difference loses no digits, and is as quick for counts of all sizes
 _MANY = 2000  # of which the sums cost more than the calls
 LOG_TWO_PI = np.log(2 * np.pi)
 
@@ -121,7 +122,7 @@ def polygamma_steps(x, y, order: int) -> list[Array]:
     few = (y <= _FEW) & (x < _FAR)
     if np.all(few):
         return _summed_steps(x, y, order)
-    if not np.any(few):
+    if not np.any(few) or np.max(x, initial=0.0, where=few) < _CLOSE_BY:
         return _long_steps(x, y, order)
     found = [np.empty(x.shape) for _ in range(order + 1)]
     for rows, steps in ((few, _summed_steps), (~few, _long_steps)):
