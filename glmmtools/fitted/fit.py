@@ -15,7 +15,7 @@ from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
 from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
-from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
+from glmmtools.engine.suitability import confounded_groups, few_units, identification_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted.random_tables import components_table, tidy_effects
@@ -134,7 +134,7 @@ class Fit:
             *self.design.warnings,
             *(each for name, part in parts for each in part.warnings(PARTS_IN_WORDS[name])),
             *confounded_groups(self.design),
-            *residual_warnings(self.problem),
+            *identification_warnings(self.problem),
             *self.estimate.messages,
         )
 
