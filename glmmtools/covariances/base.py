@@ -294,15 +294,6 @@ class Structure:
 
     # -- beside other structures
 
-    @property
-    def absorbs_residual(self) -> bool:
-        """Whether a residual variance cannot be told from the effects' own.
-
-        That is so where each row has an effect of its own, and the covariance with one more
-        variance on its diagonal is again of the same structure.
-        """
-        return False
-
     def is_special_case_of(self, other: Structure) -> bool:
         """Whether `other`, on the same rows and groups, can be this structure."""
         return self.name == other.name and self.column_name == other.column_name

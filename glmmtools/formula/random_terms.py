@@ -22,6 +22,7 @@ from glmmtools.formula.new_data import NewData
 from glmmtools.shared.text import plural
 
 Array = np.ndarray
+RESIDUAL = "Residual"  # the group of the residuals in tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,11 @@ class ResidualTerm(RandomTerm):
     """
 
     text: str = ""
+
+    @property
+    def in_tables(self) -> ResidualTerm:
+        """The term as tables have it, of the group Residual."""
+        return replace(self, group=RESIDUAL)
 
     @property
     def in_words(self) -> str:
