@@ -295,7 +295,7 @@ def has_the_locked_versions() -> bool:
     not has_the_locked_versions(), reason="bytes are compared under the locked versions only"
 )
 def test_stored_outputs_are_what_the_writer_makes():
-    """Of a lesson and its solution: nbval compares the texts of all, fast tests the rest."""
+    """Of a lesson and its solution: nbval compares the texts of all, and fast tests the rest."""
     pair = [str(path) for path in (ROOT / "notebooks").rglob("05-*.ipynb")]
     command = [sys.executable, "tools/execute_notebooks.py", "--check", *pair]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.engine.suitability import confounded_with_residual
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import part_of, parts_of
@@ -131,15 +130,20 @@ def require_profile(model: Fit) -> None:
 
 
 def _unknown(model: Fit) -> set[str]:
-    """Parameters of series without limits: they share a variance, or rho lies at 1 or -1.
+    """Parameters without limits: terms share a variance, or the rho of a series lies at 1 or -1.
 
-    There the likelihood has several maxima along the profiles, and the search finds any of them.
+    There the likelihood is flat, or has several maxima along the profiles, and the search finds any
+    of them.
     """
-    terms = model.design.random
+    terms, identification = model.design.random, model.problem.identification
+    tangled = [] if identification is None else identification.tangled()
     shared = [
-        *confounded_with_residual(model.problem),
-        *(t for t in terms if t.structure.has_rho and t.label in model.estimate.singular),
+        term
+        for k, term in enumerate(terms)
+        if k in tangled or (term.structure.has_rho and term.label in model.estimate.singular)
     ]
-    names = [f"{term.group} {term.structure.sd_names[0]}" for term in shared]
-    unknown = {f"{what} {name}" for name in names for what in ("sd", "corr")}
+    unknown = {f"sd {term.group} {name}" for term in shared for name in term.structure.sd_names}
+    unknown |= {
+        f"corr {term.group} {name}" for term in shared for name in term.structure.correlation_names
+    }
     return unknown | {"residual sd"} if shared else unknown
