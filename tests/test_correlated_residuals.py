@@ -13,6 +13,7 @@ from glmmtools.covariances import lookup
 from glmmtools.engine import blocks, correlated
 from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.several_starts import best_end
+from glmmtools.inference.profile import Profile
 from glmmtools.studies.models import at_size
 from tests.quiet_fits import quietly
 
@@ -486,6 +487,18 @@ def test_blocks_that_are_the_same_give_what_each_gives_alone(monkeypatch):
     assert alone.llf == pytest.approx(together.llf, abs=1e-9)
     one, other = (m.anova(df="kenward-roger") for m in (together, alone))
     np.testing.assert_allclose(one[["statistic", "den_df"]], other[["statistic", "den_df"]], 1e-6)
+
+
+def test_a_profile_limit_is_found_where_the_first_steps_go_too_far():
+    """There the profile, traced in small steps, has fallen by half a chi-square quantile."""
+    data = trial(groups=1, animals=13, seed=1)
+    data = data[np.random.default_rng(1).random(len(data)) < 0.85]
+    model = gt.fit("y ~ C(time)", data, residual="us(time | animal)", reml=True)
+    profile, drop = Profile.of(model), stats.chi2.ppf(0.95, 1) / 2
+    quantity = profile.quantities()["corr Residual time[2], time[3]"]
+    estimate, _, limit = profile.interval(quantity, drop)
+    falls = profile.falls(quantity, np.linspace(estimate, limit, 8))
+    assert falls[-1] == pytest.approx(drop, abs=0.01)
 
 
 # ------------------------------------------------------------------------------ the highest maximum
