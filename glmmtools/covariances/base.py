@@ -253,6 +253,11 @@ class Structure:
         return np.array([True, False])
 
     @property
+    def is_scale(self) -> Array:
+        """Which parameters Λ is proportional to, all of them together; the others say its shape."""
+        return self.is_sd
+
+    @property
     def has_shape(self) -> bool:
         """Whether columns may differ or be correlated, of which `start` knows nothing."""
         return False
