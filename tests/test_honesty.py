@@ -523,6 +523,65 @@ def test_a_penalty_is_a_positive_standard_deviation(penalty):
         gt.fit("y ~ x + z", separated_in_x(), "binomial", penalty=penalty)
 
 
+# ------------------------------------------------------------------- nothing left to scatter
+
+TO_RESPONSE = {
+    "normal": lambda eta: eta,
+    "t": lambda eta: eta,
+    "gamma": np.exp,
+    "lognormal": np.exp,
+    "beta": special.expit,
+}
+
+
+def lines():
+    rng = np.random.default_rng(5)
+    return pd.DataFrame({"x": rng.normal(size=60), "g": np.repeat(np.arange(12), 5)})
+
+
+@pytest.mark.parametrize("random", ["", " + (1 | g)", " + (x | g)"])
+@pytest.mark.parametrize("family", TO_RESPONSE)
+def test_a_response_that_columns_give_exactly_has_no_scatter_to_model(family, random):
+    """The density at the line grows as 1 over the dispersion, without limit: no fit is right."""
+    data = lines()
+    data["y"] = TO_RESPONSE[family](0.3 + 0.5 * data["x"])
+    with pytest.raises(ValueError, match=r"fixed part gives every value.*'y' computed from"):
+        gt.fit(f"y ~ x{random}", data, family)
+
+
+@pytest.mark.parametrize("family", TO_RESPONSE)
+def test_nor_has_one_that_is_the_value_of_a_group(family):
+    data = lines()
+    effects = np.random.default_rng(2).normal(size=12)
+    data["y"] = TO_RESPONSE[family](effects[data["g"]] + 0.2 * data["x"])
+    with pytest.raises(ValueError, match=r"within each level of 'g'.*one row a level"):
+        gt.fit("y ~ x + (1 | g)", data, family)
+
+
+@pytest.mark.parametrize("origin", [0.0, 1e6])
+def test_a_line_with_very_little_scatter_is_a_line(origin):
+    """Least squares in closed form, with a scatter of 1e-8 of the slope's share."""
+    data, noise = lines(), 1e-8 * np.random.default_rng(8).normal(size=60)
+    data["y"] = origin + 0.5 * data["x"] + noise * max(1, origin)
+    model = quietly("y ~ x", data)
+    x = data["x"] - data["x"].mean()
+    slope = x @ data["y"] / (x @ x)
+    residual = data["y"] - data["y"].mean() - slope * x
+    assert model.params["x"] == pytest.approx(slope, rel=1e-9)
+    assert model.bse["x"] == pytest.approx(np.sqrt(residual @ residual / 58 / (x @ x)), rel=1e-4)
+
+
+def test_a_search_without_an_end_is_no_error():
+    """The two rows of level 1 lie on their line: their own dispersion goes to zero."""
+    x = [-1.0, -0.4, -0.4, 0.7, 0.2, 1.4, 0.0, -0.2, 0.5, -0.9, -0.6, -0.5]
+    y = [-1.5, -0.8, -1.2, -0.3, -1.0, -0.5, -0.6, -0.8, -0.7, -1.6, -1.3, -1.2]
+    level = np.where(np.isin(np.arange(12), (1, 3)), "1", "2")
+    data = pd.DataFrame({"x": x, "y": y, "s": level, "h": np.arange(12) % 3})
+    for levels in (data, data.assign(s=data["s"].map({"1": "b", "2": "a"}))):
+        model = quietly("y ~ x * s + (1 | h)", levels, dispersion_formula="~ s")
+        assert not model.converged and kinds(model) >= {gt.ConvergenceWarning}
+
+
 # --------------------------------------------------------------------- nothing from below
 
 SCRIPT = """

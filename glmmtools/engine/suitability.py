@@ -15,7 +15,9 @@ from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import DataWarning, FewUnitsWarning
 from glmmtools.shared.text import listed, plural
 
+Array = np.ndarray
 _FEW_UNITS = 30  # fewer are not enough for z
+_ROUNDING = 32 * np.finfo(float).eps
 
 
 def check_problem(problem: Problem) -> None:
@@ -59,6 +61,61 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
             f"every value of the response {design.response.text!r} is {share[0]:g}, so there is "
             "nothing to model"
         )
+
+
+def check_scatter(problem: Problem) -> None:
+    """Raise ValueError where columns, or columns and groups, give every response exactly.
+
+    Nothing is left for the dispersion, and the likelihood grows without limit as it goes to zero.
+    """
+    design = problem.design
+    if problem.family.discrete or problem.zero is not None:
+        return
+    with np.errstate(all="ignore"):
+        eta = problem.link(design.y) - design.offset
+    if not np.all(np.isfinite(eta)):
+        return
+    text = design.response.text
+    if _is_exact(eta, design.X, np.arange(0)):
+        raise ValueError(
+            f"the fixed part gives every value of the response {text!r} exactly, so there is no "
+            f"scatter to model. Is {text!r} computed from a column of the formula?"
+        )
+    for term in design.random:
+        if "Intercept" in term.names and _is_exact(eta, design.X, term.codes):
+            raise ValueError(
+                f"within each level of {term.group!r} the fixed part gives every value of the "
+                f"response {text!r} exactly, so there is no scatter to model. Is {text!r} one "
+                f"value a level, repeated? Then give one row a level, and leave {term.label} out"
+            )
+
+
+def _is_exact(eta: Array, X: Array, codes: Array) -> bool:
+    """Whether columns and one effect a group give eta up to rounding, with degrees of freedom left.
+
+    A few groups are tried first.
+    """
+    order = np.argsort(codes, kind="stable") if len(codes) else np.arange(len(eta))
+    for rows in (order[: 5 * X.shape[1] + 200], order):
+        y, columns, groups = eta[rows], X[rows], 0
+        if len(codes):
+            _, own = np.unique(codes[rows], return_inverse=True)
+            groups = own.max() + 1
+            y, columns = _within(y, own), _within(columns, own)
+        if len(rows) - groups - X.shape[1] <= 0 and len(rows) < len(eta):
+            continue
+        error = y - columns @ np.linalg.lstsq(columns, y)[0]
+        rounding = _ROUNDING * np.abs(eta[rows]).max()
+        if len(rows) - groups <= X.shape[1] or np.abs(error).max() > 1e-10 * y.std() + rounding:
+            return False
+    return True
+
+
+def _within(values: Array, codes: Array) -> Array:
+    """Deviations from the means of groups, by row."""
+    totals = np.zeros((codes.max() + 1, *values.shape[1:]))
+    np.add.at(totals, codes, values)
+    return values - (totals.T / np.bincount(codes)).T[codes]
 
 
 def _check_above_zero(design: Design) -> None:

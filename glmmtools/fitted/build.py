@@ -5,7 +5,7 @@ from __future__ import annotations
 from glmmtools.covariances.working import WORKING
 from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.suitability import check_problem, check_support
+from glmmtools.engine.suitability import check_problem, check_scatter, check_support
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.residual import columns_of_residual, residual_spec, with_residual
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
@@ -60,6 +60,7 @@ def build_problem(
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
     problem = with_residual(problem, residual, spec)
     check_problem(problem)
+    check_scatter(problem)
     return problem
 
 
@@ -85,4 +86,5 @@ def build_population_problem(
     clusters = read_clusters(design.frame, columns, time, WORKING[working])
     problem = Problem(design, distribution, chosen_link, clusters=clusters)
     check_problem(problem)
+    check_scatter(problem)
     return problem
