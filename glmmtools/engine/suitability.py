@@ -66,7 +66,8 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
 def check_scatter(problem: Problem) -> None:
     """Raise ValueError where columns, or columns and groups, give every response exactly.
 
-    Nothing is left for the dispersion, and the likelihood grows without limit as it goes to zero.
+    Nothing is left for the dispersion, and the likelihood grows without limit as it goes to zero;
+    so it does where that holds in all rows of one level of a dispersion formula.
     """
     design = problem.design
     if problem.family.discrete or problem.zero is not None:
@@ -75,25 +76,48 @@ def check_scatter(problem: Problem) -> None:
         eta = problem.link(design.y) - design.offset
     if not np.all(np.isfinite(eta)):
         return
-    text = design.response.text
-    if _is_exact(eta, design.X, np.arange(0)):
-        raise ValueError(
-            f"the fixed part gives every value of the response {text!r} exactly, so there is no "
-            f"scatter to model. Is {text!r} computed from a column of the formula?"
+    terms = [None, *(term for term in design.random if "Intercept" in term.names)]
+    for rows in _rows_of_one_dispersion(problem):
+        for term in terms:
+            codes = np.arange(0) if term is None else term.codes[rows]
+            if _is_exact(eta[rows], design.X[rows], codes, problem.reml):
+                raise ValueError(_without_scatter(design, rows, term))
+
+
+def _rows_of_one_dispersion(problem: Problem) -> list[Array]:
+    """All rows; with a dispersion formula of levels those of each."""
+    everything = np.arange(problem.design.n)
+    if problem.dispersion is None:
+        return [everything]
+    X = problem.dispersion.X
+    levels, codes = np.unique(X, axis=0, return_inverse=True)
+    if len(levels) > X.shape[1]:  # the dispersions of some depend on those of others
+        return [everything]
+    return [np.flatnonzero(codes.ravel() == code) for code in range(len(levels))]
+
+
+def _without_scatter(design: Design, rows: Array, term: RandomTerm | None) -> str:
+    text, where = design.response.text, ""
+    cure = f"Is {text!r} computed from a column of the formula?"
+    if term is not None:
+        where = f"within each level of {term.group!r} "
+        cure = (
+            f"Are there too few rows for {term.label}, or is {text!r} one value a level, repeated?"
         )
-    for term in design.random:
-        if "Intercept" in term.names and _is_exact(eta, design.X, term.codes):
-            raise ValueError(
-                f"within each level of {term.group!r} the fixed part gives every value of the "
-                f"response {text!r} exactly, so there is no scatter to model. Is {text!r} one "
-                f"value a level, repeated? Then give one row a level, and leave {term.label} out"
-            )
+    if len(rows) < design.n:
+        names = listed(str(design.frame.index[row]) for row in rows)
+        where += f"in {plural(len(rows), 'row')} with a dispersion of their own ({names}) "
+        cure = "Merge levels of the dispersion formula, or leave those rows out"
+    return (
+        f"{where}the fixed part gives every value of the response {text!r} exactly, so there is no "
+        f"scatter to model. {cure}"
+    )
 
 
-def _is_exact(eta: Array, X: Array, codes: Array) -> bool:
-    """Whether columns and one effect a group give eta up to rounding, with degrees of freedom left.
+def _is_exact(eta: Array, X: Array, codes: Array, reml: bool) -> bool:
+    """Whether columns and one effect a group give eta up to rounding, and rows are left over.
 
-    A few groups are tried first.
+    With REML these are rows beyond the columns too. A few groups are tried first.
     """
     order = np.argsort(codes, kind="stable") if len(codes) else np.arange(len(eta))
     for rows in (order[: 5 * X.shape[1] + 200], order):
@@ -102,11 +126,13 @@ def _is_exact(eta: Array, X: Array, codes: Array) -> bool:
             _, own = np.unique(codes[rows], return_inverse=True)
             groups = own.max() + 1
             y, columns = _within(y, own), _within(columns, own)
-        if len(rows) - groups - X.shape[1] <= 0 and len(rows) < len(eta):
+        left = len(rows) - groups - reml * X.shape[1]
+        if left <= 0 and len(rows) < len(eta):
             continue
-        error = y - columns @ np.linalg.lstsq(columns, y)[0]
-        rounding = _ROUNDING * np.abs(eta[rows]).max()
-        if len(rows) - groups <= X.shape[1] or np.abs(error).max() > 1e-10 * y.std() + rounding:
+        coefficients = np.linalg.lstsq(columns, y)[0]
+        error = np.abs(y - columns @ coefficients)
+        size = np.abs(eta[rows]) + np.abs(columns) @ np.abs(coefficients)
+        if left <= 0 or error.max() > 1e-10 * y.std() + _ROUNDING * size.max():
             return False
     return True
 
