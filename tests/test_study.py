@@ -161,6 +161,7 @@ def test_the_power_of_a_two_group_trial_is_that_of_the_noncentral_t(size):
     assert row["conf_low"] < row["power"] < row["conf_high"]
 
 
+@pytest.mark.slow
 def test_t_intervals_of_a_balanced_block_trial_cover_as_often_as_they_say():
     layout = gt.designs.rcbd(["A", "B", "C"], blocks=8)
     study = gt.coverage(
