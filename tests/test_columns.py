@@ -372,6 +372,16 @@ def test_new_values_that_are_not_finite_are_named(term, value, message):
             model.predict(doses().head(2).assign(x=[value, 1.0]))
 
 
+def test_a_spline_ends_with_the_data_unless_it_is_told_to_go_on():
+    """Its last piece goes on: the third differences of a cubic are constant."""
+    beyond = doses().head(5).assign(x=[10.0, 11.0, 12.0, 13.0, 14.0])
+    with pytest.raises(ValueError, match=r"bs\(x, df=4\). Write .*extrapolation='extend'"):
+        quietly("y ~ bs(x, df=4)", doses(), "poisson").predict(beyond)
+    model = quietly("y ~ bs(x, df=4, extrapolation='extend')", doses(), "poisson")
+    third = np.diff(model.predict(beyond, scale="link"), 3)
+    assert third[0] == pytest.approx(third[1], rel=1e-6) and abs(third[0]) > 1e-3
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [

@@ -410,7 +410,10 @@ def _of_full_rank(design: Design) -> Design:
 def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None:
     if weights is not None and (weights <= 0).any():
         row = (weights <= 0).argmax()
-        raise ValueError(f"weights must be above 0; row {frame.index[row]} has {weights[row]:g}")
+        raise ValueError(
+            f"weights must be above 0; row {frame.index[row]} has {weights[row]:g}"
+            f"{'. Leave out the rows that do not count' if weights[row] == 0 else ''}"
+        )
     return weights
 
 

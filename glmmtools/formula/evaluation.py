@@ -25,6 +25,7 @@ from interface_meta import override  # formulaic's own, without which it takes n
 from glmmtools.formula.brackets import QUOTED, is_call, unquoted
 from glmmtools.formula.columns import refuse_dates
 from glmmtools.formula.grammar import first_line, variables_in
+from glmmtools.shared.text import listed
 
 Array = np.ndarray
 BY_SUMS = "_by_sums"  # C(..., contr.sum), under a name that no column has
@@ -277,5 +278,11 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
                 f"{new.group(1) if new else first_line(error)}"
             ) from error
         except FormulaicError as error:
-            raise ValueError(f"the new data has {first_line(error)}") from error
+            if "extend beyond" in str(error):
+                raise ValueError(
+                    f"a spline ends with the values of the fit, and the new data go beyond: in "
+                    f"{listed(evaluated(model_spec))}. Write bs(x, df=4, extrapolation='extend') "
+                    "to go on with its last piece, or take cr()"
+                ) from error
+            raise ValueError(f"the new data cannot be read: {_why(error)}") from error
     return np.asarray(matrix, float)
