@@ -35,11 +35,6 @@ _STEP = 1e-5
 _NO_RANK = 1e-8
 
 
-def marginal_of(problem: Problem) -> Marginal:
-    """The likelihood of a problem, by Laplace or, with correlated residuals, by blocks of V."""
-    return Marginal(problem) if problem.residual is None else CorrelatedMarginal(problem)
-
-
 @dataclass(frozen=True, eq=False)
 class Blocks:
     """Blocks of V of one size, all the same matrix or each its own.
@@ -197,7 +192,8 @@ class CorrelatedMarginal(Marginal):
         super()._place(block_group)
         structure = self.problem.residual.structure.reordered(self.order)
         theta = slice(self.n_theta, self.n_theta + structure.n_params)
-        self.residual = PlacedTerm(structure, theta, False, slice(0), 0, np.zeros(0, np.intp))
+        none, unit = np.zeros(0, np.intp), self.likelihood.scale
+        self.residual = PlacedTerm(structure, theta, False, slice(0), 0, none, unit)
         self.n_theta = theta.stop
         self.structured = [*self.placed, self.residual]
 
@@ -327,7 +323,7 @@ class CorrelatedMarginal(Marginal):
         for each, root in zip(self.placed, solution.roots, strict=False):
             structure, u = each.structure, np.zeros((each.structure.n_levels, each.structure.q))
             np.add.at(u, structure.codes, root * solution.residual[:, None])
-            found.append(structure.effects(theta[each.theta], u) * self.likelihood.scale)
+            found.append(structure.effects(theta[each.theta], u) * each.unit)
         return found
 
     def effect_sds(self, vector, solution):
@@ -341,7 +337,7 @@ class CorrelatedMarginal(Marginal):
                 np.add.at(told, codes, of_rows[..., :, None] * by_row[..., None, :])
             covariance = structure.effect_covariances(theta[each.theta], np.eye(structure.q) - told)
             sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
-            found.append(sd * self.likelihood.scale)
+            found.append(sd * each.unit)
         return found
 
     def conditional_variances(self, vector, solution, X, terms):

@@ -53,13 +53,13 @@ from functools import partial
 import numpy as np
 
 from glmmtools.engine.contained import NO_DIFFERENCE, contained_problems, points_of
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.correlated_search import best_correlated, correlated_end
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.profiled import can_be_profiled
@@ -75,7 +75,7 @@ _FEW_EACH = 3  # rows of a random effect
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
-    if problem.nagq > 1 and problem.design.random:
+    if problem.nagq > 1 and problem.random:
         return why_no_quadrature(problem)
     if problem.reml and problem.zero is not None:
         return "REML goes with a normal model"
@@ -98,7 +98,7 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     marginal = _marginal(problem)
     if problem.residual is not None:
         best = best_correlated(marginal)
-    elif not problem.design.random:
+    elif not problem.random:
         best = maximum(marginal)
     elif can_be_profiled(problem):
         best = best_profiled(marginal)
@@ -133,7 +133,7 @@ def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
 
 
 def _marginal(problem: Problem) -> Marginal:
-    quadrature = problem.nagq > 1 and problem.design.random
+    quadrature = problem.nagq > 1 and problem.random
     return QuadratureMarginal(problem) if quadrature else marginal_of(problem)
 
 
@@ -141,10 +141,10 @@ def _may_have_several_maxima(problem: Problem) -> bool:
     """Whether random effects, a dispersion and extra zeros may take the scatter of each other."""
     if problem.residual is not None:
         return False
-    correlated = any(term.structure.has_rho for term in problem.design.random)
+    correlated = any(term.structure.has_rho for term in problem.random)
     if problem.is_linear and problem.dispersion is None:
         return correlated
-    parts = len(problem.design.random) + bool(problem.family.shape) + (problem.zero is not None)
+    parts = len(problem.random) + bool(problem.family.shape) + (problem.zero is not None)
     return parts > 1 or correlated
 
 
@@ -155,7 +155,7 @@ def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
     effect has several rows, nobody fits the models that lack a part whose absence costs much.
     """
     problem = marginal.problem
-    structures = [term.structure for term in problem.design.random]
+    structures = [term.structure for term in problem.random]
     all_needed = any(_FEW_EACH * s.n_levels * s.q >= problem.design.n for s in structures)
     for smaller, without in contained_problems(marginal, best.point):
         if why_not(smaller) is not None:

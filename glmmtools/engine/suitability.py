@@ -20,7 +20,7 @@ _FEW_UNITS = 30  # fewer are not enough for z
 
 def check_problem(problem: Problem) -> None:
     """Raise ValueError if the rows are too few for the model, whatever their responses."""
-    _check_groups(problem.family, problem.design)
+    _check_groups(problem)
     if problem.has_two_parts:
         _check_above_zero(problem.design)
     if problem.n_params > problem.design.n:
@@ -72,13 +72,14 @@ def _check_above_zero(design: Design) -> None:
         )
 
 
-def _check_groups(distribution: Family, design: Design) -> None:
+def _check_groups(problem: Problem) -> None:
     """A variance between groups of one row each cannot be told from the residual variance."""
+    distribution, design, terms = problem.family, problem.design, problem.random
     single_trials = distribution.takes_trials and np.all(design.trials == 1)
     has_residual = distribution.location_scale or distribution.normal_on_link_scale
     if not (has_residual or single_trials):
-        return
-    for term in design.random:
+        terms = problem.zero_random
+    for term in terms:
         effects = len(term.levels) * len(term.names)
         of_columns = term.structure.unrestricted and not term.structure.of_levels
         if of_columns and effects >= design.n:

@@ -12,6 +12,7 @@ from glmmtools.engine.suitability import confounded_with_residual
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import part_of, parts_of
+from glmmtools.fitted.random_tables import parameter_name
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.one_sided import infinite_intervals
 from glmmtools.inference.profile import Profile
@@ -74,7 +75,7 @@ def conf_int(
 def _names_in_tables(model: Fit, part: str) -> dict[str, str]:
     """How the coefficients of a part are called among all parameters, with their own names."""
     own = part_of(model, part).design.names
-    if part == "zero" and own == ("Intercept",):
+    if part == "zero" and model.in_the_limit.problem.zero.is_one_number:
         return {"zero": "zero"}
     return {parts_of(model)[part].format(name): name for name in own}
 
@@ -135,11 +136,13 @@ def _unknown(model: Fit) -> set[str]:
 
     There the likelihood has several maxima along the profiles, and the search finds any of them.
     """
-    terms = model.design.random
+    terms = model.problem.random
     shared = [
         *confounded_with_residual(model.problem),
         *(t for t in terms if t.structure.has_rho and t.label in model.estimate.singular),
     ]
-    names = [f"{term.group} {term.structure.sd_names[0]}" for term in shared]
-    unknown = {f"{what} {name}" for name in names for what in ("sd", "corr")}
+    unknown = {
+        parameter_name(what, term, term.structure.sd_names[0])
+        for term in shared for what in ("sd", "corr")
+    }  # fmt: skip
     return unknown | {"residual sd"} if shared else unknown

@@ -24,7 +24,8 @@ from glmmtools.families.base import Family
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
-from glmmtools.formula.design import Design, check_rank, one_sided
+from glmmtools.formula.design import Design, check_rank
+from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import parse_residual
 from glmmtools.formula.random_terms import ResidualTerm, random_term, residual_term
 from glmmtools.formula.specification import (
@@ -112,7 +113,8 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
             )
         shape |= checked_shape(model.family, truth["phi"], None)
     at_truth = _at_truth(problem, beta, shape, terms, estimate.predictors)
-    return Fit(problem, replace(at_truth, residual=estimate.residual))
+    beside = {"residual": estimate.residual, "zero_terms": estimate.zero_terms}
+    return Fit(problem, replace(at_truth, **beside))
 
 
 def _term_estimates(
@@ -142,6 +144,7 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
         groups, residual = problem.design.formula.groups, problem.residual
         if residual is not None:
             groups = list(dict.fromkeys([*groups, *parse_residual(residual.text).groups]))
+        groups += [] if problem.zero is None else problem.zero.groups
         frame, rows = extended(problem.design, along, within, size, groups)
     try:
         if size:
@@ -173,7 +176,7 @@ def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
         frame=frame,
     )  # fmt: skip
     parts = {
-        name: part if part is None else replace(part, X=part.on(frame))
+        name: part if part is None else part.of_frame(frame)
         for name, part in (("dispersion", problem.dispersion), ("zero", problem.zero))
     }
     if problem.residual is not None:

@@ -200,6 +200,6 @@ def _digest(model: Fit) -> str:
     """The rows of a layout in short: the same for the same layout."""
     design = model.problem.design
     hashed = hashlib.sha256(np.round(design.X, 8).tobytes())
-    for term in design.random:
+    for term in model.problem.random:
         hashed.update(term.codes.astype(np.int64).tobytes())
     return f"{design.n}:{hashed.hexdigest()[:12]}"
