@@ -1,4 +1,4 @@
-"""870 random models, most of them hard: a fit is right by an independent likelihood, or says no."""
+"""1005 random models, most of them hard: right by an independent likelihood, or it says no."""
 
 import contextlib
 import signal
@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
-from tests.random_models import FIRST_OF_FURTHER, RandomModel, random_model
+from tests.random_models import FIRST_OF_FURTHER, FIRST_WITH_ZEROS, RandomModel, random_model
 
 pytestmark = pytest.mark.slow
 MODELS, CHUNKS = 600, 12
 FURTHER = 270  # of zeros, ones, truncation
+WITH_ZEROS = 135  # with random terms in the zero part
 SAME = 1e-3  # of log-likelihoods
 LONGEST = 10.0  # seconds of a processor, for one fit
 # A known fault: 54 generalised Poisson counts take 14 s to say that the search did not end.
@@ -37,6 +38,12 @@ def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
     sentence. No fit takes longer than ten seconds.
     """
     check(range(chunk, MODELS, CHUNKS))
+
+
+@pytest.mark.parametrize("chunk", range(3))
+def test_so_is_one_with_random_terms_of_the_zeros(chunk):
+    """45 of them, in both parts."""
+    check(range(FIRST_WITH_ZEROS + chunk, FIRST_WITH_ZEROS + WITH_ZEROS, 3))
 
 
 @pytest.mark.parametrize("chunk", range(6))
