@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, special, stats
+from scipy import special, stats
 
 import glmmtools as gt
 from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.start import starting_point
+from glmmtools.fitted.build import build_problem
 from glmmtools.residuals.refitted import Refits
 from tests.dense_laplace import Rows, laplace_of_two
 
@@ -121,15 +122,14 @@ def test_two_parts_are_a_binomial_model_and_one_of_the_other_values(name):
      ("negative_binomial", "~ x + (x || site) + (1 | year)"), ("genpois", "~ 1 + (1 | year)"),
      ("truncated_negative_binomial", "~ x + (1 | site)"), ("poisson", "~ 1 + cs(f | site)")],
 )  # fmt: skip
-def test_the_gradient_is_that_of_the_value_and_the_value_a_dense_one(family, zeros):
+def test_the_gradient_is_that_of_the_value(family, zeros):
     """Away from the maximum, of one vector and of several at once."""
     data = DATA.iloc[:180].assign(w=np.linspace(0.5, 2, 180))
-    with gt.printed_warnings():
-        fit = gt.fit(
-            "count ~ x + (1 | site)", data, family, zero_inflation=zeros, weights="w",
-            dispersion_formula="~ x" if "phi" in gt.family(family).shape else None,
-        )  # fmt: skip
-    marginal = marginal_of(fit.problem)
+    dispersion = "~ x" if "phi" in gt.family(family).shape else None
+    problem = build_problem(
+        "count ~ x + (1 | site)", data, family, None, None, "w", dispersion, zeros, False, 1
+    )
+    marginal = marginal_of(problem)
     rng = np.random.default_rng(3)
     vector = starting_point(marginal) + rng.normal(0, 0.1, marginal.size)
     value, gradient = marginal.value_and_gradient(vector)
@@ -167,15 +167,13 @@ def test_one_group_is_an_integral():
     mu = np.exp(m.design.X @ m.estimate.beta)
     own = stats.poisson.pmf(data["count"], mu)
 
-    def likelihood(b, rows):
-        p = special.expit(logit + sd * b)
-        values = np.where(data["count"][rows] == 0, p, 0) + (1 - p) * own[rows]
-        return np.prod(values) * stats.norm.pdf(b) * 1e12
-
-    exact = sum(
-        np.log(integrate.quad(likelihood, -9, 9, args=(rows,))[0]) - 12 * np.log(10)
-        for rows in data.groupby("site").indices.values()
-    )
+    b = np.linspace(-9, 9, 4001)
+    p = special.expit(logit + sd * b)
+    exact = 0.0
+    for rows in data.groupby("site").indices.values():
+        zero = data["count"].to_numpy()[rows, None] == 0
+        log_density = np.log(np.where(zero, p, 0) + (1 - p) * own[rows, None]).sum(axis=0)
+        exact += special.logsumexp(log_density + stats.norm.logpdf(b)) + np.log(b[1] - b[0])
     # Laplace's error in 40 groups of 12: above the resolution of a wrong formula by far
     assert m.llf == pytest.approx(exact, abs=0.5)
 
@@ -191,7 +189,7 @@ def test_weights_are_copies_of_rows():
 
 
 def test_no_fit_is_below_the_models_that_it_contains():
-    for seed in range(6):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         g = np.repeat(np.arange(10), 8)
         zero = rng.random(80) < special.expit(rng.normal(0, seed % 3, 10)[g] - 0.5)
@@ -548,9 +546,8 @@ def test_studies_draw_and_fit_such_models(m):
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R")
-@pytest.mark.parametrize("name", ["poisson_slopes", "hurdle_nbinom2"])
-def test_r_gives_the_same_numbers(name):
-    table = gt.cross_check(fitted(name), r=True)
+def test_r_gives_the_same_numbers():
+    table = gt.cross_check(fitted("hurdle_nbinom2"), r=True)
     assert "R" in table and table["spread"].max() < 1e-3
     assert "logit zero: sd site x" in table.index
 

@@ -147,4 +147,5 @@ class JointOfZeros:
     def predictor_sds(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
         """As `Joint.predictor_sds`."""
         through = self.spread(lambda at: linear_predictor(X, terms, at.beta, at.modes))
-        return np.sqrt(self.effect_variances(X, terms) + np.sum(through**2, axis=1))
+        given = self.effect_variances(X, terms)
+        return np.sqrt(np.maximum(given + np.sum(through**2, axis=1), 0))

@@ -40,6 +40,8 @@ the cost is linear in the rows and in the levels of that factor (`modes`). Where
 not concave (extra zeros, t) H may come near to singular and the approximation grow without limit:
 then the fit says that it did not converge, and quadrature helps. For ``nagq > 1`` and one random
 term the integral of each group is a sum over several nodes (`quadrature`), with its exact gradient.
+Where the zeros have random effects too, an observation has two linear predictors and is several
+rows (`two_predictors`).
 
 Breslow & Clayton 1993, JASA 88:9. Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4:12. Skaug &
 Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat. Softw. 70(5).

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
@@ -154,19 +154,19 @@ def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUn
     )
 
 
-def confounded_groups(design: Design) -> tuple[DataWarning, ...]:
-    """Warn of random intercepts whose groups the fixed part already tells apart.
+def confounded_groups(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of random intercepts whose groups the fixed part, of the mean or the zeros, tells apart.
 
     Where the indicators of the groups are sums of columns of X, as with one room for each
     treatment, the data say nothing on the variance between the groups.
     """
     warnings = []
-    for term in design.random:
-        levels = len(term.levels)
-        if "Intercept" not in term.names or levels > design.X.shape[1]:
+    for term in problem.random:
+        levels, part = len(term.levels), problem.zero if term.part == ZERO else problem.design
+        if "Intercept" not in term.names or levels > part.X.shape[1]:
             continue
         indicators = (term.codes[:, None] == np.arange(levels)).astype(float)
-        fitted = design.X @ np.linalg.lstsq(design.X, indicators, rcond=None)[0]
+        fitted = part.X @ np.linalg.lstsq(part.X, indicators, rcond=None)[0]
         if np.allclose(fitted, indicators, atol=1e-8):
             warnings.append(
                 DataWarning(

@@ -135,7 +135,7 @@ class Fit:
         return (
             *self.design.warnings,
             *(each for name, part in parts for each in part.warnings(PARTS_IN_WORDS[name])),
-            *confounded_groups(self.design),
+            *confounded_groups(self.problem),
             *residual_warnings(self.problem),
             *self.estimate.messages,
         )
