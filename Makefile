@@ -39,7 +39,7 @@ test: $(READY) ## Set up if needed, run the unit tests and then every notebook u
 	$(PY) -m pytest -m "not slow" --ignore=tests/browser -n 2 --dist loadfile $(ARGS)
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
-test-slow: $(READY) ## Run the slow tests: simulations, stored outputs remade byte by byte
+test-slow: $(READY) ## Run the slow tests: simulations, stored studies made again
 	$(PY) -m pytest -m slow --ignore=tests/browser -n 2 $(ARGS)
 
 test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
@@ -56,7 +56,7 @@ lite: $(SITE_READY) ## Build the lessons for the browser, without a server, in b
 
 test-browser: $(SITE_READY) ## Test the site and JupyterLab in a headless Chromium
 	sh tools/find_chromium.sh
-	$(PY) -m pytest -m browser tests/browser $(ARGS)
+	$(PY) -m pytest -m browser -n 2 --dist loadfile tests/browser $(ARGS)
 
 learner: $(READY) ## Copy the lessons without their outputs to build/learner, for a class (ARGS=--core: a first reading alone)
 	$(PY) -m tools.learner_copies $(ARGS)

@@ -242,7 +242,7 @@ _ELSEWHERE = {
 
 
 class FittedModel(Shown, Fit):
-    """One fitted model: what a `Fit` holds, and the verbs.
+    """A fitted model: its estimates, tables, tests, means and pictures.
 
     Made by :func:`fit` or :func:`gee`. Printing it, or leaving it as the last line of a notebook
     cell, shows the summary. Every table is a DataFrame.

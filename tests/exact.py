@@ -19,22 +19,24 @@ NOISE = D(10) ** -50
 
 
 @lru_cache
-def _bernoulli() -> list[D]:
+def _stirling() -> list[D]:
+    """Coefficients of the series: Bernoulli numbers B(2n) over 2n (2n - 1)."""
     numbers = [D(1)]
     for m in range(1, 121):
         total = sum(comb(m + 1, k) * numbers[k] for k in range(m))
         numbers.append(-total / (m + 1))
-    return numbers
+    return [numbers[2 * n] / (2 * n * (2 * n - 1)) for n in range(1, 61)]
 
 
+@lru_cache(maxsize=10_000)
 def log_gamma(x: D) -> D:
     """Stirling's series beyond 100, the recurrence below."""
     product = D(1)
     while x < 100:
         product, x = product * x, x + 1
     series, square, power = D(0), x * x, x
-    for n in range(1, 61):
-        series += _bernoulli()[2 * n] / (2 * n * (2 * n - 1) * power)
+    for coefficient in _stirling():
+        series += coefficient / power
         power *= square
     return (x - D("0.5")) * x.ln() - x + (2 * PI).ln() / 2 + series - product.ln()
 

@@ -17,7 +17,16 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.execute_notebooks import normalise, to_text
-from tools.learner_copies import QUESTION, after_questions, asks, core, is_further
+from tools.learner_copies import (
+    QUESTION,
+    after_questions,
+    asks,
+    core,
+    is_further,
+    parted,
+    readings,
+    reads,
+)
 from tools.lesson_plan import promise
 
 Check = Callable[["Notebook"], Iterator[str]]
@@ -287,6 +296,27 @@ def questions_come_before_what_answers_them(notebook: Notebook) -> Iterator[str]
             yield f"no output stands between a question and {text.id}, which should read it"
 
 
+def what_reads_an_output_is_folded(notebook: Notebook) -> Iterator[str]:
+    """Copies fold what has the tag `reading`: no open text says a number before its cell is run."""
+    folded = {cell.id for cell in readings(notebook)}
+    known, shown, after_code = set(EVERYBODY_KNOWS), set(), False
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            shown = numbers_of(printed(cell)) | (shown if after_code else set())
+            known |= numbers_of(cell.source)
+            after_code = True
+            continue
+        reading, _ = parted(cell.source)
+        if reads(cell) and not (reading and after_code):
+            yield f"{cell.id} has the tag `reading`, and reads no output"
+        if after_code and cell.id not in folded:
+            for number in sorted(numbers_of(plain(reading)) & shown - known):
+                if "." in number or int(number) >= 10:
+                    yield f"{cell.id} says {number} of the cell above: it wants the tag `reading`"
+        known |= shown | numbers_of(plain(cell.source))
+        after_code = False
+
+
 def exercises_wait_for_an_answer(notebook: Notebook) -> Iterator[str]:
     found = exercises(notebook)
     # Lesson 00 shows how a check works; every other lesson has three exercises or more.
@@ -382,6 +412,7 @@ LESSON: list[Check] = [
     code_cells_are_short,
     questions_are_tagged,
     questions_come_before_what_answers_them,
+    what_reads_an_output_is_folded,
     exercises_wait_for_an_answer,
     minutes_are_those_of_the_formula,
     core_reads_on_its_own,

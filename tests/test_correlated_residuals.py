@@ -10,7 +10,7 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.covariances import lookup
-from glmmtools.engine import correlated
+from glmmtools.engine import blocks
 from glmmtools.engine.marginals import marginal_of
 from glmmtools.studies.models import at_size
 from tests.quiet_fits import quietly
@@ -41,6 +41,19 @@ def test_fits_are_those_of_nlme_and_glmmtmb(model_id):
     apart = (model.params - np.array(reference["estimate"])) / model.bse
     np.testing.assert_allclose(apart, 0, atol=1e-3)
     np.testing.assert_allclose(model.bse, reference["std_error"], rtol=5e-4)
+    assert model.df_model == reference["df_model"]
+
+
+@pytest.mark.parametrize("model_id", ["pigs_us", "pigs_toep", "sleep_cs", "oats_us_block"])
+def test_a_residual_variance_that_a_random_term_holds_is_no_parameter(model_id):
+    reference = MODELS[model_id]
+    model = quietly(
+        f"{reference['formula']} + {reference['residual']}", data_of(reference["data"]),
+        reml=reference["reml"],
+    )  # fmt: skip
+    assert model.llf == pytest.approx(reference["llf"], abs=1e-5)
+    assert model.df_model == reference["df_model"]
+    assert model.aic == pytest.approx(2 * reference["df_model"] - 2 * reference["llf"], abs=1e-4)
 
 
 # ------------------------------------------------------------------------------ closed forms
@@ -324,6 +337,16 @@ def test_the_table_of_structures_is_that_of_their_fits(side):
     assert list(table.index) == names and table["converged"].all()
 
 
+def test_the_table_counts_the_same_parameters_on_both_sides():
+    """cs, toep and us hold the residual variance: 2, 4 and 10 parameters of 4 times."""
+    residual = gt.fit("y ~ time", trial(), residual="ar1(time | animal)")
+    random = quietly("y ~ time + ar1(time | animal)", trial())
+    names = ["cs", "toep", "us"]
+    by_residual, by_random = (gt.covariance_table(m, names) for m in (residual, random))
+    assert by_residual["df_model"].tolist() == by_random["df_model"].tolist() == [4, 6, 12]
+    np.testing.assert_allclose(by_random["aic"], by_residual["aic"], atol=1e-4)
+
+
 def test_a_structure_that_the_times_do_not_have_says_so_in_the_table():
     data = unbalanced().query("time != 2")
     table = gt.covariance_table(
@@ -456,7 +479,7 @@ def test_blocks_that_are_the_same_give_what_each_gives_alone(monkeypatch):
     together = gt.fit("y ~ treatment * time", data, **options)
     marginal = marginal_of(together.problem)
     assert sorted(blocks.copies for blocks in marginal.blocks) == [7, 13]
-    monkeypatch.setattr(correlated, "_OFTEN", 1000)
+    monkeypatch.setattr(blocks, "_OFTEN", 1000)
     alone = gt.fit("y ~ treatment * time", data, **options)
     assert all(blocks.copies == 1 for blocks in marginal_of(alone.problem).blocks)
     assert alone.llf == pytest.approx(together.llf, abs=1e-9)

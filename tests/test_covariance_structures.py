@@ -244,3 +244,102 @@ def test_a_residual_that_cannot_be_told_from_the_effects_is_named(name):
     with pytest.warns(gt.DataWarning, match="not which part of the variance is that of"):
         model = gt.fit(f"y ~ 1 + {name}(visit | animal)", visits())
     assert model.converged
+    assert f"residual='{name}(visit | animal)' in its place" in str(model.messages[0])
+    limits = model.conf_int(method="profile")[["conf_low", "conf_high"]]
+    variances = limits.index.str.startswith(("sd ", "corr ", "residual"))
+    assert limits[variances].isna().all(axis=None) and limits[~variances].notna().all(axis=None)
+
+
+def rows(times, animals=40, twice=False):
+    """Rows of animals at some times, or at each time two."""
+    data = pd.DataFrame(
+        {"animal": np.repeat(np.arange(animals), times), "time": np.tile(range(times), animals)}
+    )
+    data = pd.concat([data, data]) if twice else data
+    rng = np.random.default_rng(1)
+    level, slope = rng.normal(size=(2, animals))
+    y = level[data["animal"]] + 0.5 * slope[data["animal"]] * data["time"].to_numpy()
+    return data.assign(y=y + rng.normal(size=len(data)))
+
+
+# what Var(y) of one animal holds: variances and covariances, or functions of as many numbers
+TOLD = {
+    ("us(time | animal)", 3): 6,
+    ("toep(time | animal)", 3): 3,
+    ("cs(time | animal)", 3): 2,
+    ("ar1(time | animal)", 2): 2,
+    ("ar1(time | animal)", 3): 3,
+    ("ou(time | animal)", 2): 2,
+    ("hcs(time | animal)", 2): 3,
+    ("hcs(time | animal)", 3): 5,
+    ("har1(time | animal)", 2): 3,
+    ("har1(time | animal)", 3): 5,
+    ("(1 | animal) + us(time | animal)", 3): 6,
+    ("(time | animal) + us(time | animal)", 4): 10,
+    ("(1 | animal) + toep(time | animal)", 4): 4,
+    ("(1 | animal) + cs(time | animal)", 4): 2,
+    ("(1 | animal) + ar1(time | animal)", 4): 4,
+    ("(1 | animal) + (time | animal)", 4): 4,
+    ("(1 | animal) + (0 + time | animal)", 4): 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("terms", "times"), TOLD)
+def test_the_parameters_are_those_that_the_rows_tell(terms, times):
+    told = TOLD[terms, times]
+    assert quietly(f"y ~ 1 + {terms}", rows(times)).df_model == 1 + told
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ("us(time | animal)", 7),
+        ("us(time | animal) + (1 | animal:time)", 7),
+        ("(1 | animal) + cs(time | animal)", 3),
+        ("(1 | animal) + (1 | animal:time)", 3),
+    ],
+)
+def test_several_rows_of_a_time_tell_their_residual_variance(terms, told):
+    assert quietly(f"y ~ 1 + {terms}", rows(3, twice=True)).df_model == 1 + told
+
+
+def test_of_counts_no_residual_variance_is_told():
+    data = rows(3).assign(count=lambda d: np.floor(np.exp(d["y"])))
+    for terms, told in [("us(time | animal)", 6), ("(1 | animal) + us(time | animal)", 6)]:
+        assert quietly(f"count ~ 1 + {terms}", data, "poisson").df_model == 1 + told
+
+
+def test_a_correlation_of_times_that_no_animal_has_is_not_told_and_named():
+    data = rows(3)
+    data = data[np.where(data["animal"] % 2, data["time"] > 0, data["time"] < 2)]
+    with pytest.warns(gt.DataWarning) as caught:
+        model = gt.fit("y ~ 1 + us(time | animal)", data)
+    assert model.df_model == 1 + 5
+    assert "more variances and correlations than these data can tell" in str(caught[1].message)
+
+
+@pytest.mark.parametrize(
+    ("terms", "spare", "beside"),
+    [
+        ("(1 | animal) + us(time | animal)", "(1 | animal)", "us(time | animal)"),
+        ("(time | animal) + toep(time | animal)", "(time | animal)", "toep(time | animal)"),
+        ("(1 | animal) + (time | animal)", "(1 | animal)", "(time | animal)"),
+        ("cs(time | animal) + us(time | animal)", "us(time | animal)", "cs(time | animal)"),
+    ],
+)
+def test_a_term_that_another_holds_is_named_with_what_to_drop(terms, spare, beside):
+    model = quietly(f"y ~ 1 + {terms}", rows(4))
+    said = [str(each) for each in model.messages if "cannot tell" in str(each)]
+    assert said == [
+        f"These data cannot tell {spare} from {beside}, whose covariance can be the same: leave "
+        f"{spare} out."
+    ]
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_large_blocks_are_asked_by_group(crossed):
+    """300 rows of one year depend on each other; the two rows of an animal tell as before."""
+    data = rows(3, animals=200)
+    data["year"] = data["animal"] % 2 if not crossed else np.arange(len(data)) % 4
+    terms = "us(time | animal) + (1 | year)"
+    assert quietly(f"y ~ 1 + {terms}", data).df_model == 1 + 6 + 1

@@ -159,6 +159,13 @@ def test_the_heat_map_is_the_covariance_sorted_by_blocks_which_are_named():
     assert sorted({each.get_text() for each in ax.texts}) == ["0", "4", "5"]
 
 
+def test_the_covariance_of_residuals_is_drawn_in_the_order_of_their_times():
+    layout = designs.repeated(2, times=[1, 2, 3], time="week").sample(frac=1, random_state=1)
+    ax = plot_covariance("y ~ 1", layout, residual="ar1(week | subject)", sd=2, rho=0.5)
+    R = 4 * 0.5 ** np.abs(np.subtract.outer(range(3), range(3)))
+    np.testing.assert_allclose(ax.images[0].get_array(), np.kron(np.eye(2), R))
+
+
 def test_without_groups_the_heat_map_is_a_diagonal_without_names():
     ax = plot_covariance("y ~ treatment", designs.crd(["A", "B"], 10), phi=2)
     np.testing.assert_allclose(ax.images[0].get_array(), 2 * np.eye(20))

@@ -257,15 +257,41 @@ def test_a_shift_on_the_log_odds_scale_is_one_odds_ratio_and_many_steps():
 @pytest.mark.parametrize("number", range(1, 21))
 def test_what_made_a_sample_scores_100_and_another_family_less(number):
     made_by, values, y = match.unknown_sample(number)
-    assert match.score(y, made_by, values, number) == pytest.approx(100)
+    assert match.score(y, made_by, values, made_by, values) == pytest.approx(100)
     wrong = {"mu": values["mu"] * (0.5 if made_by.mean_interval[1] == 1 else 3.0)}
-    assert match.score(y, made_by, values | wrong, number) < 80
+    assert match.score(y, made_by, values | wrong, made_by, values) < 80
 
 
 def test_a_family_that_cannot_make_the_sample_scores_nothing():
     number = next(n for n in range(1, 21) if (match.unknown_sample(n)[2] % 1).any())
-    y = match.unknown_sample(number)[2]
-    assert match.score(y, gt.family("poisson"), {"mu": 4.0}, number) == 0
+    made_by, values, y = match.unknown_sample(number)
+    assert match.score(y, gt.family("poisson"), {"mu": 4.0}, made_by, values) == 0
+
+
+@pytest.mark.parametrize("name", match.candidates())
+def test_the_axes_of_a_match_are_those_of_its_sample_whatever_the_guess(name):
+    ranges = MODULE._match_sliders(name)
+    draw = Recorder(partial(match.draw_match, name))
+    screen = Screen(draw, panels._middle_halves(ranges))
+    for number in (1, 2, 5, 1):  # counts to 25, counts to 7, measurements
+        y = match.unknown_sample(number)[2]
+        screen.show(sample=number)
+        for (low, high), _ in draw.limits():
+            assert low < y.min() and y.max() < high
+            assert np.ptp(y) > 0.6 * (high - low)
+        top = draw.limits()[0][1][1]
+        bars = draw.axes[-1][0].containers[-1]
+        assert 1 < top / max(bar.get_height() for bar in bars) < 2
+
+
+def test_a_step_of_a_match_makes_its_sample_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(match, "unknown_sample", lambda n: made.append(n) or sample(n))
+    match.draw_match("poisson", mu=3, sample=4)
+    assert made == [4]
+
+
+sample = match.unknown_sample
 
 
 @pytest.mark.parametrize("number", range(1, 21))

@@ -46,8 +46,8 @@ def test_mean_and_variance_are_scipys(family):
 
 @FAMILIES
 def test_draws_have_the_mean_and_the_variance_of_the_card(family):
-    """Within 5 Monte-Carlo standard errors of a million draws."""
-    rng, n = np.random.default_rng(1), 1_000_000
+    """Within 5 Monte-Carlo standard errors of 300,000 draws."""
+    rng, n = np.random.default_rng(1), 300_000
     mu = 0.3 if family.mean_interval[1] == 1 else 3.0
     shape = {"phi": 0.4, "df": 12.0, "trials": 8, "odds0": 0.3, "odds1": 0.1}
     names = [*family.shape, *(["trials"] if family.takes_trials else [])]

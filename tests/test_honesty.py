@@ -113,7 +113,10 @@ def test_no_fit_that_converged_lies_above_what_the_likelihood_can_reach(case):
             assert "ran away" in text(model)
 
 
-@pytest.mark.parametrize("nagq", [1, 5, 9, 25, 51])
+MANY_NODES = [pytest.param(nagq, marks=pytest.mark.slow) for nagq in (9, 25)]
+
+
+@pytest.mark.parametrize("nagq", [1, 5, *MANY_NODES, 51])
 @pytest.mark.parametrize("trials", [1, 2, 5])
 def test_where_every_group_is_all_or_nothing_no_standard_deviation_is_an_estimate(trials, nagq):
     """The likelihood grows with it for ever: to 20 log ½ as it tends to infinity."""

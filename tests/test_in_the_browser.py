@@ -36,6 +36,7 @@ def test_the_versions_of_pyodide_are_among_those_that_the_package_allows():
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_preflight_finds_no_fault_of_the_browser():
     done = run(lessons()[0])
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
@@ -45,6 +46,7 @@ def test_preflight_finds_no_fault_of_the_browser():
     assert [fault for fault in faults if "set up for another Python" not in fault] == []
 
 
+@pytest.mark.slow
 def test_what_the_browser_has_not_fails_there(tmp_path):
     cells = {
         "package": "import sklearn",

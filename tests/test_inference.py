@@ -576,6 +576,7 @@ def test_studentized_intervals_are_refused_for_other_parts():
         model.conf_int(method="bootstrap", kind="studentized", part="zero", n=39)
 
 
+@pytest.mark.slow
 def test_studentized_intervals_of_least_squares_are_students():
     """The pivot has Student's distribution, whatever the parameters that were estimated."""
     data = data_of("oats").query("variety == 'Victory' and block in ['I', 'II']")

@@ -1,12 +1,15 @@
 """What large data are fitted by gives the numbers of what small data are fitted by."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import glmmtools as gt
+from glmmtools.covariances.lookup import STRUCTURES
 from glmmtools.engine import arrow
 from glmmtools.engine.estimates import at_optimum
 from glmmtools.engine.marginal import Marginal
@@ -60,6 +63,48 @@ def test_profiling_out_coefficients_and_variance_changes_no_number(plots, formul
         np.testing.assert_allclose(one.modes, other.modes, rtol=1e-4, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def visits():
+    """Three measurements at each of four visits of 40 patients: correlated effects of visits."""
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame(
+        [(g, t) for g in range(40) for t in range(4) for _ in range(3)], columns=["g", "t"]
+    )
+    lags = np.abs(np.subtract.outer(np.arange(4), np.arange(4)))
+    effects = rng.multivariate_normal(np.zeros(4), 4 * 0.7**lags, 40)
+    x = rng.normal(size=len(data))
+    y = 1 + 0.5 * x + effects[data["g"], data["t"]] + rng.normal(0, 0.5, len(data))
+    return data.assign(x=x, y=y)
+
+
+@pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
+@pytest.mark.parametrize(
+    "name", [name for name, each in STRUCTURES.items() if each.of_levels and not each.of_time]
+)
+def test_profiling_leaves_correlations_as_they_are(visits, name, reml):
+    """The covariances are relative to the residual variance, but not their correlations."""
+    model = gt.fit(f"y ~ x + {name}(t | g)", visits, reml=reml)
+    marginal = Marginal(model.problem)
+    whole = at_optimum(marginal, best_of_starts(marginal), "laplace")
+    assert model.converged
+    assert model.llf == pytest.approx(whole.llf, abs=1e-6)
+    (found,), (other,) = model.estimate.terms, whole.terms
+    structure = model.problem.design.random[0].structure
+    np.testing.assert_allclose(found.covariance, other.covariance, rtol=1e-4, atol=1e-6)
+    if structure.has_rho:
+        assert found.correlation == pytest.approx(other.correlation, rel=1e-4)
+    np.testing.assert_allclose(model.estimate.df, whole.df, rtol=1e-3)
+
+    V = structure.predictor_covariance(found.covariance, found.correlation)
+    V += model.estimate.shape["phi"] * np.eye(len(V))
+    X, y = model.problem.design.X, visits["y"].to_numpy()
+    llf = stats.multivariate_normal(X @ model.estimate.beta, V).logpdf(y)
+    if reml:
+        information = X.T @ np.linalg.solve(V, X)
+        llf += X.shape[1] / 2 * np.log(2 * np.pi) - np.linalg.slogdet(information)[1] / 2
+    assert model.llf == pytest.approx(llf, abs=1e-6)
+
+
 def by_triangular_factors(marginal, sd_ratios):
     """The profiled log-likelihood from QR of all columns, dense: without solving for anything."""
     plain = Marginal(replace(marginal.problem, reml=False))
@@ -109,7 +154,7 @@ def test_a_small_residual_is_no_obstacle_to_profiling(random, ratio, reml):
 
 @pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
 def test_many_rows_need_no_fixed_effects(reml):
-    """Two thousand rows are profiled: the likelihood is that of the balanced one-way layout."""
+    """The likelihood is that of the balanced one-way layout."""
     rng, groups, each = np.random.default_rng(0), 50, 44
     data = pd.DataFrame({"g": np.repeat(np.arange(groups), each)})
     data["y"] = rng.normal(size=groups)[data["g"]] + rng.normal(size=len(data))
@@ -141,3 +186,14 @@ def test_leaving_zeros_between_two_large_factors_out_changes_no_number(
     np.testing.assert_allclose(sparse.bse, dense.bse, rtol=1e-5)
     one, other = (model.random_effects[["estimate", "std_error"]] for model in (sparse, dense))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [100, 2400])
+def test_an_exact_response_has_no_maximum_however_many_its_rows(rows):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": rng.integers(0, 20, rows), "x": rng.normal(size=rows)})
+    data["y"] = 1 + 0.5 * data["x"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gt.GlmmWarning)
+        model = gt.fit("y ~ x + (1 | g)", data)
+    assert not model.converged

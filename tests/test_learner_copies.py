@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.environments import course_that_is_set_up
 from tools.learner_copies import (
+    MARGIN,
     SUMMARY,
     CopyError,
     after_questions,
@@ -21,12 +22,13 @@ from tools.learner_copies import (
     folded,
     linked_file,
     links,
+    readings,
     write,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
 
-OPENING = f"<details><summary>{SUMMARY}</summary>\n\n"
+OPENING = f"<details {MARGIN}><summary>{SUMMARY}</summary>\n\n"
 LINKS = """\
 ![herds](../figures/herds.png "Herds"), [the same](<../figures/herds.png>),
 [data](../data/README.md#herds), [a solution](solutions/99-links.ipynb),
@@ -137,14 +139,16 @@ def test_what_reads_an_output_is_folded_up_to_the_next_question_or_heading(text)
     assert folded(text) == FOLDED[text]
 
 
-def test_no_copy_shows_the_text_after_a_question_unfolded(copies):
+def test_no_copy_shows_what_reads_an_output_unfolded(copies):
     count = 0
     for path in (copies / "notebooks").glob("*.ipynb"):
-        for codes, text in after_questions(nbformat.read(path, as_version=4)):
+        notebook = nbformat.read(path, as_version=4)
+        for codes, _ in after_questions(notebook):
             assert not any(cell.outputs for cell in codes)
+        for text in readings(notebook):
             assert text.source.startswith((OPENING, "#")), text.id
             count += 1
-    assert count > 150
+    assert count > 250
 
 
 def test_links_of_the_copies_lead_to_what_the_lessons_link_to(course, copies):

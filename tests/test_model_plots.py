@@ -528,3 +528,23 @@ def test_a_large_matrix_is_refused_with_the_rows_to_ask_for(sleep):
     with pytest.raises(ValueError, match=r"of 2148 rows is too large .* rows=slice\(0, 60\)"):
         model.covariance()
     assert model.plot_covariance().images[0].get_array().shape == (60, 60)
+
+
+def test_a_row_of_small_covariances_has_no_words_that_overlap(sleep):
+    figure, axes = plt.subplots(1, 4, figsize=(11, 2.6))
+    for ax in axes:
+        sleep.plot_covariance(slice(0, 10), ax=ax)
+    figure.draw_without_rendering()
+    words = [word for ax in figure.axes for word in ax.findobj(mpl.text.Text)]
+    boxes = [word.get_window_extent() for word in words if len(word.get_text()) > 4]
+    assert len(boxes) == 2 * len(axes)  # title, and subject below
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+def test_the_limits_in_the_title_of_a_profile_have_the_digits_of_their_distance_and_a_minus():
+    seeds = gt.load_data("seeds")
+    model = gt.fit("prop(germinated, seeds) ~ extract + (1 | plate)", seeds, "binomial")
+    low, high = model.conf_int(method="profile").loc["Intercept", ["conf_low", "conf_high"]]
+    title = model.plot_profile("Intercept").get_title(loc="left")
+    assert title == f"95% interval −{-low:.3f} to −{-high:.3f}"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 import pytest
@@ -33,8 +37,20 @@ def git(course: Path, *command: str) -> str:
 
 
 def run(course: Path, *numbers: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.my_course", *numbers]
-    return subprocess.run(command, cwd=course, capture_output=True, text=True)
+    """The tool of that course, in this process: to load nbformat takes a second in another."""
+    command, out, err = ["tools.my_course", *numbers], io.StringIO(), io.StringIO()
+    with (
+        patch.dict(sys.modules),
+        patch.object(sys, "path", [str(course), *sys.path]),
+        patch.object(sys, "argv", command),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tools"]:
+            del sys.modules[name]
+        runpy.run_module("tools.my_course", run_name="__main__")
+    return subprocess.CompletedProcess(command, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def lay_out(course: Path, *numbers: str) -> str:

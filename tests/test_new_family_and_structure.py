@@ -474,7 +474,12 @@ def two_families(request):
         yield case(family.name), case("renamed"), family
 
 
-@pytest.mark.parametrize("name", ALIKE)
+LONG = {"series", "zero inflation"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ALIKE]
+)
 def test_a_family_under_another_name_is_treated_alike(name, two_families):
     known, renamed, family = two_families
     found = " ".join(said(ALIKE[name], renamed))

@@ -174,6 +174,14 @@ BROKEN = [
         hygiene.questions_come_before_what_answers_them,
         lesson(asking("**Guess:** how many?"), code("x = 1")),
     ),
+    (
+        hygiene.what_reads_an_output_is_folded,
+        lesson(code("f()", stream("0.52")), new_markdown_cell("It is 0.52.")),
+    ),
+    (
+        hygiene.what_reads_an_output_is_folded,
+        lesson(new_markdown_cell("Of nothing.", metadata={"tags": ["reading"]})),
+    ),
     (hygiene.exercises_wait_for_an_answer, without(lesson(), 2)),
     (hygiene.exercises_wait_for_an_answer, solution()),
     (hygiene.exercises_wait_for_an_answer, edited(lesson(), 1, source="Exercise without stars")),
@@ -200,7 +208,10 @@ BROKEN = [
 def test_a_good_notebook_passes_every_check():
     figure = code("plot()", shown(image_png="iVBO"), alt="A line that rises from 0 to 1.")
     question = asking("**Before\nyou look:** how many?")
-    extra = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
+    tagged = {"tags": ["reading"]}
+    reading = [code("f()", stream("0.52")), new_markdown_cell("It is 0.52.", metadata=tagged)]
+    more = [further(new_markdown_cell("## Further: why\n\nIt is 1.")), further(code("1"))]
+    extra = [*reading, *more]
     for check in [*EVERY_NOTEBOOK, *LESSON]:
         assert list(check(read(lesson(question, SHOWS_ONE, figure, *extra)))) == []
     for check in [*EVERY_NOTEBOOK, *SOLUTION]:
@@ -240,6 +251,7 @@ def nbval(path: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_nbval_passes_a_lesson_and_finds_a_wrong_output_planted_in_it(tmp_path):
     copy = tmp_path / LESSONS[0].name
     copy.write_bytes(LESSONS[0].read_bytes())
@@ -283,7 +295,9 @@ def has_the_locked_versions() -> bool:
     not has_the_locked_versions(), reason="bytes are compared under the locked versions only"
 )
 def test_stored_outputs_are_what_the_writer_makes():
-    command = [sys.executable, "tools/execute_notebooks.py", "--check"]
+    """Of a lesson and its solution: nbval compares the texts of all, and fast tests the rest."""
+    pair = [str(path) for path in (ROOT / "notebooks").rglob("05-*.ipynb")]
+    command = [sys.executable, "tools/execute_notebooks.py", "--check", *pair]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     # 2: only pictures differ, as they may with another processor's arithmetic.
     assert done.returncode in (0, 2), done.stderr

@@ -96,7 +96,13 @@ def plain():
     return {what: result(what, model, called) for what in (*TABLES, *PICTURES)}
 
 
-@pytest.mark.parametrize("first", range(len(NAMES)))
+SHIFTS = [
+    pytest.param(first, marks=[pytest.mark.slow] if first % 3 else [])
+    for first in range(len(NAMES))
+]
+
+
+@pytest.mark.parametrize("first", SHIFTS)
 def test_columns_may_have_the_names_of_columns_of_results(first, plain):
     """Over all of these tests each name has each of the roles."""
     called = dict(zip(ROLES, np.roll(NAMES, -first).tolist(), strict=False))

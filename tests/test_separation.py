@@ -59,11 +59,14 @@ def small_data(seed):
     return data, names
 
 
-@pytest.mark.parametrize("change", ["none", "units", "origin"])
+SEEDS = {"none": range(100), "units": range(100, 200), "origin": range(200, 300)}
+
+
+@pytest.mark.parametrize("change", SEEDS)
 def test_exactly_the_rows_that_a_direction_moves_are_certain(change):
     """Against another linear programme, in whatever units and from whatever origin."""
     wrong, separated = [], 0
-    for seed in range(300):
+    for seed in SEEDS[change]:
         data, names = small_data(seed)
         counts = seed % 3 == 2
         if not names or (data["y"] / data["n"]).nunique() == 1:
@@ -92,7 +95,7 @@ def test_exactly_the_rows_that_a_direction_moves_are_certain(change):
             np.testing.assert_array_equal(separation.side, np.where(expected, side, 0))
             np.testing.assert_array_equal(separation.side_of(problem.design.X), separation.side)
     assert not wrong
-    assert separated > 80
+    assert separated > 25
 
 
 @pytest.mark.parametrize("overlap", [1e-2, 1e-5, 1e-8])

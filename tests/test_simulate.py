@@ -211,6 +211,135 @@ def test_without_random_terms_the_covariance_is_r():
     np.testing.assert_array_equal(covariance("y ~ treatment", LAYOUT, phi=2), 2 * np.eye(120))
 
 
+# ------------------------------------------------------------------------------ residuals
+
+TIMES = np.array([0.0, 1.0, 2.0, 3.0])
+APART = np.abs(TIMES[:, None] - TIMES)
+US = np.array([[1, 0.5, 0.3, -0.2], [0.5, 1, 0.6, 0.1], [0.3, 0.6, 1, 0.4], [-0.2, 0.1, 0.4, 1]])
+GROWING = [1.0, 1.5, 2.0, 3.0]
+STATED = {
+    "us": ({"sd": GROWING, "corr": US[np.tril_indices(4, -1)]}, np.outer(GROWING, GROWING) * US),
+    "us by a matrix": ({"sd": GROWING, "corr": US}, np.outer(GROWING, GROWING) * US),
+    "cs": ({"sd": 2, "rho": 0.4}, 4 * np.where(APART == 0, 1, 0.4)),
+    "hcs": (
+        {"sd": GROWING, "rho": -0.2}, np.outer(GROWING, GROWING) * np.where(APART == 0, 1, -0.2)
+    ),
+    "ar1": ({"sd": 2, "rho": -0.6}, 4 * (-0.6) ** APART),
+    "har1": ({"sd": GROWING, "rho": 0.6}, np.outer(GROWING, GROWING) * 0.6**APART),
+    "ou": ({"sd": 2, "rho": 0.6}, 4 * 0.6**APART),
+    "toep": (
+        {"sd": 2, "corr": [0.5, 0.2, -0.1]}, 4 * np.array([1, 0.5, 0.2, -0.1])[APART.astype(int)]
+    ),
+}  # fmt: skip
+
+
+def visits(subjects, times=TIMES, seed=0):
+    """A row for each time of each subject, in mixed order, two fifths of them missing."""
+    layout = pd.DataFrame(
+        {"who": np.repeat(np.arange(subjects), len(times)), "time": np.tile(times, subjects)}
+    )
+    return layout.sample(frac=0.6, random_state=seed)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_residuals_are_drawn_with_the_covariance_stated(name):
+    """Each moment within 4.5 Monte-Carlo standard errors, of the pairs of rows that are there."""
+    parameters, R = STATED[name]
+    data = gt.simulate(
+        "y ~ time", visits(12_000), coef=[3, 1], seed=5,
+        residual=f"{name.split()[0]}(time | who)", **parameters,
+    )  # fmt: skip
+    error = (data["y"] - 3 - data["time"]).rename("error")
+    wide = pd.concat([data[["who", "time"]], error], axis=1).pivot(
+        index="who", columns="time", values="error"
+    )
+    known = wide.notna().to_numpy().astype(float)
+    pairs = known.T @ known
+    found = wide.fillna(0).T.to_numpy() @ wide.fillna(0).to_numpy() / pairs
+    spread = np.sqrt((np.outer(np.diag(R), np.diag(R)) + R**2) / pairs)
+    assert np.max(np.abs(found - R) / spread) < 4.5
+    np.testing.assert_allclose(wide.mean() / np.sqrt(np.diag(R) / np.diag(pairs)), 0, atol=4.5)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_covariance_of_a_layout_holds_its_residuals(name):
+    parameters, R = STATED[name]
+    layout = visits(8)
+    V = gt.covariance("y ~ 1", layout, residual=f"{name.split()[0]}(time | who)", **parameters)
+    place = layout["time"].to_numpy().astype(int)
+    same = layout["who"].to_numpy()[:, None] == layout["who"].to_numpy()
+    np.testing.assert_allclose(V, same * R[np.ix_(place, place)], atol=1e-12)
+    sd = {"who": 2, "Residual": parameters["sd"]}
+    both = gt.covariance(
+        "y ~ 1 + (1 | who)", layout, residual=f"{name.split()[0]}(time | who)",
+        **parameters | {"sd": sd},
+    )  # fmt: skip
+    np.testing.assert_allclose(both, V + 4 * same, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_fit_recovers_the_residuals_that_made_its_data(name):
+    """Each profile interval of 99.99 % covers, and its names are those of the truth."""
+    parameters, _ = STATED[name]
+    residual = f"{name.split()[0]}(time | who)"
+    data = gt.simulate(
+        "y ~ time", visits(250), coef=[3, 1], residual=residual, seed=2, **parameters
+    )
+    table = gt.recovery(gt.fit("y ~ time", data, residual=residual), profile=True, level=0.9999)
+    assert table.notna().all(axis=None)
+    assert table["covered"].all()
+
+
+def test_of_one_departure_the_draws_are_else_the_same():
+    layout = visits(40)
+    parts = {"residual": "ar1(time | who)", "sd": {"who": 2, "Residual": 1}, "rho": 0.5}
+    formula = "y ~ time + (1 | who)"
+    whole = gt.simulate(formula, layout, **parts)
+    fewer = gt.simulate(formula, layout, imbalance=0.5, outliers=0.05, **parts)
+    assert len(fewer) < len(whole)
+    moved = (fewer["y"] - whole["y"].reindex(fewer.index)).abs()
+    np.testing.assert_allclose(moved[moved > 0], 6)  # standard deviations of the residual
+    alone = {"residual": "ar1(time | who)", "sd": 1, "rho": 0.5}
+    by_group = gt.simulate("y ~ 1", layout, imbalance=0.9, **alone).groupby("who").size()
+    assert by_group.min() == 1
+
+
+@pytest.mark.parametrize(
+    "sd", [2, {"Residual": 2}, {"who": 2}, {"ar1(time | who)": 2}, {"ar1(time|who)": 2}]
+)
+def test_residuals_are_called_as_in_tables_as_written_or_by_their_group(sd):
+    data = gt.simulate("y ~ 1", visits(9), residual="ar1(time|who)", sd=sd, rho={"Residual": 0.3})
+    assert truth_of(data)["components"] == {
+        "sd Residual ar1(time)": 2.0, "corr Residual ar1(time)": 0.3
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("formula", "arguments", "message"),
+    [
+        ("y ~ 1", {}, r"sd has no value for 'Residual' of ar1\(time | who\)"),
+        ("y ~ 1", {"sd": 0, "rho": 0.5}, "sd of 'Residual'.*above 0; got 0"),
+        ("y ~ 1", {"sd": 1, "rho": 1.5}, "rho of 'Residual' must be strictly between"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "phi": 2}, "whole covariance.*goes with no phi="),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "phi": [1.0] * 21 + [2]}, "goes with no phi="),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "residual": "us(time | who)"}, "needs 4 values.*got 1"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "residual": "ar(time | who)"}, "no covariance structure"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "residual": "(1 | who)"}, "residual= is one structure"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "residual": "ar1(time | whom)"}, "mean 'who'"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "link": "log"}, "normal models with identity link"),
+        ("y ~ 1", {"sd": 1, "rho": 0.5, "family": "gamma"}, "normal models with identity link"),
+        ("y ~ 1 + (1 | who)", {"sd": 1, "rho": 0.5}, r"dict by grouping factor \(who, Residual"),
+        ("y ~ 1 + (1 | who)", {"sd": {"who": 1}, "rho": 0.5}, "no value for 'Residual'"),
+        ("y ~ 1 + (1 | who)", {"sd": {"who": 1, "Residual": 1}, "rho": {"who": 0.5}},
+         "rho names 'who'"),
+    ],
+)  # fmt: skip
+def test_residuals_that_cannot_be_drawn_are_refused_in_one_sentence(formula, arguments, message):
+    given = {"layout": visits(9), "residual": "ar1(time | who)"} | arguments
+    with pytest.raises(ValueError, match=message):
+        gt.simulate(formula, **given)
+
+
 # ------------------------------------------------------------------------------ bad input
 
 

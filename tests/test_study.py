@@ -161,6 +161,7 @@ def test_the_power_of_a_two_group_trial_is_that_of_the_noncentral_t(size):
     assert row["conf_low"] < row["power"] < row["conf_high"]
 
 
+@pytest.mark.slow
 def test_t_intervals_of_a_balanced_block_trial_cover_as_often_as_they_say():
     layout = gt.designs.rcbd(["A", "B", "C"], blocks=8)
     study = gt.coverage(
@@ -442,3 +443,72 @@ def test_the_identity_in_the_file_is_readable(tmp_path):
     assert head["formula"] == FORMULA and head["sizes"] == [{"subject": 6}, {"subject": 12}]
     table = pd.read_csv(path, comment="#")
     assert list(table) == ["replicate", "treatment[T.new]", "day", "failure", "warnings"]
+
+
+# ------------------------------------------------------------------------------ residuals
+
+PAIRS = gt.designs.rcbd(["A", "B"], blocks=8)
+PAIRED = {"residual": "cs(treatment | block)", "sd": 2, "rho": 0.5, "coef": [10, 2]}
+
+
+def test_power_beside_correlated_residuals_is_that_of_the_paired_t_test():
+    """The difference of two rows has the variance 2 sd² (1 - rho); t on n - 1."""
+    study = gt.power("y ~ treatment", PAIRS, **PAIRED, n=600, analysis={"reml": True}, seed=2)
+    shift, df = 2 / np.sqrt(2 * 4 * 0.5 / 8), 7
+    critical = stats.t.ppf(0.975, df)
+    exact = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+    row = study.frame.iloc[0]
+    assert row["n_failed"] == 0
+    assert abs(row["power"] - exact) < 4 * np.sqrt(exact * (1 - exact) / 600)
+
+
+def test_a_study_recovers_the_residuals_that_make_its_data():
+    layout = gt.designs.repeated(40, times=range(3), time="week")
+    study = gt.recovery_study(
+        "y ~ week", layout, residual="har1(week | subject)", sd=[1, 2, 3], rho=0.5, coef=[3, 1],
+        n=60, along="subject", sizes=[80],
+    )  # fmt: skip
+    frame = study.frame.set_index("effect")
+    assert list(frame.index[2:]) == [
+        *(f"sd Residual week[{k}]" for k in range(3)), "corr Residual har1(week)"
+    ]  # fmt: skip
+    np.testing.assert_allclose(frame["true"], [3, 1, 1, 2, 3, 0.5])
+    assert (frame["bias"].abs() / (frame["sd"] / np.sqrt(60))).max() < 4
+
+
+def test_residuals_can_be_analysed_as_what_they_are_not():
+    """As independent rows: the variance of the difference is then taken to be 2 sd², not half."""
+    options = {"n": 200, "seed": 3, "terms": "treatment[T.B]"}
+    right = gt.coverage("y ~ treatment", PAIRS, **PAIRED, **options, analysis={"reml": True})
+    ratios = {}
+    for residual in (None, "hcs(treatment | block)"):
+        frame = gt.recovery_study("y ~ treatment", PAIRS, **PAIRED, **options,
+                                  analysis={"residual": residual, "reml": True}).frame  # fmt: skip
+        ratios[residual] = frame["mean_std_error"].item() / frame["sd"].item()
+    assert right.frame["coverage"].item() == pytest.approx(0.95, abs=4 * np.sqrt(0.05 * 0.95 / 200))
+    assert list(ratios.values()) == pytest.approx([np.sqrt(2), 1], rel=0.2)
+
+
+def test_replacing_the_truth_of_a_fit_replaces_that_of_its_residuals():
+    data = gt.simulate("y ~ treatment", PAIRS, **PAIRED)
+    m = gt.fit("y ~ treatment", data, residual="cs(treatment | block)", reml=True)
+    plan = plan_study(m, None, None, StudyOptions(truth={"sd": 5, "rho": 0.25}))
+    assert plan.true["sd Residual cs(treatment)"] == pytest.approx(5)
+    assert plan.true["corr Residual cs(treatment)"] == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="residual= is for a study from a formula"):
+        plan_study(m, None, None, StudyOptions(truth={"residual": "ar1(treatment | block)"}))
+
+
+@pytest.mark.parametrize(
+    ("analysis", "message"),
+    [
+        ({"residual": "us(treatment | blok)"}, "no column 'blok'"),
+        ({"residual": "us(treatment)"}, "residual= is one structure"),
+        ({"link": "log"}, "normal models with identity link"),
+        ({"penalty": 2.5}, "goes with no penalty="),
+        ({"formula": "y ~ treatment + (1 | block)"}, r"cannot tell \(1 \| block\) from residual"),
+    ],
+)
+def test_an_analysis_that_its_residuals_do_not_allow_is_refused(analysis, message):
+    with pytest.raises(ValueError, match=message):
+        gt.power("y ~ treatment", PAIRS, **PAIRED, n=1, analysis=analysis)

@@ -13,6 +13,7 @@ SHARES = {"arcsine": "found", "log_counts": "coverage"}
 MEANS = {"arcsine": ["control", "treated"], "log_counts": ["ratio"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", transformed_studies.TABLES)
 def test_a_stored_table_is_what_its_function_makes_within_the_error_of_fewer_replicates(name):
     stored = pd.read_csv(gt.stored_study(name))

@@ -47,6 +47,7 @@ END_OF_READING = re.compile(
     flags=re.VERBOSE | re.DOTALL,
 )
 SUMMARY = "Read on when you have run the cell"
+MARGIN = 'style="margin: 1em 0"'  # JupyterLab sets a fold close to the cell above it
 
 
 class CopyError(Exception):
@@ -74,6 +75,11 @@ def asks(cell: NotebookNode) -> bool:
     return "question" in cell.metadata.get("tags", [])
 
 
+def reads(cell: NotebookNode) -> bool:
+    """Whether a text tells what the cell above it shows, though no question asked for it."""
+    return "reading" in cell.metadata.get("tags", [])
+
+
 def is_further(cell: NotebookNode) -> bool:
     """Whether a first reading does without the cell."""
     return "further" in cell.metadata.get("tags", [])
@@ -97,15 +103,25 @@ def after_questions(notebook: NotebookNode) -> Iterator[tuple[list[NotebookNode]
             yield notebook.cells[i + 1 : after], notebook.cells[after]
 
 
-def folded(text: str) -> str:
-    """Text that reads an output, which opens by a click up to the next question or heading."""
+def readings(notebook: NotebookNode) -> list[NotebookNode]:
+    """The texts that tell what a cell above them shows: to be read when it was run."""
+    answers = [text.id for _, text in after_questions(notebook)]
+    return [cell for cell in notebook.cells if cell.id in answers or reads(cell)]
+
+
+def parted(text: str) -> tuple[str, str]:
+    """What of a text reads an output, up to the next question or heading; and the rest."""
     end = END_OF_READING.search(text)
-    told, rest = (text[: end.start()], text[end.end() :]) if end else (text, "")
+    return (text[: end.start()].rstrip(), text[end.end() :]) if end else (text, "")
+
+
+def folded(text: str) -> str:
+    """Text that reads an output, which opens by a click."""
+    told, rest = parted(text)
     if not told:
         return text
-    return (
-        f"<details><summary>{SUMMARY}</summary>\n\n{told.rstrip()}\n\n</details>\n\n{rest}".rstrip()
-    )
+    summary = f"<summary>{SUMMARY}</summary>"
+    return f"<details {MARGIN}>{summary}\n\n{told}\n\n</details>\n\n{rest}".rstrip()
 
 
 def cleared(path: Path, *, core_only: bool = False) -> NotebookNode:
@@ -113,7 +129,7 @@ def cleared(path: Path, *, core_only: bool = False) -> NotebookNode:
     notebook = stored(path)
     if core_only:
         notebook.cells = core(notebook.cells)
-    for _, text in after_questions(notebook):
+    for text in readings(notebook):
         text.source = folded(text.source)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -221,8 +221,47 @@ def _ill_at_the_end(seed: int, people: int = 150, months: int = 5) -> dict[str, 
     }  # fmt: skip
 
 
+def missing_scores(seeds: Iterable[int] = range(200)) -> pd.DataFrame:
+    """A trial with three visits that people leave: three analyses of what is seen."""
+    trials = Parallel(n_jobs=-1)(delayed(_trial_that_people_leave)(seed) for seed in seeds)
+    return pd.DataFrame([row for rows in trials for row in rows])
+
+
+def _trial_that_people_leave(seed: int, people: int = 80) -> list[dict[str, object]]:
+    """Who leaves does so by the score of the visit before, or by that of the visit missed."""
+    layout = pd.DataFrame({"person": np.repeat(range(people), 3), "visit": [0, 1, 2] * people})
+    layout["treated"] = (layout["person"] >= people / 2).astype(int)
+    mixed = "score ~ visit + visit:treated + (1 | person)"
+    data = gt.simulate(mixed, layout, coef=[20.0, -2.0, -2.0], sd=2.0, phi=4.0, seed=seed)
+    score = data["score"].to_numpy().reshape(people, 3)
+    # treated people who feel well leave, and untreated ones who feel badly
+    sign = np.where(np.arange(people) >= people / 2, -1, 1)[:, None]
+    log_odds = sign * (score - (20 - 3 * np.arange(3))) / 1.5 - 1.2
+    rows = []
+    for leaves_by, earlier in {"the visit before": 1, "the visit missed": 0}.items():
+        chance = 1 / (1 + np.exp(-log_odds[:, [1 - earlier, 2 - earlier]]))
+        stays = chance < np.random.default_rng(seed).random((2, people)).T
+        visits = np.column_stack([np.ones(people, bool), np.cumprod(stays, axis=1)]).astype(bool)
+        seen = data[visits.ravel()]
+        complete = data[np.repeat(visits.all(axis=1), 3)]
+        means = seen.groupby("person")[["score", "treated"]].mean()
+        fits = {
+            "complete cases": gt.fit(mixed, complete, reml=True).tidy().loc["visit:treated"],
+            "averages": gt.fit("score ~ treated", means, reml=True).tidy().loc["treated"],
+            "all rows": gt.fit(mixed, seen, reml=True).tidy().loc["visit:treated"],
+        }
+        wanted = ["estimate", "std_error", "conf_low", "conf_high"]
+        about = {"seed": seed, "leaves by": leaves_by, "missing": 1 - visits.mean()}
+        rows += [{**about, "method": name, **fit[wanted]} for name, fit in fits.items()]
+    return rows
+
+
 # Each returns one row or more for each of its first argument, the seeds.
-BY_SEED = {"missing_glmm": missing_glmm, **check_studies.TABLES}
+BY_SEED = {
+    "missing_glmm": missing_glmm,
+    "missing_scores": missing_scores,
+    **check_studies.TABLES,
+}
 TABLES = {"posterior_herds": posterior, **transformed_studies.TABLES, **BY_SEED}
 
 

@@ -16,7 +16,8 @@ from sphinx.highlighting import PygmentsBridge
 
 from tools.site_lessons import with_definitions
 
-_NUMBER = re.compile(r"[<>≈±+−-]?\s?\d[\d., ]*(e[+-]?\d+)?\s?(%|\*{0,3})", re.IGNORECASE)
+_DIGITS = r"\d+(?:[, \u00a0\u202f]\d{3})*(?:\.\d*)?"  # not a list: 04, 05
+_NUMBER = re.compile(rf"[<>≈±+−-]?\s?{_DIGITS}(e[+-]?\d+)?\s?(%|\*{{0,3}})", re.IGNORECASE)
 MOST_ALIGNED = 100  # characters: a longer line is prose
 _NO_VALUE = {"", "nan", "inf", "-inf", "-", "–", "—", "…", "..."}
 _ENDS_A_PART = re.compile(r"(?<=[_:.\]])(?=\w)|(?<=\w)(?=\[)")
@@ -95,8 +96,19 @@ def _without_constructor(
     return ("", None) if what == "class" and signature[0] else None
 
 
+def _as_sentences(
+    app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]
+) -> None:
+    """Napoleon takes what stands before a colon in the first line of a property for its type."""
+    for i, line in enumerate(lines):
+        if what in ("property", "attribute") and line.startswith(":type: "):
+            lines[i:] = lines[i + 1 :]
+            lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     PygmentsBridge.html_formatter = HangingLines
+    app.connect("autodoc-process-docstring", _as_sentences, priority=600)  # after napoleon
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("html-page-context", _mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Limits = tuple[tuple[float, float], tuple[float, float]]
 
 PAUSE = 0.05  # seconds in which further steps of a slider that is dragged are taken together
+OWN_LIMITS = "own limits"  # the gid of axes that neither grow nor keep what they were
 REST = 1.0  # seconds without a step, after which what is seen is the ghost of what follows
 SLACK = 0.25  # of the range, added where axes must grow, so that the next step needs no room
 MARGIN = 0.1  # of the range, within which an end moves no farther than it must
@@ -93,7 +94,7 @@ class Screen:
         old = self._limits if len(self._limits) == len(now) else now
         kept = [
             new
-            if ax.images
+            if ax.images or ax.get_gid() == OWN_LIMITS
             else (_wider(before[0], new[0], slack), _wider(before[1], new[1], slack))
             for ax, before, new in zip(axes, old, now, strict=True)
         ]

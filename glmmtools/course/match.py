@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from glmmtools.course.explorer_panel import OWN_LIMITS
 from glmmtools.course.explorer_plots import draw_histogram
 from glmmtools.families.base import Family
 from glmmtools.families.distribution_plots import parameter_sets, parameters_text, plot_distribution
@@ -53,15 +54,17 @@ def _shape(values: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name != "mu"}
 
 
-def score(y: Array, guess: Family, values: dict[str, float], number: int) -> float:
-    """How likely a guess makes an observation, in per cent of what made the sample.
+def score(
+    y: Array, guess: Family, values: dict[str, float],
+    made_by: Family, truth: dict[str, float],
+) -> float:  # fmt: skip
+    """How likely a guess makes an observation, in per cent of what made the sample `y`.
 
     100 exp(mean log-density of the guess − that of the truth), at most 100; 0 where the guess
     makes a value of the sample impossible.
     """
-    truth, parameters, _ = unknown_sample(number)
     with np.errstate(all="ignore"):
-        own = _mean_log_density(truth, parameters, y)
+        own = _mean_log_density(made_by, truth, y)
         other = _mean_log_density(guess, values, y)
     return 100 * float(np.exp(min(0.0, other - own))) if np.isfinite(other) else 0.0
 
@@ -72,13 +75,19 @@ def _mean_log_density(chosen: Family, values: dict[str, float], y: Array) -> flo
     return float(np.mean(heights))
 
 
+def _room(y: Array) -> tuple[float, float]:
+    """Limits that hold a sample and some of a guess beside it: the same for every guess."""
+    return float(y.min() - 0.15 * np.ptp(y)), float(y.max() + 0.45 * np.ptp(y))
+
+
 def draw_match(
     name: str | Family = "normal", mu: float | None = None, phi: float | None = None, *,
     sample: int = 1,
 ) -> Array:  # fmt: skip
     """Draw a sample with a guessed distribution, and both cumulative.
 
-    The score is `score`; from 97 on the title tells what made the sample.
+    The score is `score`; from 97 on the title tells what made the sample. The axes are those of the
+    sample, whatever the guess.
 
     Examples
     --------
@@ -90,10 +99,13 @@ def draw_match(
     (values,) = parameter_sets(guess, mu=mu, phi=phi)
     made_by, truth, y = unknown_sample(sample)
     left, right = axes = new_panels(1, 2, (9.5, 3.8))[0]
+    for ax in axes:
+        ax.set_gid(OWN_LIMITS)
     plot_distribution(guess, **values, ax=left)
     draw_histogram(left, made_by, y)
     left.get_legend().remove()
-    points = score(y, guess, values, sample)
+    left.set(xlim=_room(y), ylim=(0, 1.6 * max(bar.get_height() for bar in left.containers[-1])))
+    points = score(y, guess, values, made_by, truth)
     text = f"score {points:.0f} of 100"
     if points >= MATCHED:
         text += f": made by {made_by.title}, {parameters_text(truth)}"

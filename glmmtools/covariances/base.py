@@ -253,6 +253,11 @@ class Structure:
         return np.array([True, False])
 
     @property
+    def is_scale(self) -> Array:
+        """Which parameters Λ is proportional to, all of them together; the others say its shape."""
+        return self.is_sd
+
+    @property
     def has_shape(self) -> bool:
         """Whether columns may differ or be correlated, of which `start` knows nothing."""
         return False
@@ -288,15 +293,6 @@ class Structure:
         raise NotImplementedError
 
     # -- beside other structures
-
-    @property
-    def absorbs_residual(self) -> bool:
-        """Whether a residual variance cannot be told from the effects' own.
-
-        That is so where each row has an effect of its own, and the covariance with one more
-        variance on its diagonal is again of the same structure.
-        """
-        return False
 
     def is_special_case_of(self, other: Structure) -> bool:
         """Whether `other`, on the same rows and groups, can be this structure."""

@@ -174,6 +174,10 @@ class Unstructured(_OfColumns):
     def is_sd(self):
         return self._rows == self._columns
 
+    @property
+    def is_scale(self):
+        return np.ones(self.n_params, dtype=bool)
+
     def rows(self, theta):
         return self._orthonormal @ self.factor(theta)
 

@@ -51,12 +51,6 @@ class OfLevels(ColumnStructure):
         are_numbers = all(isinstance(each, (Real, np.number)) for each in self.values)
         return np.array(self.values, float) if are_numbers else np.arange(float(self.q))
 
-    @property
-    def absorbs_residual(self):
-        """Whether each row has an effect of its own: the diagonal of G may be any then."""
-        cells = np.unique(np.column_stack([self.codes, self.Z]), axis=0)
-        return len(cells) == len(self.codes)
-
 
 class UnstructuredLevels(OfLevels, Unstructured):
     """A variance for each level, a correlation for each two: the general covariance, by name."""
@@ -160,11 +154,6 @@ class _OneRho(_Correlated):
     def theta_of(self, covariance, rho=None):
         sds = np.broadcast_to(np.sqrt(np.diag(covariance)), self.q)
         return np.append(sds[: self.n_sds], self.shape_of_rho(rho))
-
-    @property
-    def absorbs_residual(self):
-        """Not with several variances: the covariances, their products with rho, tell them."""
-        return not self.heterogeneous and super().absorbs_residual
 
     def shape_of_rho(self, rho: float) -> float:
         raise NotImplementedError

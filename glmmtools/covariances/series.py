@@ -220,12 +220,6 @@ class FirstOrderAutoregressive(Structure):
     def is_singular(self, theta):
         return abs(theta[0]) < ZERO_SD or abs(self.rho(theta)) > 1 - 1e-6
 
-    @property
-    def absorbs_residual(self):
-        """Whether there is one lag only."""
-        lags = self.times[:, :, None] - self.times[:, None, :]
-        return len(np.unique(lags[lags > 0])) <= 1
-
 
 def _in_continuous_time(unit: float) -> InGlmmTMB:
     """glmmTMB's Ornstein-Uhlenbeck process, with times in this unit."""

@@ -244,16 +244,18 @@ def plot_covariance(
     sd: Any = None,
     corr: Any = None,
     rho: Any = None,
+    residual: str | None = None,
     phi: float = 1.0,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw Var(y) = ZGZ′ + R of a linear mixed model on a layout, its blocks labelled.
 
-    Rows are sorted by the grouping factors, the coarsest first. Up to 12 rows show their numbers.
+    Rows are sorted by the grouping factors, the coarsest first, and by the times of `residual`. Up
+    to 12 rows show their numbers.
 
     Parameters
     ----------
-    formula, layout, sd, corr, rho, phi
+    formula, layout, sd, corr, rho, residual, phi
         As in :func:`covariance`.
     ax : Axes, optional
 
@@ -270,10 +272,12 @@ def plot_covariance(
     4.0
     """
     check_arguments(plot_covariance, locals())
-    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
-    V = model.covariance()
-    terms = sorted(model.design.random, key=lambda term: len(term.levels))
-    order = np.lexsort([t.codes for t in reversed(terms)]) if terms else np.arange(len(V))
+    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, residual=residual, phi=phi)
+    V, residuals = model.covariance(), model.residual
+    random = [*model.design.random, *([] if residuals is None else [residuals])]
+    terms = sorted(random, key=lambda term: len(term.levels))
+    times = [np.arange(len(V)) if residuals is None else residuals.structure.coordinates]
+    order = np.lexsort([*times, *(t.codes for t in reversed(terms))])
     lines, named = [], None
     for depth, term in enumerate(terms):
         blocks = style.blocks_of(term.group, term.levels, term.codes[order])

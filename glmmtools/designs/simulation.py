@@ -19,8 +19,7 @@ from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted.random_tables import component_values, tidy_effects
 from glmmtools.formula.columns import to_frame
-from glmmtools.formula.design import Design
-from glmmtools.formula.draw import draw, draw_effects
+from glmmtools.formula.draw import draw, draw_effects, draw_residuals
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.specification import (
     Specification,
@@ -43,6 +42,7 @@ def simulate(
     sd: Any = None,
     corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
+    residual: str | None = None,
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
@@ -78,6 +78,10 @@ def simulate(
         matrix, or its lower triangle row by row. Default 0.
     rho : dict or float
         The correlation of ``ar1(time | g)`` and ``cs(f | g)``, by grouping factor.
+    residual : str, optional
+        Residuals of a normal model with a covariance structure, ``"us(week | pig)"``, as in `fit`.
+        Their `sd`, `corr` and `rho` stand under ``"Residual"``, in place of `phi`; in a model
+        without random terms they may stand alone.
     phi : float or array_like, shape (n,)
         Dispersion of the family; for the normal the residual *variance*.
     df : float
@@ -112,8 +116,8 @@ def simulate(
     -------
     DataFrame
         The layout and the response. ``.attrs["truth"]`` is a dict with ``formula, family, link,
-        coefficients, components`` (the sd and corr of random effects), ``dispersion,
-        random_effects`` (as columns of a table) and ``departures``.
+        coefficients, components`` (the sd and corr of random effects, and of residuals with a
+        structure), ``dispersion, random_effects`` (as columns of a table) and ``departures``.
 
     Raises
     ------
@@ -132,22 +136,30 @@ def simulate(
     >>> m = gt.fit("y ~ treatment + (1 | block)", data, "poisson")
     >>> gt.recovery(m)["true"].to_dict()
     {'Intercept': 1.0, 'treatment[T.new]': 0.5, 'sd block Intercept': 0.4}
+    >>> layout = gt.designs.repeated(30, times=[1, 2], time="week")
+    >>> growing = {"residual": "us(week | subject)", "sd": [1, 2], "corr": 0.6}
+    >>> data = gt.simulate("y ~ week", layout, coef=[20, 5], **growing)
+    >>> m = gt.fit("y ~ week", data, residual="us(week | subject)")
+    >>> gt.recovery(m)["true"].tolist()  # of week 1 the sd is 1, of week 2 it is 2
+    [20.0, 5.0, 1.0, 2.0, 0.6]
     """
     check_arguments(simulate, locals())
     model = specified_model(
-        formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, phi=phi, df=df, zero=zero,
-        shape=shape, trials=trials, link=link,
+        formula, layout, family, coef=coef, sd=sd, corr=corr, rho=rho, residual=residual, phi=phi,
+        df=df, zero=zero, shape=shape, trials=trials, link=link,
     )  # fmt: skip
     departures = Departures(overdispersion, zero_inflation, missing, imbalance, outliers)
     departures.check(model.family)
     drawn_link = model.link if wrong_link is None else model.family.check_link(wrong_link)
     source = replace(model, link=drawn_link)
     for_effects, for_response, for_departures = np.random.default_rng(seed).spawn(3)
-    design = model.design
-    (effects,) = draw_effects(design.random, model.covariances, model.correlations, for_effects)
+    design, k = model.design, len(model.design.random)
+    (effects,) = draw_effects(
+        design.random, model.covariances[:k], model.correlations[:k], for_effects
+    )
     y = _responses(source, departures, effects, for_response, for_departures)
     frame = to_frame(layout).assign(**response_columns(design, y))
-    frame = departures.incomplete(frame, design.response.name, design, for_departures)
+    frame = departures.incomplete(frame, model, for_departures)
     wrong = {} if wrong_link is None else {"wrong_link": drawn_link.name}
     frame.attrs["truth"] = _truth(model, effects, departures.switched_on | wrong)
     return frame
@@ -165,8 +177,12 @@ def _responses(
     if departures.overdispersion:
         eta = eta + for_departures.normal(0, departures.overdispersion, design.n)
     source.check_mean(eta)
-    extra_zero = 1 - (1 - source.zero) * (1 - departures.zero_inflation)
-    y = draw(eta, family, source.link, source.row_parameters, extra_zero, for_response)
+    if source.residual is None:
+        extra_zero = 1 - (1 - source.zero) * (1 - departures.zero_inflation)
+        y = draw(eta, family, source.link, source.row_parameters, extra_zero, for_response)
+    else:
+        structured = source.residual, source.covariances[-1], source.correlations[-1]
+        y = family.clipped_mean(eta, source.link) + draw_residuals(*structured, for_response)[0]
     y = departures.with_outliers(y, eta, source, for_departures)
     return y.astype(np.int64) if family.discrete else y
 
@@ -179,7 +195,7 @@ def _truth(model: Specification, effects: list[Array], departures: dict[str, Any
         family=model.family.name,
         link=model.link.name,
         coefficients=dict(zip(design.names, model.beta.tolist(), strict=True)),
-        components=component_values(design.random, model.covariances, model.correlations),
+        components=component_values(model.structured, model.covariances, model.correlations),
         dispersion=plain | ({"zero": float(model.zero)} if model.zero else {}),
         random_effects=tidy_effects(design.random, value=effects),
         departures=departures,
@@ -193,16 +209,17 @@ def covariance(
     sd: Any = None,
     corr: Any = None,
     rho: Mapping[str, float] | float | None = None,
+    residual: str | None = None,
     phi: float = 1.0,
 ) -> pd.DataFrame:
     """Var(y) = ZGZ′ + R of a linear mixed model on a layout.
 
     Parameters
     ----------
-    formula, layout, sd, corr, rho
+    formula, layout, sd, corr, rho, residual
         As in :func:`simulate`; the response need not exist.
     phi : float or array_like, shape (n,)
-        Residual variance: R = φ I.
+        Residual variance: R = φ I, where `residual` gives no other.
 
     Returns
     -------
@@ -216,7 +233,7 @@ def covariance(
     [[5.0, 4.0, 0.0], [4.0, 5.0, 0.0], [0.0, 0.0, 5.0]]
     """
     check_arguments(covariance, locals())
-    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, phi=phi)
+    model = specified_model(formula, layout, sd=sd, corr=corr, rho=rho, residual=residual, phi=phi)
     index = model.design.frame.index
     return pd.DataFrame(model.covariance(), index=index, columns=index)
 
@@ -272,15 +289,16 @@ class Departures:
         return y
 
     def incomplete(
-        self, frame: pd.DataFrame, response: str, design: Design, rng: np.random.Generator
+        self, frame: pd.DataFrame, model: Specification, rng: np.random.Generator
     ) -> pd.DataFrame:
         """The frame with some values of the response missing, and without some rows."""
+        response = model.design.response.name
         if self.missing:
             rows = _some_rows(len(frame), self.missing, rng)
             frame[response] = frame[response].astype(float)
             frame.iloc[rows, frame.columns.get_loc(response)] = np.nan
         if self.imbalance:
-            frame = frame[_unbalanced(design, self.imbalance, rng)]
+            frame = frame[_unbalanced(model, self.imbalance, rng)]
         return frame
 
 
@@ -303,11 +321,12 @@ def _recorded_wrongly(
     return np.ceil(shifted) if family.discrete else shifted
 
 
-def _unbalanced(design: Design, imbalance: float, rng: np.random.Generator) -> Array:
+def _unbalanced(model: Specification, imbalance: float, rng: np.random.Generator) -> Array:
     """Which rows are kept, shape (n,)."""
+    design, structured = model.design, model.structured
     codes = (
-        design.random[0].codes
-        if design.random
+        structured[0].codes
+        if structured
         else np.unique(design.X, axis=0, return_inverse=True)[1].ravel()
     )
     sizes = np.bincount(codes)

@@ -14,9 +14,11 @@ import numpy as np
 
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.placement import PlacedTerm
 from glmmtools.engine.problem import CONSTANT_EFFECTS, ZERO, Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.families.base import Family
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import has_constant
 
 Array = np.ndarray
@@ -32,9 +34,11 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
     """
     problem, limits = marginal.problem, at_limits(marginal, point)
     for k, each in enumerate(marginal.placed):
-        yield problem.without_term(k), _without_effects(marginal, point, each.theta)
+        yield problem.without_term(k), _without_effects(marginal, point, each)
         if each.structure.has_rho:
-            yield problem.with_constant_effects(k), point
+            constant = problem.with_constant_effects(k)
+            if not _is_part_of_another(constant.random, k):
+                yield constant, point
     if ZERO in limits:
         yield replace(problem, zero=None), limits.pop(ZERO)
     if problem.dispersion is not None and has_constant(problem.dispersion.X):
@@ -48,16 +52,24 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
             yield smaller, without
 
 
+def _is_part_of_another(terms: tuple[RandomTerm, ...], k: int) -> bool:
+    """Whether the effects of a term are among those of another: the model is one without it."""
+    term, others = terms[k], terms[:k] + terms[k + 1 :]
+    return any(
+        (other.part, other.group) == (term.part, term.group)
+        and term.structure.is_special_case_of(other.structure)
+        for other in others
+    )
+
+
 def _weighted_alike(one: Family, other: Family) -> bool:
     return one.weights_divide_phi == other.weights_divide_phi
 
 
-def _without_effects(marginal: Marginal, point: Array, theta: slice) -> Array:
-    """The point with all standard deviations of a term at zero."""
-    start = marginal.names["theta"].start
-    part = slice(start + theta.start, start + theta.stop)
+def _without_effects(marginal: Marginal, point: Array, term: PlacedTerm) -> Array:
+    """The point with all effects of a term at zero."""
     without = point.copy()
-    without[part] = np.where(marginal.is_sd[part], 0.0, point[part])
+    without[marginal.names["theta"]][term.theta][term.structure.is_scale] = 0.0
     return without
 
 
@@ -86,7 +98,7 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
         replace(estimate, terms=tuple(terms), zero_terms=(), shape=shape, predictors=predictors)
     )
     for each in missing:
-        point = _without_effects(marginal, point, each.theta)
+        point = _without_effects(marginal, point, each)
     points = [point]
     name = _parameter_at_limit(problem, smaller)
     if name is not None:

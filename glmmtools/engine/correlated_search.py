@@ -8,6 +8,7 @@ import numpy as np
 
 from glmmtools.covariances.base import Structure
 from glmmtools.engine.correlated import MOST_ROWS, CorrelatedMarginal, OverCovariances
+from glmmtools.engine.identification import Identification
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.engine.several_starts import best_end, better_end
@@ -17,7 +18,6 @@ Array = np.ndarray
 _SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
 _RHOS = (0.5, -0.2, 0.9)  # of series
 _EM_STEPS = 2
-_ROUNDING = 1e-7
 _SHRINK, _LEAST = 0.9, 0.02
 
 
@@ -117,11 +117,12 @@ def check_residual(problem: Problem) -> None:
             f"{plural(structure.n_levels, 'level')} of {residual.group!r}, too few to estimate it: "
             f"take a structure of fewer parameters, such as {_simpler(problem)}"
         )
-    null = _null_direction(marginal)
-    if null is None:
+    structures = [term.structure for term in problem.structured]
+    tangled = Identification.of(structures, False, MOST_ROWS).tangled()
+    if not tangled:
         return
-    for term, each in zip(problem.design.random, marginal.placed, strict=True):
-        if np.any(np.abs(null[each.theta]) > _ROUNDING):
+    for k, term in enumerate(problem.design.random):
+        if k in tangled:
             raise ValueError(
                 f"the data cannot tell {term.label} from residual={residual.text!r}, whose "
                 f"covariance can be the same: leave {term.label} out"
@@ -136,22 +137,3 @@ def check_residual(problem: Problem) -> None:
 def _simpler(problem: Problem) -> str:
     time, group = problem.residual.structure.column_name, problem.residual.group
     return f"residual='ar1({time} | {group})' or 'cs({time} | {group})'"
-
-
-def _null_direction(marginal: CorrelatedMarginal) -> Array | None:
-    """A direction in θ along which V does not change, where it is no special point; else None."""
-    rng, ones = np.random.default_rng(0), np.ones(len(marginal.X))
-    theta = 0.1 * rng.standard_normal(marginal.n_theta)
-    for each in marginal.structured:
-        structure = each.structure
-        theta[each.theta] += (
-            structure.start_at(1.0, _RHOS[0]) if structure.of_time
-            else structure.start(1.0, 1.0, ones)
-        )  # fmt: skip
-    gram = np.zeros((len(theta), len(theta)))
-    for _, slopes in marginal.covariance_slopes(theta):
-        flat = np.array([each.ravel() for each in slopes])
-        gram += flat @ flat.T
-    scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-300))
-    values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
-    return vectors[:, 0] if values[0] < _ROUNDING else None

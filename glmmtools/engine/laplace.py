@@ -31,9 +31,9 @@ neighbours, and dispersions by moments; where it ends at no maximum it starts ag
 with larger random effects, where it ends at a small standard deviation it tries zero, and where a
 series ends in doubt it tries other series, until they lead to the same maximum (`several_starts`).
 Where parts of the model may take the scatter of each other it also starts at the fits of the models
-without one of them, below which it must not end (`contained`). Large linear mixed models are
-searched over the relative covariances alone (`profiled`). Separated rows are taken out first, and
-the estimate of the others is that in the limit (`limit`).
+without one of them, below which it must not end (`contained`). Linear mixed models are searched
+over the relative covariances alone (`profiled`). Separated rows are taken out first, and the
+estimate of the others is that in the limit (`limit`).
 
 H has a small block for each level of one grouping factor and a border for everything else, so that
 the cost is linear in the rows and in the levels of that factor (`modes`). Where the log-density is
@@ -103,7 +103,7 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     elif not problem.random:
         best = maximum(marginal)
     elif can_be_profiled(problem):
-        best = best_profiled(marginal)
+        best = best_profiled(marginal, worth)
     else:
         best = best_of_starts(marginal, worth)
     if best is None or best.value < worth:

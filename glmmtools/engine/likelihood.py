@@ -52,6 +52,7 @@ class Likelihood:
         self.family, self.link = problem.family, problem.link
         self.trials = {name: values[order] for name, values in problem.trials.items()}
         self.unit, self.scale, self.origin = 1.0, 1.0, 0.0
+        self.leaves_out_zero = self.family.leaves_out_zero
         self._take(design.y[order])
         self.ones: Array | None = None
         if self.family.location_scale and self.link.is_identity:
@@ -104,7 +105,7 @@ class Likelihood:
     def _take(self, y: Array) -> None:
         """A response; in `y` zeros that the family leaves out are a value whose density is void."""
         self.zeros, self.observed, self.y = np.flatnonzero(y == 0), y, y
-        if self.family.leaves_out_zero and len(self.zeros):
+        if self.leaves_out_zero and len(self.zeros):
             self.y = np.where(y == 0, np.sort(y[y != 0])[np.count_nonzero(y) // 2], y)
 
     def inner_response(self, y: Array) -> Array:
@@ -190,7 +191,7 @@ class Likelihood:
 
     def guessed_zero(self, mu: Array) -> float:
         """The logit of the share of zeros beyond those of Poisson counts with these means."""
-        own = 0.0 if self.family.leaves_out_zero else np.mean(np.exp(-np.maximum(mu, 0)))
+        own = 0.0 if self.leaves_out_zero else np.mean(np.exp(-np.maximum(mu, 0)))
         share = len(self.zeros) / len(self.y) - own
         return float(special.logit(np.clip(share, 0.02, 0.5)))
 
@@ -325,7 +326,7 @@ class Likelihood:
 
     def _possible(self, density: Array) -> Array:
         """The log-density of zeros: minus infinity where the family leaves them out."""
-        return np.full_like(density, -np.inf) if self.family.leaves_out_zero else density
+        return np.full_like(density, -np.inf) if self.leaves_out_zero else density
 
     def _of_zeros(self, parameter: Array) -> Array:
         return parameter[self.zeros] if np.ndim(parameter) else parameter

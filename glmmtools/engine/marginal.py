@@ -189,18 +189,19 @@ class Marginal:
         return self.prior.value(vectors[..., self.names["beta"]])
 
     def value_at(self, vector: Array) -> float:
-        """The value alone; minus infinity where it cannot be computed."""
-        solution = self.solve(vector)
+        """The value alone; minus infinity where it cannot be computed. No search goes on there."""
+        modes = self._mode
+        solution, self._mode = self.solve(vector), modes
         return -np.inf if solution is None else self.value(solution) + self._log_prior(vector)
 
     def _at_several(self, vectors: Array) -> tuple[Array, Array]:
         values, gradients = np.full(len(vectors), -np.inf), np.zeros(vectors.shape)
         for part, copies in self._in_parts(vectors):
-            solution = copies.solve(vectors[part])
-            if solution is None and copies is not self:
+            solution = None if copies is self else copies.solve(vectors[part])
+            if solution is None:
                 for k in range(*part.indices(len(vectors))):
                     values[k], gradients[k] = self.value_and_gradient(vectors[k])
-            elif solution is not None:
+            else:
                 values[part] = copies.value(solution) + self._log_prior(vectors[part])
                 gradients[part] = copies.gradient(vectors[part], solution)
         return values, gradients

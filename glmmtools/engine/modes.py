@@ -85,6 +85,9 @@ class _Newton:
         # without a border each block is damped on its own, else each copy
         self.parts = pattern.copies if effects.has_border else len(pattern.starts)
         self.derivatives = self.arrow = self.curvature = None
+        self._risen: tuple[_Point, Array] | None = (
+            None  # the last damped step, and the height there
+        )
         self.observed, self.halvings = False, 0
 
     def run(self, u: Array, border: Array, trusting: bool) -> Solution | None:
@@ -208,7 +211,8 @@ class _Newton:
 
     def _damped(self, point: _Point, step: tuple[Array, Array]) -> _Point | None:
         """Take the step, halved until the joint density does not fall; None where it cannot."""
-        before = self._objective(point)
+        known = self._risen is not None and self._risen[0] is point
+        before = self._risen[1] if known else self._objective(point)
         slack = 1e-12 * (1 + np.abs(before))
         length = np.ones(self.parts)
         for _ in range(min(_MAX_HALVINGS, _MAX_ALL_HALVINGS - self.halvings)):
@@ -217,9 +221,11 @@ class _Newton:
             if self.effects.has_border:
                 by_border = step[1] * np.repeat(length, len(point.border) // self.parts)
             moved = self._moved(point, by_u, by_border)
+            height = self._objective(moved)
             with np.errstate(invalid="ignore"):
-                worse = ~(self._objective(moved) >= before - slack)
+                worse = ~(height >= before - slack)
             if not np.any(worse):
+                self._risen = moved, height
                 return None if np.array_equal(moved.eta, point.eta) else moved
             length = np.where(worse, length / 2, length)
             self.halvings += 1

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from glmmtools.covariances.lookup import structure_of_bar
+from glmmtools.engine.identification import Identification
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
@@ -124,15 +125,35 @@ class Problem:
         return {name: part for name, part in parts.items() if part is not None}
 
     @cached_property
+    def identification(self) -> Identification | None:
+        """Which variances and correlations of random terms, and last whether the residual variance,
+        the rows can tell; None where there is no doubt."""
+        terms = self.design.random
+        if self.residual is not None or not (_has_named(terms) or _share_columns(terms)):
+            return None
+        return Identification.of([term.structure for term in terms], self.has_like_residuals)
+
+    @property
+    def has_like_residuals(self) -> bool:
+        """Whether each row has a residual of the same variance beside its random effects."""
+        weights, part = self.design.weights, self.dispersion
+        linear = self.link.name == self.family.default_link.name
+        alike = part is None and (weights is None or np.all(weights == weights[0]))
+        return self.family.normal_on_link_scale and linear and bool(alike)
+
+    @cached_property
     def n_params(self) -> int:
         """Parameters to estimate: fixed effects, variances and correlations, shape, extra zeros.
 
-        Of a population-averaged model the coefficients.
+        Of the variances and correlations as many as the rows can tell. Of a population-averaged
+        model the coefficients.
         """
         if self.clusters is not None:
             return len(self.design.names)
         total = len(self.design.names) + len(self.shape)
         total += sum(term.structure.n_params for term in self.structured)
+        if self.identification is not None:
+            total -= self.identification.lost()
         if self.dispersion is not None:
             total += len(self.dispersion.names) - 1
         return total + (len(self.zero.names) if self.zero is not None else 0)
@@ -234,3 +255,16 @@ class Problem:
     def at_limit_family(self) -> Problem:
         """The model of the simpler family that its family becomes at the limit of a parameter."""
         return replace(self, family=self.family.limit.family)
+
+
+def _has_named(terms: Sequence[RandomTerm]) -> bool:
+    return any(not term.structure.bar for term in terms)
+
+
+def _share_columns(terms: Sequence[RandomTerm]) -> bool:
+    """Whether terms of one group have columns that are combinations of each other's."""
+    by_group: dict[str, list[Array]] = {}
+    for term in terms:
+        by_group.setdefault(term.group, []).append(term.Z)
+    several = (np.hstack(of_group) for of_group in by_group.values() if len(of_group) > 1)
+    return any(np.linalg.matrix_rank(Z) < Z.shape[1] for Z in several)

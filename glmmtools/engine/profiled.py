@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from glmmtools.engine.arrow import Arrow
 from glmmtools.engine.marginal import Marginal
@@ -20,25 +21,19 @@ from glmmtools.engine.search import Optimum, one_by_one
 from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
-_MANY_ROWS = 2000
-_Solved = tuple[Array, tuple[Array, Array]]
+_ROUNDING = 1e-20  # a φ below, beside the variance of the response, is that of an exact fit
 
 
 def can_be_profiled(problem: Problem) -> bool:
-    """Whether θ alone needs a search, and is worth one of its own.
-
-    That is for normal models of one φ whose rows share their random effects. Few rows are fitted
-    as soon by the search over all parameters, which solves the points of a difference at once.
-    """
+    """Whether θ alone needs a search: in normal models of one φ whose rows share their effects."""
     structures = [term.structure for term in problem.design.random]
     return (
         problem.is_linear
         and problem.penalty is None
-        and problem.design.n >= _MANY_ROWS
         and problem.dispersion is None
         and problem.nagq == 1
         and bool(structures)
-        and not any(s.of_time or s.n_levels * s.q >= problem.design.n for s in structures)
+        and all(s.of_time or s.n_levels * s.q < problem.design.n for s in structures)
     )
 
 
@@ -53,9 +48,9 @@ class _At:
         Of the orthonormal columns.
     root : ndarray, shape (p, p)
         Lower Cholesky factor of ``XᵀV⁻¹X``.
-    solved : list of (ndarray, (ndarray, ndarray))
-        ``V⁻¹r`` (n,) and ``AᵀV⁻¹r`` (block and border) of the residual r over √φ and, for REML, of
-        the columns of ``X`` over the transpose of `root`.
+    solved, explained : ndarray, shapes (n, k), (effects, k)
+        ``V⁻¹R`` and ``AᵀV⁻¹R``: the first column of R is the residual over √φ, the others are, for
+        REML, the columns of ``X`` over the transpose of `root`.
     arrow : Arrow
     """
 
@@ -63,7 +58,8 @@ class _At:
     phi: float
     beta: Array
     root: Array
-    solved: list[_Solved]
+    solved: Array
+    explained: Array
     arrow: Arrow
 
 
@@ -78,21 +74,28 @@ class Profiled:
         self.plain = Marginal(replace(problem, reml=False)) if problem.reml else marginal
         self.theta = marginal.names["theta"]
         self.size, self.is_sd = marginal.n_theta, marginal.is_sd[self.theta]
+        self.is_scale = np.concatenate([each.structure.is_scale for each in marginal.placed])
         likelihood = self.plain.likelihood
-        self.y = likelihood.y - likelihood.offset
+        y = likelihood.y - likelihood.offset
+        self.data = np.column_stack([y, self.plain.X])
         n, p = self.plain.X.shape
         self.W = np.ones(n) if likelihood.prior is None else likelihood.prior
         self.df = n - p if problem.reml else n
+        self.A = _sparse(self.plain)
+        self.transposed = self.A.T
         self._last: tuple[Array, _At] | None = None
 
     def start(self, vector: Array) -> Array:
         """θ of a parameter vector of the marginal, relative to its φ."""
-        return vector[self.theta] / np.sqrt(np.exp(vector[self.marginal.names["phi"]][0]))
+        return vector[self.theta] / self._unit(np.exp(vector[self.marginal.names["phi"]][0]))
 
-    @staticmethod
-    def units(theta: Array) -> Array:
+    def _unit(self, phi: float) -> Array:
+        """Of each θ, by which it is divided to be relative."""
+        return np.where(self.is_scale, np.sqrt(phi), 1.0)
+
+    def units(self, theta: Array) -> Array:
         """θ is relative: where the residual is small, its standard deviations are large."""
-        return np.maximum(1.0, np.abs(theta))
+        return np.where(self.is_scale, np.maximum(1.0, np.abs(theta)), 1.0)
 
     def value_and_gradient(self, points: Array) -> tuple[float | Array, Array]:
         """As `Marginal.value_and_gradient`, at one θ or at several."""
@@ -102,9 +105,10 @@ class Profiled:
         if at is None:
             return -np.inf, np.zeros(self.size)
         P = at.arrow.rows_solved(at.arrow.effects)
-        slope = -self._slope(points, [self.W[:, None] * part for part in P])
-        for each in at.solved:
-            slope = slope + self._slope(points, self._rows(*each))
+        rows = self._rows(at.solved, at.explained)
+        slope = self._slope(
+            points, [all_ - self.W[:, None] * part for all_, part in zip(rows, P, strict=True)]
+        )
         return at.value, slope
 
     def value_at(self, point: Array) -> float:
@@ -120,10 +124,13 @@ class Profiled:
         beta, theta, phi = (marginal.names[name] for name in ("beta", "theta", "phi"))
         point, flat = np.zeros(marginal.size), np.zeros((len(optimum.flat), marginal.size))
         point[beta] = at.beta[: marginal.n_fixed]
-        point[theta], point[phi] = optimum.point * np.sqrt(at.phi), np.log(at.phi)
+        unit = self._unit(at.phi)
+        point[theta], point[phi] = optimum.point * unit, np.log(at.phi)
         flat[:, theta] = optimum.flat
         # log φ has the curvature df/2, and follows relative θ with the slope -d
-        d = self._slope(optimum.point, self._rows(*at.solved[0])) / (self.df / 2)
+        d = self._slope(optimum.point, self._rows(at.solved[:, :1], at.explained[:, :1])) / (
+            self.df / 2
+        )
         follows = np.vstack([np.eye(k), d])
         inner = np.zeros((k + 1, k + 1))
         inner[:k, :k] = optimum.information
@@ -132,8 +139,8 @@ class Profiled:
         inner_covariance = follows @ optimum.covariance @ follows.T
         inner_covariance[k, k] += 2 / self.df
         to_relative = np.eye(k + 1)  # derivatives of relative θ and log φ in θ and log φ
-        to_relative[:k] /= np.sqrt(at.phi)
-        to_relative[:k, k] = -optimum.point / 2
+        to_relative[:k, :k] /= unit
+        to_relative[:k, k] = np.where(self.is_scale, -optimum.point / 2, 0.0)
         back = np.linalg.inv(to_relative)
         information, covariance = np.zeros((2, marginal.size, marginal.size))
         tau = slice(marginal.n_fixed, None)
@@ -144,64 +151,66 @@ class Profiled:
             covariance[beta, beta] = np.linalg.inv(information[beta, beta])
         return Optimum(
             point, optimum.value, np.zeros(marginal.size), information, covariance, flat,
-            optimum.converged,
+            optimum.converged, optimum.abandoned,
         )  # fmt: skip
 
     def _at(self, theta: Array) -> _At | None:
-        """Generalised least squares at relative θ; None where V has no factor."""
+        """Generalised least squares at relative θ; None where V has no factor, or no φ is left."""
         if self._last is not None and np.array_equal(self._last[0], theta):
             return self._last[1]
         plain, reml = self.plain, self.marginal.problem.reml
         vector = np.zeros(plain.size)
         vector[plain.names["theta"]] = theta
-        effects = plain.effects(vector[None])
         try:
-            arrow = Arrow(effects, self.W)
-            V_y, *V_X = (self._solve(arrow, column) for column in (self.y, *plain.X.T))
-            products = self._products(V_X, [*V_X, V_y])
-            root = np.linalg.cholesky(products[:, :-1])
+            arrow = Arrow(plain.effects(vector[None]), self.W)
+            solved, explained = self._solve(arrow)
+            whole = np.vstack([solved / np.sqrt(self.W)[:, None], explained])
+            products = whole.T @ whole
+            root = np.linalg.cholesky(products[1:, 1:])
         except np.linalg.LinAlgError:
             return None
-        beta = np.linalg.solve(root @ root.T, products[:, -1])
-        residual = _combined([V_y, *V_X], np.append(1.0, -beta))
-        phi = float(self._products([residual], [residual])[0, 0]) / self.df
-        if not phi > 0:
+        beta = np.linalg.solve(root @ root.T, products[1:, 0])
+        of_residual = np.append(1.0, -beta)
+        # A sum of squares whose least value it is: what A leaves of the residual, and what it
+        # explains. Errors of the solutions are squared in it, however small the residual variance
+        # is beside those of the effects.
+        phi = float(np.sum((whole @ of_residual) ** 2)) / self.df
+        if not phi > _ROUNDING:
             return None
-        solved = [_combined([residual], np.array([1 / np.sqrt(phi)]))]
+        columns = [of_residual / np.sqrt(phi)]
         logdet = float(arrow.logdet[0]) - np.log(self.W).sum()
         if reml:
-            whitening = np.linalg.inv(root)
-            solved += [_combined(V_X, row) for row in whitening]
+            columns += [np.append(0.0, row) for row in np.linalg.inv(root)]
             logdet += 2 * np.log(np.diag(root)).sum()
+        R = np.transpose(columns)
         value = -0.5 * (self.df * (LOG_TWO_PI + np.log(phi) + 1) + logdet)
         value += plain.likelihood.llf_shift() + self.marginal.reml_shift
-        self._last = theta.copy(), _At(float(value), phi, beta, root, solved, arrow)
-        return self._last[1]
+        at = _At(float(value), phi, beta, root, solved @ R, explained @ R, arrow)
+        self._last = theta.copy(), at
+        return at
 
-    def _solve(self, arrow: Arrow, rows: Array) -> _Solved:
-        """``V⁻¹r`` and ``AᵀV⁻¹r``, refined once: rounding tells where the residual is small."""
-        u = arrow.solve(*arrow.effects.transposed_dot(self.W * rows))
-        solved = self.W * (rows - arrow.effects.dot(*u))
-        rest = (a - b for a, b in zip(arrow.effects.transposed_dot(solved), u, strict=True))
-        u = tuple(a + b for a, b in zip(u, arrow.solve(*rest), strict=True))
-        return self.W * (rows - arrow.effects.dot(*u)), u
+    def _solve(self, arrow: Arrow) -> tuple[Array, Array]:
+        """``V⁻¹R`` and ``AᵀV⁻¹R`` of y and the columns of X.
 
-    def _products(self, left: list[_Solved], right: list[_Solved]) -> Array:
-        """``rᵀV⁻¹s`` of each two: of what A leaves of them, and of what it explains.
-
-        That is a sum of squares where r is s, whose least value it is: errors of the solutions are
-        squared in it, however small the residual variance is beside those of the effects.
+        Refined once: rounding tells where the residual is small.
         """
-        one, other = (
-            [np.concatenate([rows / np.sqrt(self.W), *map(np.ravel, u)]) for rows, u in solved]
-            for solved in (left, right)
-        )
-        return np.reshape(one, (len(left), len(other[0]))) @ np.transpose(other)
+        effects, W = arrow.effects, self.W[:, None]
+        self.A.data[:] = np.hstack([effects.block, effects.values]).ravel()
+        u = _solve_all(arrow, self.transposed @ (W * self.data))
+        solved = W * (self.data - self.A @ u)
+        u = u + _solve_all(arrow, self.transposed @ solved - u)
+        return W * (self.data - self.A @ u), u
 
-    def _rows(self, solved: Array, u: tuple[Array, Array]) -> list[Array]:
-        """Half of the derivative of ``rᵀV⁻¹r`` in the rows of A, with the sign of a likelihood."""
-        pattern = self.plain.pattern
-        return [solved[:, None] * part for part in (pattern.by_row(u[0]), u[1].take(pattern.index))]
+    def _rows(self, solved: Array, explained: Array) -> list[Array]:
+        """Half of the derivative of ``tr RᵀV⁻¹R`` in the rows of A, with a likelihood's sign."""
+        pattern, blocks = self.plain.pattern, len(self.plain.pattern.starts)
+        size, columns = blocks * self.plain.q, explained.shape[1]
+        of_blocks = explained[:size].reshape(blocks, self.plain.q, columns)
+        of_border = explained[size:]
+        return [
+            np.einsum("nk,nik->ni", solved, part)
+            for part in (of_blocks[pattern.codes], of_border[pattern.index])
+        ]
 
     def _slope(self, theta: Array, rows: list[Array]) -> Array:
         """The derivative in θ from those in the rows of A, block and border."""
@@ -212,9 +221,23 @@ class Profiled:
         return slope
 
 
-def _combined(solved: list[_Solved], weights: Array) -> _Solved:
-    """The combination of solutions for several r: that for the combined r."""
-    rows = sum(w * each for w, (each, _) in zip(weights, solved, strict=True))
-    block = sum(w * u for w, (_, (u, _)) in zip(weights, solved, strict=True))
-    border = sum(w * b for w, (_, (_, b)) in zip(weights, solved, strict=True))
-    return rows, (block, border)
+def _sparse(marginal: Marginal) -> sparse.csr_array:
+    """A as a sparse matrix of its block effects, then those of the border, still without values."""
+    pattern, q = marginal.pattern, marginal.q
+    of_blocks = pattern.codes[:, None] * q + np.arange(q)
+    columns = np.hstack([of_blocks, len(pattern.starts) * q + pattern.index])
+    n, k = columns.shape
+    shape = n, len(pattern.starts) * q + len(pattern.prior)
+    return sparse.csr_array((np.zeros(n * k), columns.ravel(), np.arange(n + 1) * k), shape=shape)
+
+
+def _solve_all(arrow: Arrow, right: Array) -> Array:
+    """``H⁻¹`` times several columns, of block effects and then those of the border."""
+    blocks, q = arrow.inverse.shape[:2]
+    size = blocks * q
+    inner = (arrow.inverse @ right[:size].reshape(blocks, q, -1)).reshape(size, -1)
+    if not arrow.effects.has_border:
+        return inner
+    K = arrow.K if arrow.effects.pattern.is_sparse else arrow.K[0]
+    border = arrow.border_inverse[0] @ (right[size:] - K.T @ right[:size])
+    return np.vstack([inner - K @ border, border])

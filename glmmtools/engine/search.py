@@ -24,6 +24,7 @@ _IDLE, _MAX_IDLE = 1e-9, 10  # gain that is none, relative to the value; such st
 _SAME_HILL = 1e-3  # fall below a known maximum, within which a search ends there
 _NEAR = 1e-5  # twice the gain below which an updated Hessian is good enough
 _HOPED, _MARGIN = 4.0, 0.5  # times the predicted gain, and more: what a search may still rise
+_AWAY = 20.0  # the less, the nearer it is: of the margin, where 0.07 standard errors away
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,8 @@ def _climbs_to(known: Optimum | None, point: Array, value: float) -> bool:
 
 
 def _is_hopeless(worth: float, value: float, gain: float) -> bool:
-    return value + _HOPED * gain + _MARGIN < worth
+    margin = _MARGIN * min(1.0, _AWAY * np.sqrt(max(gain, 0.0)))
+    return value + _HOPED * gain + margin < worth
 
 
 def _nothing_known(point: Array, value: float, gradient: Array) -> tuple:
@@ -185,7 +187,8 @@ def _quasi_newton(
         if idle == _MAX_IDLE or _climbs_to(known, point, value):
             break
         due = (step % refresh == 0 or shortened) and step <= _MAX_REFRESHED
-        if due and gradient @ inverse @ gradient > _NEAR:
+        rise = gradient @ inverse @ gradient
+        if due and rise > _NEAR and not _is_hopeless(worth, value, 0.5 * rise):
             information = hessian(point, gradient)
             if np.all(np.isfinite(information)):
                 inverse = _uphill_inverse(information)

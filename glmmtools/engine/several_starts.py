@@ -17,6 +17,7 @@ _START_FACTORS = (1.0, 0.2, 3.0)
 _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation of zero is tried
 _BETTER = 1e-6
 _HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
+_BESIDE_NOTHING = 30.0  # standard deviation, relative to that of the residual
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -35,16 +36,28 @@ def best_of_starts(marginal: Marginal, worth: float = -np.inf) -> Optimum | None
     return best
 
 
-def best_profiled(marginal: Marginal) -> Optimum | None:
+def best_profiled(marginal: Marginal, worth: float = -np.inf) -> Optimum | None:
     """As `best_of_starts`, of a linear mixed model whose β and φ are profiled out.
 
-    Where the residual is so small that relative θ is not found, all parameters are searched.
+    Where the residual is so small that relative θ is not found, all parameters are searched. So
+    they are where a series leaves next to nothing to the residual, which may as well be zero.
     """
     profiled = Profiled(marginal)
-    best = _climbed(profiled, (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS))
-    if best is not None and best.converged:
-        return profiled.lifted(best)
-    return better_end(best and profiled.lifted(best), best_of_starts(marginal))
+    starts = (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS)
+    best = _climbed(profiled, starts, worth=worth)
+    if best is None or not best.converged:
+        found = best and profiled.lifted(best)
+        abandoned = best is not None and best.abandoned
+        return found if abandoned else better_end(found, best_of_starts(marginal, worth))
+    found = profiled.lifted(best)
+    if not any(each.structure.of_time for each in marginal.placed):
+        return found
+    if _doubtful_series(marginal, found):
+        for start in _hopeful(marginal, found, other_series(marginal, found.point)):
+            best = better_end(best, best_end(profiled, profiled.start(start), best))
+        found = profiled.lifted(best)
+    has_residual = np.all(np.abs(best.point[profiled.is_scale]) < _BESIDE_NOTHING)
+    return found if has_residual else best_of_starts(marginal, worth)
 
 
 def _possible_start(marginal: Marginal, factor: float) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -91,42 +91,69 @@ def _check_groups(problem: Problem) -> None:
 
 
 def confounded_with_residual(problem: Problem) -> list[RandomTerm]:
-    """Terms of single rows whose own variance cannot be told from the residual one.
+    """Terms whose own variance cannot be told from the residual one.
 
     The residual variance adds to the diagonal of the covariance alone, and the structure can have
     any variance there: compound symmetries, series with one lag, a Toeplitz or a general matrix.
     """
-    weights = problem.design.weights
-    alike = weights is None or np.all(weights == weights[0])
-    linear = problem.link.name == problem.family.default_link.name
-    if not (problem.family.normal_on_link_scale and linear and alike) or problem.residual:
+    found = problem.identification
+    if found is None or not problem.has_like_residuals:
         return []
+    residual = len(found.parts) - 1
     return [
         term
-        for term in problem.design.random
-        if problem.dispersion is None and term.structure.absorbs_residual
+        for k, term in enumerate(problem.design.random)
+        if residual in found.tangled(k, residual)
     ]
 
 
-def residual_warnings(problem: Problem) -> tuple[DataWarning, ...]:
-    """Warn of terms that are confounded with the residual."""
-    return tuple(
-        DataWarning(
-            f"These data tell the variance of a row and the covariance of two rows of one "
-            f"{term.group!r}, but not which part of the variance is that of {term.label} and which "
-            f"is residual. {_same_model(term)}"
-        )
-        for term in confounded_with_residual(problem)
+def identification_warnings(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of variances and correlations that the rows cannot tell, with what to drop."""
+    return (
+        *(DataWarning(_beside_residual(t, problem)) for t in confounded_with_residual(problem)),
+        *map(DataWarning, _beside_terms(problem)),
     )
 
 
-def _same_model(term: RandomTerm) -> str:
-    if term.structure.has_rho:
-        return (
+def _beside_residual(term: RandomTerm, problem: Problem) -> str:
+    structure = term.structure
+    if structure.has_rho and not structure.heterogeneous:
+        same = (
             f"Where the covariance is positive, (1 | {term.group}) is the same model without that "
             "question."
         )
-    return "Their sum is what is estimated; coefficients and their errors do not depend on it."
+    else:
+        same = "Their sum is what is estimated; coefficients and their errors do not depend on it."
+        if problem.family.has_residual_variance and not structure.bar:
+            same += f" residual={term.label!r} in its place has no such question."
+    return (
+        f"These data tell the variance of a row and the covariance of two rows of one "
+        f"{term.group!r}, but not which part of the variance is that of {term.label} and which is "
+        f"residual. {same}"
+    )
+
+
+def _beside_terms(problem: Problem) -> Iterator[str]:
+    """What to say of terms that take each other's part, the residual left aside."""
+    found, terms = problem.identification, problem.design.random
+    if found is None:
+        return
+    for k, term in enumerate(terms):
+        if found.lost(k):
+            yield (
+                f"{term.label} has more variances and correlations than these data can tell, for "
+                f"some belong to no two rows of one {term.group!r}: take a structure of fewer, "
+                f"such as ar1() or cs()."
+            )
+    left = [k for k in range(len(terms)) if not found.lost(k)]
+    while len(left) > 1 and (tangled := found.tangled(*left)):
+        spare = next((k for k in tangled if terms[k].structure.bar), tangled[-1])
+        others = listed(terms[k].label for k in tangled if k != spare)
+        yield (
+            f"These data cannot tell {terms[spare].label} from {others}, whose covariance can be "
+            f"the same: leave {terms[spare].label} out."
+        )
+        left.remove(spare)
 
 
 def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUnitsWarning, ...]:

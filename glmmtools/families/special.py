@@ -15,6 +15,8 @@ _NEAR = 0.01  # beyond, the plain difference has lost two digits
 _LARGE = 20.0  # from here on the asymptotic series are exact to rounding
 _SHIFT = 12  # the same for the longer ones of `polygammas`
 _FEW, _FAR = 30, 1e4  # counts that are summed one by one, where that loses no digits
+_CLOSE_BY = 50.0  # from here, a difference loses no digits, and is as quick for counts of all sizes
+_MANY = 2000  # of which the sums cost more than the calls
 LOG_TWO_PI = np.log(2 * np.pi)
 
 
@@ -51,12 +53,16 @@ def log_ratio(ratio, difference) -> Array:
 def stirling_error(x) -> Array:
     """``log Γ(x)`` less Stirling's formula ``(x - ½) log x - x + ½ log 2π``."""
     x = np.asarray(x, float)
-    near, far = np.minimum(x, _LARGE), np.maximum(x, _LARGE)
-    r = 1 / far
+    r = 1 / np.maximum(x, _LARGE)
     s = r * r
-    series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188)))))
-    exact = special.gammaln(near) - (near - 0.5) * np.log(near) + near - 0.5 * LOG_TWO_PI
-    return np.where(x < _LARGE, exact, series)
+    error = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188)))))
+    small = x < _LARGE
+    if np.any(small):
+        near = x[small]
+        exact = special.gammaln(near) - (near - 0.5) * np.log(near) + near - 0.5 * LOG_TWO_PI
+        error = np.asarray(error)
+        error[small] = exact
+    return error
 
 
 def log_less_digamma(x) -> Array:
@@ -116,7 +122,7 @@ def polygamma_steps(x, y, order: int) -> list[Array]:
     few = (y <= _FEW) & (x < _FAR)
     if np.all(few):
         return _summed_steps(x, y, order)
-    if not np.any(few):
+    if not np.any(few) or np.max(x, initial=0.0, where=few) < _CLOSE_BY:
         return _long_steps(x, y, order)
     found = [np.empty(x.shape) for _ in range(order + 1)]
     for rows, steps in ((few, _summed_steps), (~few, _long_steps)):
@@ -130,7 +136,7 @@ def _summed_steps(x: Array, y: Array, order: int) -> list[Array]:
     x, shape, counts = x.ravel(), x.shape, y.ravel()
     sums = [np.zeros(x.size) for _ in range(order + 1)]
     rows = np.flatnonzero(counts > 0)
-    first, size = 0, 2
+    first, size = 0, 2 if len(rows) > _MANY else 8
     while len(rows):
         steps = np.arange(first, first + size)[:, None]
         term = power = np.where(steps < counts[rows], 1 / (x[rows] + steps), 0.0)

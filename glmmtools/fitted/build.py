@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from glmmtools.covariances.working import WORKING
+from glmmtools.engine.correlated_search import check_residual
 from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_support
 from glmmtools.families.lookup import family as look_up
-from glmmtools.fitted.residual import columns_of_residual, residual_spec, with_residual
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design
 from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import right_of_tilde
+from glmmtools.formula.random_terms import residual_term
+from glmmtools.formula.residual import columns_of_residual, residual_spec
 from glmmtools.shared.arguments import is_count, one_of, shown
 
 
@@ -61,7 +65,9 @@ def build_problem(
     distribution = distribution.of_response(design.y)
     reml = bool(reml) and design.X.shape[1] > 0  # without fixed effects REML is maximum likelihood
     problem = Problem(design, distribution, chosen_link, reml, int(nagq), dispersion, zero, penalty)
-    problem = with_residual(problem, residual, spec)
+    if spec is not None:
+        problem = replace(problem, residual=residual_term(residual, spec, design.frame))
+        check_residual(problem)
     check_problem(problem)
     return problem
 

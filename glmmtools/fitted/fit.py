@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +15,11 @@ from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
 from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
-from glmmtools.engine.suitability import confounded_groups, few_units, residual_warnings
+from glmmtools.engine.suitability import confounded_groups, few_units, identification_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.fitted.dispersion import dispersion_values
-from glmmtools.fitted.random_tables import RESIDUAL, components_table, tidy_effects
+from glmmtools.fitted.random_tables import components_table, tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
 from glmmtools.formula.linear_predictor import random_predictor
@@ -136,7 +135,7 @@ class Fit:
             *self.design.warnings,
             *(each for name, part in parts for each in part.warnings(PARTS_IN_WORDS[name])),
             *confounded_groups(self.problem),
-            *residual_warnings(self.problem),
+            *identification_warnings(self.problem),
             *self.estimate.messages,
         )
 
@@ -252,7 +251,7 @@ class Fit:
         """All of these, and the residuals if they have a structure, as of group Residual."""
         found, residual = self.random_terms + self.zero_terms, self.problem.residual
         if residual is not None:
-            found.append((replace(residual, group=RESIDUAL), self.estimate.residual))
+            found.append((residual.in_tables, self.estimate.residual))
         return found
 
     @kept_table

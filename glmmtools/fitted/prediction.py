@@ -16,7 +16,7 @@ from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import limits
-from glmmtools.formula.draw import draw, draw_effects
+from glmmtools.formula.draw import draw, draw_effects, draw_residuals
 from glmmtools.formula.fixed_part import FixedPart, check_groups_in, new_label_warnings
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
@@ -247,16 +247,12 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
     else:
         extra_zero = model.extra_zero_probability()
     if model.problem.residual is not None:
-        return eta + _drawn_residuals(model, n, rng)
+        found = model.estimate.residual
+        return eta + draw_residuals(
+            model.problem.residual, found.covariance, found.correlation, rng, n
+        )
     y = draw(eta, model.family, model.link, model.row_parameters, extra_zero, rng)
     return y.astype(float)
-
-
-def _drawn_residuals(model: Fit, n: int, rng: np.random.Generator) -> Array:
-    """New residuals with their covariance for each data set, shape (n, nobs)."""
-    term, found = model.problem.residual, model.estimate.residual
-    drawn = draw_effects([term], [found.covariance], [found.correlation], rng, n)
-    return np.array([term.structure.predictor(values) for (values,) in drawn])
 
 
 def _simulate_separated(model: Fit, n: int, seed: int, conditional: bool) -> Array:

@@ -310,8 +310,8 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     title = f"{title}; {part} {model.nobs} rows"
     blocks = style.blocks_of(terms[0].group, terms[0].levels, terms[0].codes[positions])
     named = blocks if len(blocks.names) <= _MOST_BLOCK_NAMES else None
-    ax = style.draw_covariance(ax, matrix, label, title, [(blocks, 0.8)] if named else [], named)
-    return style.label_axes(ax, blocks.group, blocks.group)
+    lines = [(blocks, 0.8)] if named else []
+    return style.draw_covariance(ax, matrix, label, title, lines, named, group=blocks.group)
 
 
 def _first_groups(codes: Array, keys: Array) -> Array:

@@ -10,10 +10,9 @@ import pandas as pd
 
 from glmmtools.engine.estimate import TermEstimate
 from glmmtools.engine.problem import COEFFICIENT_NAMES
-from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.random_terms import RESIDUAL, RandomTerm
 
 Array = np.ndarray
-RESIDUAL = "Residual"  # the group of the residuals in tables
 
 
 def component_values(

@@ -198,7 +198,9 @@ def complete_rows(frame: pd.DataFrame, complete: Array) -> pd.DataFrame:
     for name in frame:
         column = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            frame[name] = column.cat.remove_unused_categories()
+            codes = column.array.codes
+            if len(np.unique(codes[codes >= 0])) < len(column.dtype.categories):
+                frame[name] = column.cat.remove_unused_categories()
         elif column.dtype.kind in "iu" and hasattr(column.dtype, "numpy_dtype"):
             frame[name] = column.astype(column.dtype.numpy_dtype)
         elif pd.api.types.is_object_dtype(column) and pd.api.types.infer_dtype(column) == "boolean":
@@ -299,8 +301,8 @@ def matched(values: Collection[Any], known: Iterable[Any]) -> list[Any]:
 
 
 def check_finite(frame: pd.DataFrame) -> None:
-    for name in frame.select_dtypes("float"):
-        infinite = np.isinf(frame[name].to_numpy())
+    for name, dtype in frame.dtypes.items():
+        infinite = np.isinf(frame[name].to_numpy()) if dtype.kind == "f" else np.zeros(0, bool)
         if infinite.any():
             raise ValueError(
                 f"column {name!r} holds an infinite value in row {frame.index[infinite.argmax()]}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
-from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.random_terms import RandomTerm, ResidualTerm
 
 Array = np.ndarray
 
@@ -38,6 +38,18 @@ def draw_effects(
             structure.effects(theta, rng.standard_normal((structure.n_levels, structure.q)))
             for structure, theta in zip(structures, thetas, strict=True)
         ]
+
+
+def draw_residuals(
+    term: ResidualTerm,
+    covariance: Array,
+    correlation: float | None,
+    rng: np.random.Generator,
+    n: int = 1,
+) -> Array:
+    """Draw the residuals of `n` data sets, which have a covariance structure, shape (n, rows)."""
+    drawn = draw_effects([term], [covariance], [correlation], rng, n)
+    return np.array([term.structure.predictor(values) for (values,) in drawn])
 
 
 def draw(

@@ -22,6 +22,7 @@ from glmmtools.formula.new_data import NewData
 from glmmtools.shared.text import plural
 
 Array = np.ndarray
+RESIDUAL = "Residual"  # the group of the residuals in tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,11 @@ class ResidualTerm(RandomTerm):
     text: str = ""
 
     @property
+    def in_tables(self) -> ResidualTerm:
+        """The term as tables have it, of the group Residual."""
+        return replace(self, group=RESIDUAL)
+
+    @property
     def in_words(self) -> str:
         """The residuals as a report names them."""
         levels = plural(len(self.levels), "level")
@@ -138,11 +144,6 @@ def label_of_key(key: Any) -> str:
     return ":".join(map(label_text, key)) if isinstance(key, tuple) else label_text(key)
 
 
-def _group_keys(frame: pd.DataFrame, groups: tuple[str, ...]) -> list[Any]:
-    columns = [frame[name].tolist() for name in groups]
-    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-
-
 def group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, list[Any]]:
     """Code of each row and, for each code, its label or tuple of labels; only levels that occur."""
     codes = np.zeros(len(frame), np.intp)
@@ -150,7 +151,8 @@ def group_codes(frame: pd.DataFrame, groups: tuple[str, ...]) -> tuple[Array, li
         of_column, labels = pd.factorize(frame[name], sort=True)
         codes = codes * len(labels) + of_column
     _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
-    return codes, _group_keys(frame.iloc[first_rows], groups)
+    columns = [frame[name].take(first_rows).tolist() for name in groups]
+    return codes, columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
 def expanded(specs: Sequence[RandomSpec], frame: pd.DataFrame) -> tuple[RandomSpec, ...]:

@@ -20,7 +20,8 @@ from glmmtools.formula.columns import check_finite, complete_rows, select, to_fr
 from glmmtools.formula.design import Design, assembled, columns_read
 from glmmtools.formula.grammar import parse_formula
 from glmmtools.formula.linear_predictor import marginal_covariance
-from glmmtools.formula.random_terms import RandomTerm
+from glmmtools.formula.random_terms import RESIDUAL, RandomTerm, ResidualTerm, residual_term
+from glmmtools.formula.residual import columns_of_residual, residual_spec
 from glmmtools.formula.response import Response
 from glmmtools.shared.arguments import numbers, shown
 from glmmtools.shared.text import listed, nearest, plural
@@ -45,13 +46,16 @@ class Specification:
     beta : ndarray, shape (p,)
         Coefficients, on the scale of the linear predictor.
     covariances : list of ndarray, shape (q, q)
-        For each random term the covariance of the effects of one level.
+        For each of `structured` the covariance of the effects of one level.
     correlations : list of float or None
-        For each random term the correlation of ar1 and cs.
+        For each of `structured` the correlation of ar1 and cs.
     shape : dict
-        Shape parameters of the family by name: numbers; phi may be an array, shape (n,).
+        Shape parameters of the family by name: numbers; phi may be an array, shape (n,). Empty
+        where the residuals have a structure.
     zero : float
         Probability of an extra zero.
+    residual : ResidualTerm or None
+        Residuals with a covariance structure.
     """
 
     design: Design
@@ -62,17 +66,26 @@ class Specification:
     correlations: list[float | None]
     shape: dict[str, Any]
     zero: float
+    residual: ResidualTerm | None = None
+
+    @property
+    def structured(self) -> tuple[RandomTerm, ...]:
+        """What has a covariance structure: the random terms, and the residuals if they have one."""
+        random, residual = self.design.random, self.residual
+        return random if residual is None else (*random, residual.in_tables)
 
     @property
     def row_parameters(self) -> dict[str, Any]:
         """What the family's functions take beside the mean: the shape, and trials."""
-        trials = {"trials": self.design.trials} if self.family.takes_trials else {}
-        return self.shape | trials
+        further = {"trials": self.design.trials} if self.family.takes_trials else {}
+        if self.residual is not None:
+            further["phi"] = self.residual.structure.predictor_variances(self.covariances[-1])
+        return self.shape | further
 
     def covariance(self) -> Array:
         """``ZGZ′ + R``, shape (n, n): Var(y) of a normal model with identity link."""
-        V = np.diag(np.broadcast_to(self.shape["phi"], self.design.n))
-        return V + marginal_covariance(self.design.random, self.covariances, self.correlations)
+        V = np.diag(np.broadcast_to(self.shape.get("phi", 0.0), self.design.n))
+        return V + marginal_covariance(self.structured, self.covariances, self.correlations)
 
     def check_mean(self, eta: Array) -> None:
         """Raise ValueError where a linear predictor, shape (n,), has a mean outside the range."""
@@ -107,6 +120,7 @@ def specified_model(
     sd: Any = None,
     corr: Any = None,
     rho: Any = None,
+    residual: str | None = None,
     phi: Any = 1.0,
     df: float | None = None,
     zero: float = 0.0,
@@ -126,24 +140,35 @@ def specified_model(
     chosen_link = distribution.check_link(link)
     values = checked_shape(distribution, phi, df, shape)
     check_extra_zeros("zero", zero, distribution)
-    design = specified_design(formula, layout, distribution, trials)
+    beside = {"phi": phi if np.any(values.get("phi", 1.0) != 1) else None}
+    spec = residual_spec(residual, distribution, chosen_link, beside)
+    design = specified_design(formula, layout, distribution, trials, *columns_of_residual(spec))
     if np.ndim(phi) and np.shape(phi) != (design.n,):
         raise ValueError(f"phi has shape {np.shape(phi)} for {plural(design.n, 'row')}")
+    term, terms = None, design.random
+    if spec is not None:
+        term, values = residual_term(residual, spec, design.frame), {}
+        terms = (*terms, term)
     beta = checked_coefficients(coef, design.names)
-    covariances, correlations = random_parameters(design.random, sd, corr, rho)
+    covariances, correlations = random_parameters(terms, sd, corr, rho)
     return Specification(
-        design, distribution, chosen_link, beta, covariances, correlations, values, zero
+        design, distribution, chosen_link, beta, covariances, correlations, values, zero, term
     )
 
 
 # ------------------------------------------------------------------------------ the design
 
 
-def specified_design(formula: str, layout: Any, family: Family, trials: Any = None) -> Design:
-    """The `Design` of a formula on a layout that has no response yet (its ``y`` is nan)."""
+def specified_design(
+    formula: str, layout: Any, family: Family, trials: Any = None, *also_used: str
+) -> Design:
+    """The `Design` of a formula on a layout that has no response yet (its ``y`` is nan).
+
+    Its frame has the columns of the formula and of the expressions `also_used`.
+    """
     parsed = parse_formula(formula)
     whole = to_frame(layout)
-    frame = columns_read(parsed, whole)
+    frame = columns_read(parsed, whole, *also_used)
     absent = frame.columns[frame.isna().any()]
     if len(absent):
         row = frame.index[frame[absent[0]].isna().to_numpy().argmax()]
@@ -277,7 +302,10 @@ def check_extra_zeros(argument: str, probability: float, family: Family) -> None
 def random_parameters(
     terms: Sequence[RandomTerm], sd: Any, corr: Any, rho: Any
 ) -> tuple[list[Array], list[float | None]]:
-    """The covariance of each term's effects, and the rho of those that have one."""
+    """The covariance of each term's effects, and the rho of those that have one.
+
+    The residuals, where they have a structure, are the last of the terms.
+    """
     structures = [term.structure for term in terms]
     sds = _by_term("sd", sd, terms, [len(each.sd_names) for each in structures], required=True)
     corrs = _by_term("corr", corr, terms, [each.n_corr for each in structures])
@@ -289,7 +317,10 @@ def random_parameters(
 def _covariance(term: RandomTerm, sds: Array, corr: Array, rho: Array) -> Array:
     """The covariance of the effects of one level, of values in their range."""
     lowest = term.structure.lowest_rho
-    _check_range("sd", term, sds, (sds >= 0) & np.isfinite(sds), "0 or more")
+    good, valid = (sds >= 0) & np.isfinite(sds), "0 or more"
+    if isinstance(term, ResidualTerm):
+        good, valid = good & (sds > 0), "above 0"
+    _check_range("sd", term, sds, good, valid)
     _check_range("corr", term, corr, np.abs(corr) < 1, "strictly between -1 and 1")
     _check_range(
         "rho", term, rho, (rho > lowest) & (rho < 1), f"strictly between {lowest:.4g} and 1"
@@ -308,11 +339,11 @@ def _by_term(
     argument: str, given: Any, terms: Sequence[RandomTerm], sizes: list[int], required: bool = False
 ) -> list[Array]:
     """Values of one argument for each term; of a group with several terms, split in order."""
-    takers = [i for i, size in enumerate(sizes) if size]
-    groups = list(dict.fromkeys(terms[i].group for i in takers))
+    takers, called = [i for i, size in enumerate(sizes) if size], _called(terms)
+    groups = list(dict.fromkeys(called[i][0] for i in takers))
     values, absent = [np.zeros(size) for size in sizes], list(takers)
     for key, of_key in _by_group(argument, given, groups).items():
-        chosen = [i for i in takers if key in (terms[i].group, terms[i].label)]
+        chosen = [i for i in takers if key in called[i]]
         if not chosen:
             raise ValueError(
                 f"{argument} names {key!r}, but no random term of the formula has "
@@ -331,8 +362,24 @@ def _by_term(
         absent = [i for i in absent if i not in chosen]
     if absent and required:
         term = terms[absent[0]]
-        raise ValueError(f"{argument} has no value for {term.group!r} of {term.label}")
+        raise ValueError(f"{argument} has no value for {called[absent[0]][0]!r} of {term.label}")
     return values
+
+
+def _called(terms: Sequence[RandomTerm]) -> list[tuple[str, ...]]:
+    """What an argument may call each term: its group, or as it is written.
+
+    Residuals are Residual, as in tables; or their group, where no other term is of that.
+    """
+    of_random = {term.group for term in terms if not isinstance(term, ResidualTerm)}
+    names = []
+    for term in terms:
+        if not isinstance(term, ResidualTerm):
+            names.append((term.group, term.label))
+            continue
+        group = () if term.group in of_random else (term.group,)
+        names.append((RESIDUAL, term.label, term.text, *group))
+    return names
 
 
 def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:
@@ -358,6 +405,5 @@ def _by_group(argument: str, given: Any, groups: list[str]) -> dict[str, Array]:
 def _check_range(argument: str, term: RandomTerm, values: Array, good: Array, valid: str) -> None:
     if not np.all(good):
         what = " (a standard deviation)" if argument == "sd" else ""
-        raise ValueError(
-            f"{argument} of {term.group!r}{what} must be {valid}; got {values[~good][0]:g}"
-        )
+        group = RESIDUAL if isinstance(term, ResidualTerm) else term.group
+        raise ValueError(f"{argument} of {group!r}{what} must be {valid}; got {values[~good][0]:g}")

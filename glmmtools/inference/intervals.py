@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from glmmtools.engine.suitability import confounded_with_residual
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import part_of, parts_of
@@ -132,17 +131,26 @@ def require_profile(model: Fit) -> None:
 
 
 def _unknown(model: Fit) -> set[str]:
-    """Parameters of series without limits: they share a variance, or rho lies at 1 or -1.
+    """Parameters without limits: terms share a variance, or the rho of a series lies at 1 or -1.
 
-    There the likelihood has several maxima along the profiles, and the search finds any of them.
+    There the likelihood is flat, or has several maxima along the profiles, and the search finds any
+    of them.
     """
-    terms = model.problem.random
+    terms, identification = model.problem.random, model.problem.identification
+    tangled = [] if identification is None else identification.tangled()
     shared = [
-        *confounded_with_residual(model.problem),
-        *(t for t in terms if t.structure.has_rho and t.label in model.estimate.singular),
+        term
+        for k, term in enumerate(terms)
+        if (k in tangled and term.part == "mean")
+        or (term.structure.has_rho and term.label in model.estimate.singular)
     ]
     unknown = {
-        parameter_name(what, term, term.structure.sd_names[0])
-        for term in shared for what in ("sd", "corr")
-    }  # fmt: skip
+        parameter_name(what, term, name)
+        for term in shared
+        for what, names in (
+            ("sd", term.structure.sd_names),
+            ("corr", term.structure.correlation_names),
+        )
+        for name in names
+    }
     return unknown | {"residual sd"} if shared else unknown

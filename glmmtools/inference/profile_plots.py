@@ -12,6 +12,7 @@ from glmmtools.inference.intervals import profile_intervals
 from glmmtools.inference.profile import Profile
 from glmmtools.shared import style
 from glmmtools.shared.arguments import check_arguments
+from glmmtools.shared.numbers import with_digits
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -79,6 +80,5 @@ def plot_profile(model: Fit, term: str, level: float = 0.95, ax: Axes | None = N
     style.reference_line(ax, x=estimate)
     ax.set_ylim(top=0.05 * drop)
     kind = "restricted log-likelihood" if model.problem.reml else "log-likelihood"
-    return style.label_axes(
-        ax, term, f"{kind} below its maximum", f"{level:.0%} interval {low:.4g} to {high:.4g}"
-    )
+    limits = " to ".join(with_digits([low, high], high - low, 3)).replace("-", "−")
+    return style.label_axes(ax, term, f"{kind} below its maximum", f"{level:.0%} interval {limits}")

@@ -46,6 +46,7 @@ _LINE = 0.17  # inches that a line of letters takes
 _SIZES = (10.0, 8.0)  # points, of the names of levels
 _MOST_LINES = 3  # of a name; names that need more stand upright
 _FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
+_SMALL = 3.0  # inches: narrower axes stand in a row of panels
 _LONG = 40  # letters of all names of blocks, from which those of the columns stand upright
 
 
@@ -234,14 +235,17 @@ def draw_covariance(
     lines: Sequence[tuple[Blocks, float]],
     named: Blocks | None,
     numbered: bool = False,
+    group: str = "",
 ) -> Axes:
     """Draw a covariance matrix as a heat map, with a `label` at its colour bar.
 
     White lines of the widths given part the blocks in `lines`; the names of `named` stand at both
-    axes; a matrix that is `numbered` shows its values.
+    axes, with their `group`; a matrix that is `numbered` shows its values. Axes of a row of panels
+    have no room for the label, for the group on the left and for what follows a ; in the title.
     """
     ax = new_axes(ax, (6.0, 4.8))
-    image = heat_map(ax, matrix, label)
+    small = _inches_wide(ax) < _SMALL
+    image = heat_map(ax, matrix, "" if small else label)
     if numbered:
         _write_values(image, matrix)
     for blocks, width in lines:
@@ -252,8 +256,13 @@ def draw_covariance(
         upright = sum(map(len, named.names)) > _LONG
         ax.set_xticks(named.centres, named.names, rotation=90 if upright else 0)
         ax.set_yticks(named.centres, named.names)
-        label_axes(ax, named.group, named.group)
-    return label_axes(ax, title=title)
+    group = group or (named.group if named is not None else "")
+    title = title.partition(";")[0] if small else title
+    return label_axes(ax, group, "" if small else group, title)
+
+
+def _inches_wide(ax: Axes) -> float:
+    return ax.get_position().width * ax.figure.get_size_inches()[0]
 
 
 def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:

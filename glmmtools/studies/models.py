@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.engine import choice as engines
+from glmmtools.engine.correlated_search import check_residual
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
@@ -24,10 +25,11 @@ from glmmtools.families.base import Family
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
-from glmmtools.formula.design import Design, check_rank
+from glmmtools.formula.design import check_rank, columns_read
 from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import parse_residual
-from glmmtools.formula.random_terms import ResidualTerm, random_term, residual_term
+from glmmtools.formula.random_terms import RandomTerm, ResidualTerm, random_term, residual_term
+from glmmtools.formula.residual import columns_of_residual, residual_spec
 from glmmtools.formula.specification import (
     checked_coefficients,
     checked_shape,
@@ -41,7 +43,7 @@ from glmmtools.shared.text import listed, nearest
 from glmmtools.studies.sizes import extended
 
 Array = np.ndarray
-_ANALYSIS = ("formula", "family", "link", "penalty", "reml", "nagq", "engine")
+_ANALYSIS = ("formula", "family", "link", "residual", "penalty", "reml", "nagq", "engine")
 
 
 # ------------------------------------------------------------------------------ the truth
@@ -69,9 +71,11 @@ def source_from_formula(
     if model.zero:
         zero = one_sided("~ 1", frame, "zero")
         predictors = {"zero": np.array([special.logit(model.zero)])}
-    problem = Problem(replace(design, frame=frame), model.family, model.link, zero=zero)
-    terms = _term_estimates(design, model.covariances, model.correlations)
-    return Fit(problem, _at_truth(problem, model.beta, model.shape, terms, predictors))
+    problem = Problem(
+        replace(design, frame=frame), model.family, model.link, zero=zero, residual=model.residual
+    )
+    structured = _structured_estimates(problem.structured, model.covariances, model.correlations)
+    return Fit(problem, _at_truth(problem, model.beta, model.shape, structured, predictors))
 
 
 def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
@@ -85,8 +89,8 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
     require_likelihood(model, "a study, which draws responses, needs")
     require_converged(model, "a study")
     problem, estimate = model.problem, model.estimate
-    design, terms, shape = problem.design, estimate.terms, dict(estimate.shape)
-    for name in ("trials", "link", "zero", "df", "shape"):
+    design, structured, shape = problem.design, estimate.structured, dict(estimate.shape)
+    for name in ("trials", "link", "zero", "df", "shape", "residual"):
         if name in truth:
             raise ValueError(f"{name}= is for a study from a formula; the fitted model has its own")
     coef, beta = truth.get("coef"), estimate.beta
@@ -102,7 +106,8 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
         )
     if any(name in truth for name in ("sd", "corr", "rho")):
         given = (truth.get(name) for name in ("sd", "corr", "rho"))
-        terms = _term_estimates(design, *random_parameters(design.random, *given))
+        of_mean = [term for term in problem.structured if term.part == "mean"]
+        structured = _structured_estimates(of_mean, *random_parameters(of_mean, *given))
     if "phi" in truth:
         if problem.dispersion is not None:
             raise ValueError("phi= cannot replace a dispersion formula of the fitted model")
@@ -112,25 +117,27 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
                 "fitted model"
             )
         shape |= checked_shape(model.family, truth["phi"], None)
-    at_truth = _at_truth(problem, beta, shape, terms, estimate.predictors)
-    beside = {"residual": estimate.residual, "zero_terms": estimate.zero_terms}
-    return Fit(problem, replace(at_truth, **beside))
+    at_truth = _at_truth(problem, beta, shape, structured, estimate.predictors)
+    return Fit(problem, replace(at_truth, zero_terms=estimate.zero_terms))
 
 
-def _term_estimates(
-    design: Design, covariances: Sequence[Array], correlations: Sequence[float | None]
+def _structured_estimates(
+    terms: Sequence[RandomTerm], covariances: Sequence[Array], correlations: Sequence[float | None]
 ) -> tuple[TermEstimate, ...]:
     return tuple(
         TermEstimate(G, np.zeros((len(term.levels), len(G))), correlation)
-        for term, G, correlation in zip(design.random, covariances, correlations, strict=True)
+        for term, G, correlation in zip(terms, covariances, correlations, strict=True)
     )
 
 
-def _at_truth(problem: Problem, beta, shape, terms, predictors, engine: str = "none") -> Estimate:
-    p = len(beta)
+def _at_truth(
+    problem: Problem, beta, shape, structured, predictors, engine: str = "none"
+) -> Estimate:
+    p, k = len(beta), len(problem.design.random)
     return Estimate(
-        beta, np.full((p, p), np.nan), np.full(p, np.inf), shape, terms, np.nan, problem.n_params,
-        True, (), (), engine, "truth", predictors,
+        beta, np.full((p, p), np.nan), np.full(p, np.inf), shape, structured[:k], np.nan,
+        problem.n_params, True, (), (), engine, "truth", predictors,
+        residual=structured[k] if problem.residual is not None else None,
     )  # fmt: skip
 
 
@@ -151,6 +158,8 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
             problem = _on_rows(problem, frame, rows)
         check_rank(problem.design)
         check_problem(problem)
+        if problem.residual is not None:
+            check_residual(problem)
     except ValueError as error:
         sizes = ", ".join(f"{number} of {name}" for name, number in size.items())
         raise ValueError(f"with {sizes or 'this layout'}: {error}") from None
@@ -214,17 +223,16 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
             )
     problem = _analysed_problem(source.problem, options) if options else source.problem
     engine = engines.choose(problem, options.get("engine", engines.laplace.NAME)).NAME
-    design = problem.design
-    if design is source.problem.design:
+    drawn = source.problem
+    if problem.design is drawn.design and problem.residual is drawn.residual:
         return FittedModel(problem, replace(source.estimate, engine=engine))
-    unknown = [np.eye(len(term.names)) for term in design.random]
-    terms = _term_estimates(
-        design, unknown, [np.nan if term.structure.has_rho else None for term in design.random]
-    )
-    beta, shape = np.full(len(design.names), np.nan), dict.fromkeys(problem.shape, np.nan)
-    at_truth = _at_truth(problem, beta, shape, terms, {}, engine)
-    residual = None if problem.residual is None else source.estimate.residual
-    return FittedModel(problem, replace(at_truth, residual=residual))
+    structures = [term.structure for term in problem.structured]
+    unknown = _structured_estimates(
+        problem.structured, [np.eye(len(each.names)) for each in structures],
+        [np.nan if each.has_rho else None for each in structures],
+    )  # fmt: skip
+    beta, shape = np.full(len(problem.design.names), np.nan), dict.fromkeys(problem.shape, np.nan)
+    return FittedModel(problem, _at_truth(problem, beta, shape, unknown, {}, engine))
 
 
 def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
@@ -239,10 +247,7 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
                 f"analysis: the response of {text!r} must be that of the data, {response!r}"
             )
         check_rank(design)
-        residual = problem.residual if family is source_family else None
-        problem = replace(
-            problem, design=design, family=family, dispersion=None, zero=None, residual=residual
-        )
+        problem = replace(problem, design=design, family=family, dispersion=None, zero=None)
     link = options.get("link", problem.link if family is source_family else None)
     reml = bool(options.get("reml", False))
     if reml and not family.has_residual_variance:
@@ -251,5 +256,22 @@ def _analysed_problem(problem: Problem, options: Mapping[str, Any]) -> Problem:
         problem, link=family.check_link(link), reml=reml, nagq=int(options.get("nagq", 1)),
         penalty=checked_penalty(options.get("penalty", problem.penalty), reml),
     )  # fmt: skip
+    problem = replace(problem, residual=_analysed_residual(problem, source_family, options))
     check_problem(problem)
+    if problem.residual is not None:
+        check_residual(problem)
     return problem
+
+
+def _analysed_residual(
+    problem: Problem, source_family: Family, options: Mapping[str, Any]
+) -> ResidualTerm | None:
+    """The residuals of the analysis: the options', or those of the data, of the same family."""
+    own = problem.residual if problem.family is source_family else None
+    text = options.get("residual", own.text if own else None)
+    spec = residual_spec(text, problem.family, problem.link, {"penalty": problem.penalty})
+    if spec is None or "residual" not in options:
+        return own if spec else None
+    design = problem.design
+    frame = columns_read(design.formula, design.frame, *columns_of_residual(spec))
+    return residual_term(text, spec, frame)

@@ -192,14 +192,15 @@ def _in_words(model: FittedModel) -> str:
     problem = model.problem
     reml = " by REML" if problem.reml else ""
     nodes = f", nagq = {problem.nagq}" if problem.nagq > 1 else ""
-    penalty = f", penalty = {problem.penalty:g}" if problem.penalty is not None else ""
-    return f"{model.formula}, {model.family.name}, {model.link.name} link{reml}{nodes}{penalty}"
+    further = f", penalty = {problem.penalty:g}" if problem.penalty is not None else ""
+    further += f", residual = {problem.residual.text}" if problem.residual is not None else ""
+    return f"{model.formula}, {model.family.name}, {model.link.name} link{reml}{nodes}{further}"
 
 
 def _digest(model: Fit) -> str:
     """The rows of a layout in short: the same for the same layout."""
     design = model.problem.design
     hashed = hashlib.sha256(np.round(design.X, 8).tobytes())
-    for term in model.problem.random:
+    for term in model.problem.structured:
         hashed.update(term.codes.astype(np.int64).tobytes())
     return f"{design.n}:{hashed.hexdigest()[:12]}"

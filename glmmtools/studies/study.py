@@ -88,8 +88,8 @@ def power(
         ``TQDM_DISABLE=1`` in the environment silences it.
     analysis : dict, optional
         What is fitted, where that is not the model that makes the data: ``formula, family, link,
-        penalty, reml, nagq, engine`` as in :func:`fit`.
-    coef, sd, corr, rho, phi, df, zero, shape, trials, link : optional
+        residual, penalty, reml, nagq, engine`` as in :func:`fit`.
+    coef, sd, corr, rho, residual, phi, df, zero, shape, trials, link : optional
         The truth, as in :func:`simulate`. With a fitted model they replace its estimates; `coef`
         those it names.
 

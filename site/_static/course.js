@@ -17,8 +17,9 @@ addEventListener("DOMContentLoaded", () => {
     const page = new DOMParser().parseFromString(html, "text/html");
     const article = page.querySelector(".bd-article");
     if (!article) return text_of(html, anchor);
-    article.querySelectorAll(".run, .toctree-wrapper, .definition, .solution, h1").forEach(menu => menu.remove());
-    const target = anchor && article.querySelector(anchor);
+    const menus = ".run, .toctree-wrapper, .definition, .solution, h1";
+    article.querySelectorAll(`${menus}, div.math`).forEach(menu => menu.remove());
+    const target = anchor ? article.querySelector(anchor) : null;  // "": the whole page
     const entry = anchor?.startsWith("#index-");  // of the index, within its section
     const shown = (entry ? target?.closest("section") : target) ?? article;
     return text_of(`<div role="main">${shown.outerHTML}</div>`);

@@ -114,6 +114,9 @@ FOUND_FIRST = {
     "zero inflation": "notebooks/06",
     "separation": "notebooks/05",
     "AR(1)": "notebooks/10",
+    "random slope": "notebooks/10",
+    "missing at random": "notebooks/12",
+    "degrees of freedom": "notebooks/09",
     "contrasts": "notebooks/09",
     "shrinkage": "notebooks/12",
     "odds ratio": "notebooks/02",
@@ -135,13 +138,17 @@ def test_search_finds_the_page_of_the_subject_first(page, site, word):
     assert first.get_attribute("href").split("?")[0].startswith(FOUND_FIRST[word])
 
 
-def test_excerpts_of_the_search_hold_no_menu(page, site):
-    page.goto(f"{site}/search.html?q=overdispersion")
-    excerpts = page.locator("#search-results li p.context")
-    excerpts.first.wait_for(timeout=20_000)
-    texts = excerpts.all_inner_texts()
-    assert any("overdispersion" in text.lower() for text in texts)
-    assert not any(menu in text for text in texts for menu in ("Contents", "notebook file", "Back"))
+@pytest.mark.parametrize("word", ["overdispersion", "offset", "beta"])
+def test_excerpts_of_the_search_hold_the_word_and_no_menu(page, site, word):
+    page.goto(f"{site}/search.html?q={word}")
+    page.locator("#search-results li p.context").first.wait_for(timeout=20_000)
+    page.wait_for_function("!document.querySelector('#search-results > h2 span')?.innerText")
+    page.wait_for_load_state("networkidle")  # an excerpt is fetched for each result
+    texts = page.locator("#search-results li p.context").all_inner_texts()
+    assert sum(word in text.lower() for text in texts) > len(texts) / 2, texts
+    for text in texts:
+        assert len(text) > 40, text
+        assert not any(menu in text for menu in ("Contents", "notebook file", "Back")), text
 
 
 def test_every_name_of_the_package_stands_on_one_page(site_folder):
@@ -156,6 +163,12 @@ def test_a_class_has_its_methods_and_what_draws_its_picture(site_folder):
         text = (site_folder / "api" / f"{page_of(name)}.html").read_text("utf-8")
         assert {f"glmmtools.{name}.{each}" for each in members(found(name))} <= Links(text).anchors
         assert "The example drawn." in text
+
+
+def test_a_property_is_described_in_whole_sentences(site_folder):
+    for page in sorted((site_folder / "api").glob("*.html")):
+        found = BeautifulSoup(page.read_text("utf-8"), "html.parser").select("dl.py dl dt")
+        assert "Type:" not in [field.get_text(strip=True) for field in found], page.name
 
 
 def test_the_type_of_what_is_returned_leads_to_its_page(page, site):
@@ -269,6 +282,13 @@ def test_columns_of_numbers_are_found_below_groups_and_beside_labels_of_several_
     page = with_columns_of_numbers(f"<table>{head}<tbody>{rows}</tbody></table>")
     numbers = BeautifulSoup(page, "html.parser").select(".number")
     assert [cell.get_text() for cell in numbers] == ["p_value", "-1.5", "<0.0001"]
+
+
+def test_a_list_of_lessons_is_no_number():
+    rows = "<tr><td>04, 05</td><td>12,345.6</td></tr><tr><td>01</td><td>3 %</td></tr>"
+    page = with_columns_of_numbers(f"<table><tbody>{rows}</tbody></table>")
+    numbers = BeautifulSoup(page, "html.parser").select(".number")
+    assert [cell.get_text() for cell in numbers] == ["12,345.6", "3 %"]
 
 
 def test_a_long_line_goes_on_below_its_own_indent(page, site):

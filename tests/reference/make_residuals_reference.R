@@ -32,9 +32,9 @@ cake$batch <- interaction(cake$replicate, cake$recipe)
 cake$degrees <- factor(cake$temperature, ordered = FALSE)
 
 models <- list()
-kept <- function(id, data, formula, residual, reml, llf, estimate, std_error, by) {
+kept <- function(id, data, formula, residual, reml, llf, df, estimate, std_error, by) {
   models[[id]] <<- list(
-    data = data, formula = formula, residual = residual, reml = reml, by = by, llf = llf,
+    data = data, formula = formula, residual = residual, reml = reml, by = by, llf = llf, df_model = df,
     estimate = unname(estimate), std_error = unname(std_error)
   )
 }
@@ -42,10 +42,10 @@ G <- function(id, data, formula, residual, fit) { # gls: its standard errors und
   reml <- fit$method == "REML"
   p <- length(coef(fit))
   shrink <- if (reml) 1 else (fit$dims$N - p) / fit$dims$N
-  kept(id, data, formula, residual, reml, as.numeric(logLik(fit)), coef(fit), sqrt(diag(vcov(fit)) * shrink), "nlme::gls")
+  kept(id, data, formula, residual, reml, as.numeric(logLik(fit)), attr(logLik(fit), "df"), coef(fit), sqrt(diag(vcov(fit)) * shrink), "nlme::gls")
 }
 L <- function(id, data, formula, residual, fit) {
-  kept(id, data, formula, residual, fit$method == "REML", as.numeric(logLik(fit)), fixef(fit), sqrt(diag(fit$varFix)), "nlme::lme")
+  kept(id, data, formula, residual, fit$method == "REML", as.numeric(logLik(fit)), attr(logLik(fit), "df"), fixef(fit), sqrt(diag(fit$varFix)), "nlme::lme")
 }
 B <- function(id, data, formula, residual, fit) { # glmmTMB: standard errors given the covariances, as nlme's
   objective <- fit$obj
@@ -56,7 +56,7 @@ B <- function(id, data, formula, residual, fit) { # glmmTMB: standard errors giv
   }
   hessian <- optimHess(point, objective$fn, objective$gr)
   p <- seq_along(fixef(fit)$cond)
-  kept(id, data, formula, residual, FALSE, -objective$fn(point), point[p], sqrt(diag(solve(hessian[p, p, drop = FALSE]))), "glmmTMB")
+  kept(id, data, formula, residual, FALSE, -objective$fn(point), length(point), point[p], sqrt(diag(solve(hessian[p, p, drop = FALSE]))), "glmmTMB")
 }
 
 G("pigs_us", "pigs7", "weight ~ week", "us(week | pig)",

@@ -18,6 +18,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -78,6 +79,11 @@ class Number(Exercise):
     because: str
     hint: str
     slips: Callable[[], dict[float, str]] = dict
+
+    def __post_init__(self) -> None:
+        """Compute once what several answers are compared with: it may take fits."""
+        for name in ("solution", "slips"):
+            object.__setattr__(self, name, cache(getattr(self, name)))
 
     @property
     def unit(self) -> float:

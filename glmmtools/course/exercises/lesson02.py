@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.special import expit
 
 from glmmtools.course.datasets import load_data
-from glmmtools.course.exercises.kinds import Choice, Number
+from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.model import fit
 
 FARM = 0.5  # u of exercise 02.1
@@ -153,5 +153,24 @@ EXERCISES = (
             "e": "It drops a third of the cows, more of the treated ones if the treatment works, "
             "and it compares means of logarithms.",
         },
+    ),
+    Judgement(
+        "02.6",
+        points=(
+            "say that 37 % is a ratio of odds, not of risks?",
+            "give both probabilities, and their ratio or their difference?",
+            "say of which herd they are: one with u = 0, in the middle, and not an average over "
+            "all animals?",
+            "give an interval, and say that it is the odds ratio's?",
+            "leave out what the data do not show, such as why the disease receded?",
+        ),
+        model=lambda: (
+            "The 0.37 is a ratio of odds, not of risks: in the same herd the odds of a new case in "
+            "period 2 were 0.37 times those in period 1 (95 % interval 0.20 to 0.68). In a herd in "
+            "the middle the probability fell from about 0.20 to about 0.08, which is 42 % of what "
+            "it was. In herds with more or less disease the ratio of the probabilities is another "
+            "one; the odds ratio is the same, because the model assumes so. The data do not say "
+            "why the disease receded."
+        ),
     ),
 )

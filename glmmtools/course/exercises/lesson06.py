@@ -20,12 +20,9 @@ def _seizures_by_period(family: str = "poisson") -> float:
     return fit_to("epilepsy", formula, family).params["period"]
 
 
-def _clipping(family: str = "nbinom1", nutrient: int = 1) -> float:
-    """The coefficient of clipping at a nutrient; NB1 has the lower AIC."""
-    formula = "fruits ~ nutrient * clipping + rack + status + (1 | genotype)"
-    params = fit_to("arabidopsis", formula, family).params
-    at_8 = params["nutrient[T.8]:clipping[T.clipped]"] if nutrient == 8 else 0.0
-    return params["clipping[T.clipped]"] + at_8
+def _by_stems(family: str = "nbinom1", stems: str = "log(stems)") -> float:
+    """The coefficient of the stems for the shoots of sugar cane; NB1 has the lowest AIC."""
+    return fit_to("cane", f"shoots ~ block + {stems} + (1 | variety)", family).params[stems]
 
 
 @cache
@@ -124,23 +121,26 @@ EXERCISES = (
     ),
     Number(
         "06.3",
-        solution=lambda: np.exp(_clipping()),
+        solution=lambda: 2 ** _by_stems(),
         decimals=3,
-        because="NB1 has the far lower AIC: the variance of these counts grows with the mean "
-        "rather than with its square. Nutrient 1 is the base level, so the coefficient of "
-        "clipping is all it takes.",
-        hint="Fit both, compare AIC, and take the exponential of the coefficient that belongs to "
-        "the base level of nutrient.",
+        because="NB1 has the lowest AIC. The expected count is proportional to stems to the power "
+        "of the coefficient, so twice the stems is the factor two to that power. That is far from "
+        "two: an offset would be wrong here.",
+        hint="Compare the three AICs. The logarithm of twice the stems is larger by log 2.",
         slips=lambda: {
-            np.exp(_clipping("negative_binomial")): "That is from the model with the higher AIC. "
-            "Lower is better.",
-            np.exp(_clipping("poisson")): "That is the Poisson model's, which these counts "
+            2 ** _by_stems("negative_binomial"): "That is NB2's, which has the higher AIC. Lower "
+            "is better.",
+            2 ** _by_stems("poisson"): "That is the Poisson model's, which these counts "
             "contradict. Fit NB1 and NB2.",
-            _clipping(): "That is a difference of log means. A factor is its exponential.",
-            np.exp(_clipping(nutrient=8)): "That is clipping at nutrient 8. At the base level the "
-            "interaction is not added.",
-            1 - np.exp(_clipping()): "That is the part that is lost. The factor is what remains.",
-            np.exp(-_clipping()): "That is the factor of not clipping against clipping.",
+            _by_stems(): "That is the coefficient. What does twice the stems do to log(stems)?",
+            np.exp(_by_stems()): "That is for e times the stems. Twice is asked for.",
+            _by_stems() * np.log(2): "That is on the log scale. Take the exponential.",
+            2 * _by_stems(): "A power of two, not twice the coefficient.",
+            np.exp(2 * _by_stems()): "Twice the stems adds log 2 to the logarithm, not 2.",
+            2.0: "That is what an offset claims. Let the data estimate it.",
+            np.exp(_by_stems(stems="stems")): "That is for one stem more, by a model without the "
+            "logarithm.",
+            2 ** -_by_stems(): "That is half of the stems.",
         },
     ),
     Number(
@@ -187,7 +187,7 @@ EXERCISES = (
         solution=_fruits_lost,
         decimals=2,
         because="Without part= the means are those of all plants. Both parts are in them: clipped "
-        "plants bear fruit less often, and fewer if they do. (NB1 of exercise 06.3 has the lower "
+        "plants bear fruit less often, and fewer if they do. (The lesson's NB1 has the lower "
         "AIC all the same: the hurdle answers two questions, with the variance of NB2.)",
         hint="Take the means of all plants, zeros included, and divide the mean of the clipped "
         "plants by that of the others, at nutrient 1.",

@@ -1,16 +1,12 @@
-"""The argument ``residual=`` of `fit`: from its text to a problem with correlated residuals."""
+"""The argument ``residual=``: which models it goes with, and which columns it reads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from glmmtools.engine.correlated_search import check_residual
-from glmmtools.engine.problem import Problem
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.grammar import RandomSpec, parse_residual
-from glmmtools.formula.random_terms import residual_term
 
 
 def residual_spec(
@@ -45,18 +41,3 @@ def residual_spec(
 def columns_of_residual(spec: RandomSpec | None) -> tuple[str, ...]:
     """The expressions that it reads."""
     return () if spec is None else (spec.columns, *(f"`{name}`" for name in spec.groups))
-
-
-def with_residual(problem: Problem, text: str | None, spec: RandomSpec | None) -> Problem:
-    """The problem with residuals of this structure.
-
-    Raises
-    ------
-    ValueError
-        If the data cannot tell their covariance.
-    """
-    if spec is None:
-        return problem
-    problem = replace(problem, residual=residual_term(text, spec, problem.design.frame))
-    check_residual(problem)
-    return problem
