@@ -111,6 +111,7 @@ references: ## Make the reference results again (needs R and the packages in tes
 	Rscript tests/reference/make_gee_reference.R
 	Rscript tests/reference/make_separation_reference.R
 	Rscript tests/reference/make_two_part_reference.R
+	Rscript tests/reference/make_zero_random_reference.R
 	Rscript tests/reference/make_parts_reference.R
 	Rscript tests/reference/make_slopes_reference.R
 	Rscript tests/reference/make_covariances_reference.R

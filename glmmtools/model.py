@@ -84,7 +84,8 @@ def fit(
         ``"~ 1"`` or ``"~ x"``: a count is an extra zero with a probability whose logit is linear
         in x. With a family that leaves zero out (gamma, lognormal, beta, truncated counts) all
         zeros are of this part, and the formula is of the other values: a two-part, or hurdle,
-        model. ``"~ 0"`` is none.
+        model. ``"~ x + (1 | site)"``: the logit has random effects too, independent of those of the
+        mean; the integral over both is Laplace's. ``"~ 0"`` is none.
     residual : str, optional
         ``"us(week | pig)"``: how the residuals of a group covary, for normal models with identity
         link: Var(y) = ZGZ' + R, with the R of this structure in place of one residual variance.

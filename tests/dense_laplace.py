@@ -364,6 +364,62 @@ def laplace(rows: Rows, fixed: Array, K: Array, starts: Iterable[Array] = ()) ->
     return max(found)[1]
 
 
+def laplace_of_two(
+    rows: Rows, fixed: tuple[Array, Array], K: tuple[Array, Array], starts: Iterable[Array] = ()
+) -> float:
+    """The same with random effects in the logit of the zeros too, independent of the others.
+
+    Parameters
+    ----------
+    rows : Rows
+        Without `zero_logit`.
+    fixed : pair of ndarray, shape (n,)
+        Fixed parts of eta and of that logit.
+    K : pair of ndarray, shape (n, n)
+        Covariances of their random parts.
+    starts : iterable of ndarray, shape (2 n,)
+        Random parts of both, one after the other, to search from beside zero.
+    """
+    A, both = linalg.block_diag(*map(_root, K)), WithZeros(rows)
+    found = [_mode(both, np.concatenate(fixed), A, np.zeros(A.shape[1]))]
+    for start in starts:
+        found.append(_mode(both, np.concatenate(fixed), A, np.linalg.lstsq(A, start)[0]))
+    return max(found)[1]
+
+
+@dataclass(frozen=True)
+class WithZeros:
+    """Rows whose density depends on eta and on the logit of an extra zero."""
+
+    rows: Rows
+
+    def log_density(self, predictors: Array) -> Jet:
+        """Of each row; the derivatives are in all predictors, eta of all rows first."""
+        eta, zeta = np.split(predictors, 2)
+        own, is_zero = self.rows.log_density(eta), self.rows.y == 0
+        if self.rows.family in ABOVE_ZERO:
+            own = Jet(np.zeros(len(eta)), *np.zeros((2, len(eta)))).where(is_zero, own)
+            counted = 1.0 * ~is_zero
+        else:
+            weighted = own.value / self.rows.weights
+            counted = np.where(is_zero, special.expit(weighted - zeta), 1.0)
+        weights, p = self.rows.weights, special.expit(zeta)
+        slope, curve = own.first / weights, own.second / weights
+        mixed = counted * (1 - counted)
+        value = np.where(is_zero, zeta, own.value / weights)
+        if self.rows.family not in ABOVE_ZERO:
+            value = np.where(is_zero, np.logaddexp(zeta, own.value / weights), value)
+        value = weights * (value - np.logaddexp(0, zeta))
+        first = [weights * counted * slope, weights * ((1 - counted) - p)]
+        second = [
+            [weights * (counted * curve + mixed * slope**2), -weights * mixed * slope],
+            [-weights * mixed * slope, weights * (mixed - p * (1 - p))],
+        ]
+        return Jet(
+            value, np.concatenate(first), np.block([[np.diag(d) for d in line] for line in second])
+        )
+
+
 def _root(K: Array) -> Array:
     """A matrix A with A Aᵀ = K, without columns that are zero up to rounding."""
     values, vectors = np.linalg.eigh(K)
@@ -375,9 +431,9 @@ def _mode(rows: Rows, fixed: Array, A: Array, u: Array) -> tuple[float, float]:
     """The joint log-density at the mode that Newton's method finds, and the approximation there."""
     joint, found = _joint(rows, fixed + A @ u, u)
     for _ in range(200 if np.isfinite(joint) else 0):
-        H = np.eye(len(u)) - A.T @ (found.second[:, None] * A)
+        H = np.eye(len(u)) - A.T @ _times(found.second, A)
         if len(u) and np.linalg.eigvalsh(H)[0] <= 0:
-            H = np.eye(len(u)) + A.T @ (np.maximum(-found.second, 0)[:, None] * A)
+            H = np.eye(len(u)) - A.T @ _times(_downwards(found.second), A)
         gradient = A.T @ found.first - u
         step = np.linalg.solve(H, gradient)
         if gradient @ step < 1e-16 * (1 + abs(joint)):
@@ -390,9 +446,22 @@ def _mode(rows: Rows, fixed: Array, A: Array, u: Array) -> tuple[float, float]:
         else:
             break
         u, joint, found = moved, joint_there, found_there
-    H = np.eye(len(u)) - A.T @ (found.second[:, None] * A)
+    H = np.eye(len(u)) - A.T @ _times(found.second, A)
     sign, logdet = np.linalg.slogdet(H)
     return joint, joint - 0.5 * logdet if sign > 0 else -np.inf
+
+
+def _times(second: Array, A: Array) -> Array:
+    """Second derivatives, of each row or a matrix, times A."""
+    return second @ A if second.ndim == 2 else second[:, None] * A
+
+
+def _downwards(second: Array) -> Array:
+    """The second derivatives without those that are above zero."""
+    if second.ndim == 1:
+        return np.minimum(second, 0)
+    values, vectors = np.linalg.eigh(second)
+    return (vectors * np.minimum(values, 0)) @ vectors.T
 
 
 def _joint(rows: Rows, eta: Array, u: Array) -> tuple[float, Jet]:

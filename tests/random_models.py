@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 import glmmtools as gt
 from tests import dense_laplace
@@ -27,7 +28,11 @@ FURTHER = (  # "two parts": the zeros have a part of their own
     "gamma two parts", "lognormal two parts", "beta two parts", "truncated_poisson two parts",
     "truncated_negative_binomial two parts",
 )  # fmt: skip
-FIRST_OF_FURTHER = 600  # seed
+WITH_ZEROS = (  # and random terms in these
+    "poisson", "negative_binomial", "nbinom1", "genpois", "gamma two parts", "beta two parts",
+    "lognormal two parts", "truncated_poisson two parts", "truncated_negative_binomial two parts",
+)  # fmt: skip
+FIRST_OF_FURTHER, FIRST_WITH_ZEROS = 600, 1000  # seeds
 TRUNCATED = ("truncated_poisson", "truncated_negative_binomial")
 COUNTS = ("poisson", "negative_binomial", "nbinom1", "genpois", *TRUNCATED)
 TRIALS = ("binomial", "betabinomial")
@@ -85,6 +90,15 @@ STRUCTURES: tuple[tuple[Piece, ...], ...] = (
 )
 
 
+OF_ZEROS: tuple[tuple[Piece, ...], ...] = (
+    (INTERCEPTS,),
+    (CROSSED,),
+    (SLOPES,),
+    (INTERCEPTS, CROSSED),
+    (Piece("(x || a)", (Term(("Intercept", "x")),), (INTERCEPTS,)),),
+)
+
+
 @dataclass(frozen=True)
 class RandomModel:
     """A model on data: a call of `fit`, and its log-likelihood by an independent calculation."""
@@ -98,9 +112,10 @@ class RandomModel:
     link: str
     df: float | None = None  # of t, where it is given
     options: dict[str, object] = field(default_factory=dict)
+    zero_random: tuple[Piece, ...] = ()
 
     def __str__(self) -> str:
-        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        options = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
         family = self.family if self.df is None else f"{self.family}(df={self.df:g})"
         return (
             f"model {self.seed}: {self.formula!r}, {family} {self.link}{options}, "
@@ -111,10 +126,18 @@ class RandomModel:
     def formula(self) -> str:
         return f"{self.response} ~ {' + '.join([self.fixed, *(p.text for p in self.random)])}"
 
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The options as `fit` takes them."""
+        if not self.zero_random:
+            return self.options
+        pieces = [str(self.options["zero_inflation"]), *(p.text for p in self.zero_random)]
+        return self.options | {"zero_inflation": " + ".join(pieces)}
+
     def fit(self) -> gt.FittedModel:
         family = self.family if self.df is None else gt.family("t", df=self.df)
         return gt.fit(
-            self.formula, self.data, family, link=self.link, engine="laplace", **self.options
+            self.formula, self.data, family, link=self.link, engine="laplace", **self.arguments
         )
 
     def contained(self) -> Iterator[RandomModel]:
@@ -122,11 +145,16 @@ class RandomModel:
         for k, piece in enumerate(self.random):
             for smaller in ((), *((each,) for each in piece.contained)):
                 yield replace(self, random=self.random[:k] + smaller + self.random[k + 1 :])
+        for k, piece in enumerate(self.zero_random):
+            for smaller in ((), *((each,) for each in piece.contained)):
+                rest = self.zero_random[:k] + smaller + self.zero_random[k + 1 :]
+                yield replace(self, zero_random=rest)
         for name in ("dispersion_formula", "zero_inflation"):
             needed = name == "zero_inflation" and gt.family(self.family).leaves_out_zero
             if name in self.options and self.options[name] != "~ 0 + x" and not needed:
                 others = {key: value for key, value in self.options.items() if key != name}
-                yield replace(self, options=others)
+                of_zeros = () if name == "zero_inflation" else self.zero_random
+                yield replace(self, options=others, zero_random=of_zeros)
         # of t only where its df are free; and weights mean another thing to the normal family
         of_the_kind = self.family != "t" or (self.df is None and "weights" not in self.options)
         if self.family in LIMITS and of_the_kind and "dispersion_formula" not in self.options:
@@ -141,7 +169,8 @@ class RandomModel:
         one of which the data do not say on which side it is infinite.
         """
         params = model.params
-        fixed, K, rows = self._fixed(params), self._covariance(model), self._rows(model)
+        K = self._covariance(self.random, model.estimate.terms)
+        fixed, rows = self._fixed(params), self._rows(model)
         if self.family == "normal" and self.link == "identity":
             X = self._columns(params.index) if self.options.get("reml") else None
             V = K + np.diag(np.broadcast_to(rows.phi, len(fixed)))
@@ -157,11 +186,29 @@ class RandomModel:
             return -np.inf
         kept = np.isfinite(fixed)
         fixed, K = fixed[kept], K[np.ix_(kept, kept)]
+        if self.zero_random:
+            return self._llf_with_zeros(model, kept, fixed, K, rows)
         starts = [np.nan_to_num(model.linear_predictor.to_numpy()[kept] - fixed)]
         if self.family == "t" or "zero_inflation" in self.options:
             rng, scale = np.random.default_rng(self.seed), np.sqrt(np.diag(K))
             starts += [scale * rng.normal(size=len(K)) for _ in range(4)]
         return dense_laplace.laplace(rows.where(kept), fixed, K, starts)
+
+    def _llf_with_zeros(
+        self, model: gt.FittedModel, kept: Array, fixed: Array, K: Array, rows: Rows
+    ) -> float:
+        """With random terms in the logit of the zeros, in the rows that are kept."""
+        logit = np.broadcast_to(rows.zero_logit, len(self.data))[kept]
+        K_of_zeros = self._covariance(self.zero_random, model.estimate.zero_terms)
+        covariances = K, K_of_zeros[np.ix_(kept, kept)]
+        found = model.predict(scale="link", part="zero").to_numpy()
+        eta = model.linear_predictor.to_numpy()[kept]
+        starts = [np.nan_to_num(np.concatenate([eta - fixed, found[kept] - logit]))]
+        rng = np.random.default_rng(self.seed)
+        scale = np.sqrt(np.concatenate([np.diag(each) for each in covariances]))
+        starts += [scale * rng.normal(size=len(scale)) for _ in range(4)]
+        rows = replace(rows.where(kept), zero_logit=None)
+        return dense_laplace.laplace_of_two(rows, (fixed, logit), covariances, starts)
 
     def _column(self, name: str) -> Array:
         """A column of a design by its name, such as ``x:f[T.q]``."""
@@ -186,11 +233,11 @@ class RandomModel:
                 total = total + np.where(column == 0, 0.0, column * value)
         return total
 
-    def _covariance(self, model: gt.FittedModel) -> Array:
-        """K, the covariance of the random part of eta between all rows."""
+    def _covariance(self, pieces: tuple[Piece, ...], estimates) -> Array:
+        """K, the covariance of the random part of a linear predictor between all rows."""
         K = np.zeros((len(self.data),) * 2)
-        terms = [term for piece in self.random for term in piece.terms]
-        for term, found in zip(terms, model.estimate.terms, strict=True):
+        terms = [term for piece in pieces for term in piece.terms]
+        for term, found in zip(terms, estimates, strict=True):
             if term.series:
                 week = self.data["week"].to_numpy()
                 lag = np.abs(week[:, None] - week)
@@ -236,7 +283,12 @@ class RandomModel:
 def random_model(seed: int) -> RandomModel:
     """Families and structures take turns; everything else is drawn."""
     rng = np.random.default_rng([15, seed])
-    kinds, turn = (KINDS, seed) if seed < FIRST_OF_FURTHER else (FURTHER, seed - FIRST_OF_FURTHER)
+    kinds, first = KINDS, 0
+    if seed >= FIRST_OF_FURTHER:
+        kinds, first = (FURTHER, FIRST_OF_FURTHER)
+    if seed >= FIRST_WITH_ZEROS:
+        kinds, first = (WITH_ZEROS, FIRST_WITH_ZEROS)
+    turn = seed - first
     kind = kinds[turn % len(kinds)]
     family, random = kind.split()[0], STRUCTURES[turn // len(kinds) % len(STRUCTURES)]
     if random == SINGLE_ROWS and kind in ("normal", "t", "lognormal", "binomial 0/1"):
@@ -244,10 +296,13 @@ def random_model(seed: int) -> RandomModel:
     links = gt.family(family).links
     link = links[0] if rng.random() < 0.5 else str(rng.choice(links))
     options = _options(rng, family, link)
-    if kind in FURTHER and gt.family(family).leaves_out_zero:
+    if kind in (*FURTHER, *WITH_ZEROS[-5:]) and gt.family(family).leaves_out_zero:
         options.pop("zero_inflation", None)
         if kind.endswith("two parts"):
             options["zero_inflation"] = str(rng.choice(["~ 1", "~ x", "~ f"]))
+    of_zeros = OF_ZEROS[turn % len(OF_ZEROS)] if kinds is WITH_ZEROS else ()
+    if of_zeros:
+        options["zero_inflation"] = str(rng.choice(["~ 1", "~ x", "~ f"]))
     df = float(rng.integers(3, 9)) if family == "t" and rng.random() < 0.3 else None
     data = _layout(rng, random)
     if kind == "binomial 0/1":
@@ -256,12 +311,17 @@ def random_model(seed: int) -> RandomModel:
     while data["y"].nunique() == 1:  # nothing to model
         eta = _linear_predictor(rng, data, random)
         data["y"] = _response(rng, data, eta, family, link, options)
+        if of_zeros:
+            logit = _linear_predictor(rng, data, of_zeros) - 0.5
+            data["y"] = np.where(rng.random(len(data)) < special.expit(logit), 0.0, data["y"])
     response = "y" if family not in TRIALS or kind == "binomial 0/1" else "prop(y, trials)"
     if response != "y" and rng.random() < 0.15:
         data["share"], response, options["weights"] = data["y"] / data["trials"], "share", "trials"
     _change_units(rng, data, family, link, random, options)
     fixed = str(rng.choice(["1", "x", "x + f", "x * f", "0 + f + x"]))
-    return RandomModel(seed, response, fixed, random, data, family, link, df, options)
+    return RandomModel(
+        seed, response, fixed, random, data, family, link, df, options, of_zeros
+    )  # fmt: skip
 
 
 def _layout(rng: np.random.Generator, random: tuple[Piece, ...]) -> pd.DataFrame:

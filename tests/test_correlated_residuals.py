@@ -11,7 +11,7 @@ from scipy import stats
 import glmmtools as gt
 from glmmtools.covariances import lookup
 from glmmtools.engine import blocks, correlated
-from glmmtools.engine.correlated import marginal_of
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.several_starts import best_end
 from glmmtools.inference.profile import Profile
 from glmmtools.studies.models import at_size

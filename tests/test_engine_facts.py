@@ -152,9 +152,9 @@ WRONG = {
         ("y ~ x + (1 | g)", {}, {"zero_inflation": "y ~ x"}),
         "zero_inflation is a formula with nothing left of ~",
     ),
-    "random extra zeros": (
-        ("y ~ x + (1 | g)", {}, {"zero_inflation": "~ (1 | g)"}),
-        "zero_inflation has no random terms",
+    "random dispersion": (
+        ("y ~ x + (1 | g)", {}, {"dispersion_formula": "~ (1 | g)"}),
+        "dispersion_formula has no random terms",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""870 random models, most of them hard: a fit is right by an independent likelihood, or says no."""
+"""1005 random models, most of them hard: right by an independent likelihood, or it says no."""
 
 import contextlib
 import signal
@@ -13,18 +13,23 @@ import numpy as np
 import pytest
 
 import glmmtools as gt
-from tests.random_models import FIRST_OF_FURTHER, RandomModel, random_model
+from tests.random_models import FIRST_OF_FURTHER, FIRST_WITH_ZEROS, RandomModel, random_model
 
 pytestmark = pytest.mark.slow
 MODELS, CHUNKS = 600, 12
 FURTHER = 270  # of zeros, ones, truncation
+WITH_ZEROS = 135  # with random terms in the zero part
 SAME = 1e-3  # of log-likelihoods
 LONGEST = 10.0  # seconds of a processor, for one fit
-# A known fault: 54 generalised Poisson counts take 14 s to say that the search did not end.
-TOO_SLOW = {827}
+# A known fault: 54 generalised Poisson counts take 14 s to say that the search did not end; 114 of
+# them with a series take 12 s.
+TOO_SLOW = {827, 1111}
 # Of fifty models how many may end so, where of all about one in twenty does, and chance decides
 # which of them meet. Infinite coefficients may not tell the linear predictor.
 MOST = {"did not converge": 6, "refused": 2, "infinite coefficients": 6}
+# Of 45 with random terms in both parts: up to eighteen parameters for 12 to 120 rows. In a quarter
+# the Laplace approximation has no maximum, as of the same model without the terms of the zeros.
+MOST_WITH_ZEROS = {"did not converge": 12, "refused": 5, "infinite coefficients": 6}
 PACKAGE = Path(gt.__file__).parent
 
 
@@ -39,15 +44,21 @@ def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
     check(range(chunk, MODELS, CHUNKS))
 
 
+@pytest.mark.parametrize("chunk", range(3))
+def test_so_is_one_with_random_terms_of_the_zeros(chunk):
+    """45 of them, in both parts."""
+    check(range(FIRST_WITH_ZEROS + chunk, FIRST_WITH_ZEROS + WITH_ZEROS, 3), MOST_WITH_ZEROS)
+
+
 @pytest.mark.parametrize("chunk", range(6))
 def test_so_is_one_of_zeros_ones_and_truncation(chunk):
     """45 of them, of families that the first 600 do not have, and of two parts."""
     check(range(FIRST_OF_FURTHER + chunk, FIRST_OF_FURTHER + FURTHER, 6))
 
 
-def check(seeds):
+def check(seeds, most=MOST):
     verdicts = [judged(random_model(seed)) for seed in seeds]
-    for end in MOST:
+    for end in most:
         those = [verdict for verdict in verdicts if verdict.end == end]
         print(f"{end}: {len(those)} of {len(verdicts)}", *those, sep="\n  ")
     slowest = max(verdicts, key=lambda verdict: verdict.seconds)
@@ -55,7 +66,7 @@ def check(seeds):
     wrong = [str(verdict) for verdict in verdicts if verdict.fault]
     assert not wrong, "\n".join(wrong)
     ends = [verdict.end for verdict in verdicts]
-    assert all(ends.count(end) <= most for end, most in MOST.items())
+    assert all(ends.count(end) <= limit for end, limit in most.items())
 
 
 @dataclass

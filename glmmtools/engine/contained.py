@@ -37,7 +37,7 @@ def contained_problems(marginal: Marginal, point: Array) -> Iterator[tuple[Probl
         yield problem.without_term(k), _without_effects(marginal, point, each)
         if each.structure.has_rho:
             constant = problem.with_constant_effects(k)
-            if not _is_part_of_another(constant.design.random, k):
+            if not _is_part_of_another(constant.random, k):
                 yield constant, point
     if ZERO in limits:
         yield replace(problem, zero=None), limits.pop(ZERO)
@@ -56,7 +56,8 @@ def _is_part_of_another(terms: tuple[RandomTerm, ...], k: int) -> bool:
     """Whether the effects of a term are among those of another: the model is one without it."""
     term, others = terms[k], terms[:k] + terms[k + 1 :]
     return any(
-        other.group == term.group and term.structure.is_special_case_of(other.structure)
+        (other.part, other.group) == (term.part, term.group)
+        and term.structure.is_special_case_of(other.structure)
         for other in others
     )
 
@@ -79,22 +80,22 @@ def points_of(marginal: Marginal, smaller: Problem, estimate: Estimate) -> list[
     """
     problem = marginal.problem
     shape, predictors = _shape_of(problem, smaller, estimate)
-    labels = [term.label for term in smaller.design.random]
+    labels = [term.label for term in smaller.random]
     terms, missing = [], []
-    for each, term in zip(marginal.placed, problem.design.random, strict=True):
+    for each, term in zip(marginal.placed, problem.random, strict=True):
         if term.label in labels:
-            terms.append(estimate.terms[labels.index(term.label)])
+            terms.append(estimate.structured[labels.index(term.label)])
             continue
         constant = CONSTANT_EFFECTS.format(term.label)
         if constant in labels:
-            one = estimate.terms[labels.index(constant)]
+            one = estimate.structured[labels.index(constant)]
             terms.append(replace(one, correlation=each.structure.nearly_constant))
             continue
         missing.append(each)
         variances = np.eye(len(each.structure.covariance(np.zeros(each.structure.n_params))))
         terms.append(TermEstimate(variances, np.zeros(0), 0.0))
     point = marginal.vector_of(
-        replace(estimate, terms=tuple(terms), shape=shape, predictors=predictors)
+        replace(estimate, terms=tuple(terms), zero_terms=(), shape=shape, predictors=predictors)
     )
     for each in missing:
         point = _without_effects(marginal, point, each)

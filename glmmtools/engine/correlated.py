@@ -33,11 +33,6 @@ _STEP = 1e-5
 _NO_RANK = 1e-8
 
 
-def marginal_of(problem: Problem) -> Marginal:
-    """The likelihood of a problem, by Laplace or, with correlated residuals, by blocks of V."""
-    return Marginal(problem) if problem.residual is None else CorrelatedMarginal(problem)
-
-
 @dataclass(frozen=True, eq=False)
 class Solved:
     """What is known at one vector.
@@ -83,7 +78,8 @@ class CorrelatedMarginal(Marginal):
         super()._place(block_group)
         structure = self.problem.residual.structure.reordered(self.order)
         theta = slice(self.n_theta, self.n_theta + structure.n_params)
-        self.residual = PlacedTerm(structure, theta, False, slice(0), 0, np.zeros(0, np.intp))
+        none, unit = np.zeros(0, np.intp), self.likelihood.scale
+        self.residual = PlacedTerm(structure, theta, False, slice(0), 0, none, unit)
         self.n_theta = theta.stop
         self.structured = [*self.placed, self.residual]
 
@@ -213,7 +209,7 @@ class CorrelatedMarginal(Marginal):
         for each, root in zip(self.placed, solution.roots, strict=False):
             structure, u = each.structure, np.zeros((each.structure.n_levels, each.structure.q))
             np.add.at(u, structure.codes, root * solution.residual[:, None])
-            found.append(structure.effects(theta[each.theta], u) * self.likelihood.scale)
+            found.append(structure.effects(theta[each.theta], u) * each.unit)
         return found
 
     def effect_sds(self, vector, solution):
@@ -227,18 +223,18 @@ class CorrelatedMarginal(Marginal):
                 np.add.at(told, codes, of_rows[..., :, None] * by_row[..., None, :])
             covariance = structure.effect_covariances(theta[each.theta], np.eye(structure.q) - told)
             sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
-            found.append(sd * self.likelihood.scale)
+            found.append(sd * each.unit)
         return found
 
-    def conditional_variances(self, vector, solution, X, terms):
-        theta = vector[self.names["theta"]]
+    def conditional_variances(self, vector, solution, X, terms, slopes):
+        theta, slope = vector[self.names["theta"]], slopes.get("mean", np.ones(len(X)))
         shared, total = np.zeros((len(X), len(self.X))), np.zeros(len(X))
         for each, term, root in zip(self.placed, terms, solution.roots, strict=False):
             structure = each.structure.on(term.codes, term.structure.entries)
             same = term.codes[:, None] == each.structure.codes
-            shared += (structure.rows(theta[each.theta]) @ root.T) * same
+            shared += (structure.rows(theta[each.theta]) @ root.T) * same * slope[:, None]
             G = structure.covariance(theta[each.theta])
-            total += structure.predictor_variances(G)
+            total += structure.predictor_variances(G) * slope**2
         for blocks, inverse in zip(self.blocks, solution.inverses, strict=True):
             part = shared[:, blocks.rows].transpose(1, 0, 2)
             total -= np.sum((part @ inverse) * part, axis=(0, 2))

@@ -56,7 +56,8 @@ def family_cautions(marginal: Marginal, solution) -> list[GlmmWarning]:
         return []
     family, parameters = marginal.problem.family, solution.parameters
     shape = {name: parameters[name] for name in family.shape}
-    text = family.caution(marginal.likelihood.means(solution.eta), **shape)
+    eta = marginal.by_part(solution.eta)["mean"]
+    text = family.caution(marginal.likelihood.means(eta), **shape)
     return [DataWarning(text)] if text else []
 
 
@@ -109,7 +110,7 @@ def why_not_converged(marginal: Marginal, optimum: Optimum, solution) -> Converg
                 f"Among the values that are not 0: {no_finite_value(above_zero, names)} For finite "
                 "estimates fit with penalty=2.5, a prior on the slopes; or merge levels."
             )
-    if problem.design.random:
+    if problem.random:
         no_peak = solution.arrow.least_curvature < _NO_PEAK
         return _no_peak(problem) if no_peak else not_converged(problem)
     with np.errstate(invalid="ignore"):
@@ -140,7 +141,7 @@ def residual_independent(problem: Problem) -> DataWarning:
 
 
 def not_converged(problem: Problem) -> ConvergenceWarning:
-    simpler = "simplify the random part, or " if problem.design.random else ""
+    simpler = "simplify the random part, or " if problem.random else ""
     if problem.residual is not None:
         simpler = "take a structure of the residuals with fewer parameters, or "
     return ConvergenceWarning(

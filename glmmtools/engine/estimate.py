@@ -69,6 +69,8 @@ class Estimate:
         Under separation, what the estimates are the limit of.
     residual : TermEstimate or None
         Of residuals with a covariance structure; they have no modes.
+    zero_terms : tuple of TermEstimate
+        Of the random terms in the logit of the zeros.
     """
 
     beta: Array
@@ -88,11 +90,18 @@ class Estimate:
     working: WorkingCorrelation | None = None
     limit: Limit | None = None
     residual: TermEstimate | None = None
+    zero_terms: tuple[TermEstimate, ...] = ()
 
     @property
     def structured(self) -> tuple[TermEstimate, ...]:
-        """As `Problem.structured`: of the random terms, and of the residuals if they have one."""
-        return self.terms if self.residual is None else (*self.terms, self.residual)
+        """As `Problem.structured`: of all random terms, and of the residuals if they have one."""
+        random = (*self.terms, *self.zero_terms)
+        return random if self.residual is None else (*random, self.residual)
+
+    @property
+    def zero_modes(self) -> list[Array]:
+        """Conditional modes of the random effects in the logit of the zeros, of each term."""
+        return [term.modes for term in self.zero_terms]
 
     def combined(self, combinations: Array) -> Array:
         """Linear combinations of the fixed effects, of which some may be infinite.

@@ -7,7 +7,6 @@ from itertools import zip_longest
 import numpy as np
 
 from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.diagnosis import (
     family_cautions,
     moved_when_flat,
@@ -19,6 +18,7 @@ from glmmtools.engine.diagnosis import (
 )
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.run_away import run_away
 from glmmtools.engine.satterthwaite import Satterthwaite
@@ -54,9 +54,8 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     if problem.family.discrete and optimum.value > 1e-6:
         converged = False
     theta = vector[marginal.names["theta"]]
-    scale = marginal.likelihood.scale
     covariances = [
-        each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.structured
+        each.structure.covariance(theta[each.theta]) * each.unit**2 for each in marginal.structured
     ]
     ran_away = run_away(marginal, optimum, covariances)
     if ran_away:
@@ -70,12 +69,14 @@ def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
             marginal.structured, covariances, marginal.modes(vector, solution), fillvalue=_NO_MODES
         )
     ]
+    k = len(problem.design.random)
     return Estimate(
         beta=beta,
         cov_beta=_cov_beta(marginal, optimum, solution),
         df=_df(marginal, optimum),
         shape=shape,
-        terms=tuple(found[: len(marginal.placed)]),
+        terms=tuple(found[:k]),
+        zero_terms=tuple(found[k : len(marginal.placed)]),
         residual=None if problem.residual is None else found[-1],
         llf=optimum.value - float(marginal.prior.value(optimum.point[marginal.names["beta"]])),
         n_params=problem.n_params,
@@ -166,9 +167,9 @@ def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
 
 def unknown(problem: Problem, engine: str) -> Estimate:
     """No numbers, where the likelihood could not even be computed."""
-    marginal, p = marginal_of(problem), len(problem.design.names)
+    marginal, p, k = marginal_of(problem), len(problem.design.names), len(problem.design.random)
     sizes = {name: part.X.shape[1] for name, part in problem.modelled.items()}
-    unknowns = {name: np.full(k, np.nan) for name, k in sizes.items()}
+    unknowns = {name: np.full(size, np.nan) for name, size in sizes.items()}
     terms = [
         TermEstimate(
             np.full_like(each.structure.covariance(np.zeros(each.structure.n_params)), np.nan),
@@ -180,10 +181,10 @@ def unknown(problem: Problem, engine: str) -> Estimate:
     return Estimate(
         beta=np.full(p, np.nan), cov_beta=np.full((p, p), np.nan), df=np.full(p, np.inf),
         shape={name: np.nan for name in problem.shape if name not in unknowns},
-        terms=tuple(terms[: len(marginal.placed)]),
+        terms=tuple(terms[:k]), zero_terms=tuple(terms[k : len(marginal.placed)]),
         residual=None if problem.residual is None else terms[-1],
         llf=np.nan, n_params=marginal.size + (p if problem.reml else 0), converged=False,
         singular=(), messages=(not_converged(problem),), engine=engine, method=problem.method,
         predictors=unknowns,
-        predictor_cov={name: np.full((k, k), np.nan) for name, k in sizes.items()},
+        predictor_cov={name: np.full((size, size), np.nan) for name, size in sizes.items()},
     )  # fmt: skip

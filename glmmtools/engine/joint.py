@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.estimate import Estimate
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.modes import Solution
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.engine.search import covariance_of
 from glmmtools.formula.linear_predictor import linear_predictor
 from glmmtools.formula.random_terms import RandomTerm
@@ -39,6 +39,8 @@ class Parameters(NamedTuple):
     covariances: list[Array]
     predictors: dict[str, Array]
     shape: dict[str, float]
+    zero_modes: list[Array]
+    zero_covariances: list[Array]
 
 
 class Joint:
@@ -65,19 +67,24 @@ class Joint:
 
     def _parameters(self, vector: Array, solution: Solution) -> Parameters:
         marginal = self.marginal
-        theta, scale = vector[marginal.names["theta"]], marginal.likelihood.scale
+        theta, k = vector[marginal.names["theta"]], len(marginal.problem.design.random)
         linear = {}
         for name, to_user in marginal.likelihood.to_user.items():
             linear[name] = to_user @ (
                 vector[marginal.names[name]] + marginal.likelihood.shifts[name]
             )
-        modelled = marginal.problem.modelled
+        modelled, modes = marginal.problem.modelled, marginal.modes(vector, solution)
+        covariances = [
+            each.structure.covariance(theta[each.theta]) * each.unit**2 for each in marginal.placed
+        ]
         return Parameters(
             marginal.fixed_effects(vector, solution),
-            marginal.modes(vector, solution),
-            [each.structure.covariance(theta[each.theta]) * scale**2 for each in marginal.placed],
+            modes[:k],
+            covariances[:k],
             {name: linear[name] for name in modelled},
             {name: float(np.exp(x[0])) for name, x in linear.items() if name not in modelled},
+            modes[k:],
+            covariances[k:],
         )
 
     def slopes(self, function: Callable[[Parameters], Array]) -> Array:
@@ -102,4 +109,43 @@ class Joint:
 
     def effect_variances(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
         """Variances of eta of new rows given the parameters, under REML but for β."""
-        return self.marginal.conditional_variances(self.vector, self.solution, X, terms)
+        return self.variances_of(X, {"mean": terms}, {})
+
+    def variances_of(
+        self, X: Array, terms: dict[str, tuple[RandomTerm, ...]], slopes: dict[str, Array]
+    ) -> Array:
+        """As `effect_variances`, of a function with these slopes in the predictors of the parts.
+
+        The terms of each part in the new rows; of those of which there are none nothing depends.
+        """
+        problem, none = self.marginal.problem, (None,)
+        of_mean = terms.get("mean") or none * len(problem.design.random)
+        of_zero = terms.get(ZERO) or none * len(problem.zero_random)
+        return self.marginal.conditional_variances(
+            self.vector, self.solution, X, (*of_mean, *of_zero), slopes
+        )
+
+
+class JointOfZeros:
+    """The same of the linear predictor of the zeros, as if it were that of a mean."""
+
+    def __init__(self, whole: Joint):
+        self.whole = whole
+
+    @staticmethod
+    def _as_mean(at: Parameters) -> Parameters:
+        return Parameters(at.predictors[ZERO], at.zero_modes, at.zero_covariances, {}, {}, [], [])
+
+    def spread(self, function: Callable[[Parameters], Array]) -> Array:
+        """As `Joint.spread`."""
+        return self.whole.spread(lambda at: function(self._as_mean(at)))
+
+    def effect_variances(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
+        """As `Joint.effect_variances`."""
+        return self.whole.variances_of(X, {ZERO: terms}, {})
+
+    def predictor_sds(self, X: Array, terms: tuple[RandomTerm, ...]) -> Array:
+        """As `Joint.predictor_sds`."""
+        through = self.spread(lambda at: linear_predictor(X, terms, at.beta, at.modes))
+        given = self.effect_variances(X, terms)
+        return np.sqrt(np.maximum(given + np.sum(through**2, axis=1), 0))

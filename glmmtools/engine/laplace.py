@@ -40,6 +40,8 @@ the cost is linear in the rows and in the levels of that factor (`modes`). Where
 not concave (extra zeros, t) H may come near to singular and the approximation grow without limit:
 then the fit says that it did not converge, and quadrature helps. For ``nagq > 1`` and one random
 term the integral of each group is a sum over several nodes (`quadrature`), with its exact gradient.
+Where the zeros have random effects too, an observation has two linear predictors and is several
+rows (`two_predictors`).
 
 Breslow & Clayton 1993, JASA 88:9. Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4:12. Skaug &
 Fournier 2006, Comput. Stat. Data Anal. 51:699. Kristensen et al. 2016, J. Stat. Softw. 70(5).
@@ -53,13 +55,13 @@ from functools import partial
 import numpy as np
 
 from glmmtools.engine.contained import NO_DIFFERENCE, contained_problems, points_of
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.correlated_search import best_correlated, correlated_end
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.estimates import at_optimum, unknown
 from glmmtools.engine.independent_rows import is_least_squares, least_squares, maximum
 from glmmtools.engine.limit import fit_what_is_finite
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.penalty import SlopePrior
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.profiled import can_be_profiled
@@ -75,7 +77,7 @@ _FEW_EACH = 3  # rows of a random effect
 
 def why_not(problem: Problem) -> str | None:
     """Say why this engine cannot fit the problem; None if it can."""
-    if problem.nagq > 1 and problem.design.random:
+    if problem.nagq > 1 and problem.random:
         return why_no_quadrature(problem)
     if problem.reml and problem.zero is not None:
         return "REML goes with a normal model"
@@ -98,7 +100,7 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     marginal = _marginal(problem)
     if problem.residual is not None:
         best = best_correlated(marginal)
-    elif not problem.design.random:
+    elif not problem.random:
         best = maximum(marginal)
     elif can_be_profiled(problem):
         best = best_profiled(marginal, worth)
@@ -133,7 +135,7 @@ def _fit_near(problem: Problem, estimate: Estimate) -> Estimate:
 
 
 def _marginal(problem: Problem) -> Marginal:
-    quadrature = problem.nagq > 1 and problem.design.random
+    quadrature = problem.nagq > 1 and problem.random
     return QuadratureMarginal(problem) if quadrature else marginal_of(problem)
 
 
@@ -141,10 +143,10 @@ def _may_have_several_maxima(problem: Problem) -> bool:
     """Whether random effects, a dispersion and extra zeros may take the scatter of each other."""
     if problem.residual is not None:
         return False
-    correlated = any(term.structure.has_rho for term in problem.design.random)
+    correlated = any(term.structure.has_rho for term in problem.random)
     if problem.is_linear and problem.dispersion is None:
         return correlated
-    parts = len(problem.design.random) + bool(problem.family.shape) + (problem.zero is not None)
+    parts = len(problem.random) + bool(problem.family.shape) + (problem.zero is not None)
     return parts > 1 or correlated
 
 
@@ -155,7 +157,7 @@ def _not_below_contained(marginal: Marginal, best: Optimum) -> Optimum:
     effect has several rows, nobody fits the models that lack a part whose absence costs much.
     """
     problem = marginal.problem
-    structures = [term.structure for term in problem.design.random]
+    structures = [term.structure for term in problem.random]
     all_needed = any(_FEW_EACH * s.n_levels * s.q >= problem.design.n for s in structures)
     for smaller, without in contained_problems(marginal, best.point):
         if why_not(smaller) is not None:

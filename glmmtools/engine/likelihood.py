@@ -270,6 +270,11 @@ class Likelihood:
             d2 = self._at_zeros(d2, w * second + v * square)
         return self._weighted((d1, d2, d3))
 
+    @staticmethod
+    def felt(third: Array, h: Array) -> Array:
+        """The slopes of ``Σ h d2`` in the predictor of each row, d2 the second derivatives."""
+        return third * h
+
     def other_derivatives(self, eta: Array, parameters: dict[str, Array]) -> dict[str, tuple]:
         """For each further predictor: derivatives of the density and of its two eta-derivatives."""
         if not self.predictors:

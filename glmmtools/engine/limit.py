@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from glmmtools.covariances.base import Structure
 from glmmtools.engine.estimate import Estimate, Limit, TermEstimate
 from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
 from glmmtools.engine.separation import (
@@ -43,18 +44,19 @@ def _in_the_limit(problem: Problem, separation: Separation, estimate: Estimate) 
     """The estimate of all rows, from that of the rows that are not certain."""
     left, p = ~separation.certain, len(problem.design.names)
     parts = {name: Rank.of(part.X[left], part.columns) for name, part in problem.modelled.items()}
+    before, k = (*estimate.terms, *estimate.zero_terms), len(estimate.terms)
     terms = [
-        _without_absent(term, each, left)
-        for term, each in zip(problem.design.random, estimate.terms, strict=True)
+        _without_absent(term, each, left) for term, each in zip(problem.random, before, strict=True)
     ]
     absent = tuple(
         term.label
-        for term, each, before in zip(problem.design.random, terms, estimate.terms, strict=True)
-        if each is not before and term.label not in estimate.singular
+        for term, each, found in zip(problem.random, terms, before, strict=True)
+        if each is not found and term.label not in estimate.singular
     )
     whole = replace(
         estimate, limit=Limit(separation, estimate, parts), df=np.full(p, np.inf),
-        n_params=problem.n_params, terms=tuple(terms), singular=estimate.singular + absent,
+        n_params=problem.n_params, terms=tuple(terms[:k]), zero_terms=tuple(terms[k:]),
+        singular=estimate.singular + absent,
     )  # fmt: skip
     messages = [
         _message(problem, separation),
@@ -101,19 +103,21 @@ def _without_absent(term: RandomTerm, estimate: TermEstimate, left: Array) -> Te
 
 def _of_no_rows(problem: Problem, engine: str) -> Estimate:
     """Where every row is certain: the likelihood is 1, whatever the other parameters are."""
-    structures = [term.structure for term in problem.design.random]
+    k = len(problem.design.random)
+    terms = tuple(_of_no_row(term.structure) for term in problem.random)
     predictors = {name: np.zeros(0) for name in problem.modelled}
     return Estimate(
         beta=np.zeros(0), cov_beta=np.zeros((0, 0)), df=np.zeros(0),
         shape={name: np.nan for name in problem.family.shape if name not in predictors},
-        terms=tuple(
-            TermEstimate(
-                np.full_like(each.covariance(np.ones(each.n_params)), np.nan),
-                np.zeros((each.n_levels, each.q)), np.nan if each.has_rho else None,
-            )
-            for each in structures
-        ),
+        terms=terms[:k], zero_terms=terms[k:],
         llf=0.0, n_params=problem.n_params, converged=True, singular=(), messages=(),
         engine=engine, method=problem.method, predictors=predictors,
         predictor_cov={name: np.zeros((0, 0)) for name in predictors},
+    )  # fmt: skip
+
+
+def _of_no_row(structure: Structure) -> TermEstimate:
+    return TermEstimate(
+        np.full_like(structure.covariance(np.ones(structure.n_params)), np.nan),
+        np.zeros((structure.n_levels, structure.q)), np.nan if structure.has_rho else None,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
 from glmmtools.engine.penalty import SlopePrior
-from glmmtools.engine.placement import PlacedTerm, largest_group, rows_by_block
+from glmmtools.engine.placement import largest_group, place, rows_by_block
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.matrices import orthonormal
 
@@ -44,8 +44,8 @@ class Marginal:
     def __init__(self, problem: Problem):
         design = problem.design
         self.problem = problem
-        block_group = largest_group(design.random)
-        order = rows_by_block(design.random, block_group, design.n)
+        block_group = largest_group(problem.random)
+        order = rows_by_block(problem.random, block_group, design.n)
         self.order = order
         self.likelihood = Likelihood(problem, order)
         self.X, self.to_user = orthonormal(design.X[order])
@@ -55,7 +55,7 @@ class Marginal:
             self.origin = self.likelihood.origin * self.likelihood.ones
         self.n_fixed = 0 if problem.reml else self.p
         self._place(block_group)
-        if any(each.structure.n_levels * each.structure.q >= design.n for each in self.placed):
+        if any(each.part == "mean" and each.n_effects >= design.n for each in self.placed):
             self._bound_dispersion()
         pattern = self.pattern
         self._mode = (np.zeros((len(pattern.starts), self.q)), np.zeros(len(pattern.prior)))
@@ -70,41 +70,16 @@ class Marginal:
     def _place(self, block_group: str | None) -> None:
         terms = [
             replace(term, structure=term.structure.reordered(self.order))
-            for term in self.problem.design.random
+            for term in self.problem.random
         ]
-        block_codes = next((t.codes for t in terms if t.group == block_group), None)
-        starts = np.zeros(0, dtype=np.intp)
-        if block_codes is not None:
-            starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
-        levels = np.zeros(0, dtype=np.intp) if block_codes is None else block_codes[starts]
-        self.placed: list[PlacedTerm] = []
-        self.q = start = first = 0
-        column, indices = 0, []
-        for term in terms:
-            structure = term.structure
-            theta = slice(start, start + structure.n_params)
-            start = theta.stop
-            if term.group == block_group:
-                columns = slice(self.q, self.q + structure.q)
-                self.q = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, True, columns, 0, levels))
-            else:
-                columns = slice(column, column + structure.q)
-                column = columns.stop
-                self.placed.append(PlacedTerm(structure, theta, False, columns, first, levels))
-                indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
-                first += len(term.levels) * structure.q
-        self.n_theta, self.terms = start, terms
+        fixed = self.p if self.problem.reml else 0
+        self.placed, self.pattern = place(
+            terms, block_group, self.likelihood.scale, len(self.X), fixed
+        )
+        self.q = sum(each.structure.q for each in self.placed if each.in_block)
+        self.n_theta = sum(each.structure.n_params for each in self.placed)
         self.structured = self.placed  # what has parameters in θ
-        prior = np.ones(first)
-        if self.problem.reml:
-            indices.append(np.broadcast_to(first + np.arange(self.p), self.X.shape))
-            prior = np.concatenate([prior, np.zeros(self.p)])
-        n = len(self.X)
-        index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
-        blocks = starts if block_codes is not None else [0]
-        codes = np.repeat(np.arange(len(blocks)), np.diff(blocks, append=n))
-        self.pattern = Pattern(starts, codes, index, prior)
+        self.observed = self.pattern  # of the observations, where these have several rows
 
     def _layout(self) -> dict[str, slice]:
         """Slices of the parameter vector by what they hold."""
@@ -170,14 +145,27 @@ class Marginal:
         names = self.likelihood.predictors
         return self.likelihood.parameters({name: vectors[:, self.names[name]] for name in names})
 
+    def fixed(self, vectors: Array) -> Array:
+        """The linear predictor of each row without effects that are integrated out."""
+        if self.problem.reml:
+            return self.likelihood.offset
+        return self.likelihood.offset + (vectors[:, self.names["beta"]] @ self.X.T).ravel()
+
+    @property
+    def rows(self) -> Likelihood:
+        """What the modes are found of: the observations, where each is one row."""
+        return self.likelihood
+
+    def by_part(self, values: Array) -> dict[str, Array]:
+        """Values of all rows, as of the linear predictor of the mean, and of the zeros."""
+        return {"mean": values}
+
     def solve(self, vectors: Array) -> Solution | None:
         """The conditional modes at these parameters, found from the last ones."""
         vectors = np.atleast_2d(vectors)
-        fixed = self.likelihood.offset
-        if not self.problem.reml:
-            fixed = fixed + (vectors[:, self.names["beta"]] @ self.X.T).ravel()
         with np.errstate(all="ignore"):
-            arguments = self.effects(vectors), fixed, self.likelihood, self.parameters(vectors)
+            fixed, parameters = self.fixed(vectors), self.parameters(vectors)
+            arguments = self.effects(vectors), fixed, self.rows, parameters
             solution = find_modes(*arguments, self._mode)
             if solution is None and any(np.any(part) for part in self._mode):
                 solution = find_modes(*arguments, tuple(np.zeros_like(p) for p in self._mode))
@@ -288,7 +276,7 @@ class Marginal:
         """Of the joint density at the modes, and of the determinant by H: its inverse."""
         first, pattern = solution.derivatives[0], self.pattern
         with np.errstate(all="ignore"):
-            others = self.likelihood.other_derivatives(solution.eta, solution.parameters)
+            others = self.rows.other_derivatives(solution.eta, solution.parameters)
         return Direct(
             by_eta=first,
             by_rows=(
@@ -306,14 +294,15 @@ class Marginal:
         d1, d2, d3 = solution.derivatives
         P = direct.by_H
         h = effects.row_products(P)
-        pulls = effects.transposed_dot(d3 * h)
+        felt = self.rows.felt(d3, h)
+        pulls = effects.transposed_dot(felt)
         s_block, s_border = arrow.solve(pulls[0] + direct.by_mode, pulls[1])
         r = effects.dot(s_block, s_border)
-        q = 0.5 * (d3 * h + d2 * r)
-        copies, n = self.pattern.copies, len(self.X)
-        gradient = np.zeros((copies, self.size))
+        q = 0.5 * (felt + d2 * r)
+        gradient = np.zeros((self.pattern.copies, self.size))
         if not self.problem.reml:
-            gradient[:, self.names["beta"]] = (direct.by_eta + q).reshape(copies, n) @ self.X
+            by_eta = self.by_observation(direct.by_eta + q, "mean")
+            gradient[:, self.names["beta"]] = by_eta @ self.X
         index = self.pattern.index
         block = self.pattern.by_row(solution.u), self.pattern.by_row(s_block)
         border = solution.border.take(index), s_border.take(index)
@@ -321,19 +310,23 @@ class Marginal:
             now + q[:, None] * u + (0.5 * d1)[:, None] * s + d2[:, None] * p
             for now, (u, s), p in zip(direct.by_rows, (block, border), P, strict=True)
         ]
-        forces = [each.reshape(copies, n, each.shape[1]) for each in forces]
+        forces = list(map(self.by_observation, forces, ("block", "border")))
         for k, vector in enumerate(np.atleast_2d(vectors)):
             theta, by_theta = vector[self.names["theta"]], gradient[k, self.names["theta"]]
             for each in self.placed:
                 F = forces[0 if each.in_block else 1][k][:, each.columns]
                 by_theta[each.theta] = each.structure.gradient(theta[each.theta], F)
         for name, (_, e1, e2) in direct.others.items():
-            rows = direct.by_others[name] + 0.5 * (h * e2 + r * e1)
-            matrix = self.likelihood.predictors[name]
-            gradient[:, self.names[name]] = rows.reshape(copies, n) @ matrix
+            rows = self.by_observation(direct.by_others[name] + 0.5 * (h * e2 + r * e1))
+            gradient[:, self.names[name]] = rows @ self.likelihood.predictors[name]
         beta = self.names["beta"]
         gradient[:, beta] += self.prior.gradient(np.atleast_2d(vectors)[:, beta])
         return gradient.reshape(vectors.shape)
+
+    def by_observation(self, rows: Array, of: str = "") -> Array:
+        """Sums over the rows of an observation, here one, that hold the mean, block or border."""
+        copies = self.pattern.copies
+        return rows.reshape(copies, len(rows) // copies, *rows.shape[1:])
 
     def fixed_covariance(self, solution: Solution) -> Array:
         """Of the coefficients of X under REML, given the variances, shape (p, p)."""
@@ -360,7 +353,7 @@ class Marginal:
             beta = (estimate.beta - self.origin) / self.likelihood.scale
             vector[self.names["beta"]] = np.linalg.solve(self.to_user, beta)
         for each, term in zip(self.structured, estimate.structured, strict=True):
-            covariance = term.covariance / self.likelihood.scale**2
+            covariance = term.covariance / each.unit**2
             theta = each.structure.theta_of(covariance, term.correlation)
             vector[self.names["theta"]][each.theta] = theta
         for name in self.likelihood.predictors:
@@ -372,23 +365,29 @@ class Marginal:
             vector[self.names[name]] = inner - self.likelihood.shifts[name]
         return vector
 
-    def conditional_variances(self, vector: Array, solution: Solution, X: Array, terms) -> Array:
+    def conditional_variances(
+        self, vector: Array, solution: Solution, X: Array, terms, slopes: dict[str, Array]
+    ) -> Array:
         """Var(eta | parameters) of new rows, on the user's scale.
 
         For REML the fixed effects are among the random ones, so that their uncertainty is in it;
-        levels that the fit has not seen add the variance of their random effects.
+        levels that the fit has not seen add the variance of their random effects. With `slopes` in
+        the linear predictors of the parts it is that of a function of them; without a term, None,
+        its effects do not matter.
         """
         n = len(X)
         block, columns, indices = np.zeros((n, self.q)), [], []
         codes, unseen = np.zeros(n, dtype=np.intp), np.zeros(n)
         theta = vector[self.names["theta"]]
         for each, term in zip(self.placed, terms, strict=True):
+            if term is None:
+                continue
             structure = each.structure.on(term.codes, term.structure.entries)
-            place = each.places(term.codes)
-            known = (place >= 0)[:, None]
-            rows = structure.rows(theta[each.theta]) * known
+            place, slope = each.places(term.codes), each.unit * slopes.get(each.part, np.ones(n))
+            known = place >= 0
+            rows = structure.rows(theta[each.theta]) * (slope * known)[:, None]
             G = structure.covariance(theta[each.theta])
-            unseen += structure.predictor_variances(G) * ~known[:, 0]
+            unseen += structure.predictor_variances(G) * slope**2 * ~known
             place = np.maximum(place, 0)
             if each.in_block:
                 block[:, each.columns] = rows
@@ -397,7 +396,7 @@ class Marginal:
                 columns.append(rows)
                 indices.append(each.first + place[:, None] * structure.q + np.arange(structure.q))
         if self.problem.reml:
-            columns.append(X @ self.to_user)
+            columns.append(X @ self.to_user * self.likelihood.scale)
             start = len(self.pattern.prior) - self.p
             indices.append(np.broadcast_to(start + np.arange(self.p), X.shape))
         values = np.hstack(columns) if columns else np.zeros((n, 0))
@@ -405,7 +404,7 @@ class Marginal:
         pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
         effects = EffectRows(pattern, block, values)
         known_part = effects.row_products(solution.arrow.rows_solved(effects))
-        return (known_part + unseen) * self.likelihood.scale**2
+        return known_part + unseen
 
     def snapped(self, vector: Array) -> Array:
         """The vector with standard deviations that are zero up to rounding set to zero."""
@@ -421,7 +420,7 @@ class Marginal:
         for each in self.placed:
             theta = vector[self.names["theta"]][each.theta]
             effects = each.structure.effects(theta, each.modes(solution))
-            found.append(effects * self.likelihood.scale)
+            found.append(effects * each.unit)
         return found
 
     def effect_sds(self, vector: Array, solution: Solution) -> list[Array]:
@@ -432,7 +431,7 @@ class Marginal:
             cov_u = each.mode_covariances(solution.arrow)
             covariance = each.structure.effect_covariances(theta, cov_u)
             sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0))
-            found.append(sd * self.likelihood.scale)
+            found.append(sd * each.unit)
         return found
 
     # -- for starting values

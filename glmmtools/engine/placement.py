@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from glmmtools.covariances.base import Structure
-from glmmtools.engine.arrow import Arrow
+from glmmtools.engine.arrow import Arrow, Pattern
 from glmmtools.engine.modes import Solution
+from glmmtools.formula.random_terms import RandomTerm
 
 Array = np.ndarray
 
@@ -23,6 +25,12 @@ class PlacedTerm:
     columns: slice  # of the block (q) or of the row's border entries (k)
     first: int  # of the border's effects; 0 in the block
     levels: Array  # that have rows, of the grouping factor of the blocks
+    unit: float  # of the linear predictor that its effects are in
+    part: str = "mean"  # whose linear predictor that is
+
+    @property
+    def n_effects(self) -> int:
+        return self.structure.n_levels * self.structure.q
 
     @property
     def _levels_and_columns(self) -> tuple[int, int]:
@@ -73,3 +81,39 @@ def largest_group(terms) -> str | None:
 def rows_by_block(terms, block_group: str | None, n: int) -> Array:
     codes = next((term.codes for term in terms if term.group == block_group), np.zeros(n, int))
     return np.argsort(codes, kind="stable")
+
+
+def place(
+    terms: Sequence[RandomTerm], block_group: str | None, unit: float, n: int, fixed: int
+) -> tuple[list[PlacedTerm], Pattern]:
+    """Where the columns of terms on n rows stand, and the pattern that they make.
+
+    Rows are in the order of `rows_by_block`. `unit` is that of the linear predictor of the mean;
+    so many `fixed` effects are in the border, without a prior.
+    """
+    block_codes = next((t.codes for t in terms if t.group == block_group), None)
+    starts = levels = np.zeros(0, dtype=np.intp)
+    if block_codes is not None:
+        starts = np.flatnonzero(np.diff(block_codes, prepend=-1))
+        levels = block_codes[starts]
+    placed, indices = [], []
+    q = start = first = column = 0
+    for term in terms:
+        structure = term.structure
+        theta = slice(start, start := start + structure.n_params)
+        own = (unit, "mean") if term.part == "mean" else (1.0, term.part)
+        if term.group == block_group:
+            columns = slice(q, q := q + structure.q)
+            placed.append(PlacedTerm(structure, theta, True, columns, 0, levels, *own))
+        else:
+            columns = slice(column, column := column + structure.q)
+            placed.append(PlacedTerm(structure, theta, False, columns, first, levels, *own))
+            indices.append(first + term.codes[:, None] * structure.q + np.arange(structure.q))
+            first += len(term.levels) * structure.q
+    if fixed:
+        indices.append(np.broadcast_to(first + np.arange(fixed), (n, fixed)))
+    prior = np.concatenate([np.ones(first), np.zeros(fixed)])
+    index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
+    blocks = starts if block_codes is not None else [0]
+    codes = np.repeat(np.arange(len(blocks)), np.diff(blocks, append=n))
+    return placed, Pattern(starts, codes, index, prior)

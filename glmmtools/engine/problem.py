@@ -14,8 +14,9 @@ from glmmtools.families.base import Family
 from glmmtools.families.links import Link
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import ModelColumn
-from glmmtools.formula.design import Design, FixedPart
-from glmmtools.formula.random_terms import RandomTerm, ResidualTerm
+from glmmtools.formula.design import Design
+from glmmtools.formula.fixed_part import FixedPart
+from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, ResidualTerm
 from glmmtools.formula.rank import Rank
 
 Array = np.ndarray
@@ -83,8 +84,8 @@ class Problem:
         if self.clusters is not None:
             return "population-averaged model"
         generalized = "" if self.is_linear else "generalized "
-        model = "mixed model" if self.design.random else "model"
-        correlated = self.residual is not None and not self.design.random
+        model = "mixed model" if self.random else "model"
+        correlated = self.residual is not None and not self.random
         return f"{generalized}linear {model}{' with correlated residuals' if correlated else ''}"
 
     @property
@@ -93,15 +94,24 @@ class Problem:
         if self.reml:
             return "REML"
         method = f"AGQ({self.nagq})" if self.nagq > 1 else "Laplace"
-        if self.is_linear or not self.design.random:
+        if self.is_linear or not self.random:
             method = "ML"
         return method if self.penalty is None else f"penalised {method}"
 
     @property
+    def zero_random(self) -> tuple[RandomTerm, ...]:
+        """The random terms in the logit of the zeros."""
+        return () if self.zero is None else self.zero.random
+
+    @property
+    def random(self) -> tuple[RandomTerm, ...]:
+        """All random terms: those of the mean, which the design has, and those of the zeros."""
+        return (*self.design.random, *self.zero_random)
+
+    @property
     def structured(self) -> tuple[RandomTerm, ...]:
         """What has a covariance structure: the random terms, and the residuals if they have one."""
-        random, residual = self.design.random, self.residual
-        return random if residual is None else (*random, residual)
+        return self.random if self.residual is None else (*self.random, self.residual)
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -213,26 +223,34 @@ class Problem:
 
     def without_random_terms(self) -> Problem:
         """The model with fixed effects only."""
-        return replace(self, design=replace(self.design, random=(), recipes=()), nagq=1)
+        return self._with_random((), ())
 
     def without_term(self, k: int) -> Problem:
         """The model without one of its random terms."""
-        random, recipes = (
-            parts[:k] + parts[k + 1 :] for parts in (self.design.random, self.design.recipes)
-        )
-        design = replace(self.design, random=random, recipes=recipes)
-        return replace(self, design=design, nagq=self.nagq if random else 1)
+        recipes = (*self.design.recipes, *(self.zero.recipes if self.zero is not None else ()))
+        return self._with_random(*(parts[:k] + parts[k + 1 :] for parts in (self.random, recipes)))
+
+    def _with_random(
+        self, random: tuple[RandomTerm, ...], recipes: tuple[RandomRecipe, ...]
+    ) -> Problem:
+        """The model with other random terms, those of the mean first."""
+        k = sum(term.part == "mean" for term in random)
+        design = replace(self.design, random=random[:k], recipes=recipes[:k])
+        zero = self.zero and replace(self.zero, random=random[k:], recipes=recipes[k:])
+        return replace(self, design=design, zero=zero, nagq=self.nagq if random else 1)
 
     def with_constant_effects(self, k: int) -> Problem:
-        """The model whose k-th random term has one effect for each level, as where rho is 1."""
-        term = self.design.random[k]
+        """The model whose k-th random term has one effect for each level, as where rho is 1.
+
+        It has no recipes for new data of it.
+        """
+        term = self.random[k]
         ones = np.ones((self.design.n, 1))
         structure = structure_of_bar("|")("1", term.codes, ones, ("Intercept",))
         constant = RandomTerm(
-            CONSTANT_EFFECTS.format(term.label), term.group, term.levels, structure
+            CONSTANT_EFFECTS.format(term.label), term.group, term.levels, structure, part=term.part
         )
-        random = (*self.design.random[:k], constant, *self.design.random[k + 1 :])
-        return replace(self, design=replace(self.design, random=random))
+        return self._with_random((*self.random[:k], constant, *self.random[k + 1 :]), ())
 
     def at_limit_family(self) -> Problem:
         """The model of the simpler family that its family becomes at the limit of a parameter."""

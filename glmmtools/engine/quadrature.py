@@ -26,7 +26,9 @@ _ROWS_AT_ONCE = 200_000  # of all nodes together, which bounds the memory
 
 def why_no_quadrature(problem: Problem) -> str | None:
     """Say why the integrals of this problem are not summed over nodes; None if they can be."""
-    random = problem.design.random
+    random = problem.random
+    if problem.zero_random:
+        return "with random terms in zero_inflation the integrals are Laplace's: leave nagq= out"
     if len(random) != 1 or random[0].structure.has_rho:
         return "quadrature needs exactly one random term, without a time structure"
     nodes = min(problem.nagq, 10**9) ** len(random[0].names)

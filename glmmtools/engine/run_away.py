@@ -7,15 +7,17 @@ quadrature of few nodes, may lie above any likelihood. Integrals by brute force 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from scipy import special
 
 from glmmtools.engine.marginal import Marginal
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum, maximise
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.messages import ConvergenceWarning
 
 Array = np.ndarray
@@ -38,26 +40,32 @@ def run_away(
 ) -> list[ConvergenceWarning]:
     """A warning for each term whose standard deviation is no estimate."""
     problem = marginal.problem
+    if problem.zero_random:
+        largest = {term.label: sd for term, sd in _sds(problem, covariances) if term.part == ZERO}
+        return [_warning(problem, *each) for each in largest.items() if each[1] > _LARGEST_SD]
     if not (problem.family.takes_trials and problem.link.is_of_probability):
         return []
-    sds = [
-        float(np.sqrt(np.mean(term.structure.predictor_variances(G))))
-        for term, G in zip(problem.design.random, covariances, strict=True)
-    ]
-    largest = _LARGE_SD
+    terms = {term.label: sd for term, sd in _sds(problem, covariances)}
+    sds, largest = list(terms.values()), _LARGE_SD
     if not _can_be_judged(marginal):
         largest = _LARGEST_SD if np.max(problem.design.trials) <= _FEW_TRIALS else np.inf
     elif max(sds) > _LARGE_SD and not _is_no_estimate(marginal, optimum, max(sds)):
         largest = np.inf
-    return [
-        ConvergenceWarning(
-            f"The effects of {term.label} ran away to a standard deviation of {sd:.0f}: the data "
-            f"set no limit to it, or the approximation of the likelihood fails there. "
-            f"{instead_of_laplace(problem)}"
-        )
-        for term, sd in zip(problem.design.random, sds, strict=True)
-        if sd > largest
-    ]
+    return [_warning(problem, label, sd) for label, sd in terms.items() if sd > largest]
+
+
+def _sds(problem: Problem, covariances: list[Array]) -> Iterator[tuple[RandomTerm, float]]:
+    """Each random term with the standard deviation of what it adds to a linear predictor."""
+    for term, G in zip(problem.random, covariances, strict=True):
+        yield term, float(np.sqrt(np.mean(term.structure.predictor_variances(G))))
+
+
+def _warning(problem: Problem, label: str, sd: float) -> ConvergenceWarning:
+    return ConvergenceWarning(
+        f"The effects of {label} ran away to a standard deviation of {sd:.0f}: the data set no "
+        "limit to it, or the approximation of the likelihood fails there. "
+        f"{instead_of_laplace(problem)}"
+    )
 
 
 def instead_of_laplace(problem: Problem) -> str:

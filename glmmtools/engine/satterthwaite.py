@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import covariance_of, information_at
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.modes import Solution
+from glmmtools.engine.placement import PlacedTerm
 from glmmtools.engine.problem import ZERO
 
 Array = np.ndarray
@@ -13,6 +14,7 @@ _EM_STEPS = 2  # more gain little: the algorithm is quick at first only
 _INDEPENDENT = 0.1  # rho of nearly independent rows; at zero the gradient may well be flat
 _RHOS, _SHARE = (-0.8, _INDEPENDENT, 0.99), 0.2  # of other series, and of the scatter
 _STEPS_IN_ROWS = 4
+_OF_LOGITS = 1.0  # variance between groups, of the logit of a zero
 
 
 def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
@@ -28,7 +30,8 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     if marginal.n_fixed:
         vector[marginal.names["beta"]] = beta
     inner, between = _scatter(marginal, residual)
-    explained = max((each.structure.explained(residual) for each in marginal.placed), default=0.0)
+    shares = (each.structure.explained(residual) for each in _of_mean(marginal))
+    explained = max(shares, default=0.0)
     if explained and factor <= 1:  # and part of what groups differ by
         inner, between = residual * np.sqrt(1 - explained), between / 4
     mu = likelihood.means(working - inner)
@@ -37,9 +40,9 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     guesses = likelihood.guessed_shape(mu)
     _put(marginal, vector, {**guesses, "phi": likelihood.guessed_phi(mu, within), ZERO: zero})
     theta = vector[marginal.names["theta"]]
-    for each, variance in zip(
-        marginal.placed, _between_levels(marginal, residual, between), strict=True
-    ):
+    variances = iter(_between_levels(marginal, residual, between))
+    for each in marginal.placed:
+        variance = next(variances) if each.part == "mean" else _OF_LOGITS
         theta[each.theta] = each.structure.start(factor, variance, residual)
     if factor == 1:
         _learn_shapes(marginal, vector)
@@ -58,8 +61,8 @@ def _scatter(marginal: Marginal, residual: Array) -> tuple[Array, float]:
     And the variance between the blocks, not near zero.
     """
     total = float(np.var(residual)) or 1.0
-    starts, codes, n = marginal.pattern.starts, marginal.pattern.codes, len(residual)
-    if not len(starts):
+    starts, codes, n = marginal.observed.starts, marginal.observed.codes, len(residual)
+    if not any(each.in_block for each in _of_mean(marginal)):
         return residual, total
     mean = np.add.reduceat(residual, starts) / np.diff(starts, append=n)
     inner = (residual - mean[codes]) * np.sqrt(n / max(n - len(starts), n / 9))
@@ -68,9 +71,9 @@ def _scatter(marginal: Marginal, residual: Array) -> tuple[Array, float]:
 
 def _between_levels(marginal: Marginal, residual: Array, between: float) -> list[float]:
     """The variance between the levels of each term: of several factors the one with few first."""
-    structures = [each.structure for each in marginal.placed]
+    structures = [each.structure for each in _of_mean(marginal)]
     factors = {structure.codes.tobytes(): structure for structure in structures}
-    if len(factors) < 2:
+    if len(factors) < 2 and all(each.in_block for each in _of_mean(marginal)):
         return [between] * len(structures)
     variances, least = {}, 0.05 * float(np.var(residual)) or 1.0
     for key, factor in sorted(factors.items(), key=lambda item: item[1].n_levels):
@@ -79,6 +82,10 @@ def _between_levels(marginal: Marginal, residual: Array, between: float) -> list
         variances[key] = max(float(np.var(means[rows > 0])), least)
         residual = residual - means[factor.codes]
     return [variances[structure.codes.tobytes()] for structure in structures]
+
+
+def _of_mean(marginal: Marginal) -> list[PlacedTerm]:
+    return [each for each in marginal.placed if each.part == "mean"]
 
 
 def _learn_shapes(marginal: Marginal, vector: Array) -> None:
@@ -102,9 +109,9 @@ def _learn_dispersion(marginal: Marginal, vector: Array, solution: Solution) -> 
     if "phi" not in likelihood.predictors:
         return
     working = likelihood.working
-    residual = working - solution.eta
+    residual = working - marginal.by_part(solution.eta)["mean"]
     left = float(np.mean(residual**2)) or 1.0
-    within = left + float(np.mean(solution.arrow.eta_variances))
+    within = left + float(np.mean(marginal.by_part(solution.arrow.eta_variances)["mean"]))
     mu = likelihood.means(working - residual * np.sqrt(within / left))
     _put(marginal, vector, {"phi": likelihood.guessed_phi(mu, within)})
 
@@ -146,7 +153,8 @@ def _all_in_rows(marginal: Marginal, vector: Array, sd: float) -> Array:
         if solution is None:
             break
         fixed = marginal.X @ vector[marginal.names["beta"]]
-        shift, effects = marginal.least_squares(solution.eta - marginal.likelihood.offset - fixed)
+        eta = marginal.by_part(solution.eta)["mean"]
+        shift, effects = marginal.least_squares(eta - marginal.likelihood.offset - fixed)
         vector[marginal.names["beta"]] += shift
-        sd = np.sqrt(np.mean(effects**2 + solution.arrow.eta_variances))
+        sd = np.sqrt(np.mean(effects**2 + marginal.by_part(solution.arrow.eta_variances)["mean"]))
     return _with_series(marginal, vector, sd, _INDEPENDENT)

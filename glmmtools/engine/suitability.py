@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
@@ -22,7 +22,7 @@ _ROUNDING = 32 * np.finfo(float).eps
 
 def check_problem(problem: Problem) -> None:
     """Raise ValueError if the rows are too few for the model, whatever their responses."""
-    _check_groups(problem.family, problem.design)
+    _check_groups(problem)
     if problem.has_two_parts:
         _check_above_zero(problem.design)
     if problem.n_params > problem.design.n:
@@ -155,13 +155,14 @@ def _check_above_zero(design: Design) -> None:
         )
 
 
-def _check_groups(distribution: Family, design: Design) -> None:
+def _check_groups(problem: Problem) -> None:
     """A variance between groups of one row each cannot be told from the residual variance."""
+    distribution, design, terms = problem.family, problem.design, problem.random
     single_trials = distribution.takes_trials and np.all(design.trials == 1)
     has_residual = distribution.location_scale or distribution.normal_on_link_scale
     if not (has_residual or single_trials):
-        return
-    for term in design.random:
+        terms = problem.zero_random
+    for term in terms:
         effects = len(term.levels) * len(term.names)
         of_columns = term.structure.unrestricted and not term.structure.of_levels
         if of_columns and effects >= design.n:
@@ -263,19 +264,19 @@ def few_units(strata: Strata, terms: Iterable[str] | None = None) -> tuple[FewUn
     )
 
 
-def confounded_groups(design: Design) -> tuple[DataWarning, ...]:
-    """Warn of random intercepts whose groups the fixed part already tells apart.
+def confounded_groups(problem: Problem) -> tuple[DataWarning, ...]:
+    """Warn of random intercepts whose groups the fixed part, of the mean or the zeros, tells apart.
 
     Where the indicators of the groups are sums of columns of X, as with one room for each
     treatment, the data say nothing on the variance between the groups.
     """
     warnings = []
-    for term in design.random:
-        levels = len(term.levels)
-        if "Intercept" not in term.names or levels > design.X.shape[1]:
+    for term in problem.random:
+        levels, part = len(term.levels), problem.zero if term.part == ZERO else problem.design
+        if "Intercept" not in term.names or levels > part.X.shape[1]:
             continue
         indicators = (term.codes[:, None] == np.arange(levels)).astype(float)
-        fitted = design.X @ np.linalg.lstsq(design.X, indicators, rcond=None)[0]
+        fitted = part.X @ np.linalg.lstsq(part.X, indicators, rcond=None)[0]
         if np.allclose(fitted, indicators, atol=1e-8):
             warnings.append(
                 DataWarning(

@@ -11,7 +11,8 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.suitability import check_problem, check_scatter, check_support
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
-from glmmtools.formula.design import build_design, one_sided
+from glmmtools.formula.design import build_design
+from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import right_of_tilde
 from glmmtools.formula.random_terms import residual_term
 from glmmtools.formula.residual import columns_of_residual, residual_spec
@@ -41,8 +42,10 @@ def build_problem(
     if nagq > 1 and distribution.has_residual_variance:
         raise ValueError("nagq is for non-normal families: the normal integral is exact without it")
     further = {"dispersion_formula": dispersion_formula, "zero_inflation": zero_inflation}
-    also_used = tuple(right_of_tilde(text, argument) for argument, text in further.items()
-                      if text is not None)  # fmt: skip
+    also_used = tuple(
+        expression for argument, text in further.items() if text is not None
+        for expression in right_of_tilde(text, argument).read
+    )  # fmt: skip
     design = build_design(
         formula, data, takes_trials=distribution.takes_trials, offset=offset, weights=weights,
         also_used=also_used + columns_of_residual(spec),

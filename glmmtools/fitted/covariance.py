@@ -9,6 +9,7 @@ import pandas as pd
 
 from glmmtools.engine.estimate import TermEstimate
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parts import part_of
 from glmmtools.formula.linear_predictor import marginal_covariance
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.arguments import check_arguments, shown
@@ -26,6 +27,11 @@ def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, Ter
         If the model has no random effects, or none of that group.
     """
     pairs = model.random_terms
+    if not pairs and model.zero_terms:
+        raise ValueError(
+            f"the mean of {model.formula!r} has no random effects; those of the zeros are given by "
+            "part='zero' of random_covariance(), covariance() and plot_random_effects()"
+        )
     if not pairs:
         clusters = model.problem.clusters
         how = (
@@ -35,26 +41,30 @@ def terms_of(model: Fit, group: str | None = None) -> list[tuple[RandomTerm, Ter
         raise ValueError(f"the model {model.formula!r} has no random effects; {how}")
     if group is None:
         return pairs
-    if group not in model.n_groups:
+    groups = dict.fromkeys(term.group for term, _ in pairs)
+    if group not in groups:
         raise ValueError(
-            f"there is no grouping factor {group!r}{nearest(group, model.n_groups)}; "
-            f"the model has {listed(model.n_groups)}"
+            f"there is no grouping factor {group!r}{nearest(group, groups)}; "
+            f"the model has {listed(groups)}"
         )
     return [pair for pair in pairs if pair[0].group == group]
 
 
-def random_covariance(model: Fit, group: str) -> pd.DataFrame:
-    """Return G for one level of a grouping factor: the covariance of its random effects."""
+def random_covariance(model: Fit, group: str, *, part: str | None = None) -> pd.DataFrame:
+    """Return G for one level of a grouping factor: the covariance of its random effects.
+
+    Those in the mean, or with ``part="zero"`` in the logit of the zeros.
+    """
     check_arguments(random_covariance, locals())
     blocks = [
         pd.DataFrame(estimate.covariance, index=term.names, columns=term.names)
-        for term, estimate in terms_of(model, group)
+        for term, estimate in terms_of(part_of(model, part), group)
     ]
     joined = pd.concat(blocks).fillna(0.0)
     return joined.loc[:, joined.index]
 
 
-def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
+def covariance(model: Fit, rows: Any = None, *, part: str | None = None) -> pd.DataFrame:
     """Covariance matrix of the observations that the model implies.
 
     For normal models with identity link ``Var(y) = Z G Zᵀ + R``, in squared units of the response;
@@ -65,6 +75,9 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
     ----------
     rows : slice, list of int or boolean array, optional
         Positions of rows among those of the fit; default all, where they are 500 at most.
+    part : {"mean", "zero"}, optional
+        Whose linear predictor: of the mean, the default, or the logit of the zeros. Between the two
+        parts random effects are independent.
 
     Returns
     -------
@@ -92,6 +105,7 @@ def covariance(model: Fit, rows: Any = None) -> pd.DataFrame:
             "the working correlation of a population-averaged model may be wrong, and is no "
             "covariance of its rows; it is in working_correlation"
         )
+    model = part_of(model, part)
     positions = rows_at(model, slice(None) if rows is None else rows)
     if len(positions) > _MOST_ROWS:
         raise ValueError(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from glmmtools.fitted.effects import (
     EffectCurves,
+    groups_of,
     mean_label,
     observed,
     predict_along,
@@ -173,8 +174,8 @@ def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, labe
 
 def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
     parts = []
-    if model.design.random:
-        groups = model.design.formula.groups
+    if model.problem.random:
+        groups = groups_of(model)
         typical = "" if model.link.is_identity else f" (a typical {groups[0]}, not the average)"
         words = {
             "population": f"random effects at 0{typical}",
@@ -221,6 +222,6 @@ def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:
     ends = [min(fitted.min(), observations.min()), max(fitted.max(), observations.max())]
     ax.plot(ends, ends, color=style.DATA, linewidth=1, zorder=1, label="identity")
     kind = "probability" if model.family.takes_trials else "mean"
-    given = ", given the random effects" if model.design.random else ""
+    given = ", given the random effects" if model.problem.random else ""
     observed_label = f"observed {model.design.response.label}"
     return style.label_axes(ax, f"fitted {kind}{given}", observed_label)

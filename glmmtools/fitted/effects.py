@@ -14,6 +14,7 @@ from glmmtools.fitted.prediction import predict
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.grammar import variables_in
+from glmmtools.formula.random_terms import RandomRecipe
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
@@ -121,7 +122,7 @@ def _check_column(model: Fit, argument: str, name: str) -> None:
     if name in columns:
         return
     hint = nearest(name, columns)
-    if name in model.design.formula.groups:
+    if name in groups_of(model):
         hint = (
             ", but a grouping factor: effects='conditional' draws one line for each of its levels"
         )
@@ -135,15 +136,26 @@ def _columns_used(model: Fit) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
     one_sided = model.problem.dispersion, model.problem.zero
     texts = model.design.formula.right_side + [part.text for part in one_sided if part is not None]
+    texts += [recipe.spec.columns for recipe in _zero_recipes(model)]
     names = dict.fromkeys(name for text in texts for name in variables_in(text))
     return [name for name in names if name in model.design.frame.columns]
+
+
+def groups_of(model: Fit) -> list[str]:
+    """The columns that name groups, of the mean and of the zeros."""
+    of_zeros = [name for recipe in _zero_recipes(model) for name in recipe.spec.groups]
+    return list(dict.fromkeys([*model.design.formula.groups, *of_zeros]))
+
+
+def _zero_recipes(model: Fit) -> tuple[RandomRecipe, ...]:
+    return () if model.problem.zero is None else model.problem.zero.recipes
 
 
 def is_factor(model: Fit, name: str) -> bool:
     """Whether the model treats a column as levels: text, categories, booleans, ``C(column)``."""
     column = model.design.frame[name]
     parts = [model.design, model.problem.dispersion, model.problem.zero]
-    parts += [term for term in model.design.random if not term.structure.one_effect_a_row]
+    parts += [term for term in model.problem.random if not term.structure.one_effect_a_row]
     variables = [v for part in parts if part is not None for v in variables_of(part.columns)]
     in_levels = any(v.levels is not None and v.column == name for v in variables)
     return in_levels or is_factor_column(column)
@@ -184,12 +196,12 @@ def _new_rows(grid: pd.DataFrame, x: str, by: str | None, held: dict[str, tuple]
 def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
     """Conditional predictions of each group over its own values of x."""
     design = model.design
-    if not design.random:
+    if not model.problem.random:
         raise ValueError(
             f"effects='conditional' is for random effects; {model.formula!r} has none. "
             "Use effects='population'"
         )
-    keys = design.formula.groups
+    keys = groups_of(model)
     by_factor = by is not None and is_factor(model, by)
     columns = keys + ([by] if by_factor and by not in keys else [])
     parts, labels = [], []

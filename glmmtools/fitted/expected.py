@@ -15,7 +15,7 @@ from scipy import special
 
 from glmmtools.engine.joint import Parameters
 from glmmtools.engine.problem import ZERO
-from glmmtools.families.links import Link
+from glmmtools.families.links import OF_PROBABILITIES, Link
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
@@ -42,6 +42,8 @@ class ExpectedRows:
     effects : {"conditional", "population", "marginal"}
     of_mu : bool
         Whether ``mu`` is expected, or its linear predictor; else the response.
+    zero_terms : tuple of RandomTerm
+        The random terms of the extra zeros in these rows, where these decide what is expected.
     """
 
     X: Array
@@ -50,6 +52,7 @@ class ExpectedRows:
     parts: dict[str, Array]
     effects: str
     of_mu: bool
+    zero_terms: tuple[RandomTerm, ...] = ()
 
     def need_all_parameters(self, model: Fit) -> bool:
         """Whether more than the linear predictor decides what is expected."""
@@ -61,18 +64,39 @@ class ExpectedRows:
         return self._eta(self.fixed, model.modes)
 
     def _eta(self, fixed: Array, modes: list[Array]) -> Array:
-        return fixed + (random_predictor(self.terms, modes) if self._are_conditional else 0.0)
+        conditional = self.effects == "conditional"
+        return fixed + (random_predictor(self.terms, modes) if conditional else 0.0)
 
     @property
-    def _are_conditional(self) -> bool:
-        return self.effects == "conditional" and bool(self.terms)
+    def are_conditional(self) -> bool:
+        """Whether random effects are held at their modes."""
+        return self.effects == "conditional" and bool(self.terms or self.zero_terms)
 
     def means(self, model: Fit) -> Array:
         """The expected responses, shape (n,)."""
         eta, covariances = self.eta(model), [each.covariance for each in model.estimate.terms]
         at = {name: model.estimate.predictor(name, X) for name, X in self.parts.items()}
         link = self._mean_link(model, model.estimate.shape, at)
-        return self._given_eta(model, link, eta, covariances) * _kept(at)
+        return self._given_eta(model, link, eta, covariances) * self._kept_by(model, at)
+
+    def _kept_by(self, model: Fit, at: dict[str, Array]) -> Array | float:
+        of_zeros = [each.covariance for each in model.estimate.zero_terms]
+        return self._kept(at, model.estimate.zero_modes, of_zeros)
+
+    def _kept(
+        self, at: dict[str, Array], modes: list[Array], covariances: list[Array]
+    ) -> Array | float:
+        """The probability that a row is no extra zero.
+
+        The random effects of the two parts are independent, so that averages multiply.
+        """
+        if ZERO not in at:
+            return 1.0
+        if self.effects == "conditional":
+            return special.expit(-at[ZERO] - random_predictor(self.zero_terms, modes))
+        if not self.zero_terms:
+            return special.expit(-at[ZERO])
+        return averaged(OF_PROBABILITIES, -at[ZERO], _variance(self.zero_terms, covariances))
 
     def _mean_link(self, model: Fit, shape: dict[str, float], at: dict[str, Array]) -> Link:
         """The link of what is expected, extra zeros left out."""
@@ -84,8 +108,7 @@ class ExpectedRows:
     def _given_eta(self, model: Fit, link: Link, eta: Array, covariances: list[Array]) -> Array:
         if self.effects != "marginal" or not self.terms:
             return link.inverse(eta)
-        terms = zip(self.terms, covariances, strict=True)
-        variance = sum(t.structure.predictor_variances(G) for t, G in terms)
+        variance = _variance(self.terms, covariances)
         means = averaged(model.link, eta, variance)
         if self.of_mu:
             return means
@@ -118,7 +141,8 @@ class ExpectedRows:
             modelled = {name: each @ at.predictors[name] for name, each in parts.items()}
             link, eta = self._mean_link(model, at.shape, modelled), X @ at.beta + offset
             means = self._given_eta(model, link, self._eta(eta, at.modes), at.covariances)
-            return combine(np.where(known, means * _kept(modelled), 0.0))
+            kept = self._kept(modelled, at.zero_modes, at.zero_covariances)
+            return combine(np.where(known, means * kept, 0.0))
 
         return np.where(unknown, np.nan, finite.joint.spread(expected))
 
@@ -137,7 +161,7 @@ class ExpectedRows:
             eta = model.link(means)
             per_mean = 1 / np.abs(model.link.derivatives(eta)[0])
             variances = np.sum(self.spread(model) ** 2, axis=1)
-            if self._are_conditional:
+            if self.are_conditional:
                 variances = variances + self._effect_variances(model)
             return eta, np.sqrt(variances) * per_mean
 
@@ -145,8 +169,13 @@ class ExpectedRows:
         """What the uncertainty of the random effects, given the parameters, adds to each row."""
         at = {name: model.estimate.predictor(name, X) for name, X in self.parts.items()}
         link = self._mean_link(model, model.estimate.shape, at)
-        slope = link.derivatives(self.eta(model))[0] * _kept(at)
-        return slope**2 * model.in_the_limit.joint.effect_variances(self._told(model), self.terms)
+        eta, kept = self.eta(model), self._kept_by(model, at)
+        slopes = {
+            "mean": link.derivatives(eta)[0] * kept,
+            ZERO: -link.inverse(eta) * kept * (1 - kept),
+        }
+        terms = {"mean": self.terms, ZERO: self.zero_terms}
+        return model.in_the_limit.joint.variances_of(self._told(model), terms, slopes)
 
     def _told(self, model: Fit) -> Array:
         """The columns of X that rows which are not certain tell apart: all without separation."""
@@ -154,9 +183,10 @@ class ExpectedRows:
         return self.X if limit is None else self.X[:, limit.separation.rank.kept]
 
 
-def _kept(at: dict[str, Array]) -> Array | float:
-    """The probability that a row is no extra zero."""
-    return special.expit(-at[ZERO]) if ZERO in at else 1.0
+def _variance(terms: tuple[RandomTerm, ...], covariances: list[Array]) -> Array:
+    """Of what the random effects add to a linear predictor."""
+    pairs = zip(terms, covariances, strict=True)
+    return sum(term.structure.predictor_variances(G) for term, G in pairs)
 
 
 def averaged(link: Link, eta: Array, variance: Array) -> Array:

@@ -13,11 +13,12 @@ from glmmtools.covariances.working import WorkingCorrelation
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate, TermEstimate
 from glmmtools.engine.joint import Joint
-from glmmtools.engine.problem import COEFFICIENT_NAMES, PARTS_IN_WORDS, Problem
+from glmmtools.engine.problem import PARTS_IN_WORDS, Problem
 from glmmtools.engine.satterthwaite import Satterthwaite
 from glmmtools.engine.suitability import confounded_groups, few_units, identification_warnings
 from glmmtools.families.base import Family
 from glmmtools.families.links import Link
+from glmmtools.fitted.dispersion import dispersion_values
 from glmmtools.fitted.random_tables import components_table, tidy_effects
 from glmmtools.fitted.wald import two_sided_p
 from glmmtools.formula.design import Design
@@ -133,7 +134,7 @@ class Fit:
         return (
             *self.design.warnings,
             *(each for name, part in parts for each in part.warnings(PARTS_IN_WORDS[name])),
-            *confounded_groups(self.design),
+            *confounded_groups(self.problem),
             *identification_warnings(self.problem),
             *self.estimate.messages,
         )
@@ -237,13 +238,18 @@ class Fit:
 
     @property
     def random_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
-        """Each random term with its estimates."""
+        """Each random term of the mean with its estimates."""
         return list(zip(self.design.random, self.estimate.terms, strict=True))
 
     @property
+    def zero_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
+        """Each random term of the zeros with its estimates."""
+        return list(zip(self.problem.zero_random, self.estimate.zero_terms, strict=True))
+
+    @property
     def structured_terms(self) -> list[tuple[RandomTerm, TermEstimate]]:
-        """As `random_terms`, and the residuals if they have a structure, as of group Residual."""
-        found, residual = self.random_terms, self.problem.residual
+        """All of these, and the residuals if they have a structure, as of group Residual."""
+        found, residual = self.random_terms + self.zero_terms, self.problem.residual
         if residual is not None:
             found.append((residual.in_tables, self.estimate.residual))
         return found
@@ -256,7 +262,8 @@ class Fit:
         -------
         DataFrame
             Columns ``group, term, variance, sd, corr``; ``corr`` is the correlation with the first
-            term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs.
+            term of the group (``corr2`` with the second, and so on), and the rho of ar1 and cs. A
+            first column ``part``, mean or zero, where `zero_inflation` has random terms.
         """
         phi = self.estimate.shape.get("phi") if self.family.has_residual_variance else None
         return components_table(self.structured_terms, phi)
@@ -268,18 +275,7 @@ class Fit:
         Of a dispersion formula or zero inflation: the coefficients, as ``log phi: x`` and
         ``logit zero: x``; one extra-zero probability is given as ``zero``.
         """
-        values = {**self.family.fixed, **self.estimate.shape}
-        if self.family.has_residual_variance and "phi" in values:
-            values = {"residual sd": np.sqrt(values["phi"]), **values}
-        parts, predictors = self.in_the_limit.problem, self.estimate.predictors
-        if parts.dispersion is not None:
-            names = map(COEFFICIENT_NAMES["phi"].format, parts.dispersion.names)
-            values |= zip(names, predictors["phi"], strict=True)
-        if parts.zero is not None and parts.zero.names == ("Intercept",):
-            values["zero"] = special.expit(predictors["zero"][0])
-        elif parts.zero is not None:
-            names = map(COEFFICIENT_NAMES["zero"].format, parts.zero.names)
-            values |= zip(names, predictors["zero"], strict=True)
+        values = dispersion_values(self.in_the_limit.problem, self.estimate)
         return pd.Series(values, name="dispersion", dtype=float)
 
     @property
@@ -295,14 +291,15 @@ class Fit:
         Returns
         -------
         DataFrame
-            Columns ``group, level, term, estimate, std_error``, one row a random effect. The
-            standard deviations are given the parameters, as lme4's ``condVar``.
+            Columns ``group, level, term, estimate, std_error``, one row a random effect, and
+            ``part`` as in `variance_components`. The standard deviations are given the parameters,
+            as lme4's ``condVar``.
         """
-        finite = self.in_the_limit
-        sds = [np.full(b.shape, np.nan) for b in self.modes]
+        finite, modes = self.in_the_limit, self.modes + self.estimate.zero_modes
+        sds = [np.full(b.shape, np.nan) for b in modes]
         if finite.nobs:
             sds = laplace.conditional_sds(finite.problem, finite.estimate)
-        return pd.DataFrame(tidy_effects(self.design.random, estimate=self.modes, std_error=sds))
+        return pd.DataFrame(tidy_effects(self.problem.random, estimate=modes, std_error=sds))
 
     @property
     def effect_covariances(self) -> tuple[list[Array], list[float | None]]:
@@ -312,7 +309,7 @@ class Fit:
 
     @property
     def modes(self) -> list[Array]:
-        """Conditional modes of the random effects of each term, shape (levels, q)."""
+        """Conditional modes of the random effects of each term of the mean, shape (levels, q)."""
         return [term.modes for term in self.estimate.terms]
 
     # -- rows
@@ -357,12 +354,15 @@ class Fit:
         return values | self.problem.trials
 
     def extra_zero_probability(self, newdata: Any = None) -> Any:
-        """Probability of an extra zero in each row; 0 without zero inflation."""
+        """Probability of an extra zero in each row, given its effects; 0 without zero inflation."""
         part = self.problem.zero
         if part is None:
             return 0.0
-        X = part.X if newdata is None else part.on(newdata)
-        return special.expit(self.estimate.predictor("zero", X))
+        X, terms = part.X, part.random
+        if newdata is not None:
+            X, terms = part.on(newdata), part.random_on(newdata)
+        b = random_predictor(terms, self.estimate.zero_modes)
+        return special.expit(self.estimate.predictor("zero", X) + b)
 
     @cached_property
     def fixed_predictor(self) -> Array:

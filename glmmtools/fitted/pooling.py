@@ -9,7 +9,7 @@ import pandas as pd
 
 from glmmtools.engine import laplace
 from glmmtools.engine.estimate import Estimate
-from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.fitted.covariance import terms_of
 from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.formula.random_terms import RandomTerm
@@ -134,7 +134,7 @@ def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
     model = model.in_the_limit
     if not model.nobs:
         raise ValueError("every row is separated, so there is nothing to pool")
-    marginal = Marginal(replace(model.problem, reml=False, nagq=1))
+    marginal = marginal_of(replace(model.problem, reml=False, nagq=1))
     terms, sds = [], []
     for term, estimate in model.random_terms:
         size = np.sqrt(np.mean(term.Z**2, axis=0))
@@ -146,8 +146,8 @@ def _unshrunk(model: Fit, group: str) -> tuple[list[Array], list[Array]]:
     solution = marginal.solve(vector)
     if solution is None:
         raise ValueError(f"the effects of {group} cannot be computed without pooling")
-    effect_sds = marginal.effect_sds(vector, solution)
+    effect_sds = marginal.effect_sds(vector, solution)[: len(sds)]
     determined = [
         effect_sd < _UNDETERMINED * sd for effect_sd, sd in zip(effect_sds, sds, strict=True)
     ]
-    return marginal.modes(vector, solution), determined
+    return marginal.modes(vector, solution)[: len(sds)], determined

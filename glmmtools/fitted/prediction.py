@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
+from glmmtools.engine.estimate import TermEstimate
+from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.degrees_of_freedom import Reference, reference
 from glmmtools.fitted.expected import ExpectedRows
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.fitted.parts import PARTS, part_of, parts_expected
 from glmmtools.fitted.wald import limits
 from glmmtools.formula.draw import draw, draw_effects, draw_residuals
+from glmmtools.formula.fixed_part import FixedPart, check_groups_in, new_label_warnings
 from glmmtools.formula.linear_predictor import random_predictor
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.formula.rank import estimable
 from glmmtools.shared.arguments import check_arguments, is_count, one_of
 from glmmtools.shared.messages import DataWarning, issue
@@ -56,7 +62,7 @@ def predict(
         Of intervals with ``effects="population"``, as in :meth:`tidy`; conditional ones are z's.
     part : {"mean", "zero", "dispersion"}, optional
         The mean of the values that are no extra zeros, the probability of an extra zero, or the
-        dispersion phi; the last two have no random effects. Default: the expected response, which
+        dispersion phi, which has no random effects. Default: the expected response, which
         with zero inflation is (1 - probability of an extra zero) times the mean of the others.
 
     Returns
@@ -81,14 +87,16 @@ def predict(
     one_of("effects", effects, ("conditional", "population", "marginal"))
     if effects == "marginal" and scale == "link":
         raise ValueError("effects='marginal' averages means: it is on the response scale only")
-    of_effects = effects == "marginal" or (effects == "conditional" and model.design.random)
+    random = model.design.random if part == "mean" else model.problem.random
+    of_effects = effects == "marginal" or (effects == "conditional" and random)
     if df != "auto" and (level is None or of_effects or part not in (None, "mean")):
         raise ValueError(
             "df= is for intervals of population means: give level=0.95 and effects='population'"
         )
     if part not in (None, "mean"):
         newdata = model.design.frame if newdata is None else newdata
-        return predict(part_of(model, part), newdata, scale, "population", level)
+        own = part_of(model, part)
+        return predict(own, newdata, scale, effects if own.design.random else "population", level)
     one_of("part", part, (None, *PARTS))
     rows, index = _rows(model, newdata, effects, scale, part)
     if level is None:
@@ -99,7 +107,7 @@ def predict(
         eta, sd = rows.on_link_scale(model)
     else:
         eta, sd = rows.eta(model), _predictor_sds(judged, rows)
-    by_z = effects == "conditional" and rows.terms
+    by_z = rows.are_conditional
     columns = limits(
         eta, sd, np.inf if by_z else judged.df(rows.X), level,
         model.link if scale == "response" else None,
@@ -115,20 +123,31 @@ def _rows(
     parts = {} if scale == "link" else parts_expected(model, part)
     if newdata is None:
         columns = {name: each.X for name, each in parts.items()}
-        terms = () if effects == "population" else design.random
-        rows = ExpectedRows(design.X, model.fixed_predictor, terms, columns, effects, of_mu)
+        terms = ((), ()) if effects == "population" else (design.random, _random_of(parts))
+        rows = ExpectedRows(
+            design.X, model.fixed_predictor, terms[0], columns, effects, of_mu, terms[1]
+        )
         return rows, design.frame.index
-    if effects == "conditional" and design.random:
-        design.check_groups_in(newdata)
+    recipes = (*design.recipes, *(each for part in parts.values() for each in part.recipes))
+    if effects == "conditional" and recipes:
+        check_groups_in(newdata, recipes)
     X, offset, beyond = design.fixed_on(newdata)
-    X, terms = _estimable_rows(X, beyond), ()
+    X, terms, zero_terms = _estimable_rows(X, beyond), (), ()
     if effects != "population":
-        terms = design.random_on(newdata, with_codes=effects == "conditional")
+        with_codes = effects == "conditional"
+        terms = design.random_on(newdata, with_codes)
+        if ZERO in parts:
+            zero_terms = parts[ZERO].random_on(newdata, with_codes)
     if effects == "conditional":
-        issue(design.new_label_warnings(newdata))
+        issue(new_label_warnings(newdata, recipes, design.new_data))
     columns = {name: each.on(newdata) for name, each in parts.items()}
-    rows = ExpectedRows(X, model.estimate.combined(X) + offset, terms, columns, effects, of_mu)
+    eta = model.estimate.combined(X) + offset
+    rows = ExpectedRows(X, eta, terms, columns, effects, of_mu, zero_terms)
     return rows, getattr(newdata, "index", None)
+
+
+def _random_of(parts: dict[str, FixedPart]) -> tuple[RandomTerm, ...]:
+    return parts[ZERO].random if ZERO in parts else ()
 
 
 def _estimable_rows(X: Array, beyond: Array) -> Array:
@@ -145,7 +164,7 @@ def _estimable_rows(X: Array, beyond: Array) -> Array:
 
 
 def _predictor_sds(judged: Reference, rows: ExpectedRows) -> Array:
-    if rows.effects == "conditional" and rows.terms:
+    if rows.are_conditional:
         return judged.model.predictor_sds(rows.X, rows.terms)
     return np.sqrt(judged.variances(rows.X))
 
@@ -221,15 +240,18 @@ def simulate(model: Fit, n: int = 1, seed: int = 0, conditional: bool = False) -
     if conditional or not model.design.random:
         eta = np.broadcast_to(model.linear_predictor.to_numpy(), (n, model.nobs))
     else:
-        eta = _drawn_predictors(model, n, rng)
+        eta = _drawn_predictors(model.fixed_predictor, model.random_terms, n, rng)
+    if model.zero_terms and not conditional:
+        fixed = model.estimate.predictor(ZERO, model.problem.zero.X)
+        extra_zero = special.expit(_drawn_predictors(fixed, model.zero_terms, n, rng))
+    else:
+        extra_zero = model.extra_zero_probability()
     if model.problem.residual is not None:
         found = model.estimate.residual
         return eta + draw_residuals(
             model.problem.residual, found.covariance, found.correlation, rng, n
         )
-    y = draw(
-        eta, model.family, model.link, model.row_parameters, model.extra_zero_probability(), rng
-    )
+    y = draw(eta, model.family, model.link, model.row_parameters, extra_zero, rng)
     return y.astype(float)
 
 
@@ -242,10 +264,17 @@ def _simulate_separated(model: Fit, n: int, seed: int, conditional: bool) -> Arr
     return y
 
 
-def _drawn_predictors(model: Fit, n: int, rng: np.random.Generator) -> Array:
+def _drawn_predictors(
+    fixed: Array,
+    random: Sequence[tuple[RandomTerm, TermEstimate]],
+    n: int,
+    rng: np.random.Generator,
+) -> Array:
     """Linear predictors with new random effects for each data set, shape (n, nobs)."""
-    terms = model.design.random
-    eta = np.tile(model.fixed_predictor, (n, 1))
-    for k, effects in enumerate(draw_effects(terms, *model.effect_covariances, rng, n)):
+    terms = [term for term, _ in random]
+    covariances = [found.covariance for _, found in random]
+    correlations = [found.correlation for _, found in random]
+    eta = np.tile(fixed, (n, 1))
+    for k, effects in enumerate(draw_effects(terms, covariances, correlations, rng, n)):
         eta[k] += random_predictor(terms, effects)
     return eta

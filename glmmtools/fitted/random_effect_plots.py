@@ -11,8 +11,10 @@ import pandas as pd
 from glmmtools.fitted.covariance import covariance, rows_at, terms_of
 from glmmtools.fitted.effects import mean_label
 from glmmtools.fitted.fit import Fit, require_converged
+from glmmtools.fitted.parts import PartFit, part_of
 from glmmtools.fitted.pooling import pooling
 from glmmtools.fitted.wald import t_quantile
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared import style
 from glmmtools.shared.arguments import check_arguments, check_panels
 from glmmtools.shared.text import listed, plural
@@ -36,6 +38,8 @@ def plot_random_effects(
     group: str | None = None,
     level: float = 0.95,
     ax: Axes | Array | None = None,
+    *,
+    part: str | None = None,
 ) -> Axes | Array:
     """Draw the conditional modes of the random effects, sorted, with bars: a caterpillar plot.
 
@@ -51,6 +55,8 @@ def plot_random_effects(
         Probability that the bars cover.
     ax : Axes or array of Axes, optional
         As many as there are panels.
+    part : {"mean", "zero"}, optional
+        The effects in the mean, or in the logit of the zeros. Default: both.
 
     Returns
     -------
@@ -73,34 +79,50 @@ def plot_random_effects(
     require_converged(model, "a plot of random effects needs")
     quantile = float(t_quantile(level, np.inf))
     panels = [
-        (term, estimate.modes, name)
-        for term, estimate in terms_of(model, group)
+        (own, term, estimate.modes, name)
+        for own in _parts_with_effects(model, group, part)
+        for term, estimate in terms_of(own, group)
         for name in ([None] if term.structure.of_time else term.names)
     ]
-    named_levels = [len(term.levels) for term, _, name in panels if name is not None]
+    named_levels = [len(term.levels) for _, term, _, name in panels if name is not None]
     axes = _panels(ax, len(panels), max(named_levels, default=12))
     named = set()
-    for panel, (term, modes, name) in zip(axes, panels, strict=True):
+    for panel, (own, term, modes, name) in zip(axes, panels, strict=True):
         if name is None:
-            _draw_series(panel, term, modes, model)
+            _draw_series(panel, term, modes, own)
             continue
-        part = _sorted_effects(model, term.group, name)
+        effects = _sorted_effects(own, term, name)
         style.reference_line(panel, x=0)
         panel.errorbar(
-            part["estimate"], np.arange(len(part)), xerr=quantile * part["std_error"], fmt="o",
-            markersize=4, color=style.SERIES[0].color, ecolor=style.DATA, elinewidth=1.2,
+            effects["estimate"], np.arange(len(effects)), xerr=quantile * effects["std_error"],
+            fmt="o", markersize=4, color=style.SERIES[0].color, ecolor=style.DATA, elinewidth=1.2,
         )  # fmt: skip
-        levels = [] if term.group in named else list(part.index)
-        _name_levels(panel, term.group, levels, len(part))
-        named.add(term.group)
-        style.label_axes(panel, f"{name}: effect{_unit(model)}", title=term.group)
+        levels = [] if (own, term.group) in named else list(effects.index)
+        _name_levels(panel, term.group, levels, len(effects))
+        named.add((own, term.group))
+        style.label_axes(panel, f"{name}: effect{_unit(own)}", title=_title(own, term))
     return axes[0] if len(axes) == 1 else axes
 
 
-def _sorted_effects(model: Fit, group: str, name: str) -> pd.DataFrame:
+def _parts_with_effects(model: Fit, group: str | None, part: str | None) -> list[Fit]:
+    """The parts that have effects of the group, or any: of one part where that is asked for."""
+    if part is not None or not model.zero_terms:
+        return [part_of(model, part)]
+    both = [own for own in (model, part_of(model, "zero")) if own.random_terms]
+    held = [own for own in both if group in (None, *(term.group for term, _ in own.random_terms))]
+    return held or both[:1]
+
+
+def _title(own: Fit, term: RandomTerm) -> str:
+    return f"{term.group}, {own.quantity}" if isinstance(own, PartFit) else term.group
+
+
+def _sorted_effects(model: Fit, term: RandomTerm, name: str) -> pd.DataFrame:
     """The effects of one name by level, the levels sorted by the group's first effect."""
     effects = model.random_effects
-    effects = effects[effects["group"] == group]
+    effects = effects[effects["group"] == term.group]
+    if "part" in effects:
+        effects = effects[effects["part"] == term.part]
     table = effects[effects["term"] == name].set_index("level")
     first = effects.drop_duplicates("level").sort_values("estimate")["level"]
     return table.reindex(first)
@@ -270,7 +292,8 @@ def plot_covariance(model: Fit, rows: Any = None, ax: Axes | None = None) -> Axe
     """
     check_arguments(plot_covariance, locals())
     require_converged(model, "a plot of the covariance needs")
-    terms = model.problem.structured or [term for term, _ in terms_of(model)]
+    terms = [term for term in model.problem.structured if term.part == "mean"]
+    terms = terms or [term for term, _ in terms_of(model)]
     terms = sorted(terms, key=lambda term: len(term.levels))
     keys = np.array([term.codes for term in reversed(terms)])
     if model.problem.residual is not None:

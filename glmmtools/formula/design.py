@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.formula.brackets import unquoted
-from glmmtools.formula.coding import ModelColumn, model_matrix
+from glmmtools.formula.coding import ModelColumn
 from glmmtools.formula.columns import (
     check_finite,
     complete_rows,
@@ -23,69 +23,29 @@ from glmmtools.formula.columns import (
     to_frame,
     values_beside,
 )
-from glmmtools.formula.evaluation import UnknownLevel, numeric
-from glmmtools.formula.grammar import ParsedFormula, parse_formula, right_of_tilde, variables_in
+from glmmtools.formula.evaluation import numeric
+from glmmtools.formula.fixed_part import (
+    empty_columns,
+    matrix_of,
+    random_on,
+    without_columns,
+)
+from glmmtools.formula.grammar import ParsedFormula, parse_formula, variables_in
 from glmmtools.formula.idioms import check_dots
 from glmmtools.formula.new_data import NewData
-from glmmtools.formula.random_terms import RandomRecipe, RandomTerm, expanded, random_term
-from glmmtools.formula.rank import Rank, estimable
+from glmmtools.formula.random_terms import (
+    RandomRecipe,
+    RandomTerm,
+    expanded,
+    random_term,
+)
+from glmmtools.formula.rank import Rank
 from glmmtools.formula.response import Response, read_response
 from glmmtools.shared.messages import DataWarning
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class FixedPart:
-    """A one-sided formula on the rows of a design: of the dispersion, or of extra zeros."""
-
-    text: str
-    X: Array
-    columns: tuple[ModelColumn, ...]
-    rank: Rank
-    model_spec: Any = field(repr=False)
-    new_data: NewData = field(repr=False)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
-
-    def warnings(self, part: str) -> tuple[DataWarning, ...]:
-        """Name what is left out of the formula, which is of this part of the model."""
-        return self.rank.warnings(part) + _without_columns(self.model_spec, self.new_data, part)
-
-    def on_rows(self, rows: Array) -> FixedPart:
-        """The formula on some of its rows, with the columns that these tell apart."""
-        rank = Rank.of(self.X[rows], self.columns)
-        return replace(
-            self, X=self.X[rows][:, rank.kept], columns=tuple(self.columns[k] for k in rank.kept),
-            rank=Rank.full(len(rank.kept)),
-        )  # fmt: skip
-
-    def on(self, data: Any) -> Array:
-        """The columns on new data; nan in rows of which the data of the fit tell nothing."""
-        frame = self.new_data.read(data, [self.text])
-        columns = self.rank.all_columns(self.columns)
-        X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
-        return np.where(estimable(beyond)[:, None], X, np.nan) if self.rank.left_out else X
-
-
-def one_sided(
-    text: str, frame: pd.DataFrame, argument: str, missing: dict[str, int] | None = None
-) -> FixedPart:
-    """Build the columns of a formula such as ``"~ treatment"`` on complete rows.
-
-    `missing` are the rows that were left out because a column had no value, by column.
-    """
-    inner = right_of_tilde(text, argument)
-    new_data = NewData(frame, missing or {})
-    X, columns, model_spec = _matrix(inner, new_data)
-    rank = Rank.of(X, columns)
-    return FixedPart(
-        inner, rank.split(X)[0], tuple(columns[k] for k in rank.kept), rank, model_spec, new_data
-    )
 
 
 class FixedRows(NamedTuple):
@@ -191,14 +151,10 @@ class Design:
     @property
     def warnings(self) -> tuple[DataWarning, ...]:
         """Name the columns that are left out of X and of random terms."""
-        empty = [(term.label, term.left_out) for term in self.random if term.left_out]
         return (
             *self.rank.warnings("fixed part"),
-            *_without_columns(self.model_spec, self.new_data, "fixed part"),
-            *(
-                DataWarning(f"Left out of {label}, because no row has them: {listed(names)}.")
-                for label, names in empty
-            ),
+            *without_columns(self.model_spec, self.new_data, "fixed part"),
+            *empty_columns(self.random),
         )
 
     def on_rows(self, rows: Array, kept: Sequence[int]) -> Design:
@@ -246,61 +202,12 @@ class Design:
         )
         return FixedRows(X, _offset(self.formula, frame) + self.offset_beside, beyond)
 
-    def check_groups_in(self, data: Any) -> None:
-        """Raise ValueError where new data have no column of a grouping factor."""
-        columns = to_frame(data).columns
-        for name in self.formula.groups:
-            if name not in columns:
-                raise ValueError(
-                    f"the new data have no column {name!r}, whose random effects the prediction "
-                    "holds. For a typical group give effects='population', for the average over "
-                    "groups effects='marginal'"
-                )
-
     def random_on(self, data: Any, with_codes: bool = True) -> tuple[RandomTerm, ...]:
         """Return the random terms on new data, with code -1 for new levels.
 
         Without codes every level counts as new, and the grouping factors need no columns.
         """
-        columns = [recipe.spec.columns for recipe in self.recipes]
-        frame = self.new_data.read(data, columns, self.formula.groups if with_codes else [])
-        return tuple(
-            recipe(self.new_data, frame, term, with_codes)
-            for recipe, term in zip(self.recipes, self.random, strict=True)
-        )
-
-    def new_label_warnings(self, data: Any) -> tuple[DataWarning, ...]:
-        """Name the labels of each grouping factor in new data that the fit has not seen."""
-        frame = self.new_data.read(data, (), self.formula.groups)
-        unknown = {recipe.spec.groups: recipe.unknown(frame) for recipe in self.recipes}
-        return tuple(
-            DataWarning(
-                f"The fit has not seen these labels of {':'.join(groups)!r}: {listed(labels)}. "
-                "Their rows get the random effect 0, that of a typical group"
-                f"{''.join(map(self.new_data.why_absent, groups))}."
-            )
-            for groups, labels in unknown.items() if labels
-        )  # fmt: skip
-
-
-def _matrix(expression: str, new_data: NewData) -> tuple[Array, tuple[ModelColumn, ...], Any]:
-    """:func:`model_matrix`; a level that is not there is explained by the rows that were lost."""
-    try:
-        return model_matrix(expression, new_data.frame)
-    except UnknownLevel as error:
-        why = "".join(map(new_data.why_absent, variables_in(expression)))
-        raise ValueError(f"{error}{why}") from error
-
-
-def _without_columns(model_spec: Any, new_data: NewData, part: str) -> tuple[DataWarning, ...]:
-    """Name the terms of which nothing is left beside the others: a factor has one level only."""
-    return tuple(
-        DataWarning(
-            f"{term} is left out of the {part}, because a factor in it has one level only in these "
-            f"rows{''.join(map(new_data.why_absent, variables_in(str(term))))}."
-        )
-        for term, _, names in model_spec.structure if not names
-    )  # fmt: skip
+        return random_on(data, self.recipes, self.random, self.new_data, with_codes)
 
 
 def _offset(parsed: ParsedFormula, frame: pd.DataFrame) -> Array:
@@ -385,7 +292,7 @@ def assembled(
     value, by column.
     """
     new_data = NewData(frame, missing or {})
-    X, columns, model_spec = _matrix(parsed.fixed, new_data)
+    X, columns, model_spec = matrix_of(parsed.fixed, new_data)
     parsed = replace(parsed, random=expanded(parsed.random, frame))
     built = [random_term(spec, frame) for spec in parsed.random]
     return Design(

@@ -64,12 +64,35 @@ class ParsedFormula:
     @property
     def groups(self) -> list[str]:
         """The columns that name groups, each once."""
-        return list(dict.fromkeys(name for term in self.random for name in term.groups))
+        return _groups_of(self.random)
 
     @property
     def right_side(self) -> list[str]:
         """The expressions right of the ~ that read columns, groups aside."""
         return [self.fixed, *self.offsets, *(term.columns for term in self.random)]
+
+
+@dataclass(frozen=True)
+class OneSided:
+    """What stands right of the ~ in a formula of a parameter: its fixed part and random terms."""
+
+    fixed: str
+    random: tuple[RandomSpec, ...] = ()
+
+    @property
+    def groups(self) -> list[str]:
+        """The columns that name groups, each once."""
+        return _groups_of(self.random)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The expressions that read columns, groups in backquotes among them."""
+        columns = (term.columns for term in self.random)
+        return self.fixed, *columns, *(f"`{name}`" for name in self.groups)
+
+
+def _groups_of(random: tuple[RandomSpec, ...]) -> list[str]:
+    return list(dict.fromkeys(name for term in random for name in term.groups))
 
 
 def parse_formula(text: str) -> ParsedFormula:
@@ -95,8 +118,15 @@ def parse_formula(text: str) -> ParsedFormula:
             "such as 'y ~ x + (1 | g)'"
         )
     check_idioms(sides[0])
+    fixed, random, offsets = _taken_apart(sides[1], text)
+    response = as_meant(sides[0], python=True)
+    return ParsedFormula(text.strip(), response, fixed, random, offsets)
+
+
+def _taken_apart(right_side: str, text: str) -> tuple[str, tuple[RandomSpec, ...], tuple[str, ...]]:
+    """The fixed part, random terms and offsets that stand right of the ~."""
     fixed, random, offsets = [], [], []
-    for piece, sign in split_outside(sides[1], "+-"):
+    for piece, sign in split_outside(right_side, "+-"):
         if not piece:
             continue
         check_idioms(piece)
@@ -114,29 +144,34 @@ def parse_formula(text: str) -> ParsedFormula:
             )
         else:
             fixed.append(f"{sign} {piece}" if fixed or sign == "-" else piece)
-    response = as_meant(sides[0], python=True)
-    return ParsedFormula(
-        text.strip(), response, " ".join(fixed) or "1", tuple(random), tuple(offsets)
-    )
+    return " ".join(fixed) or "1", tuple(random), tuple(offsets)
 
 
-def right_of_tilde(text: str, argument: str) -> str:
+def right_of_tilde(text: str, argument: str) -> OneSided:
     """What a formula without a left side says, such as ``"~ x"``.
 
     Raises
     ------
     ValueError
-        If it is none, or has random terms.
+        If it is none; has random terms and is not that of the zeros, or nothing beside them.
     """
     if not isinstance(text, str) or not text.strip().startswith("~"):
         raise ValueError(
             f"{argument} is a formula with nothing left of ~ , as '~ x'; got {shown(text)}"
         )
     inner = as_meant(text.strip()[1:].strip())
-    if _has_bar(inner):
-        raise ValueError(f"{argument} has no random terms; got {text!r}{_instead(argument)}")
-    check_idioms(inner)
-    return inner
+    if not _has_bar(inner):
+        check_idioms(inner)
+        return OneSided(inner)
+    if argument != "zero_inflation":
+        raise ValueError(f"{argument} has no random terms; got {text!r}")
+    fixed, random, offsets = _taken_apart(inner, text)
+    if offsets or re.fullmatch(r"(0|- ?1)", fixed):
+        raise ValueError(
+            f"{argument} has an intercept or columns beside its random terms, and no offset, as "
+            f"in '~ 1 + {random[0].label}'; got {text!r}"
+        )
+    return OneSided(fixed, random)
 
 
 def parse_residual(text: str) -> RandomSpec:
@@ -154,15 +189,6 @@ def parse_residual(text: str) -> RandomSpec:
             f"are {', '.join(called_in_formulas())}. Got {text!r}"
         )
     return found[0]
-
-
-def _instead(argument: str) -> str:
-    if argument != "zero_inflation":
-        return ""
-    return (
-        ". Where it holds every zero (gamma, lognormal, beta, truncated counts) its part is a fit "
-        "of its own: of y == 0 by family='binomial'; the other part is a fit of the rows above 0"
-    )
 
 
 def _has_bar(piece: str) -> bool:

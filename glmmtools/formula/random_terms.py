@@ -43,6 +43,8 @@ class RandomTerm:
         What each column of Z is; empty for a term of time.
     left_out : tuple of str
         Names of columns that are zero in every row, such as those of an empty cell.
+    part : {"mean", "zero"}
+        Whether its effects are in the linear predictor of the mean, or in the logit of the zeros.
     """
 
     label: str
@@ -51,6 +53,7 @@ class RandomTerm:
     structure: Structure
     columns: tuple[ModelColumn, ...] = ()
     left_out: tuple[str, ...] = ()
+    part: str = "mean"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -251,6 +254,11 @@ def residual_term(text: str, spec: RandomSpec, frame: pd.DataFrame) -> ResidualT
         )
     fields = {each.name: getattr(term, each.name) for each in dataclasses.fields(term)}
     return ResidualTerm(**fields, text=text)
+
+
+def of_zero_part(term: RandomTerm) -> RandomTerm:
+    """The same term in the logit of the zeros; its label says so."""
+    return replace(term, part="zero", label=f"{term.label} of zero_inflation")
 
 
 def _kept_columns(matrix: Array, kept: Array) -> Array:

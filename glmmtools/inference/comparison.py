@@ -16,7 +16,7 @@ from scipy import special
 
 from glmmtools.families.base import Family
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
-from glmmtools.formula.design import FixedPart
+from glmmtools.formula.fixed_part import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
 from glmmtools.shared.arguments import check_arguments
@@ -107,11 +107,11 @@ def _label(model: Fit, models: Sequence[Fit]) -> str:
     if len({other.link.name for other in models}) > 1:
         parts.append(f"{model.link.name} link")
     if model.problem.dispersion is not None:
-        parts.append(f"dispersion ~ {model.problem.dispersion.text}")
+        parts.append(f"dispersion ~ {model.problem.dispersion.written}")
     if model.problem.residual is not None:
         parts.append(f"residual {model.problem.residual.text}")
     if model.problem.zero is not None:
-        parts.append(f"zero inflation ~ {model.problem.zero.text}")
+        parts.append(f"zero inflation ~ {model.problem.zero.written}")
     return "; ".join(parts)
 
 
@@ -237,8 +237,8 @@ def _extension(smaller: Fit, larger: Fit) -> _Extension | None:
         and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     )
     homes = [
-        next((k for k, other in enumerate(b.design.random) if _within(term, other)), None)
-        for term in a.design.random
+        next((k for k, other in enumerate(b.random) if _within(term, other)), None)
+        for term in a.random
     ]
     beside = [
         _of_family(a.family, b.family), _of_zeros(a.zero, b.zero),
@@ -246,8 +246,8 @@ def _extension(smaller: Fit, larger: Fit) -> _Extension | None:
     ]  # fmt: skip
     if not same_fixed or None in homes or None in beside:
         return None
-    sds = [sum(len(term.structure.sd_names) for term in p.design.random) for p in (a, b)]
-    new = [term for k, term in enumerate(b.design.random) if k not in homes]
+    sds = [sum(len(term.structure.sd_names) for term in p.random) for p in (a, b)]
+    new = [term for k, term in enumerate(b.random) if k not in homes]
     return _Extension(sum(beside) + sds[1] - sds[0], any(term.structure.has_rho for term in new))
 
 
@@ -266,8 +266,8 @@ def _of_zeros(smaller: FixedPart | None, larger: FixedPart | None) -> int | None
         return 0 if smaller is None else None
     if smaller is not None:
         return 0 if spans(larger.X, smaller.X) else None
-    # a probability of zero leaves the other coefficients without a value
-    return 1 if larger.X.shape[1] == 1 else None
+    # a probability of zero leaves the other coefficients and variances without a value
+    return 1 if larger.X.shape[1] == 1 and not larger.random else None
 
 
 def _of_residuals(smaller: RandomTerm | None, larger: RandomTerm | None) -> int | None:
@@ -290,7 +290,9 @@ def _columns(part: FixedPart | None, n: int) -> Array:
 
 def _within(term: RandomTerm, other: RandomTerm) -> bool:
     """Whether a random term is a special case of one of the larger model."""
-    same_groups = len(term.levels) == len(other.levels) and len(
-        np.unique(np.column_stack([term.codes, other.codes]), axis=0)
-    ) == len(term.levels)
+    same_groups = (
+        term.part == other.part
+        and len(term.levels) == len(other.levels)
+        and len(np.unique(np.column_stack([term.codes, other.codes]), axis=0)) == len(term.levels)
+    )
     return same_groups and term.structure.is_special_case_of(other.structure)

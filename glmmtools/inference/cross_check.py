@@ -9,7 +9,7 @@ from types import ModuleType
 import pandas as pd
 
 from glmmtools.engine import choice as engines
-from glmmtools.engine.problem import Problem
+from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.inference.in_r import fit_in_r
 from glmmtools.inference.r_call import NotInR
@@ -92,7 +92,8 @@ def _others(model: Fit) -> Iterator[tuple[str, ModuleType, Problem]]:
     for name, engine in engines.ENGINES.items():
         if name != model.engine and engine.why_not(problem) is None:
             yield name, engine, problem
-    if not problem.design.random or problem.family.has_residual_variance:
+    no_quadrature = problem.zero_random or problem.family.has_residual_variance
+    if not problem.design.random or no_quadrature:
         return
     for nodes in _NODES:
         finer = replace(problem, nagq=nodes if problem.nagq == 1 else 2 * problem.nagq)
@@ -107,6 +108,7 @@ def _numbers(model: Fit) -> pd.Series:
     numbers |= {f"coefficient {name}": value for name, value in model.params.items()}
     numbers |= {f"std_error {name}": value for name, value in model.bse.items()}
     for row in model.variance_components.itertuples():
-        numbers[f"sd {row.group} {row.term}".strip()] = row.sd
+        zeros = "logit zero: " if getattr(row, "part", "mean") == ZERO else ""
+        numbers[f"{zeros}sd {row.group} {row.term}".strip()] = row.sd
     numbers |= {f"shape {name}": value for name, value in model.dispersion.items()}
     return pd.Series(numbers)

@@ -40,7 +40,7 @@ given_variances <- function(fit) {
 
 standard_deviations <- function(fit) {
   if (!length(groups)) return(list())
-  found <- if (inherits(fit, "glmmTMB")) glmmTMB::VarCorr(fit)$cond else lme4::VarCorr(fit)
+  found <- if (inherits(fit, "glmmTMB")) do.call(c, unname(glmmTMB::VarCorr(fit)[c("cond", "zi")])) else lme4::VarCorr(fit)
   setNames(lapply(groups, function(group) attr(found[[group]], "stddev")), seq_along(groups))
 }
 

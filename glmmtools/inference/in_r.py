@@ -79,16 +79,19 @@ def fit_in_r(problem: Problem, ours: Estimate) -> InR:
     found_by_name = pd.DataFrame({"estimate": estimates, "std_error": errors}, names, dtype=float)
     coefficients = found_by_name.reindex(call.fixed).div(call.scales["mean"], axis=0)
     said = [f"R's {package} says that its search did not converge: {t}." for t in found["said"]]
+    terms = tuple(
+        _term(term, [_numbers(found["sd"][str(k)]) / scales for k, scales in there])
+        for term, there in zip(problem.random, call.random, strict=True)
+    )
+    k = len(problem.design.random)
     estimate = replace(
         ours,
         beta=coefficients["estimate"].to_numpy(),
         cov_beta=np.diag(coefficients["std_error"].to_numpy() ** 2),
         shape=shape,
         predictors=predictors,
-        terms=tuple(
-            _term(term, [_numbers(found["sd"][str(k)]) / scales for k, scales in there])
-            for term, there in zip(problem.design.random, call.random, strict=True)
-        ),
+        terms=terms[:k],
+        zero_terms=terms[k:],
         llf=float(_numbers(found["llf"])[0]) + call.beyond_llf,
         converged=not said,
         singular=(),

@@ -190,7 +190,7 @@ def _units(model: Fit, group: str | None) -> tuple[Array, list]:
     if group is None:
         return np.arange(model.nobs), frame.index.tolist()
     named = isinstance(group, str)
-    term = next((term for term in model.design.random if named and term.group == group), None)
+    term = next((term for term in model.problem.random if named and term.group == group), None)
     if term is not None:
         present, units = np.unique(term.codes, return_inverse=True)
         labels = [term.levels[code] for code in present]

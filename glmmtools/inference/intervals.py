@@ -11,6 +11,7 @@ from scipy import special
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parameters import tidy
 from glmmtools.fitted.parts import part_of, parts_of
+from glmmtools.fitted.random_tables import parameter_name
 from glmmtools.inference.bootstrap import bootstrap
 from glmmtools.inference.one_sided import infinite_intervals
 from glmmtools.inference.profile import Profile
@@ -73,7 +74,7 @@ def conf_int(
 def _names_in_tables(model: Fit, part: str) -> dict[str, str]:
     """How the coefficients of a part are called among all parameters, with their own names."""
     own = part_of(model, part).design.names
-    if part == "zero" and own == ("Intercept",):
+    if part == "zero" and model.in_the_limit.problem.zero.is_one_number:
         return {"zero": "zero"}
     return {parts_of(model)[part].format(name): name for name in own}
 
@@ -135,15 +136,21 @@ def _unknown(model: Fit) -> set[str]:
     There the likelihood is flat, or has several maxima along the profiles, and the search finds any
     of them.
     """
-    terms, identification = model.design.random, model.problem.identification
+    terms, identification = model.problem.random, model.problem.identification
     tangled = [] if identification is None else identification.tangled()
     shared = [
         term
         for k, term in enumerate(terms)
-        if k in tangled or (term.structure.has_rho and term.label in model.estimate.singular)
+        if (k in tangled and term.part == "mean")
+        or (term.structure.has_rho and term.label in model.estimate.singular)
     ]
-    unknown = {f"sd {term.group} {name}" for term in shared for name in term.structure.sd_names}
-    unknown |= {
-        f"corr {term.group} {name}" for term in shared for name in term.structure.correlation_names
+    unknown = {
+        parameter_name(what, term, name)
+        for term in shared
+        for what, names in (
+            ("sd", term.structure.sd_names),
+            ("corr", term.structure.correlation_names),
+        )
+        for name in names
     }
     return unknown | {"residual sd"} if shared else unknown

@@ -18,11 +18,12 @@ import numpy as np
 from scipy import special
 
 from glmmtools.covariances.base import Structure
-from glmmtools.engine.correlated import marginal_of
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO
 from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.random_tables import parameter_name
 
 Array = np.ndarray
 _RETREATS = 4  # from points whose fall is not found
@@ -78,11 +79,12 @@ class Profile:
             structure, start = placed.structure, marginal.names["theta"].start
             part = slice(start + placed.theta.start, start + placed.theta.stop)
             for i, name in enumerate(structure.sd_names):
-                sd = partial(_sd, structure, part, i, scale)
-                quantities[f"sd {term.group} {name}"] = Quantity(sd)
+                sd = partial(_sd, structure, part, i, placed.unit)
+                quantities[parameter_name("sd", term, name)] = Quantity(sd)
             for i, name in enumerate(structure.correlation_names):
                 correlation = partial(_correlation, structure, part, i)
-                quantities[f"corr {term.group} {name}"] = Quantity(correlation, -1.0, 1.0)
+                called = parameter_name("corr", term, name)
+                quantities[called] = Quantity(correlation, -1.0, 1.0)
         for name in self.model.estimate.shape:
             shift, place = marginal.likelihood.shape_shift(name), marginal.names[name].start
             power, label = 1.0, name
@@ -98,7 +100,7 @@ class Profile:
             to_user = marginal.likelihood.to_user[name]
             place = marginal.names[name]
             shift = marginal.likelihood.shifts[name]
-            if name == ZERO and part.names == ("Intercept",):
+            if name == ZERO and part.is_one_number:
                 quantities[ZERO] = Quantity(
                     lambda v, row=to_user[0], place=place: special.expit(row @ v[place]), high=1.0
                 )

@@ -114,8 +114,8 @@ def icc(model: Fit) -> pd.DataFrame:
     herd      0.412  0.111       0.102
     all       0.412  0.111       0.102
     """
-    terms_of(model)
     parts = variance_parts(model, "icc() needs")
+    terms_of(model)
     variance = pd.Series({**parts.groups, "all": parts.random}, name="variance", dtype=float)
     table = pd.DataFrame(
         {
@@ -131,6 +131,11 @@ def variance_parts(model: Fit, what: str) -> VarianceParts:
     """The variances of the parts of a model; `what` needs them."""
     require_likelihood(model, what)
     require_converged(model, what)
+    if model.zero_terms:
+        raise ValueError(
+            f"{what} the variance of one linear predictor, and with random terms in "
+            "zero_inflation= the response has two: leave these terms out for it"
+        )
     fixed = model.fixed_predictor - model.design.offset
     groups: dict[str, float] = {}
     rest = float(np.mean(_of_rows(model)))

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.engine.estimate import Estimate
-from glmmtools.engine.problem import Problem
-from glmmtools.formula.design import FixedPart
+from glmmtools.engine.problem import ZERO, Problem
+from glmmtools.formula.fixed_part import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 
 Array = np.ndarray
@@ -87,8 +87,8 @@ class Call:
     scales : dict of ndarray
         By which the coefficients of the ``"mean"``, of ``"phi"`` and of ``"zero"`` are to divide.
     random : list of list of (int, ndarray)
-        For each random term those that R has for it, counted from 1, and what their standard
-        deviations are to be divided by.
+        For each random term, those of the mean first, those that R has for it, counted from 1, and
+        what their standard deviations are to be divided by.
     beyond_llf : float
         What R's log-likelihood lacks.
     """
@@ -103,7 +103,7 @@ class Call:
         self.beyond_llf = _saturated(problem) if self._has_quadrature else 0.0
         self.beyond_llf -= problem.reml * np.log(self.scales["mean"]).sum()
         self.groups: list[str] = []
-        self.parameters: list[str] = []
+        self.parameters: dict[str, list[str]] = {"mean": [], ZERO: []}
         self.random: list[list[tuple[int, Array]]] = []
         right = ["0", *(f"`{name}`" for name in self.fixed)]
         for term in design.random:
@@ -156,23 +156,23 @@ class Call:
         there = structure.in_glmmtmb()
         if there is None:
             raise NotInR(f"R's glmmTMB has no {structure.name} structure: {term.label}")
-        k = self.problem.design.random.index(term)
-        if not (there.negative or self.ours.terms[k].correlation > 0):
+        k = self.problem.random.index(term)
+        if not (there.negative or self.ours.structured[k].correlation > 0):
             raise NotInR(
                 f"R's glmmTMB has no negative correlation of a series with gaps: {term.label}"
             )
         columns = self.columns.quoted(structure.column_name, structure.coordinates)
-        self._parameters(there.parameters)
+        self._parameters(term, there.parameters)
         return [there.written.format(columns=columns, group=self._group(term, np.ones(1)))]
 
     def _of_columns(self, columns: list[str], term: RandomTerm) -> str:
-        self._parameters(range(len(columns) * (len(columns) + 1) // 2))
+        self._parameters(term, range(len(columns) * (len(columns) + 1) // 2))
         left = " + ".join(f"`{name}`" for name in columns)
         return f"(0 + {left} | {self._group(term, self.columns.scales_of(columns))})"
 
-    def _parameters(self, names: Iterable[object]) -> None:
+    def _parameters(self, term: RandomTerm, names: Iterable[object]) -> None:
         """Note the parameters of the random term that comes next."""
-        self.parameters += [f"{len(self.groups)}.{name}" for name in names]
+        self.parameters[term.part] += [f"{len(self.groups)}.{name}" for name in names]
 
     def _group(self, term: RandomTerm, scales: Array) -> str:
         self.groups.append(self.columns.add(term.group, term.codes, own=True))
@@ -208,8 +208,9 @@ class Call:
             start["beta"] = ", ".join(
                 f"{value:.3g}" for value in self.ours.beta * self.scales["mean"]
             )
-        if len(set(self.parameters)) < len(self.parameters):
-            fixed["theta"] = "factor(c({}))".format(", ".join(f"'{n}'" for n in self.parameters))
+        for theta, names in zip(("theta", "thetazi"), self.parameters.values(), strict=True):
+            if len(set(names)) < len(names):
+                fixed[theta] = "factor(c({}))".format(", ".join(f"'{name}'" for name in names))
         psi = problem.family.glmmtmb_psi(self.ours.shape)
         if psi:
             start["psi"] = ", ".join(f"{value:.3g}" for value in psi)
@@ -231,7 +232,11 @@ class Call:
     def _part(self, of: str, part: FixedPart) -> str:
         names = [self.columns.scaled(name, x) for name, x in zip(part.names, part.X.T, strict=True)]
         self.scales[of] = self.columns.scales_of(names)
-        return f"~ {' + '.join(['0', *(f'`{name}`' for name in names)])}"
+        right = ["0", *(f"`{name}`" for name in names)]
+        for term in part.random:
+            self.random.append([])
+            right += self._random(term)
+        return f"~ {' + '.join(right)}"
 
 
 def _logical(value: bool) -> str:

@@ -109,7 +109,7 @@ def _arguments(model: Fit) -> dict[str, Any]:
         "family": problem.family, "link": problem.link,
         "offset": design.offset_beside if design.has_offset_of_values else None,
         "weights": weights,
-        **{name: None if part is None else f"~ {part.text}" for name, part in parts.items()},
+        **{name: None if part is None else f"~ {part.written}" for name, part in parts.items()},
         "residual": None if problem.residual is None else problem.residual.text,
         "reml": problem.reml, "nagq": problem.nagq, "penalty": problem.penalty,
         "engine": model.engine,

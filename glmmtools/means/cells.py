@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glmmtools.engine.problem import ZERO
 from glmmtools.families.links import Link
 from glmmtools.fitted.degrees_of_freedom import Reference
 from glmmtools.fitted.degrees_of_freedom import reference as reference_of
@@ -235,15 +236,17 @@ class CellMeans(Combinations):
 
     def expected_on(self, rows: pd.DataFrame, fixed: FixedRows) -> ExpectedRows:
         """What is expected in rows such as those of the grid, whose fixed part is given."""
-        model, parts, terms = self.grid.model, {}, ()
+        model, parts, terms, zero_terms = self.grid.model, {}, (), ()
         if self.scale == "response":
             expected = parts_expected(model, self.part)
             parts = {name: each.on(rows) for name, each in expected.items()}
         if self.effects == "marginal":
             terms = model.design.random_on(rows, with_codes=False)
+            if ZERO in parts:
+                zero_terms = expected[ZERO].random_on(rows, with_codes=False)
         eta = model.estimate.combined(fixed.X) + fixed.offset
         of_mu = self.scale == "link" or model.mean_is_mu
-        return ExpectedRows(fixed.X, eta, terms, parts, self.effects, of_mu)
+        return ExpectedRows(fixed.X, eta, terms, parts, self.effects, of_mu, zero_terms)
 
     def quantity(self) -> str:
         """What the means are of, in words."""
@@ -273,9 +276,10 @@ class CellMeans(Combinations):
     def grid_notes(self) -> list[str]:
         """What the means are averaged over and held at."""
         notes = [*self.grid.description(self.weights), *self._interactions(), *self.grid.notes]
-        if self.model.design.random and self.effects == "marginal":
+        random = self.model.design.random if self.part == "mean" else self.model.problem.random
+        if random and self.effects == "marginal":
             notes.append("Averaged over the random effects: over all groups, not a typical one.")
-        elif self.model.design.random:
+        elif random:
             notes.append("Random effects are at 0: a typical group, not an average over groups.")
         if self.model.problem.zero is not None and self.scale == "response" and self.part is None:
             zeros = "Zeros" if self.model.problem.has_two_parts else "Extra zeros"

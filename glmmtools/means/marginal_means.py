@@ -160,11 +160,12 @@ def grid_and_options(
     one_of("part", part, (None, *PARTS))
     whole, model = model, part_of(model, part)
     if model is not whole:
-        part, effects, df = None, "population", "auto"
+        part, effects, df = None, effects if model.design.random else "population", "auto"
     expected = {} if scale == "link" else parts_expected(model, part)
     beside = [each.text for each in expected.values()]
     if effects == "marginal":
-        beside += [term.columns for term in model.design.formula.random]
+        recipes = [*model.design.recipes, *(r for each in expected.values() for r in each.recipes)]
+        beside += [recipe.spec.columns for recipe in recipes]
     grid = Grid.of(model, factors, by, at, beside)
     return grid, {
         "weights": weights, "scale": scale, "additive": empty_cells == "additive",

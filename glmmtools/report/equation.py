@@ -9,7 +9,6 @@ import numpy as np
 from glmmtools.engine.problem import Problem
 from glmmtools.formula.clusters import Clusters
 from glmmtools.formula.coding import BasisColumn, Factor, Indicator, ModelColumn
-from glmmtools.formula.design import Design
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.markup import latex_within_mathematics
 from glmmtools.shared.terminal import printable
@@ -57,19 +56,21 @@ def equation_layers(
     text : callable
         How a name or level of the data is written inside a formula.
     """
-    random = range(len(problem.design.random))
     return [
         _data_lines(problem, text),
         _process_lines(problem, text),
         [
-            *(_random_distribution(number, problem.design, text) for number in random),
+            *(
+                _random_distribution(number, problem.random, text)
+                for number in range(len(problem.random))
+            ),
             *_residual_distribution(problem, text),
         ],
     ]
 
 
 def _data_lines(problem: Problem, text: Callable[[str], str]) -> list[Line]:
-    given = r" \mid \mathbf{u}" if problem.design.random else ""
+    given = r" \mid \mathbf{u}" if problem.random else ""
     response = f"{text(problem.design.response.name)}_i{given}"
     if problem.residual is not None:
         return [(response, rf"= \mu_i + {_residual_of_row(problem.residual, text)}")]
@@ -88,14 +89,18 @@ def _process_lines(problem: Problem, text: Callable[[str], str]) -> list[Line]:
     design = problem.design
     link_of_mu = problem.link.short_equation.replace(r"\mu", r"\mu_i")
     first = 0 if design.columns and design.columns[0].is_intercept else 1
-    sums = [*_weighted(design.columns, r"\beta", first, text), *_further_terms(design, text)]
+    sums = [*_weighted(design.columns, r"\beta", first, text)]
+    sums += _random_effects(design.random, 0, text)
+    sums += [r"\text{offset}_i"] if design.has_offset else []
     lines = _equals(rf"{link_of_mu} = \eta_i", sums)
     for part, parameter, coefficient in (
         (problem.dispersion, rf"\log({_phi(problem)})", r"\delta"),
         (problem.zero, r"\operatorname{logit}(\pi_i)", r"\gamma"),
     ):
         if part is not None:
-            lines += _equals(parameter, _weighted(part.columns, coefficient, 0, text))
+            sums = _weighted(part.columns, coefficient, 0, text)
+            sums += _random_effects(part.random, len(design.random), text)
+            lines += _equals(parameter, sums)
     return lines
 
 
@@ -161,10 +166,12 @@ def _weighted(
     ]
 
 
-def _further_terms(design: Design, text: Callable[[str], str]) -> list[str]:
-    """The random effects of a row, and its offset."""
+def _random_effects(
+    terms: Sequence[RandomTerm], first: int, text: Callable[[str], str]
+) -> list[str]:
+    """The random effects of a row, in symbols from the `first` on."""
     parts = []
-    for number, term in enumerate(design.random):
+    for number, term in enumerate(terms, first):
         symbol, group = _symbol(number), text(term.group)
         if term.structure.one_effect_a_row:
             parts.append(rf"{symbol}_{{{group}[i],{text(term.structure.column_name)}_i}}")
@@ -172,7 +179,7 @@ def _further_terms(design: Design, text: Callable[[str], str]) -> list[str]:
         for k, column in enumerate(term.columns):
             mark = f"{k}," if len(term.columns) > 1 else ""
             parts.append(rf"{symbol}_{{{mark}{group}[i]}}{_times(column, text)}")
-    return [*parts, *([r"\text{offset}_i"] if design.has_offset else [])]
+    return parts
 
 
 def _times(column: ModelColumn, text: Callable[[str], str]) -> str:
@@ -196,11 +203,13 @@ def _symbol(number: int) -> str:
     return "uvwabcd"[number] if number < 7 else f"u^{{({number})}}"
 
 
-def _random_distribution(number: int, design: Design, text: Callable[[str], str]) -> Line:
-    term, symbol = design.random[number], _symbol(number)
+def _random_distribution(
+    number: int, terms: Sequence[RandomTerm], text: Callable[[str], str]
+) -> Line:
+    term, symbol = terms[number], _symbol(number)
     group = text(term.group)
     # the variances of two terms on one group are told apart by the symbols of their effects
-    alone = sum(other.group == term.group for other in design.random) == 1
+    alone = sum(other.group == term.group for other in terms) == 1
     variance = rf"\sigma^2_{{{'' if alone else f'{symbol},'}{group}}}"
     return term.structure.latex(symbol, group, variance)
 

@@ -167,6 +167,7 @@ def _cells(model: Fit) -> dict[tuple[str, str], str]:
         cells[coefficients, name] = f"{estimate} ({error})"
     for row in model.variance_components.to_dict("records"):
         label = f"{row['group']} {row['term']}".strip()
+        label += f" ({row['part']})" if row.get("part", "mean") != "mean" else ""
         cells[random, f"sd {label}"] = three_digits(row["sd"])
         for key, value in row.items():
             if key.startswith("corr") and np.isfinite(value):

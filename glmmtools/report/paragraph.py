@@ -10,16 +10,14 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
-from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit, has_maximum
 from glmmtools.fitted.parameters import tidy
-from glmmtools.fitted.parts import zeros_in_words
 from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
-from glmmtools.formula.random_terms import ResidualTerm
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.anova import anova
+from glmmtools.report.components import factor_text, joined, scale_in_words, variance_sentences
 from glmmtools.report.summary import prior_in_words
 from glmmtools.shared.arguments import check_arguments
 from glmmtools.shared.markup import latex_text
@@ -91,7 +89,7 @@ def report(model: Fit, level: float = 0.95, versions: bool = True) -> Report:
     if model.converged:
         sentences += _estimate_sentences(model, level)
         sentences += _test_sentences(model)
-        sentences += _variance_sentences(model)
+        sentences += variance_sentences(model)
         sentences += _fit_sentence(model)
     if versions:
         sentences.append(_software_sentence(model))
@@ -121,10 +119,7 @@ def _model_sentence(model: Fit) -> str:
     parts = ["an intercept only as fixed part" if only else f"the fixed part {formula.fixed}"]
     parts += [f"the offset {unquoted(offset)}" for offset in formula.offsets]
     parts += ["an offset"] * problem.design.has_offset_of_values
-    parts += [
-        f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
-        for term in problem.design.random
-    ]
+    parts += list(map(_term_in_words, problem.design.random))
     if problem.residual is not None:
         parts.append(problem.residual.in_words)
     if problem.clusters is not None:
@@ -136,15 +131,17 @@ def _model_sentence(model: Fit) -> str:
     if problem.dispersion is not None:
         parts.append(f"a log dispersion linear in {problem.dispersion.text}")
     if problem.zero is not None:
-        of = "" if problem.zero.text == "1" else f" whose logit is linear in {problem.zero.text}"
+        of = [] if problem.zero.text == "1" else [problem.zero.text]
+        of += map(_term_in_words, problem.zero.random)
         zeros = "a zero" if problem.has_two_parts else "extra zeros"
-        parts.append(f"a probability of {zeros}{of}")
+        linear = f" whose logit is linear in {joined(of)}" if of else ""
+        parts.append(f"a probability of {zeros}{linear}")
     subject = f"A {model.kind} ({model.family.title} distribution, {model.link.name} link)"
-    return f"{subject} was fitted to {problem.design.response.label}, with {_joined(parts)}."
+    return f"{subject} was fitted to {problem.design.response.label}, with {joined(parts)}."
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _term_in_words(term: RandomTerm) -> str:
+    return f"{term.structure.in_words} of {term.group} ({plural(len(term.levels), 'level')})"
 
 
 def _method_sentence(model: Fit) -> str:
@@ -161,10 +158,6 @@ def _method_sentence(model: Fit) -> str:
 
 
 # -- estimates
-
-
-def _scale(model: Fit) -> str:
-    return "the scale of y" if model.link.is_identity else f"the {model.link.scale} scale"
 
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
@@ -191,11 +184,13 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
         heading, texts = _heading(model, ratio, list(compared)), "; ".join(compared.values())
         sentences.append(f"{heading}, with {percent}: {texts}.")
     if plain:
-        sentences.append(f"Coefficients on {_scale(model)}, with {percent}: {'; '.join(plain)}.")
+        scale = scale_in_words(model)
+        sentences.append(f"Coefficients on {scale}, with {percent}: {'; '.join(plain)}.")
     if compared and not _holds_on_average(model):
+        groups = list(dict.fromkeys(term.group for term in model.design.random))
         sentences.append(
             "These effects are conditional: they compare rows with the same random effects of "
-            f"{_joined(list(model.n_groups))}, and are not averages over the population."
+            f"{joined(groups)}, and are not averages over the population."
         )
     return sentences
 
@@ -238,13 +233,13 @@ def _column_text(model: Fit, column: ModelColumn, unit: float) -> str | None:
     None for a column that is no difference from a base: other codings, no intercept; and for a
     covariate of which the model has the square or another function, so that it cannot change alone.
     """
-    factors = [_factor_text(factor) for factor in column.factors]
+    factors = [factor_text(factor) for factor in column.factors]
     held = _held_by_interactions(model, column)
     if None in factors or held is None or not _has_intercept(model) or _is_curved(model, column):
         return None
     slope = len(column.factors) == 1 and isinstance(column.factors[0], Numeric)
     remarks = [f"per {'unit' if unit == 1 else f'{unit:g}'}"] if slope or unit != 1 else []
-    remarks += [f"at {_joined(held)}"] if held else []
+    remarks += [f"at {joined(held)}"] if held else []
     return " × ".join(factors) + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
@@ -263,15 +258,6 @@ def _is_curved(model: Fit, column: ModelColumn) -> bool:
 
 def _has_intercept(model: Fit) -> bool:
     return any(column.is_intercept for column in model.design.columns)
-
-
-def _factor_text(factor: Factor) -> str | None:
-    match factor:
-        case Numeric(variable):
-            return variable.text
-        case Indicator(variable, level, base) if base is not None:
-            return f"{variable.name} {level} vs {base}"
-    return None
 
 
 def _held_by_interactions(model: Fit, column: ModelColumn) -> list[str] | None:
@@ -303,7 +289,7 @@ def _intercept_sentence(model: Fit, row: pd.Series, percent: str) -> list[str]:
         return []
     if model.design.has_offset:
         zeros.append("offset 0")
-    where = f"At {_joined(zeros)} the" if zeros else "The"
+    where = f"At {joined(zeros)} the" if zeros else "The"
     what = "probability" if model.family.takes_trials else "mean"
     random = " with random effects at 0" if model.design.random else ""
     low, high = np.sort(model.link.inverse(row[["conf_low", "conf_high"]].to_numpy(float)))
@@ -377,66 +363,6 @@ def _test_sentences(model: Fit) -> list[str]:
             statistic = f"χ²({row['df']:g})"
         parts.append(f"{term}: {statistic} = {fixed(row['statistic'], 2)}, {_p(row['p_value'])}")
     return [f"Type II {kind} tests of the terms: {'; '.join(parts)}."]
-
-
-def _variance_sentences(model: Fit) -> list[str]:
-    sds, correlations = [], []
-    for term, estimate in model.structured_terms:
-        G, structure = estimate.covariance, term.structure
-        group = "the residuals" if isinstance(term, ResidualTerm) else term.group
-        for name, sd in zip(structure.sd_names, np.sqrt(np.diag(G)), strict=False):
-            what = "intercept" if name == "Intercept" else name
-            sds.append(f"{three_digits(sd)} for {group} ({what})")
-        values = structure.correlations(G, estimate.correlation)
-        correlations += [
-            f"{value:.2f} in {group} ({name})"
-            for name, value in zip(structure.correlation_names, values, strict=True)
-            if np.isfinite(value)
-        ]
-    if model.family.has_residual_variance and "phi" in model.estimate.shape:
-        sds.append(f"{three_digits(np.sqrt(model.estimate.shape['phi']))} for the residuals")
-    sentences, aside = [], f", on {_scale(model)},"
-    if sds:
-        sentences.append(f"{_the('standard deviation', sds, aside)} {_joined(sds)}.")
-    if correlations:
-        sentences.append(f"{_the('correlation', correlations)} {_joined(correlations)}.")
-    return sentences + _dispersion_sentences(model)
-
-
-def _dispersion_sentences(model: Fit) -> list[str]:
-    """The shape of the family, and what is modelled beside the mean."""
-    hidden, sentences = model.family.has_residual_variance, []
-    shape = {**model.family.fixed, **model.estimate.shape}
-    equations = [
-        f"{name} = {three_digits(value)}"
-        for name, value in shape.items() if not (hidden and name == "phi")
-    ]  # fmt: skip
-    if equations:
-        sentences.append(f"{_the('dispersion parameter', equations)} {_joined(equations)}.")
-    probability = f"probability of {zeros_in_words(model)}"
-    for name, part in model.in_the_limit.problem.modelled.items():
-        values = model.estimate.predictors[name]
-        if name == ZERO and all(column.is_intercept for column in part.columns):
-            sentences.append(f"The {probability} was {three_digits(special.expit(values[0]))}.")
-            continue
-        parameter = f"logit of the {probability}" if name == ZERO else "log dispersion"
-        texts = [
-            f"{three_digits(value)} ({_part_text(column)})"
-            for column, value in zip(part.columns, values, strict=True)
-        ]
-        sentences.append(f"{_the('coefficient', texts, f' of the {parameter}')} {_joined(texts)}.")
-    return sentences
-
-
-def _part_text(column: ModelColumn) -> str:
-    factors = [_factor_text(factor) for factor in column.factors]
-    if column.is_intercept:
-        return "intercept"
-    return column.name if None in factors else " × ".join(factors)
-
-
-def _the(noun: str, items: list[str], aside: str = "") -> str:
-    return f"The {noun}{aside} was" if len(items) == 1 else f"The {noun}s{aside} were"
 
 
 def _software_sentence(model: Fit) -> str:

@@ -92,13 +92,15 @@ def _fit_line(model: Fit) -> tuple[str, str]:
 
 def _components_table(model: Fit) -> pd.DataFrame:
     table = model.variance_components
-    text = table[["term"]].copy()
-    for column in table.columns[2:]:
+    group, text = table["group"], table[["term"]].copy()
+    if "part" in table:
+        group = group.where(table["part"] == "mean", table["part"] + ": " + group)
+    for column in table.columns[table.columns.get_loc("term") + 1 :]:
         if not column.startswith("corr"):
             text[column] = table[column].map(number)
         elif table[column].notna().any():
             text[column] = [fixed(value, 3) if value == value else "" for value in table[column]]
-    text.index = table["group"].where(table["group"] != table["group"].shift(), "").to_list()
+    text.index = group.where(group != group.shift(), "").to_list()
     return text
 
 

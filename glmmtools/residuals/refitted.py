@@ -20,6 +20,7 @@ from scipy import special
 from glmmtools.engine import laplace
 from glmmtools.engine.correlated import whitened_rows
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.modes import Solution
 from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
@@ -112,8 +113,9 @@ class _Refit:
         The response, the linear predictor at the modes, and without random effects.
     theta : ndarray
         The parameters of the random effects.
-    by_row : ndarray, shape (parameters, nobs)
-        Shape parameters and the probability of extra zeros, as the likelihood has them.
+    by_row, fixed_by_row : ndarray, shape (parameters, nobs)
+        Shape parameters and the logit of extra zeros, as the likelihood has them; at the modes,
+        and without random effects.
     """
 
     y: Array
@@ -121,6 +123,7 @@ class _Refit:
     fixed: Array
     theta: Array
     by_row: Array
+    fixed_by_row: Array
 
 
 class Refits:
@@ -131,7 +134,7 @@ class Refits:
     """
 
     def __init__(self, model: Fit, n: int, seed: Any, steps: int = 1):
-        self.model, self.marginal = model, Marginal(replace(model.problem, nagq=1))
+        self.model, self.marginal = model, marginal_of(replace(model.problem, nagq=1))
         marginal, likelihood = self.marginal, self.marginal.likelihood
         self.back = np.argsort(marginal.order)
         vector = marginal.vector_of(model.estimate)
@@ -173,17 +176,29 @@ class Refits:
         model, likelihood = self.model, self.marginal.likelihood
         rng = np.random.default_rng(seed)
         for refit in self.all:
-            eta = np.tile(refit.fixed, (n, 1))
-            for placed in self.marginal.placed:
-                structure = placed.structure
-                columns = structure.rows(refit.theta[placed.theta])
-                u = rng.standard_normal((n, structure.n_levels, structure.q))
-                for k in range(structure.q):
-                    eta += columns[:, k] * u[:, structure.codes, k]
-            shape, extra = self.parameters(refit.by_row)
+            eta, zeta = self._drawn_predictors(refit, n, rng)
+            by_row = refit.fixed_by_row
+            if self.model.zero_terms:
+                by_row = np.tile(by_row, (n, 1, 1))
+                by_row[:, _place_of_zeros(self.marginal)] += zeta
+            shape, extra = self.parameters(by_row)
             eta = likelihood.user_eta(eta[:, self.back])
             drawn = draw(eta, model.family, model.link, shape, extra, rng)
             yield likelihood.user_response(refit.y[self.back]), drawn
+
+    def _drawn_predictors(
+        self, refit: _Refit, n: int, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Eta with new random effects, and what these add to the logit of the zeros, (n, nobs)."""
+        eta = np.tile(refit.fixed, (n, 1))
+        predictors = {"mean": eta, ZERO: np.zeros(eta.shape)}
+        for placed in self.marginal.placed:
+            structure = placed.structure
+            columns = structure.rows(refit.theta[placed.theta])
+            u = rng.standard_normal((n, structure.n_levels, structure.q))
+            for k in range(structure.q):
+                predictors[placed.part] += columns[:, k] * u[:, structure.codes, k]
+        return eta, predictors[ZERO]
 
 
 def refitted_rows(model: Fit, n: int, seed: Any) -> Rows:
@@ -253,8 +268,16 @@ def _refit(
     )
     by_row = np.moveaxis(by_row.reshape(-1, *y.shape), 0, 1)
     fixed = marginal.likelihood.offset + marginal.coefficients(vectors, solution) @ marginal.X.T
-    theta = vectors[:, marginal.names["theta"]]
-    return list(map(_Refit, y, solution.eta.reshape(y.shape), fixed, theta, by_row))
+    theta, at_modes = vectors[:, marginal.names["theta"]], by_row.copy()
+    at = {part: values.reshape(y.shape) for part, values in copies.by_part(solution.eta).items()}
+    if ZERO in at:
+        at_modes[:, _place_of_zeros(marginal)] = at[ZERO]
+    return list(map(_Refit, y, at["mean"], fixed, theta, at_modes, by_row))
+
+
+def _place_of_zeros(marginal: Marginal) -> int:
+    """Among the parameters of a row."""
+    return list(marginal.likelihood.predictors).index(ZERO)
 
 
 def _step(

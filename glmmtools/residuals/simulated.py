@@ -117,7 +117,7 @@ class SimulatedResiduals(Printed):
         self.fitted = predict(model, effects="population").rename("fitted")
         self.model = model = decorrelated(model)
         self.n, self.conditional = n, conditional
-        self._at_modes = conditional or not model.design.random
+        self._at_modes = conditional or not model.problem.random
         self.simulations = simulate(model, n, seed, conditional)
         self._rng_seed = (seed, 1)  # not the stream of the simulations themselves
         rng = np.random.default_rng(self._rng_seed)
@@ -436,7 +436,7 @@ class SimulatedResiduals(Printed):
 
     def _text(self) -> str:
         which = f" {'conditional on' if self.conditional else 'with new'} random effects"
-        lines = [f"{self.n} simulations{which if self.model.design.random else ''}"]
+        lines = [f"{self.n} simulations{which if self.model.problem.random else ''}"]
         tests = self.test_uniformity, self.test_dispersion, self.test_outliers, self.test_zeros
         for test in tests:
             # a test that does not apply to the family is left out

@@ -25,9 +25,10 @@ from glmmtools.families.base import Family
 from glmmtools.families.lookup import family as look_up
 from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
-from glmmtools.formula.design import check_rank, columns_read, one_sided
+from glmmtools.formula.design import check_rank, columns_read
+from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import parse_residual
-from glmmtools.formula.random_terms import ResidualTerm, random_term, residual_term
+from glmmtools.formula.random_terms import RandomTerm, ResidualTerm, random_term, residual_term
 from glmmtools.formula.residual import columns_of_residual, residual_spec
 from glmmtools.formula.specification import (
     checked_coefficients,
@@ -73,7 +74,7 @@ def source_from_formula(
     problem = Problem(
         replace(design, frame=frame), model.family, model.link, zero=zero, residual=model.residual
     )
-    structured = _structured_estimates(problem, model.covariances, model.correlations)
+    structured = _structured_estimates(problem.structured, model.covariances, model.correlations)
     return Fit(problem, _at_truth(problem, model.beta, model.shape, structured, predictors))
 
 
@@ -105,7 +106,8 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
         )
     if any(name in truth for name in ("sd", "corr", "rho")):
         given = (truth.get(name) for name in ("sd", "corr", "rho"))
-        structured = _structured_estimates(problem, *random_parameters(problem.structured, *given))
+        of_mean = [term for term in problem.structured if term.part == "mean"]
+        structured = _structured_estimates(of_mean, *random_parameters(of_mean, *given))
     if "phi" in truth:
         if problem.dispersion is not None:
             raise ValueError("phi= cannot replace a dispersion formula of the fitted model")
@@ -115,15 +117,16 @@ def source_from_fit(model: FittedModel, truth: Mapping[str, Any]) -> Fit:
                 "fitted model"
             )
         shape |= checked_shape(model.family, truth["phi"], None)
-    return Fit(problem, _at_truth(problem, beta, shape, structured, estimate.predictors))
+    at_truth = _at_truth(problem, beta, shape, structured, estimate.predictors)
+    return Fit(problem, replace(at_truth, zero_terms=estimate.zero_terms))
 
 
 def _structured_estimates(
-    problem: Problem, covariances: Sequence[Array], correlations: Sequence[float | None]
+    terms: Sequence[RandomTerm], covariances: Sequence[Array], correlations: Sequence[float | None]
 ) -> tuple[TermEstimate, ...]:
     return tuple(
         TermEstimate(G, np.zeros((len(term.levels), len(G))), correlation)
-        for term, G, correlation in zip(problem.structured, covariances, correlations, strict=True)
+        for term, G, correlation in zip(terms, covariances, correlations, strict=True)
     )
 
 
@@ -148,6 +151,7 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
         groups, residual = problem.design.formula.groups, problem.residual
         if residual is not None:
             groups = list(dict.fromkeys([*groups, *parse_residual(residual.text).groups]))
+        groups += [] if problem.zero is None else problem.zero.groups
         frame, rows = extended(problem.design, along, within, size, groups)
     try:
         if size:
@@ -181,7 +185,7 @@ def _on_rows(problem: Problem, frame: pd.DataFrame, rows: Array) -> Problem:
         frame=frame,
     )  # fmt: skip
     parts = {
-        name: part if part is None else replace(part, X=part.on(frame))
+        name: part if part is None else part.of_frame(frame)
         for name, part in (("dispersion", problem.dispersion), ("zero", problem.zero))
     }
     if problem.residual is not None:
@@ -224,7 +228,7 @@ def analysis_of(source: Fit, options: Mapping[str, Any]) -> FittedModel:
         return FittedModel(problem, replace(source.estimate, engine=engine))
     structures = [term.structure for term in problem.structured]
     unknown = _structured_estimates(
-        problem, [np.eye(len(each.names)) for each in structures],
+        problem.structured, [np.eye(len(each.names)) for each in structures],
         [np.nan if each.has_rho else None for each in structures],
     )  # fmt: skip
     beta, shape = np.full(len(problem.design.names), np.nan), dict.fromkeys(problem.shape, np.nan)
