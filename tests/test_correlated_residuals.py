@@ -10,8 +10,10 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.covariances import lookup
-from glmmtools.engine import blocks
+from glmmtools.engine import blocks, correlated
 from glmmtools.engine.correlated import marginal_of
+from glmmtools.engine.several_starts import best_end
+from glmmtools.inference.profile import Profile
 from glmmtools.studies.models import at_size
 from tests.quiet_fits import quietly
 
@@ -485,3 +487,55 @@ def test_blocks_that_are_the_same_give_what_each_gives_alone(monkeypatch):
     assert alone.llf == pytest.approx(together.llf, abs=1e-9)
     one, other = (m.anova(df="kenward-roger") for m in (together, alone))
     np.testing.assert_allclose(one[["statistic", "den_df"]], other[["statistic", "den_df"]], 1e-6)
+
+
+def test_a_profile_limit_is_found_where_the_first_steps_go_too_far():
+    """There the profile, traced in small steps, has fallen by half a chi-square quantile."""
+    data = trial(groups=1, animals=13, seed=1)
+    data = data[np.random.default_rng(1).random(len(data)) < 0.85]
+    model = gt.fit("y ~ C(time)", data, residual="us(time | animal)", reml=True)
+    profile, drop = Profile.of(model), stats.chi2.ppf(0.95, 1) / 2
+    quantity = profile.quantities()["corr Residual time[2], time[3]"]
+    estimate, _, limit = profile.interval(quantity, drop)
+    falls = profile.falls(quantity, np.linspace(estimate, limit, 8))
+    assert falls[-1] == pytest.approx(drop, abs=0.01)
+
+
+# ------------------------------------------------------------------------------ the highest maximum
+
+
+def growing(name, seed):
+    """Animals of two treatments, five to twelve of each, at four to seven times."""
+    rng = np.random.default_rng(seed)
+    animals, times = 2 * rng.integers(5, 13), rng.integers(4, 8)
+    y = rng.normal(size=(animals, times)) * np.exp(rng.normal(0, 0.5, times))
+    y += rng.normal(size=(animals, 1)) * rng.uniform(0.3, 1.5)
+    data = pd.DataFrame(
+        {
+            "y": y.ravel(), "time": np.tile(range(times), animals),
+            "animal": np.repeat(range(animals), times),
+        }
+    )  # fmt: skip
+    data["treatment"] = data["animal"] % 2
+    return quietly(
+        "y ~ C(treatment) * C(time) + (1 | animal)", data, residual=f"{name}(time | animal)",
+        reml=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"), [("hcs", 15), ("hcs", 28), ("hcs", 3), ("har1", 12), ("har1", 19)]
+)
+def test_no_maximum_beside_random_intercepts_is_higher(name, seed):
+    """Residuals of one time may be zero: the intercepts take what is left of it."""
+    model = growing(name, seed)
+    marginal = marginal_of(model.problem)
+    searched = correlated.OverCovariances(marginal)
+    found = marginal.vector_of(model.estimate)[searched.theta]
+    rng, ends = np.random.default_rng(1), []
+    for time in range(len(found) - 2):
+        start = np.abs(found) + 0.2 * rng.uniform(size=len(found))
+        start[1 + time], start[-1] = 0.05, 0.5
+        end = best_end(searched, start)
+        ends.append(end.value if end is not None and end.converged else -np.inf)
+    assert max(ends) < searched.value_at(found) + 1e-4

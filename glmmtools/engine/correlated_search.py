@@ -18,7 +18,9 @@ Array = np.ndarray
 _SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
 _RHOS = (0.5, -0.2, 0.9)  # of series
 _EM_STEPS = 2
+_TIMES_TRIED = 3  # whose residuals may be zero
 _SHRINK, _LEAST = 0.9, 0.02
+_NEARLY_ZERO = 0.03
 
 
 def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
@@ -31,6 +33,9 @@ def best_correlated(marginal: CorrelatedMarginal) -> Optimum | None:
         best = better_end(best, best_end(searched, start))
         if best is not None and best.converged and not _may_be_lower(marginal, best):
             break
+    starts = sorted(_without_scatter_at_a_time(marginal), key=searched.value_at)
+    for start in starts[-_TIMES_TRIED:]:
+        best = better_end(best, best_end(searched, start, best, best.value if best else -np.inf))
     return best and searched.lifted(best)
 
 
@@ -61,6 +66,35 @@ def _starts(marginal: CorrelatedMarginal) -> Iterator[Array]:
             theta[placed.theta] = placed.structure.start(1.0, each_share * total, residual)
         shared = share * total if marginal.placed else 0.0
         theta[marginal.residual.theta] = _residual_start(marginal, residual, shared, rho)
+        yield theta
+
+
+def _without_scatter_at_a_time(marginal: CorrelatedMarginal) -> Iterator[Array]:
+    """Starts near the models in which the residuals of one time are zero.
+
+    There an effect of the same group is what is left at that time. With a variance for each time
+    the likelihood may have a maximum there, as that of a factor analysis has (a Heywood case).
+    """
+    structure = marginal.residual.structure
+    if not (structure.heterogeneous and structure.has_rho):
+        return
+    codes = structure.codes
+    same = [each for each in marginal.placed if np.array_equal(each.structure.codes, codes)]
+    if not same:
+        return
+    likelihood = marginal.likelihood
+    _, residual = marginal.least_squares(likelihood.y - likelihood.offset)
+    for time in range(structure.q):
+        held = structure.coordinates == time
+        effect = np.zeros(structure.n_levels)
+        effect[codes[held]] = residual[held]
+        theta = next(_starts(marginal))
+        for placed in same:
+            share = float(np.mean(effect**2)) / len(same)
+            theta[placed.theta] = placed.structure.start(1.0, share, residual)
+        of_residual = _residual_start(marginal, residual - effect[codes], 0.0, _RHOS[0])
+        of_residual[time] = _NEARLY_ZERO * np.sqrt(np.mean(residual**2))
+        theta[marginal.residual.theta] = of_residual
         yield theta
 
 

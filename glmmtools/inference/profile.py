@@ -25,6 +25,7 @@ from glmmtools.engine.search import covariance_of, information_at, maximise
 from glmmtools.fitted.fit import Fit
 
 Array = np.ndarray
+_RETREATS = 4  # from points whose fall is not found
 _BESIDE_ZERO, _OFF_ZERO = 0.02, 0.3  # sds of random effects, in units of the linear predictor
 
 
@@ -203,17 +204,23 @@ class Profile:
                 found[value] = fall - drop
             return found[value]
 
-        inner, outer, side = estimate, estimate + step, np.sign(step)
+        inner, outer, side, retreats = estimate, estimate + step, np.sign(step), 0
         for _ in range(12):
             bounded = float(np.clip(outer, quantity.low, quantity.high))
-            if bounded != outer:
-                edge = bounded - side * 1e-4 * abs(bounded - estimate)
-                if beyond(edge) < 0:
-                    return bounded
-                outer = edge
+            at_edge = bounded != outer
+            if at_edge:
+                outer = bounded - side * 1e-4 * abs(bounded - estimate)
+            try:
+                crossed = beyond(outer) >= 0
+            except _Lost:  # too far at once
+                outer, retreats = (inner + outer) / 2, retreats + 1
+                if retreats > _RETREATS:
+                    raise
+                continue
+            if crossed:
                 break
-            if beyond(outer) >= 0:
-                break
+            if at_edge:
+                return bounded
             inner, outer, step = outer, outer + 2 * step, 2 * step
         else:
             return np.nan
