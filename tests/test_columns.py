@@ -9,9 +9,10 @@ import pytest
 
 import glmmtools as gt
 from glmmtools.formula.columns import complete_rows, matched, select, taken, to_frame
-from glmmtools.formula.design import build_design
+from glmmtools.formula.design import build_design, one_sided
 from glmmtools.formula.grammar import parse_formula, right_of_tilde
 from glmmtools.formula.idioms import as_meant
+from tests.quiet_fits import quietly
 
 BIG = 2**53 + 1  # no float
 
@@ -84,6 +85,48 @@ def test_frames_of_other_libraries_keep_large_labels_beside_missing_ones():
 
     frame = select(to_frame(Table()), ["g", "y"])
     assert frame["g"].dropna().tolist() == [BIG, 5] and frame["y"].dtype == float
+
+
+class Enum:
+    """The type of a polars column of levels in an order."""
+
+    categories = ("low", "mid", "high")
+
+
+def test_levels_of_other_libraries_keep_their_order():
+    class Column(list):
+        dtype = Enum()
+
+    class Table:
+        columns = ("t",)
+
+        def __getitem__(self, name):
+            return Column(["high", "low", None, "high"])
+
+    frame = select(to_frame(Table()), ["t"])
+    complete = complete_rows(frame, frame["t"].notna().to_numpy())
+    assert complete["t"].cat.categories.tolist() == ["low", "high"]
+
+
+def test_dictionaries_of_pyarrow_keep_their_order():
+    pyarrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"t": pd.Categorical(["b", "a", None], ["c", "b", "a"])})
+    table = pyarrow.Table.from_pandas(frame)
+    for given in (table, table.to_pandas(types_mapper=pd.ArrowDtype)):
+        taken_as = select(to_frame(given), ["t"])["t"]
+        assert taken_as.tolist()[:2] == ["b", "a"]
+        assert taken_as.cat.categories.tolist() == ["c", "b", "a"]
+
+
+def test_a_table_that_is_not_read_yet_gets_the_line_to_write():
+    class LazyFrame:
+        columns = ("y",)
+
+        def collect(self):
+            """A frame."""
+
+    with pytest.raises(TypeError, match=r"LazyFrame.*data\.collect\(\)"):
+        to_frame(LazyFrame())
 
 
 def test_names_that_are_no_text_are_read_as_text():
@@ -259,3 +302,94 @@ def test_one_series_is_enough_for_a_correlation_in_time():
         e[i] = (0.7 * e[i - 1] if i else 0) + rng.normal()
     model = gt.fit("y ~ t + ar1(t | g)", {"y": e, "t": np.arange(25), "g": "a"})
     assert model.converged and model.llf == pytest.approx(-34.260202, abs=1e-5)
+
+
+# --------------------------------------------------------------------- expressions on new rows
+
+
+def doses():
+    rng = np.random.default_rng(7)
+    data = pd.DataFrame({"x": rng.uniform(1, 9, 60), "g": np.repeat(np.arange(6), 10)})
+    return data.assign(y=rng.poisson(np.exp(0.5 + 0.1 * data["x"] + rng.normal(0, 0.4, 6)[data.g])))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["I(x - x.mean())", "I(x - np.mean(x))", "I(x / np.max(x))", "I(x > np.median(x))", "x.rank()",
+     "np.cumsum(x)", "I(x - x.iloc[0])"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ {} + (1 | g)", {}),
+        ("y ~ x + (0 + {} | g)", {}),
+        ("y ~ x + offset({})", {}),
+        ("y ~ x", {"zero_inflation": "~ {}"}),
+        ("y ~ x", {"dispersion_formula": "~ {}"}),
+    ],
+)
+def test_what_depends_on_other_rows_is_refused_on_new_ones(expression, formula, options):
+    """The mean of new rows is not that of the fit: R's predict() takes it, and is wrong."""
+    options = {name: text.format(expression) for name, text in options.items()}
+    formula = formula.format(expression)
+    model = build_design(formula, doses(), takes_trials=False)
+    asked = model.fixed_on
+    if "|" in formula and "0 +" in formula:
+        asked = model.random_on
+    for name, text in options.items():
+        asked = one_sided(text, model.frame, name).on
+    with pytest.raises(ValueError, match=r"depends on the other rows.*center\(x\)"):
+        asked(doses().head(3))
+
+
+def test_means_and_slopes_beside_a_mean_of_the_rows_are_refused_and_beside_center_right():
+    """A slope of x - x.mean() was zero: the mean moved with the rows."""
+    wrong = quietly("y ~ I(x - x.mean()) + (1 | g)", doses(), "poisson")
+    for ask in (lambda m: m.slopes("x"), lambda m: m.means("x", at={"x": [2, 5]})):
+        with pytest.raises(ValueError, match="depends on the other rows"):
+            ask(wrong)
+    right = quietly("y ~ center(x) + (1 | g)", doses(), "poisson")
+    assert right.llf == pytest.approx(wrong.llf, abs=1e-8)
+    raw = quietly("y ~ x + (1 | g)", doses(), "poisson")
+    new = doses().iloc[[4]].assign(x=20.0)
+    np.testing.assert_allclose(right.predict(new), raw.predict(new), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("term", "value", "message"),
+    [
+        ("x", np.inf, "column 'x' holds an infinite value in row 0"),
+        ("log(x)", 0.0, r"'log\(x\)' is not a finite number in row 0"),
+        ("np.sqrt(x)", -1.0, r"'np.sqrt\(x\)' is not a finite number in row 0"),
+        ("poly(log(x), 2)", 0.0, r"'poly\(log\(x\), 2\)\[1\]' is not a finite number in row 0"),
+    ],
+)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_new_values_that_are_not_finite_are_named(term, value, message):
+    for formula in (f"y ~ {term} + (1 | g)", f"y ~ 1 + (0 + {term} | g)"):
+        model = quietly(formula, doses(), "poisson")
+        with pytest.raises(ValueError, match=message):
+            model.predict(doses().head(2).assign(x=[value, 1.0]))
+
+
+def test_a_spline_ends_with_the_data_unless_it_is_told_to_go_on():
+    """Its last piece goes on: the third differences of a cubic are constant."""
+    beyond = doses().head(5).assign(x=[10.0, 11.0, 12.0, 13.0, 14.0])
+    with pytest.raises(ValueError, match=r"bs\(x, df=4\). Write .*extrapolation='extend'"):
+        quietly("y ~ bs(x, df=4)", doses(), "poisson").predict(beyond)
+    model = quietly("y ~ bs(x, df=4, extrapolation='extend')", doses(), "poisson")
+    third = np.diff(model.predict(beyond, scale="link"), 3)
+    assert third[0] == pytest.approx(third[1], rel=1e-6) and abs(third[0]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("[y, x] ~ g", r"response '\[y, x\]' must be one column"),
+        ("y | x ~ g", r"cannot read 'I\(y \| x\)'"),
+        ("y ~ `` + x", "column without a name"),
+    ],
+)
+def test_what_is_no_column_is_refused_as_it_was_written(formula, message):
+    with pytest.raises(ValueError, match=message):
+        design(formula, doses().assign(**{"": 1.0}))

@@ -526,6 +526,79 @@ def test_a_penalty_is_a_positive_standard_deviation(penalty):
         gt.fit("y ~ x + z", separated_in_x(), "binomial", penalty=penalty)
 
 
+# ------------------------------------------------------------------- nothing left to scatter
+
+TO_RESPONSE = {
+    "normal": lambda eta: eta,
+    "t": lambda eta: eta,
+    "gamma": np.exp,
+    "lognormal": np.exp,
+    "beta": special.expit,
+}
+
+
+def lines():
+    rng = np.random.default_rng(5)
+    return pd.DataFrame({"x": rng.normal(size=60), "g": np.repeat(np.arange(12), 5)})
+
+
+@pytest.mark.parametrize("random", ["", " + (1 | g)", " + (x | g)"])
+@pytest.mark.parametrize("family", TO_RESPONSE)
+def test_a_response_that_columns_give_exactly_has_no_scatter_to_model(family, random):
+    """The density at the line grows as 1 over the dispersion, without limit: no fit is right."""
+    data = lines()
+    data["y"] = TO_RESPONSE[family](0.3 + 0.5 * data["x"])
+    with pytest.raises(ValueError, match=r"fixed part gives every value.*'y' computed from"):
+        gt.fit(f"y ~ x{random}", data, family)
+
+
+@pytest.mark.parametrize("family", TO_RESPONSE)
+def test_nor_has_one_that_is_the_value_of_a_group(family):
+    data = lines()
+    effects = np.random.default_rng(2).normal(size=12)
+    data["y"] = TO_RESPONSE[family](effects[data["g"]] + 0.2 * data["x"])
+    with pytest.raises(ValueError, match=r"within each level of 'g'.*one value a level"):
+        gt.fit("y ~ x + (1 | g)", data, family)
+
+
+def test_two_rows_of_one_level_that_a_coefficient_tells_apart_leave_no_scatter_unless_by_reml():
+    """Without the difference of the two, which is the coefficient's, nothing depends on sigma."""
+    y = [2.7, 3.8, 0.5, 9.2, 0.2, -4.0, 0.2, 3.6]
+    data = pd.DataFrame({"y": y, "x": [0, 0, 1, 0, 1, 0, 0, 1], "g": [0, 1, 2, 3, 4, 5, 6, 1]})
+    with pytest.raises(ValueError, match=r"too few rows for \(1 \| g\)"):
+        gt.fit("y ~ x + (1 | g)", data)
+    assert np.isfinite(quietly("y ~ x + (1 | g)", data, reml=True).llf)
+
+
+@pytest.mark.parametrize("origin", [0.0, 1e6])
+def test_a_line_with_very_little_scatter_is_a_line(origin):
+    """Least squares in closed form, with a scatter of 1e-8 of the slope's share."""
+    data, noise = lines(), 1e-8 * np.random.default_rng(8).normal(size=60)
+    data["y"] = origin + 0.5 * data["x"] + noise * max(1, origin)
+    model = quietly("y ~ x", data)
+    x = data["x"] - data["x"].mean()
+    slope = x @ data["y"] / (x @ x)
+    residual = data["y"] - data["y"].mean() - slope * x
+    assert model.params["x"] == pytest.approx(slope, rel=1e-9)
+    assert model.bse["x"] == pytest.approx(np.sqrt(residual @ residual / 58 / (x @ x)), rel=1e-4)
+
+
+@pytest.mark.parametrize("levels", [("1", "2"), ("b", "a")])
+@pytest.mark.parametrize("family", ["normal", "t", "lognormal", "gamma"])
+def test_rows_with_a_dispersion_of_their_own_that_lie_on_their_line_have_no_scatter(family, levels):
+    """The likelihood grows as 1 over that dispersion, whatever the other rows are."""
+    data, rng = lines(), np.random.default_rng(4)
+    data["s"] = np.where(np.isin(np.arange(60), (7, 33)), *levels)
+    data["y"] = TO_RESPONSE[family](0.5 * data["x"] + rng.normal(0, 0.4, 60))
+    for random in ("", " + (1 | g)"):
+        with pytest.raises(ValueError, match=r"2 rows with a dispersion of their own \(7, 33\)"):
+            gt.fit(f"y ~ x * s{random}", data, family, dispersion_formula="~ s")
+    assert quietly("y ~ x * s", data, family).converged
+    assert quietly(
+        "y ~ x", data.assign(s=data["g"] % 2), family, dispersion_formula="~ s"
+    ).converged
+
+
 # --------------------------------------------------------------------- nothing from below
 
 SCRIPT = """

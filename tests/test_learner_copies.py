@@ -12,9 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.environments import course_that_is_set_up
+from tools import learner_copies
 from tools.learner_copies import (
-    MARGIN,
-    SUMMARY,
     CopyError,
     after_questions,
     change_links,
@@ -28,7 +27,7 @@ from tools.learner_copies import (
 
 ROOT = Path(__file__).resolve().parents[1]
 
-OPENING = f"<details {MARGIN}><summary>{SUMMARY}</summary>\n\n"
+OPENING = f"{learner_copies.OPENING}\n\n"
 LINKS = """\
 ![herds](../figures/herds.png "Herds"), [the same](<../figures/herds.png>),
 [data](../data/README.md#herds), [a solution](solutions/99-links.ipynb),

@@ -261,7 +261,10 @@ def test_where_all_rows_are_certain_the_random_effects_are_unknown_and_all_else_
     assert model.separated and model.converged and model.llf == 0
     assert model.variance_components["sd"].isna().all()
     np.testing.assert_array_equal(model.fittedvalues, gap()["y"])
-    np.testing.assert_array_equal(model.predict(effects="marginal"), gap()["y"])
+    with warnings.catch_warnings(action="error"):
+        marginal = model.predict(effects="marginal", level=0.95)
+    np.testing.assert_array_equal(marginal["estimate"], gap()["y"])
+    assert marginal["std_error"].isna().all()
     np.testing.assert_array_equal(model.simulate(3), np.tile(gap()["y"], (3, 1)))
     assert (model.resid("pearson") == 0).all()
     assert "All rows are separated" in str(model)

@@ -23,7 +23,7 @@ from urllib.parse import quote
 import nbformat
 
 from tools import site_api, site_front
-from tools.learner_copies import GLOSSARY, after_questions, is_collapsed
+from tools.learner_copies import GLOSSARY, after_questions, folded, is_collapsed
 from tools.make_colab import ON_GITHUB
 from tools.site_lessons import with_choices, with_solutions
 from tools.site_subjects import add_subjects
@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "build" / "site-source"
 FILES = ROOT / "build" / "site-files"  # copied to the site as they are
 
+READING = '<details class="reading"><summary>Read on when you have seen the output</summary>'
 PLAIN_NUMBER = re.compile(r"(?<![\\$\w])\$(-?\d(?:[\d.]|\\,)*)\$(?![$\w])")
 CODE = re.compile(r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$)", re.DOTALL)
 
@@ -70,7 +71,8 @@ def ways_to_run(lesson: str, repository: str | None, lite: str | None = None) ->
 
 def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Fold what answers a question, and put alternative texts where MyST-NB looks for them."""
-    for answers, _ in after_questions(notebook):
+    for answers, text in after_questions(notebook):
+        text.source = folded(text.source, READING)
         for cell in answers:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
     for cell in notebook.cells:

@@ -47,7 +47,8 @@ END_OF_READING = re.compile(
     flags=re.VERBOSE | re.DOTALL,
 )
 SUMMARY = "Read on when you have run the cell"
-MARGIN = 'style="margin: 1em 0"'  # JupyterLab sets a fold close to the cell above it
+# JupyterLab sets a fold close to the cell above it.
+OPENING = f'<details style="margin: 1em 0"><summary>{SUMMARY}</summary>'
 
 
 class CopyError(Exception):
@@ -115,13 +116,10 @@ def parted(text: str) -> tuple[str, str]:
     return (text[: end.start()].rstrip(), text[end.end() :]) if end else (text, "")
 
 
-def folded(text: str) -> str:
+def folded(text: str, opening: str = OPENING) -> str:
     """Text that reads an output, which opens by a click."""
     told, rest = parted(text)
-    if not told:
-        return text
-    summary = f"<summary>{SUMMARY}</summary>"
-    return f"<details {MARGIN}>{summary}\n\n{told}\n\n</details>\n\n{rest}".rstrip()
+    return f"{opening}\n\n{told}\n\n</details>\n\n{rest}".rstrip() if told else text
 
 
 def cleared(path: Path, *, core_only: bool = False) -> NotebookNode:

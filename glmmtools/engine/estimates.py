@@ -95,6 +95,8 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     It is nan where there is no maximum, or none in the direction of a coefficient.
     """
     p, scale = marginal.p, marginal.likelihood.scale
+    if not optimum.converged:
+        return np.full_like(marginal.to_user, np.nan)
     if marginal.problem.reml:
         inner = marginal.fixed_covariance(solution)
     elif marginal.problem.is_linear:
@@ -102,7 +104,7 @@ def _cov_beta(marginal: Marginal, optimum: Optimum, solution) -> Array:
     else:
         inner = optimum.covariance[:p, :p]
     covariance = marginal.to_user @ inner @ marginal.to_user.T * scale**2
-    unknown = moved_when_flat(marginal, optimum) | (not optimum.converged)
+    unknown = moved_when_flat(marginal, optimum)
     covariance[unknown] = covariance[:, unknown] = np.nan
     return covariance
 

@@ -15,7 +15,9 @@ from glmmtools.formula.strata import Strata
 from glmmtools.shared.messages import DataWarning, FewUnitsWarning
 from glmmtools.shared.text import listed, plural
 
+Array = np.ndarray
 _FEW_UNITS = 30  # fewer are not enough for z
+_ROUNDING = 32 * np.finfo(float).eps
 
 
 def check_problem(problem: Problem) -> None:
@@ -59,6 +61,87 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
             f"every value of the response {design.response.text!r} is {share[0]:g}, so there is "
             "nothing to model"
         )
+
+
+def check_scatter(problem: Problem) -> None:
+    """Raise ValueError where columns, or columns and groups, give every response exactly.
+
+    Nothing is left for the dispersion, and the likelihood grows without limit as it goes to zero;
+    so it does where that holds in all rows of one level of a dispersion formula.
+    """
+    design = problem.design
+    if problem.family.discrete or problem.zero is not None:
+        return
+    with np.errstate(all="ignore"):
+        eta = problem.link(design.y) - design.offset
+    if not np.all(np.isfinite(eta)):
+        return
+    terms = [None, *(term for term in design.random if "Intercept" in term.names)]
+    for rows in _rows_of_one_dispersion(problem):
+        for term in terms:
+            codes = np.arange(0) if term is None else term.codes[rows]
+            if _is_exact(eta[rows], design.X[rows], codes, problem.reml):
+                raise ValueError(_without_scatter(design, rows, term))
+
+
+def _rows_of_one_dispersion(problem: Problem) -> list[Array]:
+    """All rows; with a dispersion formula of levels those of each."""
+    everything = np.arange(problem.design.n)
+    if problem.dispersion is None:
+        return [everything]
+    X = problem.dispersion.X
+    levels, codes = np.unique(X, axis=0, return_inverse=True)
+    if len(levels) > X.shape[1]:  # the dispersions of some depend on those of others
+        return [everything]
+    return [np.flatnonzero(codes.ravel() == code) for code in range(len(levels))]
+
+
+def _without_scatter(design: Design, rows: Array, term: RandomTerm | None) -> str:
+    text, where = design.response.text, ""
+    cure = f"Is {text!r} computed from a column of the formula?"
+    if term is not None:
+        where = f"within each level of {term.group!r} "
+        cure = (
+            f"Are there too few rows for {term.label}, or is {text!r} one value a level, repeated?"
+        )
+    if len(rows) < design.n:
+        names = listed(str(design.frame.index[row]) for row in rows)
+        where += f"in {plural(len(rows), 'row')} with a dispersion of their own ({names}) "
+        cure = "Merge levels of the dispersion formula, or leave those rows out"
+    return (
+        f"{where}the fixed part gives every value of the response {text!r} exactly, so there is no "
+        f"scatter to model. {cure}"
+    )
+
+
+def _is_exact(eta: Array, X: Array, codes: Array, reml: bool) -> bool:
+    """Whether columns and one effect a group give eta up to rounding, and rows are left over.
+
+    With REML these are rows beyond the columns too. A few groups are tried first.
+    """
+    order = np.argsort(codes, kind="stable") if len(codes) else np.arange(len(eta))
+    for rows in (order[: 5 * X.shape[1] + 200], order):
+        y, columns, groups = eta[rows], X[rows], 0
+        if len(codes):
+            _, own = np.unique(codes[rows], return_inverse=True)
+            groups = own.max() + 1
+            y, columns = _within(y, own), _within(columns, own)
+        left = len(rows) - groups - reml * X.shape[1]
+        if left <= 0 and len(rows) < len(eta):
+            continue
+        coefficients = np.linalg.lstsq(columns, y)[0]
+        error = np.abs(y - columns @ coefficients)
+        size = np.abs(eta[rows]) + np.abs(columns) @ np.abs(coefficients)
+        if left <= 0 or error.max() > 1e-10 * y.std() + _ROUNDING * size.max():
+            return False
+    return True
+
+
+def _within(values: Array, codes: Array) -> Array:
+    """Deviations from the means of groups, by row."""
+    totals = np.zeros((codes.max() + 1, *values.shape[1:]))
+    np.add.at(totals, codes, values)
+    return values - (totals.T / np.bincount(codes)).T[codes]
 
 
 def _check_above_zero(design: Design) -> None:

@@ -104,11 +104,14 @@ class ExpectedRows:
         """
         if not self.need_all_parameters(model):
             return self._linear_spread(model, combine)
+        known = np.isfinite(self.fixed)
+        unknown = combine(1.0 * ~known)[:, None] > 0
+        if not known.any():
+            return np.where(unknown, np.nan, 0.0)
         finite, limit = model.in_the_limit, model.estimate.limit
         X, parts = self._told(model), self.parts
         if limit is not None:
             parts = {name: each[:, limit.parts[name].kept] for name, each in parts.items()}
-        known = np.isfinite(self.fixed)
         offset = np.where(known, self.fixed, 0.0) - X @ finite.estimate.beta
 
         def expected(at: Parameters) -> Array:
@@ -117,8 +120,7 @@ class ExpectedRows:
             means = self._given_eta(model, link, self._eta(eta, at.modes), at.covariances)
             return combine(np.where(known, means * _kept(modelled), 0.0))
 
-        spread = finite.joint.spread(expected)
-        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+        return np.where(unknown, np.nan, finite.joint.spread(expected))
 
     def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
         """Where the coefficients alone decide: their covariance is that of any engine."""

@@ -7,6 +7,7 @@ coefficient: ``time[T.12:00]`` is one level, not a product.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -167,13 +168,18 @@ def model_matrix(
             ModelColumn(name, str(term), factors, scale)
             for name, (scale, factors) in zip(names, products, strict=True)
         ]
+    check_columns_finite(X, columns, frame)
+    return X, _told_apart(columns), model_spec
+
+
+def check_columns_finite(X: Array, columns: Sequence[ModelColumn], frame: pd.DataFrame) -> None:
+    """Raise ValueError, with term and row, for a value of a design matrix that is not finite."""
     bad = ~np.isfinite(X)
     if bad.any():
         row, place = np.argwhere(bad)[0]
         raise ValueError(
             f"the term {columns[place].name!r} is not a finite number in row {frame.index[row]}"
         )
-    return X, _told_apart(columns), model_spec
 
 
 def _told_apart(columns: list[ModelColumn]) -> tuple[ModelColumn, ...]:

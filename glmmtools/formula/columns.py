@@ -29,6 +29,8 @@ def to_frame(data: Any) -> pd.DataFrame:
     """
     if isinstance(data, pd.DataFrame):
         frame = data
+    elif hasattr(data, "collect"):
+        raise TypeError(f"data is a {type(data).__name__}, not read yet: give data.collect()")
     elif isinstance(data, Mapping):
         try:
             frame = pd.DataFrame(dict(data))
@@ -39,7 +41,7 @@ def to_frame(data: Any) -> pd.DataFrame:
             ) from error
     elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
         names = getattr(data, "column_names", data.columns)  # pyarrow has columns without names
-        frame = pd.DataFrame({name: pd.Series(_values(data[name]), dtype=object) for name in names})
+        frame = pd.DataFrame({name: _column(data[name]) for name in names})
     else:
         raise TypeError(
             f"data must be a data frame or a dict of columns; got {type(data).__name__}"
@@ -65,8 +67,24 @@ def one_a_row(name: str, given: Any) -> pd.Series | None:
     return column.reset_index(drop=True)
 
 
+def _column(given: Any) -> pd.Series:
+    """A column of another library: its values, and its levels where they have an order."""
+    return _in_levels(pd.Series(_values(given), dtype=object), given)
+
+
 def _values(column: Any) -> list:
     return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+
+
+def _in_levels(values: pd.Series, given: Any) -> pd.Series:
+    """Values as categories in the order of an Enum of polars or of a dictionary of pyarrow."""
+    if type(getattr(given, "dtype", None)).__name__ == "Enum":
+        levels = list(given.dtype.categories)
+    elif hasattr(getattr(given, "type", None), "index_type"):
+        levels = given.unify_dictionaries().chunk(0).dictionary.to_pylist() if len(given) else []
+    else:
+        return values
+    return values.astype(pd.CategoricalDtype(levels))
 
 
 # ------------------------------------------------------------------------------ one kind each
@@ -114,6 +132,8 @@ def taken(column: pd.Series) -> pd.Series:
     if dtype.kind == "f":
         is_double = isinstance(dtype, np.dtype) and dtype.itemsize == 8
         return column if is_double else _like(column, column.to_numpy(float, na_value=np.nan))
+    if hasattr(getattr(dtype, "pyarrow_dtype", None), "index_type"):
+        return _in_levels(column.astype(object), column.array.__arrow_array__())
     return _objects(column if pd.api.types.is_object_dtype(dtype) else column.astype(object))
 
 

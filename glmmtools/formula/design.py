@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from glmmtools.formula.brackets import unquoted
 from glmmtools.formula.coding import ModelColumn, model_matrix
 from glmmtools.formula.columns import (
     check_finite,
@@ -239,6 +240,10 @@ class Design:
         frame = self.new_data.read(data, [self.formula.fixed, *self.formula.offsets])
         columns = self.rank.all_columns(self.columns)
         X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
+        self.new_data.check_rows_alone(
+            [text for text in self.formula.offsets if unquoted(text) not in frame],
+            partial(_offset, self.formula),
+        )
         return FixedRows(X, _offset(self.formula, frame) + self.offset_beside, beyond)
 
     def check_groups_in(self, data: Any) -> None:
@@ -405,7 +410,10 @@ def _of_full_rank(design: Design) -> Design:
 def _checked_weights(weights: Array | None, frame: pd.DataFrame) -> Array | None:
     if weights is not None and (weights <= 0).any():
         row = (weights <= 0).argmax()
-        raise ValueError(f"weights must be above 0; row {frame.index[row]} has {weights[row]:g}")
+        raise ValueError(
+            f"weights must be above 0; row {frame.index[row]} has {weights[row]:g}"
+            f"{'. Leave out the rows that do not count' if weights[row] == 0 else ''}"
+        )
     return weights
 
 

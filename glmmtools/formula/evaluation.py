@@ -18,13 +18,14 @@ import pandas as pd
 from formulaic.errors import DataMismatchWarning, FormulaicError
 from formulaic.materializers import PandasMaterializer
 from formulaic.parser.algos.tokenize import tokenize
-from formulaic.parser.types import Token
+from formulaic.parser.types import Factor, Token
 from formulaic.transforms import TRANSFORMS
 from interface_meta import override  # formulaic's own, without which it takes no method
 
 from glmmtools.formula.brackets import QUOTED, inside_C, is_call, unquoted
 from glmmtools.formula.columns import refuse_dates
 from glmmtools.formula.grammar import first_line, variables_in
+from glmmtools.shared.text import listed
 
 Array = np.ndarray
 BY_SUMS = "_by_sums"  # C(..., contr.sum), under a name that no column has
@@ -159,6 +160,10 @@ _CONTEXT = {
 _BESIDE_INTERCEPT = _CONTEXT | {name: _centred(name) for name in ("cr", "cs", "cc")}
 
 
+# log(0) and its like are reported by row and term, not by a NumPy warning
+_SILENT = partial(np.errstate, divide="ignore", invalid="ignore", over="ignore")
+
+
 def evaluate(
     expression: Any,
     frame: pd.DataFrame,
@@ -166,14 +171,14 @@ def evaluate(
     **options: Any,
 ):
     """Build the columns of a fixed-part expression: the matrix and formulaic's recipe for it."""
+    asked = expression
     if isinstance(expression, str):
         expression = _with_a_column_called_1(expression)
         expression = expression if intercept else f"0 + ({expression})"
     try:
         parsed = formulaic.Formula(expression)
         context = _BESIDE_INTERCEPT if any(term == "1" for term in parsed) else _CONTEXT
-        # log(0) and its like are reported below by row and term, not by a NumPy warning
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        with _SILENT():
             matrix = parsed.get_model_matrix(
                 frame, context=context, output="numpy", na_action="ignore",
                 **{"materializer": _Materializer.REGISTER_NAME, **options},
@@ -183,8 +188,8 @@ def evaluate(
             raise ValueError(*error.__cause__.args) from None
         if "is not among the provided levels" in str(error):
             level = re.search("`(.*?)`", str(error))[1]
-            raise UnknownLevel(f"{expression!r} names {level}, which is no level of it") from error
-        raise ValueError(f"cannot read {expression!r}: {_why(error)}") from error
+            raise UnknownLevel(f"{asked!r} names {level}, which is no level of it") from error
+        raise ValueError(f"cannot read {asked!r}: {_why(error)}") from error
     return np.asarray(matrix, float), matrix.model_spec
 
 
@@ -237,7 +242,7 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
     read = pd.DataFrame({name: columns[name] for name in names if name in columns})
     # formulaic's own way with booleans: they are the numbers 0 and 1 here
     matrix, _ = evaluate(plain, read, intercept=False, materializer="pandas")
-    if matrix.shape[1] != 1:
+    if matrix.shape != (len(frame), 1):
         raise ValueError(f"the {what} {expression!r} must be one column of numbers")
     bad = ~np.isfinite(matrix[:, 0])
     if bad.any():
@@ -245,6 +250,12 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
             f"the {what} {expression!r} is not a finite number in row {frame.index[bad.argmax()]}"
         )
     return matrix[:, 0]
+
+
+def evaluated(model_spec: Any) -> list[str]:
+    """The expressions of a recipe that compute with columns, other than the columns themselves."""
+    factors = dict.fromkeys(factor for term in model_spec.formula for factor in term.factors)
+    return [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
 
 
 def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
@@ -260,7 +271,8 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
-            matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
+            with _SILENT():
+                matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
         except DataMismatchWarning as error:
             new = re.search(r"\{(.*)\}", str(error))
             raise UnknownLevel(
@@ -268,5 +280,11 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
                 f"{new.group(1) if new else first_line(error)}"
             ) from error
         except FormulaicError as error:
-            raise ValueError(f"the new data has {first_line(error)}") from error
+            if "extend beyond" in str(error):
+                raise ValueError(
+                    f"a spline ends with the values of the fit, and the new data go beyond: in "
+                    f"{listed(evaluated(model_spec))}. Write bs(x, df=4, extrapolation='extend') "
+                    "to go on with its last piece, or take cr()"
+                ) from error
+            raise ValueError(f"the new data cannot be read: {_why(error)}") from error
     return np.asarray(matrix, float)

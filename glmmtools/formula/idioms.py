@@ -73,6 +73,8 @@ def check_idioms(piece: str) -> None:
     piece : str
         A term of a formula, or one of its sides.
     """
+    if "``" in piece:
+        raise ValueError("a column without a name cannot stand in a formula: rename it")
     plain = blanked(piece)
     if _FACTOR_CALL.search(plain) or _FACTOR_GROUP.search(plain):
         _refuse(piece, _without_factor(piece))

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from glmmtools.formula.coding import ModelColumn, variables_of
-from glmmtools.formula.columns import is_factor_column, matched, select, to_frame
-from glmmtools.formula.evaluation import UnknownLevel, apply_recipe
+from glmmtools.formula.coding import ModelColumn, check_columns_finite, variables_of
+from glmmtools.formula.columns import (
+    check_finite,
+    is_factor_column,
+    matched,
+    select,
+    to_frame,
+)
+from glmmtools.formula.evaluation import UnknownLevel, apply_recipe, evaluated
 from glmmtools.formula.grammar import variables_in
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
+_BESIDE = 100  # rows of the fit among which one is evaluated
 
 
 @hands_out_copies("frame")
@@ -30,10 +38,13 @@ class NewData:
         The rows of the fit.
     missing : dict
         Column to the number of rows of the data that had no value in it and were left out.
+    row_by_row : set of str
+        Expressions of which it is known that a row has the same value whatever stands beside it.
     """
 
     frame: pd.DataFrame
     missing: dict[str, int]
+    row_by_row: set[str] = field(default_factory=set, repr=False)
 
     def read(
         self, data: Any, expressions: Iterable[str], groups: Iterable[str] = ()
@@ -53,6 +64,7 @@ class NewData:
                 raise ValueError(f"the new data has a missing value in column {name!r}")
             if name in read:
                 frame[name] = self._as_in_fit(frame[name])
+        check_finite(frame[names])
         return frame
 
     def _as_in_fit(self, column: pd.Series) -> pd.Series:
@@ -76,10 +88,12 @@ class NewData:
         Raises
         ------
         ValueError
-            For a level that the fit has not seen.
+            For a level that the fit has not seen, a value that is not finite, and an expression
+            whose values depend on the other rows.
         """
+        self.check_rows_alone(evaluated(model_spec), partial(apply_recipe, model_spec))
         try:
-            return apply_recipe(model_spec, frame)
+            X = apply_recipe(model_spec, frame)
         except UnknownLevel as error:
             for variable in variables_of(tuple(columns)):
                 if variable.levels is None or variable.column is None:
@@ -89,6 +103,35 @@ class NewData:
                 if unseen:
                     raise ValueError(self._of_unseen(variable.column, unseen)) from error
             raise
+        check_columns_finite(X, columns, frame)
+        return X
+
+    def check_rows_alone(
+        self, expressions: Sequence[str], values_on: Callable[[pd.DataFrame], Array]
+    ) -> None:
+        """Refuse new rows where a mean or an order of the rows stands in one of the expressions.
+
+        ``x - x.mean()`` of new rows would take away their own mean. Rows of the fit are evaluated
+        together and each alone: its first and last, and those with the ends of each column.
+        """
+        asked = ", ".join(expressions)
+        if not asked or asked in self.row_by_row:
+            return
+        names = dict.fromkeys(name for text in expressions for name in variables_in(text))
+        numbers = self.frame[list(names)].select_dtypes("number").to_numpy(float)
+        last = len(self.frame) - 1
+        ends = {0, last, *numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()}
+        rows = sorted({*np.linspace(0, last, _BESIDE).astype(int).tolist(), *ends})
+        together = values_on(self.frame.iloc[rows])
+        for row in ends:
+            alone = values_on(self.frame.iloc[[row]])[0]
+            if not np.allclose(alone, together[rows.index(row)], rtol=1e-6, equal_nan=True):
+                raise ValueError(
+                    f"{asked} depends on the other rows of the data, so that new rows would not "
+                    "get the values of the fit. To center, write center(x) or scale(x), which keep "
+                    "the mean of the fit; else make a column before the fit"
+                )
+        self.row_by_row.add(asked)
 
     def _of_unseen(self, name: str, values: list[Any]) -> str:
         text = (

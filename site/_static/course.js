@@ -9,6 +9,13 @@ addEventListener("load", reachable);
 addEventListener("resize", reachable);
 addEventListener("toggle", reachable, true);
 
+// Where the last output that answers a question is shown, the text that reads it is, too.
+addEventListener("toggle", ({target}) => {
+  let next = target.open && target.closest(".tag_hide-output")?.nextElementSibling;
+  while (next && next.matches(".cell:not(.tag_hide-output)")) next = next.nextElementSibling;
+  if (next && next.matches("details.reading")) next.open = true;
+}, true);
+
 // An excerpt of the search is taken from the text of a page, not from the menus about it.
 addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
 import glmmtools as gt
-from tools.learner_copies import after_questions, lessons
+from tools.learner_copies import after_questions, lessons, parted
 from tools.site_api import found, members, names, page_of
 from tools.site_html import with_columns_of_numbers
 from tools.site_lessons import with_definitions
@@ -106,6 +106,20 @@ def test_the_outputs_that_answer_a_question_are_folded_and_no_other(page, site):
         folded = page.locator("main .tag_hide-output .cell_output")
         assert folded.count() == answers > 0, path.name
         assert page.locator("main .cell_output:visible").count() == others, path.name
+
+
+def test_the_text_that_reads_an_answer_is_folded_and_opens_with_the_last_output(page, site):
+    page.goto(f"{site}/{LESSON}")
+    notebook = nbformat.read(next(p for p in lessons() if p.stem in LESSON), as_version=4)
+    told = sum(bool(parted(text.source)[0]) for _, text in after_questions(notebook))
+    readings = page.locator("main details.reading")
+    assert readings.count() == told > 5
+    assert page.locator("main details.reading[open]").count() == 0
+    for fold in page.locator("main .tag_hide-output > details > summary").all():
+        fold.click()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('main details.reading')].every(text => text.open)"
+    )
 
 
 FOUND_FIRST = {
@@ -264,6 +278,25 @@ NUMBERS = """() => [...document.querySelectorAll("main .scrolls > table")].flatM
         return table.tHead && !right(rows[table.tHead.rows.length - 1][at] ?? cell);
     }).map(cell => cell.innerText);
 })"""
+
+
+WIDE_FORMULAS = """() => {
+    document.querySelectorAll("main details").forEach(fold => fold.open = true);
+    const edge = document.querySelector(".bd-article").getBoundingClientRect().right + 1;
+    const drawn = [...document.querySelectorAll("main mjx-container > svg")];
+    return [drawn.length, drawn.filter(svg => svg.getBoundingClientRect().right > edge).length];
+}"""
+
+
+@pytest.mark.parametrize(
+    "name", ["01-from-lmm-to-glmm", "08-check-a-model", "10-repeated-measures"]
+)
+def test_no_end_of_a_formula_is_hidden_on_a_phone(page, site, name):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site}/notebooks/{name}.html")
+    page.wait_for_function("() => document.querySelectorAll('main mjx-container').length > 5")
+    drawn, hidden = page.evaluate(WIDE_FORMULAS)
+    assert drawn > 5 and hidden == 0
 
 
 def test_a_header_stands_over_its_numbers(page, site):
