@@ -501,6 +501,33 @@ def test_a_profile_limit_is_found_where_the_first_steps_go_too_far():
     assert falls[-1] == pytest.approx(drop, abs=0.01)
 
 
+@pytest.mark.parametrize("formula", ["y ~ 1", "y ~ 1 + (1 | animal)"])
+@pytest.mark.parametrize("name", ["ar1", "cs", "ou", "har1"])
+def test_residuals_of_groups_of_one_row_are_no_structure(formula, name):
+    data = trial().assign(row=lambda d: np.arange(len(d)))
+    with pytest.raises(ValueError, match=r"each 'row' has one row.*leave residual= out"):
+        gt.fit(formula, data, residual=f"{name}(time | row)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        ({"formula": "y ~ time", "residual": "us(`age at` | animal)"}, "data['age at']"),
+        ({"formula": "y ~ 1 + hcs(`age at` | animal)"}, "data['age at']"),
+        ({"formula": "y ~ C(`age at`)"}, "data['age at']"),
+        ({"formula": "y ~ `age at`"}, "data['age at']"),
+        ({"formula": "y ~ {end - start}"}, "(end - start)"),
+    ],
+)
+def test_durations_are_refused_with_a_column_that_there_is(arguments, written):
+    data = trial().assign(start=pd.Timestamp("2026-01-01"))
+    data["age at"] = pd.to_timedelta(data["time"], unit="D")
+    data["end"] = data["start"] + data["age at"]
+    with pytest.raises(ValueError, match="holds durations") as error:
+        gt.fit(data=data, **arguments)
+    assert str(error.value).endswith(f": {written}.dt.days")
+
+
 # ------------------------------------------------------------------------------ the highest maximum
 
 

@@ -161,6 +161,11 @@ def check_residual(problem: Problem) -> None:
                 f"the data cannot tell {term.label} from residual={residual.text!r}, whose "
                 f"covariance can be the same: leave {term.label} out"
             )
+    if structure.n_levels == problem.design.n:
+        raise ValueError(
+            f"residual={residual.text!r}: each {residual.group!r} has one row, so that no two "
+            "residuals are correlated: leave residual= out"
+        )
     raise ValueError(
         f"residual={residual.text!r} has more parameters than these data carry, for some of its "
         f"correlations belong to no two rows of one {residual.group!r}: take a structure of fewer "

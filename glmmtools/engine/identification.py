@@ -19,6 +19,7 @@ from glmmtools.engine.blocks import Blocks, blocks_of, dependent_rows
 Array = np.ndarray
 _STEP = 1e-5
 _ROUNDING = 1e-7
+_NO_SLOPE = 1e-8  # of the largest: what is left of none by differences
 _MOST_ROWS = 100  # of one block
 _MOST_ENTRIES = 100_000
 _RHO = 0.5  # of series
@@ -78,7 +79,8 @@ class Identification:
 
 def _null(gram: Array) -> Array:
     """An orthonormal basis of the directions without a slope, each slope taken of length 1."""
-    scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    squares = np.diag(gram)
+    scale = 1 / np.sqrt(np.maximum(squares, max(_NO_SLOPE**2 * squares.max(), 1e-300)))
     values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
     return vectors[:, values < _ROUNDING]
 

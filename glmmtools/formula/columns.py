@@ -191,11 +191,14 @@ def _check_one_value_a_row(name: Any, values: pd.Series) -> None:
             )
 
 
-def refuse_dates(name: str, values: Any) -> None:
-    """Raise ValueError for dates, durations and periods, which are neither numbers nor levels."""
+def refuse_dates(name: str, values: Any, written: str | None = None) -> None:
+    """Raise ValueError for dates, durations and periods, which are neither numbers nor levels.
+
+    They are those of a column of this name, or of an expression that is `written` so.
+    """
     if not hasattr(values, "dtype"):
         return
-    kind, column = pd.api.types.infer_dtype(values, skipna=True), f"data[{name!r}]"
+    kind, column = pd.api.types.infer_dtype(values, skipna=True), written or f"data[{name!r}]"
     for what, (kinds, example) in {
         "dates": (("datetime", "datetime64", "date"), f"({column} - {column}.min()).dt.days"),
         "durations": (("timedelta", "timedelta64"), f"{column}.dt.days"),

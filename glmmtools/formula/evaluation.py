@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -22,7 +22,7 @@ from formulaic.parser.types import Factor, Token
 from formulaic.transforms import TRANSFORMS
 from interface_meta import override  # formulaic's own, without which it takes no method
 
-from glmmtools.formula.brackets import QUOTED, is_call, unquoted
+from glmmtools.formula.brackets import QUOTED, inside_C, is_call, unquoted
 from glmmtools.formula.columns import refuse_dates
 from glmmtools.formula.grammar import first_line, variables_in
 from glmmtools.shared.text import listed
@@ -109,21 +109,23 @@ class _Materializer(PandasMaterializer):
     @override
     def _lookup(self, name):
         found = super()._lookup(name)
-        _check_no_dates(name, found[0])
+        _check_no_dates(name, found[0], self.data.columns)
         return found
 
     @override
     def _evaluate(self, expr, metadata, spec):
         values, *others = super()._evaluate(_with_identifiers(expr), metadata, spec)
-        _check_no_dates(expr, values)
+        _check_no_dates(expr, values, self.data.columns)
         if isinstance(values, np.ndarray) and values.dtype.kind in "UO":  # text, as of np.where()
             values = pd.Series(values, index=self.data.index, dtype=object)
         return (values, *others)
 
 
-def _check_no_dates(name: str, values: Any) -> None:
+def _check_no_dates(expression: str, values: Any, columns: Container[str]) -> None:
+    inner = inside_C(expression) or expression
+    name = unquoted(inner)
     try:
-        refuse_dates(name, values)
+        refuse_dates(name, values, None if name in columns else f"({inner})")
     except ValueError as error:
         raise _NoNumbers(*error.args) from None
 
