@@ -9,7 +9,8 @@ import pytest
 
 import glmmtools as gt
 from glmmtools.formula.columns import complete_rows, matched, select, taken, to_frame
-from glmmtools.formula.design import build_design, one_sided
+from glmmtools.formula.design import build_design
+from glmmtools.formula.fixed_part import one_sided
 from glmmtools.formula.grammar import parse_formula, right_of_tilde
 from glmmtools.formula.idioms import as_meant
 from tests.quiet_fits import quietly
