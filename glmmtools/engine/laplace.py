@@ -68,6 +68,8 @@ from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum, maximise
 from glmmtools.engine.several_starts import best_end, best_of_starts, best_profiled
+from glmmtools.engine.suitability import exact_response
+from glmmtools.shared.messages import ConvergenceWarning
 
 Array = np.ndarray
 NAME = "laplace"
@@ -88,8 +90,13 @@ def fit(problem: Problem, *, thorough: bool = True) -> Estimate:
     """Fit the problem by maximum (or restricted maximum) Laplace likelihood, or least squares.
 
     Under separation it is the limit. Without `thorough` nobody asks whether a model that it
-    contains has a higher likelihood.
+    contains has a higher likelihood, nor whether the response has any scatter.
     """
+    if thorough and (exact := exact_response(problem)) is not None:
+        reason = exact.reason[0].upper() + exact.reason[1:]
+        return replace(
+            unknown(problem, NAME), beta=exact.beta, messages=(ConvergenceWarning(reason),)
+        )
     return fit_what_is_finite(problem, partial(_fit, thorough=thorough), NAME)
 
 

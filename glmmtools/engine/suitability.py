@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,25 +64,36 @@ def check_support(distribution: Family, design: Design, with_zeros: bool = False
         )
 
 
-def check_scatter(problem: Problem) -> None:
-    """Raise ValueError where columns, or columns and groups, give every response exactly.
+class ExactResponse(NamedTuple):
+    """Why a response has no scatter, and the coefficients that give all of it (else nan)."""
+
+    reason: str
+    beta: Array
+
+
+def exact_response(problem: Problem) -> ExactResponse | None:
+    """Whether columns, or columns and groups, give every response exactly; None if they do not.
 
     Nothing is left for the dispersion, and the likelihood grows without limit as it goes to zero;
     so it does where that holds in all rows of one level of a dispersion formula.
     """
     design = problem.design
     if problem.family.discrete or problem.zero is not None:
-        return
+        return None
     with np.errstate(all="ignore"):
         eta = problem.link(design.y) - design.offset
     if not np.all(np.isfinite(eta)):
-        return
+        return None
     terms = [None, *(term for term in design.random if "Intercept" in term.names)]
     for rows in _rows_of_one_dispersion(problem):
         for term in terms:
             codes = np.arange(0) if term is None else term.codes[rows]
             if _is_exact(eta[rows], design.X[rows], codes, problem.reml):
-                raise ValueError(_without_scatter(design, rows, term))
+                beta = np.full(design.X.shape[1], np.nan)
+                if term is None and len(rows) == design.n:
+                    beta = np.linalg.lstsq(design.X, eta)[0]
+                return ExactResponse(_without_scatter(design, rows, term), beta)
+    return None
 
 
 def _rows_of_one_dispersion(problem: Problem) -> list[Array]:
@@ -109,8 +121,8 @@ def _without_scatter(design: Design, rows: Array, term: RandomTerm | None) -> st
         where += f"in {plural(len(rows), 'row')} with a dispersion of their own ({names}) "
         cure = "Merge levels of the dispersion formula, or leave those rows out"
     return (
-        f"{where}the fixed part gives every value of the response {text!r} exactly, so there is no "
-        f"scatter to model. {cure}"
+        f"{where}the fixed part gives every value of the response {text!r} exactly: no scatter is "
+        f"left, and the likelihood has no maximum. {cure}"
     )
 
 

@@ -8,7 +8,7 @@ from glmmtools.covariances.working import WORKING
 from glmmtools.engine.correlated_search import check_residual
 from glmmtools.engine.penalty import checked_penalty
 from glmmtools.engine.problem import Problem
-from glmmtools.engine.suitability import check_problem, check_scatter, check_support
+from glmmtools.engine.suitability import check_problem, check_support, exact_response
 from glmmtools.families.lookup import family as look_up
 from glmmtools.formula.clusters import columns_of_clusters, read_clusters
 from glmmtools.formula.design import build_design
@@ -69,7 +69,6 @@ def build_problem(
         problem = replace(problem, residual=residual_term(residual, spec, design.frame))
         check_residual(problem)
     check_problem(problem)
-    check_scatter(problem)
     return problem
 
 
@@ -95,5 +94,6 @@ def build_population_problem(
     clusters = read_clusters(design.frame, columns, time, WORKING[working])
     problem = Problem(design, distribution, chosen_link, clusters=clusters)
     check_problem(problem)
-    check_scatter(problem)
+    if (exact := exact_response(problem)) is not None:
+        raise ValueError(exact.reason)
     return problem
