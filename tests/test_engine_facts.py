@@ -137,7 +137,11 @@ WRONG = {
     ),
     "times that are text": (
         ("y ~ 1 + ar1(t | g)", {"t": lambda d: ["mon"] * 180}),
-        "the time 't' must be numbers; it holds values such as 'mon'",
+        "the time 't' must be numbers; it holds values such as 'mon'. Give a column",
+    ),
+    "times that are text and could be numbers": (
+        ("y ~ 1 + ar1(t | g)", {"t": lambda d: np.tile(list("123456"), 30)}),
+        r"such as '1'. They are text or categories: data\['t'\].astype\(float\)",
     ),
     "times that are fractions": (
         ("y ~ 1 + ar1(t | g)", {"t": lambda d: np.tile(np.arange(6) / 4, 30)}),

@@ -85,9 +85,7 @@ class _Newton:
         # without a border each block is damped on its own, else each copy
         self.parts = pattern.copies if effects.has_border else len(pattern.starts)
         self.derivatives = self.arrow = self.curvature = None
-        self._risen: tuple[_Point, Array] | None = (
-            None  # the last damped step, and the height there
-        )
+        self._risen: tuple[_Point, Array] | None = None  # to where a damped step led; its height
         self.observed, self.halvings = False, 0
 
     def run(self, u: Array, border: Array, trusting: bool) -> Solution | None:

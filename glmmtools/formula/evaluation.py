@@ -221,10 +221,11 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
     if name in frame.columns:
         refuse_dates(name, frame[name])
         if not pd.api.types.is_numeric_dtype(frame[name]):
-            value = frame[name].tolist()[0]
+            value, cure = frame[name].tolist()[0], "Give a column with the number of each"
+            if pd.to_numeric(frame[name].astype(str), errors="coerce").notna().all():
+                cure = f"They are text or categories: data[{name!r}].astype(float)"
             raise ValueError(
-                f"the {what} {name!r} must be numbers; it holds values such as {value!r}. Numbers "
-                f"in a column of text or categories: data[{name!r}].astype(float)"
+                f"the {what} {name!r} must be numbers; it holds values such as {value!r}. {cure}"
             )
         return frame[name].to_numpy(float)
     names = variables_in(expression)
