@@ -22,6 +22,7 @@ from glmmtools.engine.start import starting_point
 from glmmtools.fitted.build import build_problem
 from glmmtools.residuals.refitted import Refits
 from tests.dense_laplace import Rows, laplace_of_two
+from tests.quiet_fits import quietly
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "zero_random.json").read_text("utf-8")
@@ -214,6 +215,18 @@ def test_a_variance_of_zero_is_named_with_its_part():
         m = gt.fit("y ~ 1 + (1 | g)", data, "poisson", zero_inflation="~ 1 + (1 | g)")
     without = gt.fit("y ~ 1 + (1 | g)", data, "poisson", zero_inflation="~ 1")
     assert m.converged and m.llf == pytest.approx(without.llf, abs=1e-6)
+
+
+def test_terms_of_the_zeros_that_take_each_others_part_are_named_and_counted_once():
+    both, one = (
+        quietly("count ~ x", DATA, "poisson", zero_inflation=f"~ 1 + {terms}")
+        for terms in ("(1 | site) + (x | site)", "(x | site)")
+    )
+    assert both.llf == pytest.approx(one.llf, abs=1e-4)
+    assert both.df_model == one.df_model
+    named = "cannot tell (1 | site) of zero_inflation from (x | site) of zero_inflation"
+    assert any(named in str(message) for message in both.messages)
+    assert not any("cannot tell" in str(message) for message in one.messages)
 
 
 def test_separated_rows_are_left_to_the_limit():

@@ -126,12 +126,16 @@ class Problem:
 
     @cached_property
     def identification(self) -> Identification | None:
-        """Which variances and correlations of random terms, and last whether the residual variance,
-        the rows can tell; None where there is no doubt."""
-        terms = self.design.random
-        if self.residual is not None or not (_has_named(terms) or _share_columns(terms)):
+        """Which variances and correlations of random terms of the mean, and last whether the
+        residual variance, the rows can tell; None where there is no doubt."""
+        if self.residual is not None:
             return None
-        return Identification.of([term.structure for term in terms], self.has_like_residuals)
+        return _identification(self.design.random, self.has_like_residuals)
+
+    @cached_property
+    def zero_identification(self) -> Identification | None:
+        """The same of the random terms in the logit of the zeros."""
+        return _identification(self.zero_random, False)
 
     @property
     def has_like_residuals(self) -> bool:
@@ -152,8 +156,8 @@ class Problem:
             return len(self.design.names)
         total = len(self.design.names) + len(self.shape)
         total += sum(term.structure.n_params for term in self.structured)
-        if self.identification is not None:
-            total -= self.identification.lost()
+        for found in (self.identification, self.zero_identification):
+            total -= 0 if found is None else found.lost()
         if self.dispersion is not None:
             total += len(self.dispersion.names) - 1
         return total + (len(self.zero.names) if self.zero is not None else 0)
@@ -255,6 +259,12 @@ class Problem:
     def at_limit_family(self) -> Problem:
         """The model of the simpler family that its family becomes at the limit of a parameter."""
         return replace(self, family=self.family.limit.family)
+
+
+def _identification(terms: Sequence[RandomTerm], residual_variance: bool) -> Identification | None:
+    if not (_has_named(terms) or _share_columns(terms)):
+        return None
+    return Identification.of([term.structure for term in terms], residual_variance)
 
 
 def _has_named(terms: Sequence[RandomTerm]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from glmmtools.engine.identification import Identification
 from glmmtools.engine.problem import ZERO, Problem
 from glmmtools.families.base import Family
 from glmmtools.formula.design import Design
@@ -206,7 +207,8 @@ def identification_warnings(problem: Problem) -> tuple[DataWarning, ...]:
     """Warn of variances and correlations that the rows cannot tell, with what to drop."""
     return (
         *(DataWarning(_beside_residual(t, problem)) for t in confounded_with_residual(problem)),
-        *map(DataWarning, _beside_terms(problem)),
+        *map(DataWarning, _beside_terms(problem.identification, problem.design.random)),
+        *map(DataWarning, _beside_terms(problem.zero_identification, problem.zero_random)),
     )
 
 
@@ -228,9 +230,8 @@ def _beside_residual(term: RandomTerm, problem: Problem) -> str:
     )
 
 
-def _beside_terms(problem: Problem) -> Iterator[str]:
+def _beside_terms(found: Identification | None, terms: Sequence[RandomTerm]) -> Iterator[str]:
     """What to say of terms that take each other's part, the residual left aside."""
-    found, terms = problem.identification, problem.design.random
     if found is None:
         return
     for k, term in enumerate(terms):

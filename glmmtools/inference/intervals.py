@@ -136,14 +136,17 @@ def _unknown(model: Fit) -> set[str]:
     There the likelihood is flat, or has several maxima along the profiles, and the search finds any
     of them.
     """
-    terms, identification = model.problem.random, model.problem.identification
-    tangled = [] if identification is None else identification.tangled()
-    shared = [
-        term
-        for k, term in enumerate(terms)
-        if (k in tangled and term.part == "mean")
-        or (term.structure.has_rho and term.label in model.estimate.singular)
-    ]
+    problem, shared = model.problem, []
+    for found, terms in (
+        (problem.identification, problem.design.random),
+        (problem.zero_identification, problem.zero_random),
+    ):
+        tangled = [] if found is None else found.tangled()
+        shared += [
+            term
+            for k, term in enumerate(terms)
+            if k in tangled or (term.structure.has_rho and term.label in model.estimate.singular)
+        ]
     unknown = {
         parameter_name(what, term, name)
         for term in shared
@@ -153,4 +156,5 @@ def _unknown(model: Fit) -> set[str]:
         )
         for name in names
     }
-    return unknown | {"residual sd"} if shared else unknown
+    beside_residual = any(term.part == "mean" for term in shared)
+    return unknown | {"residual sd"} if beside_residual else unknown
