@@ -22,6 +22,7 @@ _ROUNDING = 1e-7
 _NO_SLOPE = 1e-8  # of the largest: what is left of none by differences
 _MOST_ROWS = 100  # of one block
 _MOST_ENTRIES = 100_000
+_FEW_ENTRIES = 10_000  # which mostly tell all
 _RHO = 0.5  # of series
 
 
@@ -98,8 +99,8 @@ def _blocks(structures: Sequence[Structure], most_rows: int) -> Iterator[Blocks]
             yield Blocks.of(rows[: _at_once(len(some)), some], structures, False)
 
 
-def _at_once(m: int) -> int:
-    return max(1, _MOST_ENTRIES // m**2)
+def _at_once(m: int, entries: int = _MOST_ENTRIES) -> int:
+    return max(1, entries // m**2)
 
 
 def _on(structure: Structure, rows: Array) -> Structure:
@@ -114,19 +115,23 @@ def _slopes(
     thetas = [_start(each, ones) + rng.uniform(0.2, 0.6, each.n_params) for each in structures]
     for blocks in _blocks(structures, most_rows):
         m = blocks.rows.shape[1]
-        patterns = blocks.patterns[: _at_once(m)]
-        slopes = [
-            _where(blocks.alike[number], of_parameter).ravel()
-            for number, (structure, theta) in enumerate(zip(structures, thetas, strict=True))
-            for of_parameter in _of_structure(structure, theta, patterns)
-        ]
-        if residual_variance:
-            slopes.append(np.tile(np.eye(m), (len(patterns), 1, 1)).ravel())
-        yield np.array(slopes)
+        few, most = _at_once(m, _FEW_ENTRIES), _at_once(m)
+        for some in (slice(few), slice(few, most)):
+            patterns = blocks.patterns[some]
+            if not len(patterns):
+                continue
+            slopes = [
+                _where(alike, some, of_parameter).ravel()
+                for structure, theta, alike in zip(structures, thetas, blocks.alike, strict=True)
+                for of_parameter in _of_structure(structure, theta, patterns)
+            ]
+            if residual_variance:
+                slopes.append(np.tile(np.eye(m), (len(patterns), 1, 1)).ravel())
+            yield np.array(slopes)
 
 
-def _where(alike: Array | None, values: Array) -> Array:
-    return values if alike is None else values * alike[: len(values)]
+def _where(alike: Array | None, some: slice, values: Array) -> Array:
+    return values if alike is None else values * alike[some]
 
 
 def _start(structure: Structure, ones: Array) -> Array:
