@@ -7,6 +7,7 @@ formulas, extra zeros, REML. A seed gives one model.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -201,7 +202,9 @@ class RandomModel:
         logit = np.broadcast_to(rows.zero_logit, len(self.data))[kept]
         K_of_zeros = self._covariance(self.zero_random, model.estimate.zero_terms)
         covariances = K, K_of_zeros[np.ix_(kept, kept)]
-        found = model.predict(scale="link", part="zero").to_numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", gt.DataWarning)  # what is not estimable starts at 0
+            found = model.predict(scale="link", part="zero").to_numpy()
         eta = model.linear_predictor.to_numpy()[kept]
         starts = [np.nan_to_num(np.concatenate([eta - fixed, found[kept] - logit]))]
         rng = np.random.default_rng(self.seed)

@@ -421,3 +421,17 @@ def test_reml_with_a_link_is_that_of_glmmtmb():
     assert model.llf == pytest.approx(-312.3321491, abs=1e-6)
     np.testing.assert_allclose(model.params, [4.42114227, 0.68539575], rtol=1e-5)
     np.testing.assert_allclose(model.variance_components["sd"], [0.13904, 16.21202], rtol=1e-4)
+
+
+@pytest.mark.parametrize("bar", ["|", "||"])
+def test_a_small_standard_deviation_beside_a_large_one_is_not_taken_for_zero(bar):
+    """It is of the size of the residual, and 30,000 times smaller than that of another level."""
+    rng, a = np.random.default_rng(3), np.repeat(np.arange(12), 9)
+    data = pd.DataFrame({"a": a, "f": np.tile(list("pqr"), 36)})
+    effects = rng.normal(size=(12, 3)) * [1e6, 1e6, 30]
+    data["y"] = effects[a, np.tile([0, 1, 2], 36)] + rng.normal(0, 20, 108)
+    model = quietly(f"y ~ f + (0 + f {bar} a)", data)
+    fixed, V = model.predict(effects="population").to_numpy(), model.covariance().to_numpy()
+    at_its_parameters = exact_normal(data["y"].to_numpy(), fixed, V)
+    assert model.llf == pytest.approx(at_its_parameters, abs=1e-3)
+    assert model.variance_components["sd"].iloc[2] == pytest.approx(30, rel=0.5)

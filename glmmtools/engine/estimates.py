@@ -7,6 +7,7 @@ from itertools import zip_longest
 import numpy as np
 
 from glmmtools.engine.boundless import boundless_coefficients, boundless_messages
+from glmmtools.engine.contained import NO_DIFFERENCE
 from glmmtools.engine.diagnosis import (
     family_cautions,
     moved_when_flat,
@@ -32,7 +33,7 @@ _NO_MODES = np.zeros((0, 0))
 def at_optimum(marginal: Marginal, optimum: Optimum, engine: str) -> Estimate:
     """The estimates where a search ended, and what is to be said of them."""
     problem = marginal.problem
-    vector = marginal.snapped(optimum.point)
+    vector = _with_zeros(marginal, optimum)
     solution = marginal.solve(vector)
     if solution is None:
         return unknown(problem, engine)
@@ -154,6 +155,18 @@ def _singular_message(marginal: Marginal, vector: Array, singular: tuple[str, ..
         if term.label in singular
     ]
     return singular_message(singular, single=max(sizes) == 1)
+
+
+def _with_zeros(marginal: Marginal, optimum: Optimum) -> Array:
+    """The point with small standard deviations at zero, unless the likelihood tells them from it.
+
+    So it may where those of other effects, or the unit of the response, are far larger than the
+    residual.
+    """
+    vector = marginal.snapped(optimum.point)
+    if np.array_equal(vector, optimum.point):
+        return vector
+    return vector if marginal.value_at(vector) > optimum.value - NO_DIFFERENCE else optimum.point
 
 
 def _singular_labels(marginal: Marginal, vector: Array) -> tuple[str, ...]:
