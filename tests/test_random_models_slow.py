@@ -1,4 +1,4 @@
-"""1005 random models, most of them hard: right by an independent likelihood, or it says no."""
+"""915 random models, most of them hard: right by an independent likelihood, or it says no."""
 
 import contextlib
 import signal
@@ -47,10 +47,9 @@ def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
     check(range(chunk, MODELS, CHUNKS))
 
 
-@pytest.mark.parametrize("chunk", range(3))
-def test_so_is_one_with_random_terms_of_the_zeros(chunk):
-    """45 of them, in both parts."""
-    check(range(FIRST_WITH_ZEROS + chunk, FIRST_WITH_ZEROS + WITH_ZEROS, 3), MOST_WITH_ZEROS)
+def test_so_is_one_with_random_terms_of_the_zeros():
+    """45 of them, in both parts: every third of those that were tried."""
+    check(range(FIRST_WITH_ZEROS + 1, FIRST_WITH_ZEROS + WITH_ZEROS, 3), MOST_WITH_ZEROS)
 
 
 @pytest.mark.parametrize("chunk", range(6))
