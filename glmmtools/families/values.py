@@ -96,7 +96,7 @@ def read_values(y, trials=None) -> Values:
     """
     try:
         series = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y).ravel())
-    except ValueError:  # lists of unequal length
+    except (ValueError, OverflowError):  # lists of unequal length, an integer beyond any number
         raise ValueError(f"y must be values in a row; got {shown(y)}") from None
     kept = series.notna().to_numpy()
     if not kept.any():
