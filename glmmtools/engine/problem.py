@@ -104,6 +104,11 @@ class Problem:
         return () if self.zero is None else self.zero.random
 
     @property
+    def zero_recipes(self) -> tuple[RandomRecipe, ...]:
+        """How these are built on new data."""
+        return () if self.zero is None else self.zero.recipes
+
+    @property
     def random(self) -> tuple[RandomTerm, ...]:
         """All random terms: those of the mean, which the design has, and those of the zeros."""
         return (*self.design.random, *self.zero_random)
@@ -231,7 +236,7 @@ class Problem:
 
     def without_term(self, k: int) -> Problem:
         """The model without one of its random terms."""
-        recipes = (*self.design.recipes, *(self.zero.recipes if self.zero is not None else ()))
+        recipes = (*self.design.recipes, *self.zero_recipes)
         return self._with_random(*(parts[:k] + parts[k + 1 :] for parts in (self.random, recipes)))
 
     def _with_random(

@@ -44,7 +44,7 @@ class PairedRows:
         self.likelihood, self.concave = likelihood, likelihood.concave
         self.family_alone = copy.copy(likelihood)
         self.family_alone.weights = None
-        self.void = likelihood.family.leaves_out_zero
+        self.void = likelihood.leaves_out_zero
         self.each = 2 if self.void else 3
 
     @property

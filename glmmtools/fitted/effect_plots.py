@@ -10,7 +10,7 @@ import pandas as pd
 
 from glmmtools.fitted.effects import (
     EffectCurves,
-    groups_of,
+    grouping_columns,
     mean_label,
     observed,
     predict_along,
@@ -175,7 +175,7 @@ def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, labe
 def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
     parts = []
     if model.problem.random:
-        groups = groups_of(model)
+        groups = grouping_columns(model)
         typical = "" if model.link.is_identity else f" (a typical {groups[0]}, not the average)"
         words = {
             "population": f"random effects at 0{typical}",

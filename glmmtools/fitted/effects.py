@@ -13,8 +13,7 @@ from glmmtools.fitted.fit import Fit, require_converged
 from glmmtools.fitted.prediction import predict
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
-from glmmtools.formula.grammar import variables_in
-from glmmtools.formula.random_terms import RandomRecipe
+from glmmtools.formula.grammar import groups_of, variables_in
 from glmmtools.shared.arguments import one_of
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
@@ -122,7 +121,7 @@ def _check_column(model: Fit, argument: str, name: str) -> None:
     if name in columns:
         return
     hint = nearest(name, columns)
-    if name in groups_of(model):
+    if name in grouping_columns(model):
         hint = (
             ", but a grouping factor: effects='conditional' draws one line for each of its levels"
         )
@@ -136,19 +135,15 @@ def _columns_used(model: Fit) -> list[str]:
     """Columns that a prediction needs, grouping factors aside."""
     one_sided = model.problem.dispersion, model.problem.zero
     texts = model.design.formula.right_side + [part.text for part in one_sided if part is not None]
-    texts += [recipe.spec.columns for recipe in _zero_recipes(model)]
+    texts += [recipe.spec.columns for recipe in model.problem.zero_recipes]
     names = dict.fromkeys(name for text in texts for name in variables_in(text))
     return [name for name in names if name in model.design.frame.columns]
 
 
-def groups_of(model: Fit) -> list[str]:
+def grouping_columns(model: Fit) -> list[str]:
     """The columns that name groups, of the mean and of the zeros."""
-    of_zeros = [name for recipe in _zero_recipes(model) for name in recipe.spec.groups]
-    return list(dict.fromkeys([*model.design.formula.groups, *of_zeros]))
-
-
-def _zero_recipes(model: Fit) -> tuple[RandomRecipe, ...]:
-    return () if model.problem.zero is None else model.problem.zero.recipes
+    of_zeros = [recipe.spec for recipe in model.problem.zero_recipes]
+    return groups_of([*model.design.formula.random, *of_zeros])
 
 
 def is_factor(model: Fit, name: str) -> bool:
@@ -201,7 +196,7 @@ def _lines(model, x, by, by_values, held, scale) -> pd.DataFrame:
             f"effects='conditional' is for random effects; {model.formula!r} has none. "
             "Use effects='population'"
         )
-    keys = groups_of(model)
+    keys = grouping_columns(model)
     by_factor = by is not None and is_factor(model, by)
     columns = keys + ([by] if by_factor and by not in keys else [])
     parts, labels = [], []

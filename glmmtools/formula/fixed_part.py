@@ -15,7 +15,7 @@ import pandas as pd
 from glmmtools.formula.coding import ModelColumn, model_matrix
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.evaluation import UnknownLevel
-from glmmtools.formula.grammar import right_of_tilde, variables_in
+from glmmtools.formula.grammar import groups_of, right_of_tilde, variables_in
 from glmmtools.formula.new_data import NewData
 from glmmtools.formula.random_terms import (
     RandomRecipe,
@@ -93,11 +93,6 @@ class FixedPart:
         X, beyond = self.rank.split(self.new_data.matrix(self.model_spec, columns, frame))
         return np.where(estimable(beyond)[:, None], X, np.nan) if self.rank.left_out else X
 
-    @property
-    def groups(self) -> list[str]:
-        """The columns that name groups."""
-        return [name for recipe in self.recipes for name in recipe.spec.groups]
-
     def of_frame(self, frame: pd.DataFrame) -> FixedPart:
         """The formula on other rows, whose levels the random terms have."""
         built = [random_term(recipe.spec, frame) for recipe in self.recipes]
@@ -136,7 +131,7 @@ def random_on(
 ) -> tuple[RandomTerm, ...]:  # fmt: skip
     """Random terms on new data."""
     specs = [recipe.spec for recipe in recipes]
-    groups = [name for spec in specs for name in spec.groups] if with_codes else []
+    groups = groups_of(specs) if with_codes else []
     frame = new_data.read(data, [spec.columns for spec in specs], groups)
     return tuple(
         recipe(new_data, frame, term, with_codes)
@@ -176,8 +171,7 @@ def new_label_warnings(
     data: Any, recipes: Sequence[RandomRecipe], new_data: NewData
 ) -> tuple[DataWarning, ...]:
     """Name the labels of each grouping factor in new data that the fit has not seen."""
-    groups = [name for recipe in recipes for name in recipe.spec.groups]
-    frame = new_data.read(data, (), groups)
+    frame = new_data.read(data, (), groups_of(recipe.spec for recipe in recipes))
     unknown = {recipe.spec.groups: recipe.unknown(frame) for recipe in recipes}
     return tuple(
         DataWarning(
@@ -192,7 +186,7 @@ def new_label_warnings(
 def check_groups_in(data: Any, recipes: Sequence[RandomRecipe]) -> None:
     """Raise ValueError where new data have no column of a grouping factor."""
     columns = to_frame(data).columns
-    for name in dict.fromkeys(name for recipe in recipes for name in recipe.spec.groups):
+    for name in groups_of(recipe.spec for recipe in recipes):
         if name not in columns:
             raise ValueError(
                 f"the new data have no column {name!r}, whose random effects the prediction "

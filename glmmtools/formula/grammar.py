@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from formulaic.errors import FormulaicError
@@ -64,7 +65,7 @@ class ParsedFormula:
     @property
     def groups(self) -> list[str]:
         """The columns that name groups, each once."""
-        return _groups_of(self.random)
+        return groups_of(self.random)
 
     @property
     def right_side(self) -> list[str]:
@@ -82,7 +83,7 @@ class OneSided:
     @property
     def groups(self) -> list[str]:
         """The columns that name groups, each once."""
-        return _groups_of(self.random)
+        return groups_of(self.random)
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -91,7 +92,8 @@ class OneSided:
         return self.fixed, *columns, *(f"`{name}`" for name in self.groups)
 
 
-def _groups_of(random: tuple[RandomSpec, ...]) -> list[str]:
+def groups_of(random: Iterable[RandomSpec]) -> list[str]:
+    """The columns that name groups of random terms, each once."""
     return list(dict.fromkeys(name for term in random for name in term.groups))
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import pandas as pd
 
 from glmmtools.engine import choice as engines
-from glmmtools.engine.problem import ZERO, Problem
+from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO, Problem
 from glmmtools.fitted.fit import Fit, require_likelihood
 from glmmtools.inference.in_r import fit_in_r
 from glmmtools.inference.r_call import NotInR
@@ -108,7 +108,8 @@ def _numbers(model: Fit) -> pd.Series:
     numbers |= {f"coefficient {name}": value for name, value in model.params.items()}
     numbers |= {f"std_error {name}": value for name, value in model.bse.items()}
     for row in model.variance_components.itertuples():
-        zeros = "logit zero: " if getattr(row, "part", "mean") == ZERO else ""
-        numbers[f"{zeros}sd {row.group} {row.term}".strip()] = row.sd
+        name = f"sd {row.group} {row.term}".strip()
+        of_zeros = getattr(row, "part", "mean") == ZERO
+        numbers[COEFFICIENT_NAMES[ZERO].format(name) if of_zeros else name] = row.sd
     numbers |= {f"shape {name}": value for name, value in model.dispersion.items()}
     return pd.Series(numbers)

@@ -27,7 +27,7 @@ from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.formula.columns import to_frame
 from glmmtools.formula.design import check_rank, columns_read
 from glmmtools.formula.fixed_part import one_sided
-from glmmtools.formula.grammar import parse_residual
+from glmmtools.formula.grammar import groups_of, parse_residual
 from glmmtools.formula.random_terms import RandomTerm, ResidualTerm, random_term, residual_term
 from glmmtools.formula.residual import columns_of_residual, residual_spec
 from glmmtools.formula.specification import (
@@ -148,11 +148,10 @@ def at_size(source: Fit, along: str | None, within: str | None, size: dict[str, 
     """The model that draws, on the layout of one size of the grid."""
     problem = source.problem
     if size:
-        groups, residual = problem.design.formula.groups, problem.residual
-        if residual is not None:
-            groups = list(dict.fromkeys([*groups, *parse_residual(residual.text).groups]))
-        groups += [] if problem.zero is None else problem.zero.groups
-        frame, rows = extended(problem.design, along, within, size, groups)
+        specs = [*problem.design.formula.random, *(each.spec for each in problem.zero_recipes)]
+        if problem.residual is not None:
+            specs.append(parse_residual(problem.residual.text))
+        frame, rows = extended(problem.design, along, within, size, groups_of(specs))
     try:
         if size:
             problem = _on_rows(problem, frame, rows)
