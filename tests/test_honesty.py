@@ -11,6 +11,7 @@ from scipy import optimize, special, stats
 
 import glmmtools as gt
 from tests.quiet_fits import quietly
+from tests.slow import some_slow
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,10 +114,7 @@ def test_no_fit_that_converged_lies_above_what_the_likelihood_can_reach(case):
             assert "ran away" in text(model)
 
 
-MANY_NODES = [pytest.param(nagq, marks=pytest.mark.slow) for nagq in (9, 25)]
-
-
-@pytest.mark.parametrize("nagq", [1, 5, *MANY_NODES, 51])
+@pytest.mark.parametrize("nagq", some_slow([1, 5, 9, 25, 51], (9, 25).__contains__))
 @pytest.mark.parametrize("trials", [1, 2, 5])
 def test_where_every_group_is_all_or_nothing_no_standard_deviation_is_an_estimate(trials, nagq):
     """The likelihood grows with it for ever: to 20 log ½ as it tends to infinity."""

@@ -23,6 +23,7 @@ from glmmtools.covariances import lookup as structures
 from glmmtools.covariances.levels import CompoundSymmetry
 from glmmtools.covariances.series import FirstOrderAutoregressive
 from glmmtools.families import lookup as families
+from tests.slow import some_slow
 
 PACKAGE = Path(gt.__file__).parent
 GROUPS, TIMES = 24, 6
@@ -477,9 +478,7 @@ def two_families(request):
 LONG = {"series", "zero inflation"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ALIKE]
-)
+@pytest.mark.parametrize("name", some_slow(ALIKE, LONG.__contains__))
 def test_a_family_under_another_name_is_treated_alike(name, two_families):
     known, renamed, family = two_families
     found = " ".join(said(ALIKE[name], renamed))

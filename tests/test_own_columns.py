@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import glmmtools as gt
+from tests.slow import some_slow
 
 NAMES = [
     "n", "y", "x", "by", "line", "contrast", "df", "estimate", "std_error", "conf_low", "conf_high",
@@ -96,13 +97,7 @@ def plain():
     return {what: result(what, model, called) for what in (*TABLES, *PICTURES)}
 
 
-SHIFTS = [
-    pytest.param(first, marks=[pytest.mark.slow] if first % 3 else [])
-    for first in range(len(NAMES))
-]
-
-
-@pytest.mark.parametrize("first", SHIFTS)
+@pytest.mark.parametrize("first", some_slow(range(len(NAMES)), lambda first: first % 3))
 def test_columns_may_have_the_names_of_columns_of_results(first, plain):
     """Over all of these tests each name has each of the roles."""
     called = dict(zip(ROLES, np.roll(NAMES, -first).tolist(), strict=False))

@@ -19,6 +19,7 @@ import glmmtools as gt
 from glmmtools.course.check import exercises_of, lessons
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Number
+from tests.slow import some_slow
 
 NUMBERS = {
     each.id: each
@@ -1309,10 +1310,7 @@ LONG = {
 }  # whose wrong methods simulate or fit for seconds
 
 
-@pytest.mark.parametrize(
-    "exercise",
-    [pytest.param(id, marks=[pytest.mark.slow] if id in LONG else []) for id in NUMBERS],
-)
+@pytest.mark.parametrize("exercise", some_slow(NUMBERS, LONG.__contains__))
 def test_no_wrong_method_passes_or_is_right_so_far_and_some_are_named(exercise):
     """In full and rounded as asked."""
     number, methods = NUMBERS[exercise], WRONG[exercise]()
