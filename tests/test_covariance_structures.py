@@ -221,6 +221,22 @@ def test_what_is_simulated_is_found_again(name, truth):
 # ------------------------------------------------------------------------------ what is not told
 
 
+@pytest.mark.parametrize("name", ["har1", "toep"])
+@pytest.mark.parametrize("level", ["visit 0{}", "{}", "20{}-01"])
+def test_levels_of_text_are_in_order_where_a_formula_names_it_or_their_numbers_do(name, level):
+    data = visits()
+    words = data["visit"].map(dict(enumerate(["first", "next", "later", "last"])))
+    data = data.assign(text=[level.format(each) for each in data["visit"]], word=words)
+    right = quietly(f"y ~ 1 + {name}(visit | animal)", data).llf
+    order = "C(word, levels=['first', 'next', 'later', 'last'])"
+    for term in ("text", order):
+        found = quietly(f"y ~ 1 + {name}({term} | animal)", data)
+        assert found.llf == pytest.approx(right, abs=1e-6)
+        assert found.predict(data.head()).to_list() == pytest.approx(found.predict().head())
+    with pytest.raises(ValueError, match="first, last, later, next"):
+        gt.fit(f"y ~ 1 + {name}(word | animal)", data)
+
+
 @pytest.mark.parametrize(
     ("term", "message"),
     [
@@ -231,10 +247,17 @@ def test_what_is_simulated_is_found_again(name, truth):
             r"For a random slope of x write \(x \| animal\)",
         ),
         ("us(week + visit | animal)", "one factor"),
+        (
+            "har1(text | animal)",
+            r"alphabet's: visit 0, visit 12, visit 4, visit 8.*C\(text, levels=\[",
+        ),
+        ("toep(number | animal)", r"alphabet's: 0, 12, 4, 8.*C\(number, levels=\["),
     ],
 )
 def test_times_that_do_not_suit_are_refused_with_what_to_write(term, message):
     data = visits().assign(half=lambda d: d["week"] / 2, x=lambda d: np.arange(len(d)) / 7)
+    data["number"] = (4 * data["visit"]).astype(str)
+    data["text"] = "visit " + data["number"]
     with pytest.raises(ValueError, match=message):
         gt.fit(f"y ~ 1 + {term}", data)
 

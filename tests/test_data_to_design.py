@@ -452,7 +452,24 @@ def test_the_usual_functions_need_no_prefix(function):
 NOT_READ = {
     "y ~ factor(g) + x": r"write C\(g\)",
     "y ~ as.factor(g) + x": r"write C\(g\)",
-    "factor(y) ~ x": r"write C\(y\)",
+    "factor(y) ~ x": r"write y$",
+    "C(y) ~ x": r"write y$",
+    "y ~ factor(z, levels=c(1, 2)) + x": r"write C\(z, levels=\[1, 2\]\)",
+    "y ~ relevel(z, ref='2') + x": r"write C\(z, contr.treatment\('2'\)\)",
+    "y ~ C(z, Treatment(reference='2'))": r"write contr.treatment\('2'\)",
+    "y ~ C(z, contr.treatment, base=2)": r"write contr.treatment\(level\)",
+    "y ~ C(z, 'contr.sum')": r"write C\(..., contr.sum\)",
+    "y ~ C(z, 3)": "cannot read",
+    "y ~ log(x, 10)": r"write log10\(x\)",
+    "y ~ log(x, base=3)": r"write I\(log\(x\) / log\(3\)\)",
+    "y ~ sqrt(x, z)": r"sqrt\(\) takes 1",
+    "y ~ scale(x)[, 1]": r"write scale\(x\)",
+    "y ~ x + interaction(x, z)": "write x:z",
+    "y ~ Q('my g')": "write `my g`",
+    "y ~ poly(x, 2, raw=TRUE)": "write True",
+    "y ~ np.sin(2 * pi * x)": r"write np\.pi",
+    "y ~ x^0.5": r"a power .* inside I\(\)",
+    "y ~ x + I(1)": "one value for each row",
     "y ~ x + (1 | factor(g))": r"write \(1 \| g\)",
     "y ~ x + (1 | C(g))": r"write \(1 \| g\)",
     "y ~ x + (factor(z) | g)": r"write \(C\(z\) \| g\)",
@@ -488,6 +505,41 @@ def test_an_idiom_of_another_package_gets_the_line_to_write(formula, line):
     data = curved().assign(**{"Sepal.Length": np.arange(200.0), "my g": 1, "log": 1.0})
     with pytest.raises(ValueError, match=line):
         gt.fit(formula, data)
+
+
+ARITHMETIC = ["x - z", "x - x.mean()", "(x - 5)", "-x", "1/x", "2 * x", "x / 10"]
+
+
+@pytest.mark.parametrize("written", ARITHMETIC)
+@pytest.mark.parametrize("formula", ["y ~ {} + (1 | g)", "y ~ z + ({} | g)"])
+def test_arithmetic_that_terms_would_lose_is_refused(written, formula):
+    """R reads ``x - z`` as x, and 1/x as nothing at all."""
+    with pytest.raises(ValueError, match=r"stands inside I\(\)"):
+        gt.fit(formula.format(written.replace("z", "w")), curved().assign(w=1.0))
+
+
+@pytest.mark.parametrize("part", ["~ x - w", "~ 1/x", "~ x ~ w"])
+@pytest.mark.parametrize("argument", ["dispersion_formula", "zero_inflation"])
+def test_so_it_is_in_the_other_parts(argument, part):
+    data = curved().assign(w=1.0, y=lambda frame: np.arange(len(frame)) % 7)
+    with pytest.raises(ValueError, match=r"inside I\(\)|has one ~"):
+        gt.fit("y ~ x", data, "negative_binomial", **{argument: part})
+
+
+def test_an_offset_cannot_be_subtracted():
+    """R adds it all the same."""
+    with pytest.raises(ValueError, match=r"write offset\(-\(z\)\)"):
+        gt.fit("y ~ x - offset(z)", curved())
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["height ~ {}", "height ~ dose + ({} | g)", "height ~ dose + us({} | g)"],
+)
+def test_levels_that_a_formula_leaves_out_are_no_reference(formula):
+    """formulaic gives their rows zeros, as if they were of the first level; R drops the rows."""
+    with pytest.raises(ValueError, match="leaves out 'c', which the data have"):
+        gt.fit(formula.format("C(t, levels=['a', 'b'])"), plots())
 
 
 CONDITIONS = {

@@ -495,6 +495,8 @@ OTHER_MEANINGS = {
     ("inference/bayes.py", "log"): "the function of that name, in a formula",
     ("fitted/effect_plots.py", "identity"): "the label of a line",
     ("formula/evaluation.py", "cs"): "a spline, in formulaic",
+    ("formula/evaluation.py", "log"): "the function of that name, in a formula",
+    ("formula/idioms.py", "log"): "the same",
     ("course/preflight.py", "binomial"): "the model that is fitted to try a machine",
     ("course/exercises", "*"): "an exercise names what it is about, as a lesson does",
 }

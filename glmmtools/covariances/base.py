@@ -43,6 +43,7 @@ class Structure:
     title : its name in pictures; by default the name.
     of_time : whether time stands left of the bar: each level has a series, at times of its own.
     of_levels : whether a factor stands left of the bar: there is one effect for each of its levels.
+    of_order : whether the order of these levels counts.
     unrestricted : whether G may be any covariance matrix.
     heterogeneous : whether each level of a factor left of the bar has a variance of its own.
     has_rho : whether it has a parameter rho, a correlation, that G for one level may not show.
@@ -71,6 +72,7 @@ class Structure:
     title: ClassVar[str]
     of_time: ClassVar[bool] = False
     of_levels: ClassVar[bool] = False
+    of_order: ClassVar[bool] = False
     unrestricted: ClassVar[bool] = False
     heterogeneous: ClassVar[bool] = False
     has_rho: ClassVar[bool] = False

@@ -227,7 +227,7 @@ class HeterogeneousCompoundSymmetry(_EquallyCorrelated):
 class HeterogeneousAutoregressive(_OneRho):
     """A variance for each time, and correlations rho^|t - t'|: ARH(1)."""
 
-    name, title, heterogeneous = "har1", "heterogeneous ar1", True
+    name, title, heterogeneous, of_order = "har1", "heterogeneous ar1", True, True
     special_cases = ("ar1",)
     rho_latex = r"\rho^{|t - t'|}"
 
@@ -279,7 +279,7 @@ class Toeplitz(_Correlated):
     gives the correlations and their triangular root: any values are a correlation matrix.
     """
 
-    name, title = "toep", "Toeplitz"
+    name, title, of_order = "toep", "Toeplitz", True
     special_cases = ("cs", "ar1", "ou")
     rho_latex = r"\rho_{|t - t'|}"
 

@@ -15,6 +15,7 @@ from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
 _LARGEST_INT64 = 2**63 - 1
+_OF_R = {"TRUE": "True", "FALSE": "False", "pi": "np.pi"}
 
 
 def to_frame(data: Any) -> pd.DataFrame:
@@ -96,6 +97,8 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         if name not in frame.columns:
             if name in frame.index.names:
                 raise ValueError(f"{name!r} is the index of the data: give data.reset_index()")
+            if name in _OF_R:
+                raise ValueError(f"there is no column {name!r}; in a formula write {_OF_R[name]}")
             raise ValueError(
                 f"there is no column {name!r}{nearest(name, frame.columns)}. "
                 f"Columns: {listed(frame.columns, 12)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -22,6 +22,7 @@ from formulaic.parser.types import Factor, Token
 from formulaic.transforms import TRANSFORMS
 from interface_meta import override  # formulaic's own, without which it takes no method
 
+from glmmtools.formula.arithmetic import check_arithmetic
 from glmmtools.formula.brackets import QUOTED, inside_C, is_call, unquoted
 from glmmtools.formula.columns import refuse_dates
 from glmmtools.formula.grammar import first_line, variables_in
@@ -132,10 +133,24 @@ def _check_no_dates(expression: str, values: Any, columns: Container[str]) -> No
 
 def _levels(data: Any, *arguments: Any, **options: Any) -> Any:
     """formulaic's ``C``, of whole numbers as integers: the name of a level is 2, not 2.0."""
+    named = next((each for each in arguments if isinstance(each, str)), None)
+    if named is not None:
+        name = named.removeprefix("contr.")
+        raise _NoNumbers(f"{named!r} is text and no coding: write C(..., contr.{name})")
     values = np.asarray(data)
     if values.dtype == float and np.all(np.isfinite(values) & (values == np.round(values))):
         data = pd.Series(values.astype(np.int64), index=getattr(data, "index", None))
     return TRANSFORMS["C"](data, *arguments, **options)
+
+
+def _of_one_column(name: str) -> Callable[[Any], Any]:
+    """A function of NumPy without its further arguments, into which it would write."""
+
+    def function(values: Any) -> Any:
+        return getattr(np, name)(values)
+
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 def _centred(name: str) -> Any:
@@ -147,6 +162,10 @@ def _centred(name: str) -> Any:
 _REASONS = {
     "^Numeric literals|^Term already seen with a different numerical":
         "arithmetic stands inside I(), as in I(x / 10)",
+    r"^(The right-hand argument of `\*\*`|Operator `\*\*-`)":
+        "a power that is no whole number stands inside I(), as in I(x ** 0.5)",
+    "input arrays must have (the )?same shape":
+        "it does not give one value for each row",
     "^Unknown operator '[<>=!]": "a condition stands inside I(), as in I(x > 10)",
     r"NameError: name '(\w+)' is not defined":
         r"there is no function \1(); take one of NumPy, such as np.sin(x), or make a column first",
@@ -154,7 +173,9 @@ _REASONS = {
         r"a function in \1 is called like a column of the data; rename the column",
 }  # fmt: skip
 _CONTEXT = {
-    "np": np, "sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1, "C": _levels,
+    "np": np, "C": _levels,
+    **{name: _of_one_column(name) for name in ("sqrt", "abs", "exp", "expm1")},
+    **{name: _of_one_column(name) for name in ("log", "log2", "log10", "log1p")},
     BY_SUMS: partial(_levels, contrasts=TRANSFORMS["contr"].sum),
 }  # fmt: skip
 _BESIDE_INTERCEPT = _CONTEXT | {name: _centred(name) for name in ("cr", "cs", "cc")}
@@ -176,14 +197,22 @@ def evaluate(
         expression = _with_a_column_called_1(expression)
         expression = expression if intercept else f"0 + ({expression})"
     try:
+        if isinstance(expression, str):
+            check_arithmetic(expression)
         parsed = formulaic.Formula(expression)
         context = _BESIDE_INTERCEPT if any(term == "1" for term in parsed) else _CONTEXT
-        with _SILENT():
+        with _SILENT(), warnings.catch_warnings():
+            warnings.simplefilter("error", DataMismatchWarning)
             matrix = parsed.get_model_matrix(
                 frame, context=context, output="numpy", na_action="ignore",
                 **{"materializer": _Materializer.REGISTER_NAME, **options},
             )  # fmt: skip
-    except (FormulaicError, SyntaxError, ValueError) as error:
+    except DataMismatchWarning as error:
+        raise ValueError(
+            f"{asked!r} leaves out {_unknown_levels(error)}, which the data have: name all levels, "
+            "or leave those rows out of the data"
+        ) from error
+    except Exception as error:  # an expression is Python, and may raise anything
         if isinstance(error.__cause__, _NoNumbers):
             raise ValueError(*error.__cause__.args) from None
         if "is not among the provided levels" in str(error):
@@ -191,6 +220,11 @@ def evaluate(
             raise UnknownLevel(f"{asked!r} names {level}, which is no level of it") from error
         raise ValueError(f"cannot read {asked!r}: {_why(error)}") from error
     return np.asarray(matrix, float), matrix.model_spec
+
+
+def _unknown_levels(error: DataMismatchWarning) -> str:
+    found = re.search(r"\{(.*)\}", str(error))
+    return found[1] if found else first_line(error)
 
 
 def _why(error: Exception) -> str:
@@ -275,10 +309,9 @@ def apply_recipe(model_spec: Any, frame: pd.DataFrame) -> Array:
             with _SILENT():
                 matrix = model_spec.get_model_matrix(frame, context=_CONTEXT)
         except DataMismatchWarning as error:
-            new = re.search(r"\{(.*)\}", str(error))
             raise UnknownLevel(
                 "the new data has a factor level that the model has not seen: "
-                f"{new.group(1) if new else first_line(error)}"
+                f"{_unknown_levels(error)}"
             ) from error
         except FormulaicError as error:
             if "extend beyond" in str(error):

@@ -25,7 +25,7 @@ from glmmtools.formula.brackets import (
     split_outside,
     unquoted,
 )
-from glmmtools.formula.idioms import as_meant, check_idioms
+from glmmtools.formula.idioms import as_meant, check_idioms, check_response
 from glmmtools.shared.arguments import shown
 
 _NAMESPACES, _CONSTANTS = ("np", "contr"), ("True", "False", "None")
@@ -119,7 +119,7 @@ def parse_formula(text: str) -> ParsedFormula:
             f"the formula {text!r} needs a response, one ~ and a right side, "
             "such as 'y ~ x + (1 | g)'"
         )
-    check_idioms(sides[0])
+    check_response(sides[0])
     fixed, random, offsets = _taken_apart(sides[1], text)
     response = as_meant(sides[0], python=True)
     return ParsedFormula(text.strip(), response, fixed, random, offsets)
@@ -138,6 +138,11 @@ def _taken_apart(right_side: str, text: str) -> tuple[str, tuple[RandomSpec, ...
                 raise ValueError(f"a random term cannot be subtracted: '- {piece}' in {text!r}")
             random.extend(bars)
         elif (inner := inside_call(piece, "offset")) is not None:
+            if sign == "-":
+                raise ValueError(
+                    f"an offset cannot be subtracted: for minus {inner} write "
+                    f"offset(-({inner})), for no offset leave {piece} out"
+                )
             offsets.append(inner)
         elif re.fullmatch(r"\d+(\.\d*)?", piece) and piece not in ("0", "1"):
             raise ValueError(
@@ -162,6 +167,8 @@ def right_of_tilde(text: str, argument: str) -> OneSided:
             f"{argument} is a formula with nothing left of ~ , as '~ x'; got {shown(text)}"
         )
     inner = as_meant(text.strip()[1:].strip())
+    if len(split_outside(inner, "~")) > 1:
+        raise ValueError(f"{argument} has one ~ , as '~ x'; got {text!r}")
     if not _has_bar(inner):
         check_idioms(inner)
         return OneSided(inner)

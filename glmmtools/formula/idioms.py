@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from glmmtools.formula.brackets import QUOTED, blanked, split_outside
+from glmmtools.formula.brackets import QUOTED, blanked, inside_call, split_outside
 
 _COMPARISON = re.compile(r"[<>]|[=!]=")
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _FACTOR = re.compile(r"\b(?:as\.)?factor\(([^()]*)\)")
 _FACTOR_GROUP = re.compile(r"\|[^|]*?\bC\(([^()|]*)\)\s*\)$")
 _FACTOR_CALL = re.compile(r"\b(?:as\.)?factor\(")
+_VECTOR = re.compile(r"\bc\(([^()]*)\)")
 _NAME = r"[\w.]+|`[^`]+`"
 _MARK = "\ue000"  # a character that no text has
 
@@ -84,6 +85,14 @@ def check_idioms(piece: str) -> None:
             _refuse(piece[slice(*match.span())].strip(), line(piece, match))
 
 
+def check_response(left_side: str) -> None:
+    """:func:`check_idioms` of the left side, where no column needs to be called a factor."""
+    inner = inside_call(left_side, r"(?:C|(?:as\.)?factor)")
+    if inner is not None:
+        _refuse(left_side, split_outside(inner, ",")[0][0])
+    check_idioms(left_side)
+
+
 def _refuse(written: str, line: str) -> None:
     raise ValueError(f"{written!r} is not read here: write {line}")
 
@@ -91,7 +100,7 @@ def _refuse(written: str, line: str) -> None:
 def _without_factor(piece: str) -> str:
     """The same with C(), which the groups and the times of a random term do not need."""
     if "|" not in piece:
-        return _FACTOR_CALL.sub("C(", piece)
+        return _VECTOR.sub(r"[\1]", _FACTOR_CALL.sub("C(", piece))
     columns, bar, group = re.match(r"([^|]*)(\|+)(.*)", piece, re.DOTALL).groups()
     group = re.sub(r"\bC\(([^()]*)\)", r"\1", _FACTOR.sub(r"\1", group))
     if columns.startswith("("):
@@ -128,7 +137,39 @@ def _column_of_type(piece: str, match: re.Match) -> str:
 
 
 def _contrast(piece: str, match: re.Match) -> str:
-    return f"contr.{match[1].lower()}"
+    arguments = (piece[slice(*match.span(2))] or "").strip("()")
+    base = arguments.split("=")[-1].strip()
+    name = f"contr.{match[1].lower()}"
+    return f"{name}({base})" if match[1] == "Treatment" and base else name
+
+
+def _base_of_contrast(piece: str, match: re.Match) -> str:
+    return f"{match[1]}(level), with the level itself in place of its number"
+
+
+def _base_level(piece: str, match: re.Match) -> str:
+    column, *others = (part for part, _ in split_outside(piece[slice(*match.span(1))], ","))
+    base = others[0].split("=")[-1].strip() if others else "..."
+    return f"C({column}, contr.treatment({base}))"
+
+
+def _logarithm(piece: str, match: re.Match) -> str:
+    column, base = (part for part, _ in split_outside(piece[slice(*match.span(1))], ","))
+    base = base.split("=")[-1].strip()
+    return f"log{base}({column})" if base in ("2", "10") else f"I(log({column}) / log({base}))"
+
+
+def _without_index(piece: str, match: re.Match) -> str:
+    return piece[slice(*match.span(1))]
+
+
+def _joined(piece: str, match: re.Match) -> str:
+    return ":".join(part for part, _ in split_outside(piece[slice(*match.span(1))], ","))
+
+
+def _in_backquotes(piece: str, match: re.Match) -> str:
+    name = piece[slice(*match.span(1))].strip("'\" ")
+    return f"`{name}`"
 
 
 def _not(piece: str, match: re.Match) -> str:
@@ -141,7 +182,13 @@ _LINES: dict[str, Callable[[str, re.Match], str]] = {
     r"(?<![\w.)\]])\.(?![\w.])": _columns_out,
     r"\bdiag\(([^()]*\|[^()]*)\)": _two_bars,
     r"\b(?:as|is)\.\w+\(": _column_of_type,
-    r"(?<=,)\s*(Treatment|Sum|Poly|Helmert|Diff)\b": _contrast,
+    r"(?<=,)\s*(Treatment|Sum|Poly|Helmert|Diff)\b(\([^()]*\))?": _contrast,
+    r"\b(contr\.\w+)\s*,\s*base\s*=": _base_of_contrast,
+    r"\brelevel\(([^()]*)\)": _base_level,
+    r"\blog\(([^(),]*,[^(),]*)\)": _logarithm,
+    r"\b(scale\([^()]*\))\s*\[\s*,\s*1\s*\]": _without_index,
+    r"\binteraction\(([^()]*)\)": _joined,
+    r"\bQ\(([^()]*)\)": _in_backquotes,
     r"!(?!=)": _not,
 }
 

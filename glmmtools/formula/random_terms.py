@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +14,13 @@ import pandas as pd
 
 from glmmtools.covariances.base import Structure
 from glmmtools.covariances.lookup import structure_of_bar
-from glmmtools.formula.brackets import split_outside
+from glmmtools.formula.brackets import as_written, inside_C, split_outside, unquoted
 from glmmtools.formula.coding import ModelColumn, model_matrix, variables_of
 from glmmtools.formula.columns import label_text, matched
 from glmmtools.formula.evaluation import numeric
 from glmmtools.formula.grammar import RandomSpec
 from glmmtools.formula.new_data import NewData
-from glmmtools.shared.text import plural
+from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 RESIDUAL = "Residual"  # the group of the residuals in tables
@@ -210,12 +211,13 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
         _check_times(time, codes, labels, spec)
         structure = spec.structure(spec.columns_name, codes, time)
     else:
-        columns = f"0 + C({spec.columns})" if spec.structure.of_levels else spec.columns
+        columns = _indicators(spec.columns) if spec.structure.of_levels else spec.columns
         Z, model_columns, model_spec = model_matrix(columns, frame)
         kept = Z.any(axis=0)
         names = tuple(column.name for column in itertools.compress(model_columns, kept))
         if spec.structure.of_levels:
             levels = [column.factors[0].level for column in model_columns]
+            _check_order(spec, levels, frame)
             names = tuple(f"{spec.columns_name}[{level}]" for level in levels)
             structure = spec.structure(spec.columns_name, codes, Z, names, levels)
             _check_few_parameters(structure, spec, len(frame))
@@ -229,6 +231,11 @@ def random_term(spec: RandomSpec, frame: pd.DataFrame) -> tuple[RandomTerm, Rand
         tuple(column.name for column in itertools.compress(model_columns, ~kept)),
     )  # fmt: skip
     return term, RandomRecipe(spec, model_spec, kept, {key: i for i, key in enumerate(keys)})
+
+
+def _indicators(factor: str) -> str:
+    """One column for each level of a factor, as text."""
+    return f"0 + {factor if inside_C(factor) else f'C({factor})'}"
 
 
 def residual_term(text: str, spec: RandomSpec, frame: pd.DataFrame) -> ResidualTerm:
@@ -293,6 +300,23 @@ def _check_one_factor(spec: RandomSpec) -> None:
         raise ValueError(
             f"left of the bar in {spec.label} stands one factor, as in {name}(treatment | "
             f"{spec.group}); for combinations of two factors make a column of them"
+        )
+
+
+def _check_order(spec: RandomSpec, levels: Sequence[Any], frame: pd.DataFrame) -> None:
+    """Refuse the order of the alphabet where the order counts, unless it is that of numbers."""
+    name = unquoted(inside_C(spec.columns) or spec.columns)
+    if not spec.structure.of_order or len(levels) < 3 or "levels" in spec.columns:
+        return
+    if name not in frame or not pd.api.types.is_object_dtype(frame[name]):
+        return
+    keys = [[float(number) for number in re.findall(r"\d+(?:\.\d+)?", str(k))] for k in levels]
+    in_order = all(before < after for before, after in itertools.pairwise(keys))
+    if not (in_order and all(keys)) and max(map(len, map(str, levels))) > 1:
+        raise ValueError(
+            f"{spec.label} goes by the order of its levels, and that of text is the alphabet's: "
+            f"{listed(levels)}. Make a column of numbers, or name them in their order: "
+            f"{spec.structure.written(f'C({as_written(name)}, levels=[...])', spec.group)}"
         )
 
 
