@@ -378,6 +378,10 @@ REFUSED = {
     "a slope within us": (
         {"formula": "y ~ time + (time | animal)", "residual": "us(time | animal)"}, "cannot tell",
     ),
+    "a random term that another holds": (
+        {"formula": "y ~ time + (time | animal) + (1 | animal)", "residual": "ar1(time | animal)"},
+        r"cannot tell \(1 \| animal\) from \(time \| animal\), .* leave \(1 \| animal\) out",
+    ),
     "too few animals": (
         {"residual": "us(time | pen)", "data": lambda d: d.drop_duplicates(["pen", "time"])
          .query("pen < 4")}, r"of 4 rows for 4 levels of 'pen', too few",

@@ -347,7 +347,9 @@ def test_a_correlation_of_times_that_no_animal_has_is_not_told_and_named():
         ("(1 | animal) + us(time | animal)", "(1 | animal)", "us(time | animal)"),
         ("(time | animal) + toep(time | animal)", "(time | animal)", "toep(time | animal)"),
         ("(1 | animal) + (time | animal)", "(1 | animal)", "(time | animal)"),
-        ("cs(time | animal) + us(time | animal)", "us(time | animal)", "cs(time | animal)"),
+        ("(time | animal) + (1 | animal)", "(1 | animal)", "(time | animal)"),
+        ("cs(time | animal) + us(time | animal)", "cs(time | animal)", "us(time | animal)"),
+        ("us(time | animal) + cs(time | animal)", "cs(time | animal)", "us(time | animal)"),
     ],
 )
 def test_a_term_that_another_holds_is_named_with_what_to_drop(terms, spare, beside):
@@ -357,6 +359,15 @@ def test_a_term_that_another_holds_is_named_with_what_to_drop(terms, spare, besi
         f"These data cannot tell {spare} from {beside}, whose covariance can be the same: leave "
         f"{spare} out."
     ]
+
+
+def test_two_pairs_of_terms_that_hold_each_other_are_named_apart():
+    data = rows(4).assign(x=lambda d: np.sin(np.arange(len(d))), even=lambda d: d["time"] % 2 == 0)
+    model = quietly("y ~ 1 + (even * x || animal)", data)
+    said = [str(each) for each in model.messages if "cannot tell" in str(each)]
+    assert [each.split(", whose")[0].removeprefix("These data cannot tell ") for each in said] == [
+        "(1 | animal) from (0 + even | animal)", "(0 + x | animal) from (0 + even:x | animal)"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("crossed", [False, True])

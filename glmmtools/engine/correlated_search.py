@@ -12,7 +12,7 @@ from glmmtools.engine.identification import Identification
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum
 from glmmtools.engine.several_starts import best_end, better_end
-from glmmtools.shared.text import plural
+from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
 _SHARES = (0.2, 0.02, 0.6)  # of the variance, for random terms
@@ -151,16 +151,20 @@ def check_residual(problem: Problem) -> None:
             f"{plural(structure.n_levels, 'level')} of {residual.group!r}, too few to estimate it: "
             f"take a structure of fewer parameters, such as {_simpler(problem)}"
         )
-    structures = [term.structure for term in problem.structured]
-    tangled = Identification.of(structures, False, MOST_ROWS).tangled()
+    found = Identification.of([each.structure for each in problem.structured], False, MOST_ROWS)
+    tangled = found.tangled()
     if not tangled:
         return
-    for k, term in enumerate(problem.design.random):
-        if k in tangled:
-            raise ValueError(
-                f"the data cannot tell {term.label} from residual={residual.text!r}, whose "
-                f"covariance can be the same: leave {term.label} out"
-            )
+    of_terms = range(len(problem.design.random))
+    candidates = [k for k in found.held(*tangled) or tangled if k in of_terms]
+    if candidates:
+        names = [term.label for term in problem.design.random] + [f"residual={residual.text!r}"]
+        spare = candidates[0]
+        others = listed(names[k] for k in found.beside(spare, *tangled))
+        raise ValueError(
+            f"the data cannot tell {names[spare]} from {others}, whose covariance can be the "
+            f"same: leave {names[spare]} out"
+        )
     if structure.n_levels == problem.design.n:
         raise ValueError(
             f"residual={residual.text!r}: each {residual.group!r} has one row, so that no two "

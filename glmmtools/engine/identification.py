@@ -70,12 +70,35 @@ class Identification:
         """How many parameters of some parts, by default of all, the rows cannot tell."""
         return self._null_space(numbers)[1].shape[1]
 
+    def held(self, *numbers: int) -> list[int]:
+        """Those of some parts without which the others give every covariance of them all."""
+        return [k for k in numbers if self._rank(*_without(k, numbers)) == self._rank(*numbers)]
+
+    def _rank(self, *numbers: int) -> int:
+        if not numbers:
+            return 0
+        places, null = self._null_space(numbers)
+        return len(places) - null.shape[1]
+
+    def beside(self, number: int, *numbers: int) -> list[int]:
+        """Those of some parts, no more than needed, beside which one of them is tangled."""
+        others = _without(number, numbers)
+        for k in numbers:
+            fewer = _without(k, others)
+            if fewer and number in self.tangled(number, *fewer):
+                others = fewer
+        return others
+
     def tangled(self, *numbers: int) -> list[int]:
         """Those of some parts, by default of all, that can change where the covariance does not."""
         numbers = numbers or tuple(range(len(self.parts)))
         places, null = self._null_space(numbers)
         moved = places[np.any(np.abs(null) > np.sqrt(_ROUNDING), axis=1)]
         return [k for k in numbers if np.isin(self.parts[k], moved).any()]
+
+
+def _without(number: int, numbers: Sequence[int]) -> list[int]:
+    return [k for k in numbers if k != number]
 
 
 def _null(gram: Array) -> Array:

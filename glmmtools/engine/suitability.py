@@ -243,8 +243,9 @@ def _beside_terms(found: Identification | None, terms: Sequence[RandomTerm]) -> 
             )
     left = [k for k in range(len(terms)) if not found.lost(k)]
     while len(left) > 1 and (tangled := found.tangled(*left)):
-        spare = next((k for k in tangled if terms[k].structure.bar), tangled[-1])
-        others = listed(terms[k].label for k in tangled if k != spare)
+        candidates = found.held(*left) or tangled
+        spare = next((k for k in candidates if terms[k].structure.bar), candidates[-1])
+        others = listed(terms[k].label for k in found.beside(spare, *left))
         yield (
             f"These data cannot tell {terms[spare].label} from {others}, whose covariance can be "
             f"the same: leave {terms[spare].label} out."
