@@ -245,6 +245,29 @@ def test_effects_of_single_rows_and_a_dispersion_compete_and_the_higher_maximum_
     assert model.llf == pytest.approx(-146.785283, abs=1e-4)
 
 
+@pytest.mark.parametrize("term", ["us(time | g)", "(0 + C(time) | g)"])
+def test_so_do_effects_of_levels_where_each_row_has_its_own(term):
+    """glmmTMB 1.1.5: 52.470900, phi without limit; with phi = 19.5 there is another maximum."""
+    rng = np.random.default_rng(4)
+    groups, times = int(rng.integers(8, 25)), int(rng.integers(2, 6))
+    g, x = np.repeat(np.arange(groups), times), rng.normal(size=groups * times)
+    sd, of_group = rng.choice([0.3, 0.7]), rng.choice([0, 0.5])
+    effects = sd * rng.normal(size=len(g)) + of_group * rng.normal(size=groups)[g]
+    data = pd.DataFrame({"g": g, "time": np.tile(range(times), groups), "x": x})
+    data["y"] = special.expit(0.3 * x + effects)
+    model = quietly(f"y ~ x + {term}", data, "beta")
+    assert model.converged and model.llf == pytest.approx(52.470900, abs=1e-4)
+
+
+def test_a_phi_at_its_limit_is_laid_to_effects_only_where_there_are_such():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"x": rng.normal(size=80)})
+    data["y"] = np.where(rng.random(80) < 0.6, 1.0, rng.normal(size=80))
+    model = quietly("y ~ x", data, "t")
+    assert not model.converged
+    assert "random effects" not in " ".join(map(str, model.messages))
+
+
 def singletons(seed, family):
     """Groups of one row or two, and a response whose scatter is the family's own."""
     rng = np.random.default_rng([9, seed])

@@ -65,16 +65,17 @@ def _phi_at_limit(marginal: Marginal) -> GlmmWarning:
     """Where rows of weight above 1 are as many rows with one effect, no phi has the highest."""
     problem, weights = marginal.problem, marginal.likelihood.weights
     what = f"The phi of {problem.family.name}"
-    if weights is not None and np.any(weights > 1):
+    if problem.random and weights is not None and np.any(weights > 1):
         return ConvergenceWarning(
             f"{what} has no estimate: each row has a random effect of its own and weights above 1 "
             "count it as several rows that agree, so the likelihood grows without limit. Do not "
             "use these numbers: leave out the weights or the effects of single rows."
         )
-    return DataWarning(
-        f"{what} is estimated at its limit: random effects of single rows account for all of the "
-        "scatter. Say so in the report."
-    )
+    why = "next to no scatter is left beside the other terms"
+    if any(t.structure.of_time or len(t.levels) * t.structure.q >= problem.design.n
+           for t in problem.design.random):  # fmt: skip
+        why = "random effects of single rows account for all of the scatter"
+    return DataWarning(f"{what} is estimated at its limit: {why}. Say so in the report.")
 
 
 def _at_their_limit(marginal: Marginal, optimum: Optimum) -> list[str]:

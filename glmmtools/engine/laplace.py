@@ -67,7 +67,12 @@ from glmmtools.engine.problem import Problem
 from glmmtools.engine.profiled import can_be_profiled
 from glmmtools.engine.quadrature import QuadratureMarginal, why_no_quadrature
 from glmmtools.engine.search import Optimum, maximise
-from glmmtools.engine.several_starts import best_end, best_of_starts, best_profiled
+from glmmtools.engine.several_starts import (
+    best_end,
+    best_of_starts,
+    best_profiled,
+    not_below_effects_of_rows,
+)
 from glmmtools.engine.suitability import exact_response
 from glmmtools.shared.messages import ConvergenceWarning
 
@@ -116,6 +121,7 @@ def _fit(problem: Problem, thorough: bool, worth: float = -np.inf) -> Estimate:
     if best is None or best.value < worth:
         return unknown(problem, NAME)
     if thorough and best.converged and _may_have_several_maxima(problem):
+        best = not_below_effects_of_rows(marginal, best)
         best = _not_below_contained(marginal, best)
     return at_optimum(marginal, best, NAME)
 

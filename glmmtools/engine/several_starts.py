@@ -8,9 +8,14 @@ import numpy as np
 
 from glmmtools.engine.independent_rows import possible_starts
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.problem import ZERO
 from glmmtools.engine.profiled import Profiled
 from glmmtools.engine.search import Optimum, maximise
-from glmmtools.engine.start import other_series, starting_point
+from glmmtools.engine.start import (
+    other_series,
+    starting_point,
+    with_scatter_in_effects,
+)
 
 Array = np.ndarray
 _START_FACTORS = (1.0, 0.2, 3.0)
@@ -34,6 +39,23 @@ def best_of_starts(marginal: Marginal, worth: float = -np.inf) -> Optimum | None
         for start in _hopeful(marginal, best, other_series(marginal, best.point)):
             best = better_end(best, best_end(marginal, start, best))
     return best
+
+
+def not_below_effects_of_rows(marginal: Marginal, best: Optimum) -> Optimum:
+    """The better end of a search where effects of single rows and a dispersion compete.
+
+    The likelihood of a proportion or a positive measurement often has two maxima then: with the
+    scatter in the family, or in the effects.
+    """
+    family, n = marginal.problem.family, marginal.problem.design.n
+    if "phi" not in marginal.likelihood.predictors or family.discrete:
+        return best
+    if family.location_scale or family.normal_on_link_scale:
+        return best
+    structures = [each.structure for each in marginal.placed if each.part != ZERO]
+    if not any(each.n_levels * each.q >= n for each in structures if not each.of_time):
+        return best
+    return better_end(best, best_end(marginal, with_scatter_in_effects(marginal), best))
 
 
 def best_profiled(marginal: Marginal, worth: float = -np.inf) -> Optimum | None:

@@ -49,6 +49,13 @@ def starting_point(marginal: Marginal, factor: float = 1.0) -> Array:
     return vector
 
 
+def with_scatter_in_effects(marginal: Marginal) -> Array:
+    """The start from which effects of single rows may take the scatter that is the family's own."""
+    vector, likelihood = starting_point(marginal), marginal.likelihood
+    vector[marginal.names["phi"]] += likelihood.constant("phi", likelihood.no_scatter / 2)
+    return vector
+
+
 def _put(marginal: Marginal, vector: Array, values: dict[str, float]) -> None:
     """Give further predictors, as far as the model has them, one value in all rows."""
     for name in values.keys() & marginal.likelihood.predictors.keys():
