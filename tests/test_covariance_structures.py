@@ -218,6 +218,19 @@ def test_what_is_simulated_is_found_again(name, truth):
     np.testing.assert_allclose(table["estimate"], table["true"], atol=0.16)
 
 
+@pytest.mark.parametrize(("name", "contained"), [("hcs", "cs"), ("har1", "ar1")])
+@pytest.mark.parametrize("seed", [4, 17, 23, 37, 41])
+def test_a_variance_of_zero_is_a_maximum_beside_a_correlation(name, contained, seed):
+    """The correlation does not depend on it, and the likelihood has an edge there, no top."""
+    rng, g, time = np.random.default_rng(seed), np.repeat(np.arange(8), 3), np.tile(range(3), 8)
+    data = pd.DataFrame({"g": g, "time": time, "x": rng.normal(size=24)})
+    data["y"] = rng.poisson(np.exp(1 + rng.normal(0, 0.5, 24) * (time != 1)))
+    model = quietly(f"y ~ x + {name}(time | g)", data, "poisson")
+    assert model.converged and model.singular
+    assert model.llf >= quietly(f"y ~ x + {contained}(time | g)", data, "poisson").llf - 1e-6
+    assert np.isfinite(model.bse).all()
+
+
 # ------------------------------------------------------------------------------ what is not told
 
 

@@ -15,6 +15,7 @@ from glmmtools.covariances.columns import ColumnStructure, Unstructured
 _STEP = 1e-30  # of a complex step: exact, for nothing is subtracted
 _MOST_LOGIT = 12.0  # of a correlation in its range; beyond, it is at an end
 _NEAR_ONE = 1 - 1e-6
+_NEARLY = 1 - 1e-12  # so that no prediction error is zero
 
 
 class OfLevels(ColumnStructure):
@@ -331,7 +332,7 @@ class Toeplitz(_Correlated):
 
     def correlation_root(self, shape):
         """Rows of ``L⁻¹`` are the prediction errors of each effect from those before it."""
-        partial = np.tanh(shape)
+        partial = _NEARLY * np.tanh(shape)
         errors = np.zeros((self.q, self.q), dtype=np.result_type(shape, float))
         errors[0, 0], weights, sd = 1.0, np.zeros(0), 1.0
         for k, of_this in enumerate(partial, start=1):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
+from glmmtools.covariances.base import ZERO_SD
 from glmmtools.engine.independent_rows import possible_starts
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import ZERO
@@ -23,6 +25,7 @@ _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation 
 _BETTER = 1e-6
 _HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
 _BESIDE_NOTHING = 30.0  # standard deviation, relative to that of the residual
+_OFF_ZERO = 1e-3
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -152,6 +155,8 @@ def best_end(
         searched.value_and_gradient, start, searched.refresh, searched.is_sd, known,
         units=searched.units, worth=worth,
     )  # fmt: skip
+    if found is not None and found is not known and not (found.converged or found.abandoned):
+        found = _held_at_zero(searched, found)
     if found is None or found is known or not found.converged:
         return found
     variances = np.diag(found.covariance)
@@ -160,3 +165,39 @@ def best_end(
         if searched.value_at(without) > found.value + _BETTER:
             return best_end(searched, without)
     return found
+
+
+def _held_at_zero(searched: Marginal | Profiled, found: Optimum) -> Optimum:
+    """The end of a search with the standard deviations at zero held there, if that is a maximum.
+
+    Where correlations do not depend on the variances, as of hcs, the likelihood has an edge there.
+    """
+    held = searched.is_sd & (np.abs(found.point) < ZERO_SD)
+    if not held.any() or held.all():
+        return found
+
+    def whole(points: Array) -> Array:
+        point = np.zeros((*points.shape[:-1], searched.size))
+        point[..., ~held] = points
+        return point
+
+    def function(points: Array) -> tuple[float, Array]:
+        value, gradient = searched.value_and_gradient(whole(points))
+        return value, gradient[..., ~held]
+
+    end = maximise(
+        function, found.point[~held], searched.refresh, searched.is_sd[~held],
+        units=lambda point: searched.units(whole(point))[~held],
+    )  # fmt: skip
+    if end is None or not end.converged:
+        return found
+    point, steps = whole(end.point), _OFF_ZERO * np.eye(searched.size)[held]
+    if any(searched.value_at(point + step) > end.value for step in [*steps, *-steps]):
+        return found
+    both = np.outer(~held, ~held)
+    information, covariance = np.eye(searched.size), np.zeros(both.shape)
+    information[both], covariance[both] = end.information.ravel(), end.covariance.ravel()
+    return replace(
+        end, point=point, gradient=whole(end.gradient), information=information,
+        covariance=covariance, flat=whole(end.flat),
+    )  # fmt: skip
