@@ -441,6 +441,16 @@ def test_a_quoted_name_is_a_column_whatever_it_looks_like(name, formula):
     assert_same_fit(model, quietly(formula.format("x"), data))
 
 
+@pytest.mark.parametrize("number", ["1e1", "1E+1", "100e-1", "1.0e1", "10."])
+@pytest.mark.parametrize(
+    "formula", ["y*{} ~ x + (1 | g)", "y ~ z + offset(x / {})", "y ~ z + ar1(x*{} | g)"]
+)
+def test_a_number_is_a_number_however_it_is_written(number, formula):
+    data = curved()
+    right = quietly(formula.format("10"), data)
+    assert_same_fit(quietly(formula.format(number), data), right)
+
+
 @pytest.mark.parametrize("function", ["sqrt", "log", "log2", "log10", "log1p", "abs", "exp"])
 def test_the_usual_functions_need_no_prefix(function):
     data = curved().assign(x=lambda frame: frame["x"] + 1.0)

@@ -28,6 +28,7 @@ from glmmtools.formula.brackets import (
 from glmmtools.formula.idioms import as_meant, check_idioms, check_response
 from glmmtools.shared.arguments import shown
 
+_NUMBER = re.compile(r"\d[\d.]*[eE][+-]?\d+\b")  # 1e6, which is a name to formulaic
 _NAMESPACES, _CONSTANTS = ("np", "contr"), ("True", "False", "None")
 
 
@@ -276,7 +277,10 @@ def variables_in(expression: str) -> list[str]:
         for token in tokens:
             if token.kind is Token.Kind.NAME:
                 quoted = token.source[token.source_start] == "`"
-                names += [token.token] if quoted or token.token not in _CONSTANTS else []
+                a_column = token.token not in _CONSTANTS and not _NUMBER.match(
+                    token.source[token.source_start :]
+                )
+                names += [token.token] if quoted or a_column else []
             elif token.kind is Token.Kind.PYTHON:
                 names += _columns_in_python(token.token)
     except (FormulaicError, SyntaxError) as error:
