@@ -110,7 +110,7 @@ EXERCISES = (
         solution=_gain,
         decimals=1,
         because="The Jacobian 2 Σ log(angle) brings both to the scale of angle. The log fits "
-        "better, but not by the thousands that the two printed AICs seem to show.",
+        "better, but not by the nearly two thousand that the two printed AICs seem to show.",
         hint="The AIC of the model of log(angle) needs 2 Σ log(angle) on top. Then take it from "
         "the AIC of the first model.",
         slips=lambda: {
