@@ -304,4 +304,5 @@ def _with_a_decimal_comma(answer: Any, decimals: int) -> str:
 def in_short(value: Any) -> str:
     """A value as Python writes it, where that is short; else its type."""
     text = f"{value!r}"
-    return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"
+    is_short = len(text) <= 40 and "\n" not in text
+    return text if is_short else f"a value of type {type(value).__name__}"
