@@ -248,6 +248,17 @@ def test_no_hint_is_lost_because_two_slips_give_the_same_number():
 
 
 @named(NUMBERS)
+def test_where_two_slips_are_one_number_as_asked_the_hint_fits_both(exercise):
+    """Such a hint names both."""
+    by_value = {}
+    for value, hint in exercise.slips().items():
+        by_value.setdefault(round(float(value), exercise.decimals), set()).add(hint)
+    for value, hints in by_value.items():
+        told = exercise.judge(value)[1].removeprefix("Not yet. ")
+        assert len(hints) == 1 or " or " in told
+
+
+@named(NUMBERS)
 def test_any_other_number_gets_the_general_hint(exercise, reply):
     value = -12345.6 if exercise.decimals else -12345
     assert reply(exercise.id, value) == f"✗ Not yet. {exercise.hint}"

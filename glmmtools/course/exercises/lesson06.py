@@ -190,8 +190,6 @@ EXERCISES = (
             AREA
             * np.exp(TRUE_LOG_RATE): "That is with the true coefficients. The fit of `right` is "
             "asked for.",
-            np.exp(TRUE_LOG_RATE): "That is the true count in one square metre. Take the fit of "
-            "`right`, and its offset.",
         },
     ),
     Choice(
@@ -233,8 +231,8 @@ EXERCISES = (
             1 / _fruits_lost(): "That is the factor of not clipping against clipping.",
             1 - _fruits_lost(): "That is the part that is lost. The factor is what remains.",
             100 * _fruits_lost(): "That is in percent; a factor of 1 would mean no change.",
-            _fruits_lost_on_average(): "That is averaged over the nutrients. Take "
-            'means("clipping", by="nutrient").',
+            _fruits_lost_on_average(): "Is that averaged over the nutrients, or the probability "
+            "of any fruit? Take the means of all plants, by nutrient.",
             _fruits_lost_without_hurdle(
                 "nbinom1"
             ): "That is from the plain NB1. Fit the hurdle model.",
