@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from glmmtools.course import exercises
 from glmmtools.course.check import check, exercises_of, lessons
+from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from tests.notebook_hygiene import Notebook, printed
 from tests.notebook_hygiene import exercise as written_exercise
@@ -120,6 +121,14 @@ def test_the_right_answer_may_be_a_text_with_a_point_or_a_comma(exercise, reply)
         str(right),
     ):
         assert reply(exercise.id, answer).startswith("✓ ")
+
+
+def test_what_holds_the_answer_is_not_the_answer(reply):
+    numbers = pd.Series([1.0, 2.0])
+    assert reply("04.3", numbers.mean).endswith("the function mean. Are its parentheses missing?")
+    assert "holds 2 values. Pick the one" in reply("04.3", numbers)
+    found = fit_to("cake", "angle ~ recipe").simulated_residuals().test_dispersion()
+    assert "of type ResidualTest. Take the number from it" in reply("04.3", found)
 
 
 def test_a_text_may_hold_a_fraction_and_a_comma_between_thousands(reply):

@@ -14,6 +14,7 @@ hide the truth. Nothing is computed before an answer is checked. Hints never giv
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
@@ -273,7 +274,9 @@ def _the_only_one(answer: Any, decimals: int) -> float | str:
     is_held = values.ndim > 0 or isinstance(answer, np.ndarray)
     if values.size == 1 and is_held and values.dtype.kind in "biufOU":
         return _as_number(values.ravel().tolist()[0], decimals)
-    return f"this is of type {type(answer).__name__}."
+    if inspect.isroutine(answer):
+        return f"this is the function {answer.__name__}. Are its parentheses missing?"
+    return f"this is of type {type(answer).__name__}. Take the number from it that is asked for."
 
 
 def _as_written(text: str, decimals: int) -> float | str:
