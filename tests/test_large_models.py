@@ -12,8 +12,10 @@ from scipy import stats
 import glmmtools as gt
 from glmmtools.covariances.lookup import STRUCTURES
 from glmmtools.engine import effect_rows, placement
+from glmmtools.engine.effect_rows import EffectRows, Pattern
 from glmmtools.engine.estimates import at_optimum
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.nested_arrow import arrow_of
 from glmmtools.engine.several_starts import best_of_starts, best_profiled
 from glmmtools.fitted.build import build_problem
 
@@ -228,6 +230,32 @@ def test_nested_factors_are_fitted_as_any_two_factors(case, farms, monkeypatch):
     one, other = (each.random_effects[["estimate", "std_error"]] for each in (nested, crossed))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ranges, crossed.predict(new, level=0.9), rtol=1e-4, atol=1e-5)
+
+
+def test_eliminating_nested_levels_is_eliminating_a_border():
+    rng, n, blocks, pens = np.random.default_rng(3), 60, 20, 8
+    block, pen_of, farm_of = (
+        np.arange(n) // 3,
+        np.sort(rng.integers(0, 7, blocks)),
+        np.arange(8) // 3,
+    )
+    columns = 2 + pen_of[block], 2 + pens + farm_of[pen_of[block]]  # two fall on no row: 0 and 1
+    index = np.stack([columns[0], columns[1]], axis=1)
+    prior = np.ones(2 + pens + 3)
+    nested = Pattern(np.arange(0, n, 3), block, index, prior, nesting=((0,), (1,)))
+    rows = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
+    W, right = rng.gamma(2, 1, n), (rng.normal(size=(blocks, 2)), rng.normal(size=len(prior)))
+    found, wanted = (
+        arrow_of(EffectRows(pattern, *rows), W) for pattern in (nested, replace(nested, nesting=()))
+    )
+    np.testing.assert_allclose(found.logdet, wanted.logdet)
+    for one, other in zip(found.solve(*right), wanted.solve(*right), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    np.testing.assert_allclose(found.eta_variances, wanted.eta_variances)
+    mixed = np.where(rng.random((n, 1)) < 0.3, [0, 1], rng.permuted(index, axis=0))
+    others = rng.integers(0, blocks, n), mixed
+    others = EffectRows(Pattern(nested.starts, *others, prior), *rows)
+    np.testing.assert_allclose(found.variances(others), wanted.variances(others))
 
 
 def test_thousands_of_levels_within_levels_cost_no_more_than_their_rows(monkeypatch):

@@ -4,7 +4,8 @@ With ``eta = fixed + A u`` and ``A = Z Λ`` the negative Hessian of the joint lo
 spherical random effects, ``H = AᵀWA + I``, is an arrow: one grouping factor (that with most
 effects) gives a block for each of its levels, all handled at once as stacked small matrices; the
 rest (other factors, and for REML the fixed effects, which then have no prior) is a dense border,
-eliminated last. Nothing of the size rows × groups is ever formed.
+eliminated last. Nothing of the size rows × groups is ever formed. Where all factors are nested, not
+even a border of that size is needed: see `nested_arrow`.
 
 Several *copies* of the data, each with parameters of its own, are solved side by side as one
 problem of more rows, blocks and borders: for small data the calls cost more than the arithmetic.

@@ -122,7 +122,10 @@ class NestedArrow(Arrow):
         """
         if effects is self.effects:
             return super().variances(effects)
-        above, total = self.effects.pattern.above, np.zeros(len(effects.block))
+        above = self.effects.pattern.above
+        with_rows = np.concatenate([each.places.ravel() for each in above])
+        alone = ~np.isin(effects.pattern.index, with_rows)  # as their prior is
+        total = np.sum(effects.values**2 * alone, axis=1)
         outer_effects = np.zeros((len(total), sum(self.sizes[1:])))
         held = [(effects.pattern.codes, np.hstack([effects.block, outer_effects]))]
         for stage, (size, inverse, K) in enumerate(
