@@ -145,7 +145,9 @@ class _Newton:
         towards = self.likelihood.working - self.fixed
         weights = np.ones(len(towards))
         for _ in range(_MOST_PULLS):
-            pulled = arrow_of(self.effects, weights)
+            pulled, _ = _positive_definite(self.effects, weights)
+            if pulled is None:  # parameters beyond what numbers hold
+                break
             point = self._moved(
                 none, *pulled.solve(*self.effects.transposed_dot(weights * towards))
             )
