@@ -25,7 +25,7 @@ _DOUBTFUL = 3.0  # standard errors from zero, within which a standard deviation 
 _BETTER = 1e-6
 _HOPELESS = 15.0  # below the maximum found: starts of a series that are not tried
 _BESIDE_NOTHING = 30.0  # standard deviation, relative to that of the residual
-_OFF_ZERO = 1e-3
+_OFF_ZERO, _EDGE = 1e-3, 1e-3  # a slope there, of a likelihood that has none where it is smooth
 _FEW_ROWS = 200  # up to here a model with extra zeros may well have several maxima: all starts
 
 
@@ -173,7 +173,7 @@ def _held_at_zero(searched: Marginal | Profiled, found: Optimum) -> Optimum:
     Where correlations do not depend on the variances, as of hcs, the likelihood has an edge there.
     """
     held = searched.is_sd & (np.abs(found.point) < ZERO_SD)
-    if not held.any() or held.all():
+    if held.all() or not np.any(np.abs(found.gradient[held]) > _EDGE):
         return found
 
     def whole(points: Array) -> Array:
