@@ -182,7 +182,7 @@ CASES = {
     "a constant for a column": (("prop(dead, 12) ~ x", TRIAL, "binomial"), "reads no column"),
     "dates for numbers": (
         ("day - day ~ x", TRIAL.assign(day=pd.Timestamp("2024-03-01"))),
-        "reads dates in 'day'",
+        "reads dates in 'day'; make a column of days before the fit",
     ),
     "text where a number is needed": (("y ~ log(trt)",), r"cannot read 'log\(trt\)'"),
     "times repeated": (

@@ -268,8 +268,8 @@ def numeric(expression: str, frame: pd.DataFrame, what: str) -> Array:
     for name in names:
         if name in frame.columns and frame[name].dtype.kind in "mM":
             raise ValueError(
-                f"the {what} {expression!r} reads dates in {name!r}; make a column of days, as in "
-                "(end - start).dt.days"
+                f"the {what} {expression!r} reads dates in {name!r}; make a column of days before "
+                "the fit: data['days'] = (data['end'] - data['start']).dt.days"
             )
     # what is neither a column nor a call would be read as terms: (a - b) as a without b
     plain = expression if is_call(expression) else f"I({expression})"
