@@ -20,7 +20,7 @@ from glmmtools.formula.fixed_part import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
 from glmmtools.shared.arguments import check_arguments
-from glmmtools.shared.matrices import spans
+from glmmtools.shared.matrices import are_same, spans
 
 Array = np.ndarray
 
@@ -189,7 +189,7 @@ def _different_response(one: Fit, other: Fit) -> str:
     if (a.trials is None) != (b.trials is None):
         return "one has a response with trials and the other has not; they are different responses"
     same_trials = a.trials is None or np.array_equal(a.trials, b.trials)
-    if same_trials and np.allclose(a.y, b.y, rtol=1e-12):
+    if same_trials and are_same(a.y, b.y):
         return ""
     if names[0] != names[1]:
         return (
@@ -203,15 +203,14 @@ def _different_response(one: Fit, other: Fit) -> str:
 def _different_weights(one: Fit, other: Fit) -> str:
     weights = one.design.weights, other.design.weights
     a, b = (np.ones(one.nobs) if w is None else w for w in weights)
-    return "" if np.allclose(a, b) else "they have different weights"
+    return "" if are_same(a, b) else "they have different weights"
 
 
 def _different_criterion(one: Fit, other: Fit) -> str:
     a, b = one.problem, other.problem
     if a.reml != b.reml:
         return "one is fitted by REML, the other by maximum likelihood; fit both with reml=False"
-    same = a.design.X.shape == b.design.X.shape and np.allclose(a.design.X, b.design.X)
-    if a.reml and not same:
+    if a.reml and not are_same(a.design.X, b.design.X):
         return (
             "REML likelihoods of different fixed parts are of different data (contrasts of the "
             "response) and cannot be compared; fit both with reml=False"
@@ -232,7 +231,7 @@ def _extension(smaller: Fit, larger: Fit) -> _Extension | None:
     a, b = smaller.problem, larger.problem
     same_fixed = (
         a.link.name == b.link.name
-        and np.allclose(a.design.offset, b.design.offset)
+        and are_same(a.design.offset, b.design.offset)
         and spans(b.design.X, a.design.X)
         and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     )
