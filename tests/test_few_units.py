@@ -165,6 +165,16 @@ def test_a_combination_has_the_smallest_df_of_its_coefficients():
     assert model.contrast_df(L, df="containment").tolist() == [10, 51, 10, 5]
 
 
+def test_containment_does_not_depend_on_the_zero_of_a_covariate():
+    """Seconds since 1970: of the row of a type II test the coefficient of z is then a millionth."""
+    rng, group = np.random.default_rng(3), np.repeat(np.arange(12), 6)
+    data = pd.DataFrame({"g": group, "x": rng.normal(size=72), "z": np.where(group % 2, "a", "b")})
+    data["y"] = rng.normal(size=12)[group] + rng.normal(size=72)
+    for x in (data["x"], 86400 * (data["x"] + 2e4)):
+        table = gt.fit("y ~ z * x + (1 | g)", data.assign(x=x)).anova(df="containment")
+        np.testing.assert_allclose(table["den_df"], [10, 58, 58])
+
+
 def test_ten_thousand_units_are_counted():
     cluster, subject, time = np.indices((12, 900, 2)).reshape(3, -1)
     rng = np.random.default_rng(1)

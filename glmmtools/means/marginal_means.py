@@ -300,6 +300,7 @@ class MarginalMeans(CellMeans):
         if within:
             groups = self.labels.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
+            rows = [each for each in rows if len(each) > 1] or rows
         sign = "/" if ratio else "-"
         families = [family_of(self, part, within, methods, sign, reference) for part in rows]
         if ratio and any(np.abs(family.weights.sum(axis=1)).max() > 1e-8 for family in families):
@@ -328,7 +329,7 @@ class MarginalMeans(CellMeans):
         """
         check_arguments(MarginalMeans.letters, locals())
         contrasts = self.contrasts("pairwise", adjust)
-        letters = np.empty(len(self.labels), object)
+        letters = np.where(self.finite, "a", "").astype(object)  # also of those without another
         p = contrasts.numbers["p_value"].to_numpy()
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             differ = np.zeros((len(family.rows), len(family.rows)), bool)
@@ -338,7 +339,6 @@ class MarginalMeans(CellMeans):
             known = np.flatnonzero(self.finite[family.rows])
             means = self.numbers["estimate"].to_numpy()[family.rows[known]]
             order = np.argsort(-means, kind="stable")
-            letters[family.rows] = ""
             letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
         return LetterTable.of(self.labels, self.numbers.assign(letters=letters))
 
@@ -364,7 +364,8 @@ class MarginalMeans(CellMeans):
         contrasts = self.contrasts("pairwise", adjust)
         ends = contrasts.numbers[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.full((2, len(self.labels)), np.nan), []
+        eta, misled = self.eta, []
+        ends = np.array([eta, eta])
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
             names = contrasts.labels.iloc[part, -1].to_numpy()

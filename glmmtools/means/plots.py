@@ -20,6 +20,8 @@ from glmmtools.shared.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_ROUNDING = 1e-6  # of two arrows together, below which one is none
+
 
 def plot_means(
     labels: pd.DataFrame,
@@ -82,6 +84,6 @@ def _title(letters: bool, arrows: bool, by: tuple[str, ...]) -> str | None:
 def _draw_arrows(ax: Axes, place: float, row) -> None:
     style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     for end in (row.arrow_low, row.arrow_high):
-        if not np.isclose(end, row.estimate, rtol=1e-9):
+        if abs(end - row.estimate) > _ROUNDING * (row.arrow_high - row.arrow_low):
             ends = {"xy": (place, end), "xytext": (place, row.estimate)}
             ax.annotate("", **ends, arrowprops=style)
