@@ -167,12 +167,12 @@ def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0
 
 def _name_levels(ax: Axes, group: str, levels: list, how_many: int) -> None:
     if levels and how_many <= _MOST_NAMES:
-        ax.set_yticks(range(how_many), levels, fontsize="small")
-        ax.set_ylabel(group)
+        ax.set_yticks(range(how_many), levels, fontsize="small", parse_math=False)
+        style.label_axes(ax, y=group)
     else:
         ax.set_yticks([])
         if levels:
-            ax.set_ylabel(f"{group} ({how_many} levels, sorted)")
+            style.label_axes(ax, y=f"{group} ({how_many} levels, sorted)")
     ax.set_ylim(-0.7, how_many - 0.3)
 
 

@@ -30,6 +30,7 @@ from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_arguments, names_of, one_of
+from glmmtools.shared.numbers import percent
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
@@ -408,14 +409,14 @@ class MarginalMeans(CellMeans):
             numbers["letters"] = self.letters().iloc[:, -1].to_numpy()
         if arrows:
             numbers[["arrow_low", "arrow_high"]] = self.arrows().iloc[:, -2:].to_numpy()
-        label = f"{self.axis_label()} ({self.level:.0%} interval)"
+        label = f"{self.axis_label()} ({percent(self.level)} interval)"
         return plot_means(self.labels, numbers, self.factors, self.by, label, ax)
 
     def describe(self) -> str:
         """Say in English what these means are, and what not to conclude from them."""
         limits = (
-            f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
-            "still differ: compare means with .contrasts()."
+            f"The {percent(self.level)} intervals are of each mean on its own. Two that overlap "
+            "may still differ: compare means with .contrasts()."
         )
         few = map(str, self.messages)
         return printable("\n".join([f"{self.title()}.", *self.notes(), *few, limits]))

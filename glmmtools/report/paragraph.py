@@ -162,7 +162,7 @@ def _method_sentence(model: Fit) -> str:
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
     rows = tidy(model, level, part="mean")
-    percent = f"{100 * level:g} % Wald confidence intervals"
+    percent = f"{100 * level:.10g} % Wald confidence intervals"
     ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = {}, [], []
     for column, (name, row) in zip(model.design.columns, rows.iterrows(), strict=True):

@@ -16,6 +16,7 @@ from glmmtools.shared.arguments import check_arguments
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
 
 
 class Series(NamedTuple):
@@ -44,6 +45,8 @@ HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-
 _LETTER = 0.09  # inches that a letter of a name takes at most, on average
 _LINE = 0.17  # inches that a line of letters takes
 _SIZES = (10.0, 8.0)  # points, of the names of levels
+_BESIDE = 1.2  # how long a label may be, of its axis
+_FEWEST_LETTERS = 7  # of a line
 _MOST_LINES = 3  # of a name; names that need more stand upright
 _FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
 _SMALL = 3.0  # inches: narrower axes stand in a row of panels
@@ -123,16 +126,56 @@ def new_panels(
 
 
 def label_axes(
-    ax: Axes, x: str | None = None, y: str | None = None, title: str | None = None
+    ax: Axes,
+    x: str | None = None,
+    y: str | None = None,
+    title: str | None = None,
+    math: bool = False,
 ) -> Axes:
-    """Set the labels that are given; the title is left-aligned and of normal weight."""
+    """Set the labels that are given; the title is left-aligned and of normal weight.
+
+    They may hold names of columns, in which ``$`` is a letter, but for titles in `math`. Labels
+    longer than their axis are wrapped.
+    """
+    wide, high = _inches(ax)
     if x is not None:
-        ax.set_xlabel(x)
+        ax.set_xlabel(_beside(x, wide), parse_math=False)
     if y is not None:
-        ax.set_ylabel(y)
+        ax.set_ylabel(_beside(y, high), parse_math=False)
     if title is not None:
-        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_title(title, loc="left", fontsize="medium", parse_math=math)
     return ax
+
+
+def _beside(label: str, axis: float) -> str:
+    return label if _width(label, _SIZES[0]) <= _BESIDE * axis else in_lines(label, axis)
+
+
+def in_lines(text: str, room: float, letters: int | None = None) -> str:
+    """A text in lines of at most so many inches, and letters, as far as its words allow.
+
+    >>> in_lines("mean of yield", 3.0), in_lines("mean of yield", 0.6)
+    ('mean of yield', 'mean of\\nyield')
+    """
+    letters = letters or len(text) or 1
+    while True:
+        lines = textwrap.wrap(text, letters, break_long_words=False)
+        widest = max((_width(line, _SIZES[0]) for line in lines), default=0.0)
+        if widest <= room or letters <= _FEWEST_LETTERS:
+            return "\n".join(lines)
+        letters = max(min(letters - 1, int(letters * room / widest)), _FEWEST_LETTERS)
+
+
+def title_in_lines(ax: Axes, text: str, letters: int | None = None) -> str:
+    """A title in lines that end with the figure, or among other axes with these."""
+    left, width = ax.get_position().x0, ax.figure.get_size_inches()[0]
+    alone = len(ax.figure.axes) == 1
+    return in_lines(text, width * (1 - left) if alone else _inches(ax)[0], letters)
+
+
+def series_name(name: str) -> str:
+    """A label of a legend; Matplotlib leaves out those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> None:
@@ -149,9 +192,16 @@ def legend_outside(ax: Axes, title: str | None = None) -> None:
     Among other axes whose layout makes no room for it, it stays within.
     """
     if ax.figure.get_layout_engine() is None and len(ax.figure.axes) > 1:
-        ax.legend(title=title, fontsize="small")
+        legend = ax.legend(title=title, fontsize="small")
     else:
-        ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        legend = ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    as_written(legend)
+
+
+def as_written(legend: Legend) -> None:
+    """Let ``$`` be a letter in a legend, of names of the data."""
+    for text in (legend.get_title(), *legend.get_texts()):
+        text.set_parse_math(False)
 
 
 def points(count: int) -> dict[str, Any]:
@@ -178,7 +228,7 @@ def name_levels(ax: Axes, names: Sequence[str]) -> None:
     on everything else that stands beside the axes.
     """
     places = range(len(names))
-    ax.set_xticks(places, names)
+    ax.set_xticks(places, names, parse_math=False)
     if sum(map(len, names)) * _LETTER < 0.5 * ax.figure.get_figwidth() * ax.get_position().width:
         return
     ax.figure.draw_without_rendering()  # lets the layout make room for titles and legends
@@ -189,12 +239,12 @@ def name_levels(ax: Axes, names: Sequence[str]) -> None:
         wrapped = [textwrap.wrap(name, max(letters, 1), break_long_words=False) for name in names]
         widest = max(_width(line, size) for lines in wrapped for line in lines)
         if widest < 0.95 * room and max(map(len, wrapped)) <= _MOST_LINES:
-            ax.set_xticks(places, list(map("\n".join, wrapped)), fontsize=size)
+            ax.set_xticks(places, list(map("\n".join, wrapped)), fontsize=size, parse_math=False)
             return
     lines = max(int(room / _LINE), 1)
     upright = [textwrap.fill(name, max(-(-len(name) // lines) + 3, 12)) for name in names]
     size = min(_SIZES[0], _SIZES[0] * room / _LINE)
-    ax.set_xticks(places, upright, rotation=90, fontsize=size)
+    ax.set_xticks(places, upright, rotation=90, fontsize=size, parse_math=False)
 
 
 def _width(line: str, size: float) -> float:
@@ -244,7 +294,7 @@ def draw_covariance(
     have no room for the label, for the group on the left and for what follows a ; in the title.
     """
     ax = new_axes(ax, (6.0, 4.8))
-    small = _inches_wide(ax) < _SMALL
+    small = _inches(ax)[0] < _SMALL
     image = heat_map(ax, matrix, "" if small else label)
     if numbered:
         _write_values(image, matrix)
@@ -254,21 +304,25 @@ def draw_covariance(
     ax.set_yticks([])
     if named is not None:
         upright = sum(map(len, named.names)) > _LONG
-        ax.set_xticks(named.centres, named.names, rotation=90 if upright else 0)
-        ax.set_yticks(named.centres, named.names)
+        rotation = 90 if upright else 0
+        ax.set_xticks(named.centres, named.names, rotation=rotation, parse_math=False)
+        ax.set_yticks(named.centres, named.names, parse_math=False)
     group = group or (named.group if named is not None else "")
     title = title.partition(";")[0] if small else title
-    return label_axes(ax, group, "" if small else group, title)
+    return label_axes(ax, group, "" if small else group, title, math=True)
 
 
-def _inches_wide(ax: Axes) -> float:
-    return ax.get_position().width * ax.figure.get_size_inches()[0]
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes."""
+    box, (width, height) = ax.get_position(), ax.figure.get_size_inches()
+    return box.width * width, box.height * height
 
 
 def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:
     """Draw a covariance matrix, its colour bar beside it."""
     image = ax.imshow(matrix, cmap=HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
-    ax.figure.colorbar(image, ax=ax, shrink=shrink, label=label)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=shrink)
+    bar.set_label(label, parse_math=False)
     ax.tick_params(length=0)
     return image
 
