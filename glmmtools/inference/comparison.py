@@ -106,6 +106,8 @@ def _label(model: Fit, models: Sequence[Fit]) -> str:
         parts.append(model.family.name)
     if len({other.link.name for other in models}) > 1:
         parts.append(f"{model.link.name} link")
+    if "offset" in model.design.given:
+        parts.append(f"offset {model.design.given['offset']}")
     if model.problem.dispersion is not None:
         parts.append(f"dispersion ~ {model.problem.dispersion.written}")
     if model.problem.residual is not None:
