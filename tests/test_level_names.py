@@ -176,6 +176,10 @@ def test_the_density_of_many_points_is_seen():
     assert 0.95 > ink[0] > ink[1] + 0.1 > ink[2] + 0.2
 
 
+def test_axes_without_a_name_stay_without_one():
+    assert style.label_axes(style.new_axes(), "", "", "").get_xlabel() == ""
+
+
 def test_pictures_name_their_confidence_level():
     model = quietly("y ~ treatment + (1 | farm)", trial(SHORT), reml=True)
     means = model.means("treatment", level=0.999)

@@ -148,6 +148,8 @@ def label_axes(
 
 
 def _beside(label: str, axis: float) -> str:
+    if not label:
+        return label
     return label if _width(label, _SIZES[0]) <= _BESIDE * axis else in_lines(label, axis)
 
 
