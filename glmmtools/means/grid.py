@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parts import PartFit
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.design import FixedRows
@@ -103,7 +104,7 @@ class Grid:
         columns = dict.fromkeys([*(name for text in read for name in variables_in(text)), *offsets])
         targets = (*by, *factors)
         for name in (*at, *targets):
-            _check_known(name, columns, design)
+            _check_known(name, columns, model)
         for name in targets:
             if name not in known and name not in at:
                 raise ValueError(
@@ -254,19 +255,21 @@ def _factor_levels(model: Fit, expressions: Sequence[str]) -> dict[str, list]:
     return levels
 
 
-def _check_known(name: str, columns, design) -> None:
+def _check_known(name: str, columns, model: Fit) -> None:
+    design = model.design
+    part = f"its {model.part} part" if isinstance(model, PartFit) else "the fixed part"
     if name in columns:
         return
     if name in design.frame.columns:
         grouping = name in design.formula.groups
-        where = "a grouping factor of the random part" if grouping else "not in the fixed part"
+        where = "a grouping factor of the random part" if grouping else f"not in {part}"
         raise ValueError(
-            f"{name!r} is {where}; marginal means are of the fixed part, which has "
+            f"{name!r} is {where}; marginal means are of {part}, which has "
             f"{listed(columns) or 'no columns'}"
         )
     raise ValueError(
         f"there is no factor {name!r} in the model{nearest(name, columns)}. "
-        f"Columns of the fixed part: {listed(columns) or 'none'}"
+        f"Columns of {part}: {listed(columns) or 'none'}"
     )
 
 
