@@ -44,6 +44,7 @@ from glmmtools.shared.messages import DataWarning, FewUnitsWarning, issue
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
+_ROUNDING = 1e-10  # relative, of a coefficient of a hypothesis that is none
 
 
 def anova(
@@ -266,6 +267,8 @@ def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
     """Rows that give the coefficients of a model coded by sums to zero from those of this one."""
     X = _sum_coded(design)
     to_sum = coordinates(X, design.X)
+    sizes = np.abs(to_sum) / np.linalg.norm(design.X, axis=0)
+    to_sum[sizes <= _ROUNDING * sizes.max(axis=1, keepdims=True)] = 0.0  # of infinite ones too
     return [to_sum[term.columns] for term in terms]
 
 
