@@ -158,6 +158,30 @@ def test_a_legend_stays_within_the_axes_of_a_grid_without_layout():
         assert legend.x1 <= inside.x1
 
 
+def test_a_legend_stays_within_a_figure_without_layout():
+    model = quietly("y ~ treatment * site + (1 | farm)", trial(SHORT), reml=True)
+    _, ax = plt.subplots()
+    model.means("treatment", by="site").plot(ax=ax)
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= ax.get_window_extent().x1
+
+
+@pytest.mark.parametrize("levels", [18, 35, 70])
+def test_a_legend_of_many_levels_is_whole(levels):
+    data = trial([f"Variety {number}" for number in range(levels)])
+    data["x"] = np.random.default_rng(1).normal(size=len(data))
+    model = quietly("y ~ treatment + x", data)
+    for ax in (
+        model.plot_effects("x", by="treatment", level=None),
+        model.means("x", by="treatment", at={"x": [0, 1]}).plot(),
+    ):
+        ax.figure.canvas.draw()
+        legend, whole = ax.get_legend().get_window_extent(), ax.figure.bbox
+        assert whole.y0 <= legend.y0 and legend.y1 <= whole.y1 and legend.x1 <= whole.x1
+        assert len(ax.get_legend().get_texts()) == levels
+        assert ax.get_window_extent().width > 3 * ax.figure.dpi
+
+
 def test_the_density_of_many_points_is_seen():
     """In the middle of 1e5 points of two normal variables there is ink, and more than beside it."""
     rng, figure = np.random.default_rng(1), plt.figure(dpi=80)

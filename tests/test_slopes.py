@@ -141,7 +141,11 @@ def test_slopes_say_what_they_are():
     assert "differences of slopes" in slopes.contrasts().title()
     ax = slopes.plot()
     assert ax.get_xlabel() == "treatment"
-    assert ax.get_ylabel().replace("\n", " ").startswith("change in the mean of seizures per unit of base")
+    assert (
+        ax.get_ylabel()
+        .replace("\n", " ")
+        .startswith("change in the mean of seizures per unit of base")
+    )
     with pytest.raises(ValueError, match="one number to draw"):
         model.slopes("base").plot()
 

@@ -47,6 +47,8 @@ _LINE = 0.17  # inches that a line of letters takes
 _SIZES = (10.0, 8.0)  # points, of the names of levels
 _BESIDE = 1.2  # how long a label may be, of its axis
 _FEWEST_LETTERS = 7  # of a line
+_ENTRY = 0.22  # inches that an entry of a legend takes
+_HANDLE = 0.7  # inches that its line takes, with the room around it
 _MOST_LINES = 3  # of a name; names that need more stand upright
 _FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
 _SMALL = 3.0  # inches: narrower axes stand in a row of panels
@@ -191,13 +193,21 @@ def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> 
 def legend_outside(ax: Axes, title: str | None = None) -> None:
     """Put the legend right of the axes, where it hides no data.
 
-    Among other axes whose layout makes no room for it, it stays within.
+    In a figure whose layout makes no room for it, it stays within the axes. A legend of many
+    entries is in columns, and the figure of axes that stand alone as much wider.
     """
-    if ax.figure.get_layout_engine() is None and len(ax.figure.axes) > 1:
-        legend = ax.legend(title=title, fontsize="small")
-    else:
-        legend = ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    names = ax.get_legend_handles_labels()[1]
+    rows = int(ax.figure.get_figheight() / _ENTRY) - 2 - (title is not None)
+    columns = -(-len(names) // max(rows, 1))
+    look = {"title": title, "ncols": columns}
+    if ax.figure.get_layout_engine() is None:
+        as_written(ax.legend(fontsize="small", **look))
+        return
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, **look)
     as_written(legend)
+    if columns > 1 and len(ax.figure.axes) == 1:
+        wide = max(_width(name, _SIZES[0]) for name in names) + _HANDLE
+        ax.figure.set_figwidth(ax.figure.get_figwidth() + (columns - 1) * wide)
 
 
 def as_written(legend: Legend) -> None:
