@@ -200,6 +200,18 @@ def test_the_density_of_many_points_is_seen():
     assert 0.95 > ink[0] > ink[1] + 0.1 > ink[2] + 0.2
 
 
+def test_long_names_of_groups_leave_room_for_what_is_drawn():
+    group = "group with a long name of many words"
+    data = trial(SHORT).assign(x=np.random.default_rng(3).normal(size=72))
+    data[group] = [f"farm number {farm} in the valley of the river" for farm in data["farm"]]
+    data["y"] += 2 * data["farm"].map(dict(zip("pqrstu", range(6), strict=True))) * data["x"]
+    model = quietly(f"y ~ x + (x | `{group}`)", data, reml=True)
+    for axes in (model.plot_random_effects(), model.plot_shrinkage(), [model.plot_covariance()]):
+        for ax in axes:
+            assert not cut_off(ax)
+            assert ax.get_window_extent().width > 1.3 * ax.figure.dpi
+
+
 def test_axes_without_a_name_stay_without_one():
     assert style.label_axes(style.new_axes(), "", "", "").get_xlabel() == ""
 

@@ -49,6 +49,8 @@ _BESIDE = 1.2  # how long a label may be, of its axis
 _FEWEST_LETTERS = 7  # of a line
 _ENTRY = 0.22  # inches that an entry of a legend takes
 _HANDLE = 0.7  # inches that its line takes, with the room around it
+_NAME = 20  # letters of a line of the name of a block
+_SMALL_LETTERS, _NAMES_BESIDE = 8.3, 1.0  # points, and inches, of names left of an axis
 _MOST_LINES = 3  # of a name; names that need more stand upright
 _FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
 _SMALL = 3.0  # inches: narrower axes stand in a row of panels
@@ -233,6 +235,12 @@ def new_axes_for_names(ax: Axes | None, count: int) -> Axes:
     return new_axes(ax, (max(6.0, 1.6 + _LINE * count), 4.0))
 
 
+def room_for_names(names: Iterable[str]) -> float:
+    """Inches that names left of an axis take beyond those that a figure has for them."""
+    longest = max((_width(name, _SMALL_LETTERS) for name in names), default=0.0)
+    return max(longest - _NAMES_BESIDE, 0.0)
+
+
 def name_levels(ax: Axes, names: Sequence[str]) -> None:
     """Name the places 0, 1, … of the x axis so that no name runs into the next.
 
@@ -316,9 +324,11 @@ def draw_covariance(
     ax.set_yticks([])
     if named is not None:
         upright = sum(map(len, named.names)) > _LONG
+        names = [textwrap.fill(name, _NAME, break_long_words=False) for name in named.names]
+        look = {"fontsize": "x-small"} if "\n" in "".join(names) else {}
         rotation = 90 if upright else 0
-        ax.set_xticks(named.centres, named.names, rotation=rotation, parse_math=False)
-        ax.set_yticks(named.centres, named.names, parse_math=False)
+        ax.set_xticks(named.centres, names, rotation=rotation, parse_math=False, **look)
+        ax.set_yticks(named.centres, names, parse_math=False, **look)
     group = group or (named.group if named is not None else "")
     title = title.partition(";")[0] if small else title
     return label_axes(ax, group, "" if small else group, title, math=True)
