@@ -546,6 +546,19 @@ def test_a_contrast_needs_two_means_and_a_ratio_a_log_or_a_logit(seeds_model):
         seeds_model.means("variety").letters(alpha=5)
 
 
+def test_polynomial_contrasts_say_in_which_order_they_take_the_levels():
+    """Doses that are text stand in the order of letters, which is not that of their numbers."""
+    data = pd.DataFrame(
+        {"dose": np.tile(["0", "10", "100", "20"], 20), "t": np.repeat([*"ab"], 40)}
+    )
+    data["y"] = np.random.default_rng(1).normal(size=80)
+    model = gt.fit("y ~ dose * t", data)
+    taken = "take as equally spaced: 0, 10, 100, 20."
+    assert taken in model.means("dose", by="t").contrasts("poly").describe()
+    both = model.means(["dose", "t"]).contrasts(interaction={"dose": "poly", "t": "pairwise"})
+    assert taken in both.describe()
+
+
 def test_groups_of_one_mean_have_no_contrasts_and_their_own_letter():
     """Varieties of their own at each site, one of them alone: as where emmeans says (nothing)."""
     site, variety, block = np.repeat(list("NNNSSW"), 5), np.repeat(np.arange(6), 5), np.arange(30)

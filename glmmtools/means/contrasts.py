@@ -200,10 +200,14 @@ class Contrasts(Combinations):
         on_link = self.scale == "link" and not self.means.link.is_identity
         if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
-        if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
-            notes.append("Polynomial contrasts take the levels as equally spaced.")
-        compared = np.concatenate([family.rows for family in self.families])
-        alone = self.means.labels.drop(index=compared)[list(self.by)]
+        compared = [name for name in self.means.labels if name not in self.by]
+        for name, method in self.methods.items():
+            if isinstance(method, str) and method == "poly":
+                cells = distinct_labels(self.means.labels[[name] if name else compared])
+                levels = listed(dict.fromkeys(cells), 12)
+                notes.append(f"Polynomial contrasts take as equally spaced: {levels}.")
+        rows = np.concatenate([family.rows for family in self.families])
+        alone = self.means.labels.drop(index=rows)[list(self.by)]
         if len(alone):
             groups = ["/".join(map(label_of, key)) for key in rows_of(alone)]
             notes.append(f"One mean only, so that there are no contrasts: {listed(groups, 12)}.")
