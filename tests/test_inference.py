@@ -641,6 +641,22 @@ def test_what_the_bootstrap_cannot_do_is_said(call, sentence):
         call()
 
 
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (lambda: sleep("1 + (1 | subject)"), "takes the smaller model first"),
+        (lambda: sleep("days + (1 | subject)"), "takes the smaller model first"),
+        (lambda: sleep("days + (days | subject)", reml=True), "one is fitted by REML"),
+        (lambda: gt.fit("reaction ~ days * I(days**2)", data_of("sleep")[3:]), "180 and 177"),
+    ],
+)
+def test_the_bootstrap_of_a_ratio_is_of_models_that_can_be_compared_the_smaller_first(
+    other, sentence
+):
+    with pytest.raises(ValueError, match=sentence):
+        gt.bootstrap_lrt(sleep("days + (1 | subject)"), other(), n=2)
+
+
 @pytest.mark.slow
 def test_the_bootstrap_likelihood_ratio_test_agrees_with_the_exact_f_test():
     """In a balanced block design the likelihood ratio of a treatment is a function of its F."""
