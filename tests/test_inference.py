@@ -278,6 +278,35 @@ def test_reml_fits_are_compared_only_with_the_same_fixed_part():
     assert row["reference"] == "0.5 chi2(1) + 0.5 chi2(2)"
 
 
+@pytest.mark.parametrize("unit", [1e-10, 1.0, 1e10])
+def test_what_may_be_compared_does_not_depend_on_units(unit):
+    d = data_of("pigs").head(300)
+    rng = np.random.default_rng(4)
+    d = d.assign(x=unit * rng.normal(size=300), z=unit * rng.normal(size=300), v=unit * d["weight"])
+    d["w"] = d["v"] + d["z"]
+
+    def fit(formula, **options):
+        return gt.fit(formula, d, **options)
+
+    with pytest.raises(ValueError, match="REML likelihoods of different fixed parts"):
+        gt.compare(
+            fit("v ~ week + x + (1 | pig)", reml=True), fit("v ~ week + z + (1 | pig)", reml=True)
+        )
+    with pytest.raises(ValueError, match="different responses"):
+        gt.compare(fit("v ~ week + x + (1 | pig)"), fit("w ~ week + x + z + (1 | pig)"))
+    offsets = fit("v ~ week + offset(x)"), fit("v ~ week + x + offset(z)")
+    assert (gt.compare(*offsets)["against"] == "").all()
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e10, 1e13])
+def test_type_three_does_not_depend_on_the_units_of_a_covariate(unit):
+    d = data_of("cake")
+    plain, other = (
+        gt.fit("angle ~ recipe * t", d.assign(t=k * d["temperature"])).anova(3) for k in (1, unit)
+    )
+    np.testing.assert_allclose(other["statistic"], plain["statistic"], rtol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore::glmmtools.SingularFitWarning")
 def test_the_boundary_test_of_a_balanced_layout_has_its_closed_form_and_keeps_its_size():
     """Groups of 5 without a variance between them; the ratio depends on two sums of squares."""
@@ -610,6 +639,22 @@ def test_any_statistic_of_the_model_can_be_bootstrapped():
 def test_what_the_bootstrap_cannot_do_is_said(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (lambda: sleep("1 + (1 | subject)"), "takes the smaller model first"),
+        (lambda: sleep("days + (1 | subject)"), "takes the smaller model first"),
+        (lambda: sleep("days + (days | subject)", reml=True), "one is fitted by REML"),
+        (lambda: gt.fit("reaction ~ days * I(days**2)", data_of("sleep")[3:]), "180 and 177"),
+    ],
+)
+def test_the_bootstrap_of_a_ratio_is_of_models_that_can_be_compared_the_smaller_first(
+    other, sentence
+):
+    with pytest.raises(ValueError, match=sentence):
+        gt.bootstrap_lrt(sleep("days + (1 | subject)"), other(), n=2)
 
 
 @pytest.mark.slow

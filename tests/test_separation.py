@@ -350,6 +350,22 @@ def test_wald_tests_are_those_of_the_rows_that_are_left_or_refer_to_likelihood_r
     assert model.anova(test="lr").loc["a:b", "statistic"] == pytest.approx(ratio, abs=1e-5)
 
 
+def test_type_three_of_what_is_finite_is_its_wald_test():
+    """A covariate beside a level that is certain: the square of its z, whatever the coding."""
+    rng, n = np.random.default_rng(5), 240
+    data = pd.DataFrame({"t": rng.choice(list("abc"), n), "x": rng.normal(5, 2, n)})
+    data["flag"] = rng.random(n) < 0.4
+    data["y"] = np.where(data["t"] == "c", 1, rng.integers(0, 2, n))
+    with pytest.warns(gt.SeparationWarning):
+        model = gt.fit("y ~ t * flag + x", data, "binomial")
+    with pytest.warns(gt.DataWarning, match="no Wald tests of t, flag, t:flag: coeff"):
+        table = model.anova(3)
+    z = model.tidy().loc["x", "statistic"]
+    assert table.loc["x", "statistic"] == pytest.approx(z**2, rel=1e-8)
+    with pytest.raises(ValueError, match="needs finite coefficients"):
+        model.r2()
+
+
 def test_the_report_names_what_is_infinite_and_tests_by_likelihood_ratio():
     text = str(quietly("y ~ a * b + x", two_factors(), "binomial").report(versions=False))
     assert "has no finite value: it separates successes from failures." in text
