@@ -78,9 +78,9 @@ def test_exactly_the_rows_that_a_direction_moves_are_certain(change):
         if change == "origin":
             moved[names] += 10.0 ** rng.integers(2, 7, len(names))
         formula = f"{'y' if counts else 'prop(y, n)'} ~ {' + '.join(names)}"
-        problem, plain = (
-            problem_of(formula, each, "poisson" if counts else "binomial") for each in (moved, data)
-        )
+        family = "poisson" if counts else "binomial"
+        problem = problem_of(formula, moved, family)
+        plain = problem if change == "none" else problem_of(formula, data, family)
         if len(problem.design.names) < len(names) + 1 or plain.design.rank.left_out:
             continue
         side = -(data["y"] == 0).to_numpy(float)
