@@ -28,6 +28,15 @@ def pytest_collection():
         gc.enable()
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with those that take minutes: what begins last is waited for."""
+
+    def minutes(item):
+        return max((mark.kwargs.get("minutes", 0) for mark in item.iter_markers("slow")), default=0)
+
+    items.sort(key=minutes, reverse=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_windows():
     import matplotlib

@@ -630,7 +630,7 @@ def test_the_bootstrap_likelihood_ratio_test_agrees_with_the_exact_f_test():
     assert row["p_value"] == found["p_value"] and row["reference"] == "bootstrap (n = 499)"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_bootstrap_intervals_cover_as_often_as_they_say():
     """150 data sets of 40 groups of 4 rows, 99 replicates each; 90 % intervals."""
     rng = np.random.default_rng(12)
