@@ -268,7 +268,11 @@ def singletons(seed, family):
 
 
 @pytest.mark.parametrize(
-    "family", ["betabinomial", "beta", "t", "gamma", "negative_binomial", "nbinom1"]
+    "family",
+    some_slow(
+        ["betabinomial", "beta", "t", "gamma", "negative_binomial", "nbinom1"],
+        {"beta", "negative_binomial", "nbinom1"}.__contains__,
+    ),
 )
 def test_a_term_of_groups_of_one_row_or_two_never_lowers_the_likelihood(family):
     left = "prop(y, n)" if family == "betabinomial" else "y"

@@ -17,6 +17,7 @@ import pytest
 
 import glmmtools as gt
 from tests.quiet_fits import quietly
+from tests.slow import some_slow
 
 ROOT = Path(__file__).parent.parent
 
@@ -93,10 +94,10 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+@pytest.mark.parametrize("way", some_slow(WAYS, {"joblib", "copy"}.__contains__))
 def test_a_model_that_was_saved_or_copied_is_the_same_model(model, way):
     """It prints, predicts and is fitted again as before."""
-    again = way(model)
+    again = WAYS[way](model)
     assert repr(again) == repr(model)
     assert again.llf == model.llf
     new = layout().head(7)
