@@ -156,6 +156,13 @@ def _cases(rng: np.random.Generator):
     formula = "y ~ x + (1 | s) + (1 | d)"
     yield "crossed normal, 73,421 rows, 2972 × 1128", "3 s", formula, data, "normal", {}
 
+    farm, animal = np.repeat(np.arange(2000), 50), np.repeat(np.arange(20_000), 5)
+    data = pd.DataFrame({"farm": farm, "animal": animal, "x": rng.normal(size=10**5)})
+    eta = rng.normal(0, 0.5, 2000)[farm] + rng.normal(0, 0.4, 20_000)[animal]
+    data["count"] = rng.poisson(np.exp(1 + 0.2 * data["x"] + eta))
+    name = "nested Poisson, 100,000 rows of 20,000 animals in 2,000 farms"
+    yield name, "5 s", "count ~ x + (1 | farm/animal)", data, "poisson", {}
+
     for rows in (10**4, 10**5, 10**6):
         data = _grouped(rng, rows, 500)
         name = f"Poisson, {rows:,} rows in 500 groups"

@@ -645,3 +645,43 @@ def test_bootstrap_intervals_cover_as_often_as_they_say():
         covered.append(table["conf_low"].le(truth) & table["conf_high"].ge(truth))
     error = np.sqrt(0.9 * 0.1 / 150)
     assert np.all(np.abs(np.mean(covered, axis=0) - 0.9) < 3 * error)
+
+
+AT_A_LIMIT = {  # seed, family, options: no more scatter than Poisson, no more zeros
+    "no dispersion": (1, "negative_binomial", {}),
+    "no extra zeros": (3, "poisson", {"zero_inflation": "~ 1"}),
+}
+
+
+@pytest.mark.parametrize("case", AT_A_LIMIT)
+def test_profiles_let_a_dispersion_and_extra_zeros_leave_their_limit(case):
+    seed, family, options = AT_A_LIMIT[case]
+    rng, g = np.random.default_rng(seed), np.repeat(np.arange(8), 5)
+    data = pd.DataFrame({"g": g, "x": rng.normal(size=40)})
+    eta = 0.3 * data["x"] + rng.normal(0, 0.3, 8)[g]
+    rng.binomial(8, 1 / (1 + np.exp(0.5 - eta)))
+    data["y"] = rng.poisson(np.exp(0.5 + eta))
+    with pytest.warns(gt.DataWarning, match="no need for it"):
+        model = gt.fit("y ~ x + (1 | g)", data, family, **options)
+    for limit in model.conf_int(method="profile").loc["x", ["conf_low", "conf_high"]]:
+        fixed = quietly("y ~ 1 + (1 | g)", data, family, offset=limit * data["x"], **options)
+        assert model.llf - fixed.llf == pytest.approx(stats.chi2.isf(0.05, 1) / 2, abs=1e-3)
+
+
+def test_profiles_of_a_process_in_time_do_not_depend_on_its_unit():
+    rng, rows = np.random.default_rng(0), 240
+    data = pd.DataFrame({"g": np.repeat(np.arange(30), 8), "day": np.tile(np.arange(8), 30)})
+    series = rng.normal(size=(30, 8))
+    for k in range(1, 8):
+        series[:, k] = 0.3 * series[:, k - 1] + np.sqrt(0.91) * series[:, k]
+    data["y"] = series.ravel() + rng.normal(0, 0.5, rows)
+    data["hour"] = 24 * data["day"]
+    days, hours = (
+        gt.fit(f"y ~ 1 + ou({unit} | g)", data).conf_int(method="profile")
+        for unit in ("day", "hour")
+    )
+    np.testing.assert_allclose(
+        hours.loc["corr g ou(hour)"] ** 24, days.loc["corr g ou(day)"], rtol=1e-3
+    )
+    np.testing.assert_allclose(hours.loc["residual sd"], days.loc["residual sd"], rtol=1e-3)
+    assert days.notna().all(axis=None)

@@ -1,5 +1,6 @@
 """What large data are fitted by gives the numbers of what small data are fitted by."""
 
+import time
 import warnings
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ from scipy import stats
 
 import glmmtools as gt
 from glmmtools.covariances.lookup import STRUCTURES
-from glmmtools.engine import arrow
+from glmmtools.engine import effect_rows, placement
+from glmmtools.engine.effect_rows import EffectRows, Pattern
 from glmmtools.engine.estimates import at_optimum
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.nested_arrow import arrow_of
 from glmmtools.engine.several_starts import best_of_starts, best_profiled
 from glmmtools.fitted.build import build_problem
 
@@ -185,12 +188,98 @@ def test_leaving_zeros_between_two_large_factors_out_changes_no_number(family, t
     eta = eta + rng.normal(0, 0.4, 300)[data["b"]] + rng.normal(0, 0.2, 500)[data["a"]] * data["x"]
     data["y"] = eta + rng.normal(size=n) if family == "normal" else rng.poisson(np.exp(eta))
     sparse = gt.fit(f"y ~ x + {terms}", data, family)
-    monkeypatch.setattr(arrow, "_LARGE", np.inf)
+    monkeypatch.setattr(effect_rows, "_LARGE", np.inf)
     dense = gt.fit(f"y ~ x + {terms}", data, family)
     assert sparse.llf == pytest.approx(dense.llf, abs=1e-6)
     np.testing.assert_allclose(sparse.bse, dense.bse, rtol=1e-5)
     one, other = (model.random_effects[["estimate", "std_error"]] for model in (sparse, dense))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+NESTED = {
+    "intercepts": ("c ~ x + (1 | farm) + (1 | pen) + (1 | animal)", "poisson", {}),
+    "slopes of the outer factor": ("y ~ x + (x | farm) + (1 | pen) + (1 | animal)", "normal", {}),
+    "restricted": ("y ~ x + (1 | pen) + (1 | animal)", "normal", {"reml": True}),
+    "slopes apart": ("y ~ x + (1 | animal) + (0 + x | pen) + (1 | pen)", "normal", {}),
+    "times of pens": ("c ~ x + cs(time | pen) + (1 | animal)", "negative_binomial", {}),
+    "zeros": ("c ~ x + (1 | pen) + (1 | animal)", "poisson", {"zero_inflation": "~ 1 + (1 | pen)"}),
+    "dispersion": ("y ~ x + (1 | pen) + (1 | animal)", "normal", {"dispersion_formula": "~ x"}),
+}
+
+
+@pytest.fixture(scope="module")
+def farms():
+    rng, n = np.random.default_rng(8), 240
+    animal = np.repeat(np.arange(80), 3)
+    data = pd.DataFrame(
+        {"animal": animal, "pen": animal // 4, "farm": animal // 16, "x": rng.normal(size=n)}
+    ).assign(time=np.tile(np.arange(3), 80))
+    eta = 0.3 * data["x"] + rng.normal(0, 0.6, 80)[animal] + rng.normal(0, 0.9, 20)[data["pen"]]
+    eta = eta + rng.normal(0, 1.2, 5)[data["farm"]]
+    data["y"] = eta + rng.normal(0, 0.5, n)
+    data["c"] = rng.poisson(np.exp(0.5 + eta)) * (rng.uniform(size=n) < 0.8)
+    return data.sample(frac=0.9, random_state=1)
+
+
+@pytest.mark.filterwarnings("ignore::glmmtools.SingularFitWarning")
+@pytest.mark.parametrize("case", NESTED)
+def test_nested_factors_are_fitted_as_any_two_factors(case, farms, monkeypatch):
+    formula, family, options = NESTED[case]
+    new = farms.head(30).assign(pen=lambda frame: frame["pen"].to_numpy()[::-1])
+    nested = gt.fit(formula, farms, family, **options)
+    ranges = nested.predict(new, level=0.9)
+    monkeypatch.setattr(placement, "_is_nested", lambda inner, outer: False)
+    crossed = gt.fit(formula, farms, family, **options)
+    assert nested.llf == pytest.approx(crossed.llf, abs=1e-7)
+    np.testing.assert_allclose(nested.bse, crossed.bse, rtol=1e-5)
+    one, other = (each.random_effects[["estimate", "std_error"]] for each in (nested, crossed))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ranges, crossed.predict(new, level=0.9), rtol=1e-4, atol=1e-5)
+
+
+def test_eliminating_nested_levels_is_eliminating_a_border():
+    rng, n, blocks, pens = np.random.default_rng(3), 60, 20, 8
+    block, pen_of, farm_of = (
+        np.arange(n) // 3,
+        np.sort(rng.integers(0, 7, blocks)),
+        np.arange(8) // 3,
+    )
+    columns = 2 + pen_of[block], 2 + pens + farm_of[pen_of[block]]  # two fall on no row: 0 and 1
+    index = np.stack([columns[0], columns[1]], axis=1)
+    prior = np.ones(2 + pens + 3)
+    nested = Pattern(np.arange(0, n, 3), block, index, prior, nesting=((0,), (1,)))
+    rows = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
+    W, right = rng.gamma(2, 1, n), (rng.normal(size=(blocks, 2)), rng.normal(size=len(prior)))
+    found, wanted = (
+        arrow_of(EffectRows(pattern, *rows), W) for pattern in (nested, replace(nested, nesting=()))
+    )
+    np.testing.assert_allclose(found.logdet, wanted.logdet)
+    for one, other in zip(found.solve(*right), wanted.solve(*right), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    np.testing.assert_allclose(found.eta_variances, wanted.eta_variances)
+    mixed = np.where(rng.random((n, 1)) < 0.3, [0, 1], rng.permuted(index, axis=0))
+    others = rng.integers(0, blocks, n), mixed
+    others = EffectRows(Pattern(nested.starts, *others, prior), *rows)
+    np.testing.assert_allclose(found.variances(others), wanted.variances(others))
+
+
+def test_thousands_of_levels_within_levels_cost_no_more_than_their_rows(monkeypatch):
+    rng, farms, animals, rows = np.random.default_rng(0), 500, 10, 3
+    farm, animal = np.repeat(np.arange(farms), animals * rows), np.arange(farms * animals)
+    data = pd.DataFrame({"farm": farm, "animal": np.repeat(animal, rows)})
+    eta = rng.normal(0, 0.5, farms)[farm] + rng.normal(0, 0.4, len(animal))[data["animal"]]
+    data["y"] = rng.poisson(np.exp(1 + eta))
+
+    def seconds():
+        start = time.process_time()
+        model = gt.fit("y ~ 1 + (1 | farm/animal)", data, "poisson")
+        return time.process_time() - start, model.llf
+
+    of_nested, value = seconds()
+    monkeypatch.setattr(placement, "_is_nested", lambda inner, outer: False)
+    of_crossed, same = seconds()
+    assert value == pytest.approx(same, abs=1e-6)
+    assert of_nested < of_crossed / 2
 
 
 @pytest.mark.parametrize("rows", [100, 2400])

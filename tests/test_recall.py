@@ -47,6 +47,14 @@ def test_a_lesson_asks_three_questions_on_the_one_before_and_checks_them(lesson)
 
 
 @pytest.mark.parametrize("lesson", LATER)
+def test_a_lesson_runs_for_who_skips_its_questions(lesson):
+    (path,) = (ROOT / "notebooks").glob(f"{lesson:02d}-*.ipynb")
+    _, *others = (c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
+    first_use = next(cell.source for cell in others if "gt." in cell.source)
+    assert "import glmmtools as gt\n" in first_use
+
+
+@pytest.mark.parametrize("lesson", LATER)
 def test_every_option_of_a_question_has_its_reason(lesson, reply):
     for question, offered in zip(questions_of(lesson), options(lesson), strict=True):
         assert list(offered) == list(question.replies) == ["a", "b", "c"]

@@ -285,6 +285,7 @@ def _():
         "rats' intercepts forgotten": rats(" + (0 + day | rat)").dispersion["residual sd"],
         "between rats": sd(rats()),
         "slopes of rats": sd(rats(), 1),
+        "residuals": rats().resid().std(),
         "gamma": np.sqrt(rats(family="gamma").dispersion["phi"]),
         "logarithm": fit_to("rats", "log(weight) ~ diet * day + (day | rat)").dispersion["phi"],
     }
@@ -300,7 +301,9 @@ def cane(family="binomial", right="block + (1 | variety)", conditional=True):
 @wrong_in("08.3")
 def _():
     usual = cane()
+    m = fit_to("cane", "prop(diseased, shoots) ~ block + (1 | variety)", "binomial")
     return {
+        "Pearson": (m.resid("pearson") ** 2).sum() / m.df_resid,
         "p-value": usual.p_value,
         "statistic": usual.statistic,
         "standard deviations": np.sqrt(usual.effect),
@@ -440,6 +443,8 @@ def _():
             herds(link="probit").params["Intercept"] + 1.96 * sd(herds(link="probit"))
         ),
         "standard error": expit(b + 1.96 * m.bse["Intercept"]),
+        "marginal mean": p,
+        "delta method": expit(b) + 1.96 * s * expit(b) * expit(-b),
     }
 
 
@@ -597,6 +602,9 @@ def _():
             "arabidopsis", f"fruits ~ {right}{random}", family, zero_inflation=f"~ {zeros}"
         )
 
+    def plain(family):
+        return fit_to("arabidopsis", f"fruits ~ {right} + (1 | genotype)", family).params
+
     def ratio(of=None, nutrient="1", part=None):
         means = (of or model()).means("clipping", by="nutrient", part=part).frame
         whole, clipped = means.loc[means["nutrient"].astype(str) == nutrient, "estimate"]
@@ -614,6 +622,9 @@ def _():
         "extra zeros": ratio(model("negative_binomial")),
         "zeros of clipping alone": ratio(model(zeros="clipping")),
         "genotype forgotten": ratio(model(random="")),
+        "averaged": np.divide(*model().means("clipping").frame["estimate"][::-1]),
+        "NB1": np.exp(plain("nbinom1")["clipping[T.clipped]"]),
+        "NB2": np.exp(plain("negative_binomial")["clipping[T.clipped]"]),
         "reciprocal": 1 / ratio(),
         "loss": 1 - ratio(),
     }
@@ -963,6 +974,9 @@ def _():
         "variance": rats(ar1, reml=True).bse[term] ** 2,
         "gamma": rats(ar1, family="gamma").bse[term],
         "slopes, ML": rats().bse[term],
+        "R side": fit_to("rats", "weight ~ diet * day", residual="ar1(day | rat)", reml=True).bse[
+            term
+        ],
         "slopes and series": rats(" + (day | rat)" + ar1, reml=True).bse[term],
     }
 

@@ -30,15 +30,16 @@ def check(id: str, answer: Any = ...) -> None:
         Lesson and number, as written in the lesson: ``"05.1"``; ``"05.r1"`` is a question on the
         lesson before, ``"05.g1"`` a line with gaps.
     answer : object
-        A number, the letter of a choice, a text, or the line with its gaps filled; ``...`` and
-        ``___`` are not answered yet. No answer raises an error.
+        A number, also as text or the only one of a list, an array or a table; the letter of a
+        choice; a text; or the line with its gaps filled. ``...`` and ``___`` are not answered yet.
+        No answer raises an error.
 
     Examples
     --------
     >>> check("00.1", ...)
     00.1 is not answered yet: replace the ... by your answer and run the cell again.
     >>> check("00.1", "fifty-six")
-    ✗ The answer to 00.1 is a number; this is text. Write it without quotes.
+    ✗ The answer to 00.1 is a number; this is text. Write the number alone, without quotes.
     """
     reply = _reply(id, answer)
     say(in_lines(reply) if in_attended_notebook() else reply)

@@ -167,6 +167,11 @@ class Structure:
         return -1.0
 
     @property
+    def telling_distance(self) -> float:
+        """The time between two rows whose correlation, rho to this power, is seldom near 0 or 1."""
+        return 1.0
+
+    @property
     def nearly_constant(self) -> float:
         """A rho with which the effects of one level hardly differ."""
         return 0.999

@@ -257,6 +257,10 @@ class OrnsteinUhlenbeck(FirstOrderAutoregressive):
         return 0.0
 
     @property
+    def telling_distance(self):
+        return self.unit
+
+    @property
     def nearly_constant(self):
         return super().nearly_constant ** (1 / self.unit)
 

@@ -74,8 +74,8 @@ class CorrelatedMarginal(Marginal):
         self.blocks = blocks_of([each.structure for each in self.structured])
         self._last: tuple[bytes, Solved | None] = b"", None
 
-    def _place(self, block_group):
-        super()._place(block_group)
+    def _place(self, blocks):
+        super()._place(blocks)
         structure = self.problem.residual.structure.reordered(self.order)
         theta = slice(self.n_theta, self.n_theta + structure.n_params)
         none, unit = np.zeros(0, np.intp), self.likelihood.scale

@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from glmmtools.engine.arrow import Arrow, EffectRows, Pattern
+from glmmtools.engine.effect_rows import EffectRows, Pattern
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.modes import Solution, find_modes
+from glmmtools.engine.nested_arrow import arrow_of
 from glmmtools.engine.penalty import SlopePrior
-from glmmtools.engine.placement import largest_group, place, rows_by_block
+from glmmtools.engine.placement import Blocks, place
 from glmmtools.engine.problem import Problem
 from glmmtools.shared.matrices import orthonormal
 
@@ -44,9 +45,8 @@ class Marginal:
     def __init__(self, problem: Problem):
         design = problem.design
         self.problem = problem
-        block_group = largest_group(problem.random)
-        order = rows_by_block(problem.random, block_group, design.n)
-        self.order = order
+        blocks = Blocks.of(problem.random, design.n, bordered=problem.reml)
+        self.order = order = blocks.order
         self.likelihood = Likelihood(problem, order)
         self.X, self.to_user = orthonormal(design.X[order])
         self.p = self.X.shape[1]
@@ -54,7 +54,7 @@ class Marginal:
         if self.likelihood.origin:
             self.origin = self.likelihood.origin * self.likelihood.ones
         self.n_fixed = 0 if problem.reml else self.p
-        self._place(block_group)
+        self._place(blocks)
         if any(each.part == "mean" and each.n_effects >= design.n for each in self.placed):
             self._bound_dispersion()
         pattern = self.pattern
@@ -67,15 +67,13 @@ class Marginal:
         self.prior = SlopePrior.of(problem, to_user, self.origin)
         self._several: dict[int, Marginal] = {}
 
-    def _place(self, block_group: str | None) -> None:
+    def _place(self, blocks: Blocks) -> None:
         terms = [
             replace(term, structure=term.structure.reordered(self.order))
             for term in self.problem.random
         ]
         fixed = self.p if self.problem.reml else 0
-        self.placed, self.pattern = place(
-            terms, block_group, self.likelihood.scale, len(self.X), fixed
-        )
+        self.placed, self.pattern = place(terms, blocks, self.likelihood.scale, len(self.X), fixed)
         self.q = sum(each.structure.q for each in self.placed if each.in_block)
         self.n_theta = sum(each.structure.n_params for each in self.placed)
         self.structured = self.placed  # what has parameters in θ
@@ -224,7 +222,7 @@ class Marginal:
         W = -self.likelihood.eta_derivatives(anywhere, parameters, order=2)[1]
         others = self.likelihood.other_derivatives(anywhere, parameters)
         effects = self.effects(vector[None])
-        arrow = Arrow(effects, W)
+        arrow = arrow_of(effects, W)
         variances, slopes = np.zeros(len(contrasts)), np.zeros((self.size, len(contrasts)))
         theta, by_theta = vector[self.names["theta"]], slopes[self.names["theta"]]
         for k, contrast in enumerate(contrasts):
@@ -403,8 +401,7 @@ class Marginal:
         index = np.hstack(indices) if indices else np.zeros((n, 0), dtype=np.intp)
         pattern = Pattern(self.pattern.starts, codes, index, self.pattern.prior)
         effects = EffectRows(pattern, block, values)
-        known_part = effects.row_products(solution.arrow.rows_solved(effects))
-        return known_part + unseen
+        return solution.arrow.variances(effects) + unseen
 
     def snapped(self, vector: Array) -> Array:
         """The vector with standard deviations that are zero up to rounding set to zero."""

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glmmtools.engine.arrow import Arrow, EffectRows, positive_definite
+from glmmtools.engine.arrow import Arrow
+from glmmtools.engine.effect_rows import EffectRows
+from glmmtools.engine.nested_arrow import arrow_of
 
 Array = np.ndarray
 _MAX_STEPS = 60
@@ -143,7 +145,9 @@ class _Newton:
         towards = self.likelihood.working - self.fixed
         weights = np.ones(len(towards))
         for _ in range(_MOST_PULLS):
-            pulled = Arrow(self.effects, weights)
+            pulled, _ = _positive_definite(self.effects, weights)
+            if pulled is None:  # parameters beyond what numbers hold
+                break
             point = self._moved(
                 none, *pulled.solve(*self.effects.transposed_dot(weights * towards))
             )
@@ -160,7 +164,7 @@ class _Newton:
         self.derivatives = self.likelihood.eta_derivatives(eta, self.parameters, order=order)
         if self.arrow is None or not np.array_equal(self.derivatives[1], self.curvature):
             self.curvature = self.derivatives[1]
-            self.arrow, self.observed = positive_definite(self.effects, -self.curvature)
+            self.arrow, self.observed = _positive_definite(self.effects, -self.curvature)
 
     def _step(self, point: _Point) -> tuple[tuple[Array, Array] | None, Array]:
         """Newton's step, and of each part twice the gain that it promises (nan without a step)."""
@@ -228,3 +232,16 @@ class _Newton:
             length = np.where(worse, length / 2, length)
             self.halvings += 1
         return None
+
+
+def _positive_definite(effects: EffectRows, W: Array) -> tuple[Arrow | None, bool]:
+    """The factorised Hessian, and whether it is the observed one."""
+    if not np.all(np.isfinite(W)):
+        return None, False
+    try:
+        return arrow_of(effects, W), True
+    except np.linalg.LinAlgError:
+        try:
+            return arrow_of(effects, np.maximum(W, 0)), False
+        except np.linalg.LinAlgError:
+            return None, False

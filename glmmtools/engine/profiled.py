@@ -16,6 +16,7 @@ from scipy import sparse
 
 from glmmtools.engine.arrow import Arrow
 from glmmtools.engine.marginal import Marginal
+from glmmtools.engine.nested_arrow import arrow_of
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum, one_by_one
 from glmmtools.families.special import LOG_TWO_PI
@@ -162,7 +163,7 @@ class Profiled:
         vector = np.zeros(plain.size)
         vector[plain.names["theta"]] = theta
         try:
-            arrow = Arrow(plain.effects(vector[None]), self.W)
+            arrow = arrow_of(plain.effects(vector[None]), self.W)
             solved, explained = self._solve(arrow)
             whole = np.vstack([solved / np.sqrt(self.W)[:, None], explained])
             products = whole.T @ whole
@@ -196,9 +197,9 @@ class Profiled:
         """
         effects, W = arrow.effects, self.W[:, None]
         self.A.data[:] = np.hstack([effects.block, effects.values]).ravel()
-        u = _solve_all(arrow, self.transposed @ (W * self.data))
+        u = arrow.solve_all(self.transposed @ (W * self.data))
         solved = W * (self.data - self.A @ u)
-        u = u + _solve_all(arrow, self.transposed @ solved - u)
+        u = u + arrow.solve_all(self.transposed @ solved - u)
         return W * (self.data - self.A @ u), u
 
     def _rows(self, solved: Array, explained: Array) -> list[Array]:
@@ -229,15 +230,3 @@ def _sparse(marginal: Marginal) -> sparse.csr_array:
     n, k = columns.shape
     shape = n, len(pattern.starts) * q + len(pattern.prior)
     return sparse.csr_array((np.zeros(n * k), columns.ravel(), np.arange(n + 1) * k), shape=shape)
-
-
-def _solve_all(arrow: Arrow, right: Array) -> Array:
-    """``H⁻¹`` times several columns, of block effects and then those of the border."""
-    blocks, q = arrow.inverse.shape[:2]
-    size = blocks * q
-    inner = (arrow.inverse @ right[:size].reshape(blocks, q, -1)).reshape(size, -1)
-    if not arrow.effects.has_border:
-        return inner
-    K = arrow.K if arrow.effects.pattern.is_sparse else arrow.K[0]
-    border = arrow.border_inverse[0] @ (right[size:] - K.T @ right[:size])
-    return np.vstack([inner - K @ border, border])

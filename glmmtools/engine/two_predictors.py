@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from glmmtools.engine.arrow import EffectRows, Pattern
+from glmmtools.engine.effect_rows import EffectRows, Pattern
 from glmmtools.engine.likelihood import Likelihood
 from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.problem import ZERO, Problem
@@ -176,7 +176,7 @@ class PairedMarginal(Marginal):
         plain, each = self.pattern, self.rows.each
         self.pattern = Pattern(
             each * plain.starts, plain.codes.repeat(each), plain.index.repeat(each, axis=0),
-            plain.prior,
+            plain.prior, nesting=plain.nesting,
         )  # fmt: skip
 
     @property

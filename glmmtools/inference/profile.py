@@ -22,11 +22,14 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.marginals import marginal_of
 from glmmtools.engine.problem import COEFFICIENT_NAMES, ZERO
 from glmmtools.engine.search import covariance_of, information_at, maximise
+from glmmtools.engine.start import starting_point
 from glmmtools.fitted.fit import Fit
 from glmmtools.fitted.random_tables import parameter_name
 
 Array = np.ndarray
 _RETREATS = 4  # from points whose fall is not found
+_LEVEL = 25.0  # variance of a logarithm that has next to no slope;
+_NONE = 1e-7  # or of one whose curvature was too small for an inverse
 _BESIDE_ZERO, _OFF_ZERO = 0.02, 0.3  # sds of random effects, in units of the linear predictor
 
 
@@ -35,14 +38,24 @@ class _Lost(Exception):
 
 
 class Quantity(NamedTuple):
-    """A parameter as a function of the vector that is searched, and the range of its values."""
+    """A parameter as a function of the vector that is searched, and the range of its values.
+
+    Its limits are those of its `power`, which says more where all of its values are near an end.
+    """
 
     of: Callable[[Array], float]
     low: float = 0.0
     high: float = np.inf
+    power: float = 1.0
 
     def __call__(self, vector: Array) -> float:
         return float(self.of(vector))
+
+    @property
+    def to_its_power(self) -> Quantity:
+        if self.power == 1:
+            return self
+        return Quantity(lambda vector: self(vector) ** self.power, self.low, self.high)
 
 
 class Profile:
@@ -54,6 +67,9 @@ class Profile:
         self.best, self.top = optimum.point, optimum.value
         information = information_at(marginal.value_and_gradient, self.best)
         self.covariance = covariance_of(information)
+        self.at_limit = self._logarithms_without_slope()
+        self.covariance[self.at_limit] = self.covariance[:, self.at_limit] = 0.0
+        self.covariance[self.at_limit, self.at_limit] = 1.0
         values, vectors = np.linalg.eigh(self.covariance)
         self.root = vectors * np.sqrt(np.maximum(values, 1e-12))
         self._last: tuple[Array, float, Array] | None = None
@@ -63,6 +79,14 @@ class Profile:
         """The profile of a fit, in the rows that are not separated."""
         finite = model.in_the_limit
         return cls(marginal_of(finite.problem), finite)
+
+    def _logarithms_without_slope(self) -> Array:
+        """Which entries are logarithms of a shape parameter, or logits of zeros, at their limit."""
+        logarithms = np.zeros(len(self.best), dtype=bool)
+        for name in self.marginal.likelihood.predictors:
+            logarithms[self.marginal.names[name]] = True
+        variances = np.diag(self.covariance)
+        return logarithms & ~((variances > _NONE) & (variances < _LEVEL))
 
     def quantities(self) -> dict[str, Quantity]:
         """All parameters by name."""
@@ -83,8 +107,8 @@ class Profile:
                 quantities[parameter_name("sd", term, name)] = Quantity(sd)
             for i, name in enumerate(structure.correlation_names):
                 correlation = partial(_correlation, structure, part, i)
-                called = parameter_name("corr", term, name)
-                quantities[called] = Quantity(correlation, -1.0, 1.0)
+                called, power = parameter_name("corr", term, name), structure.telling_distance
+                quantities[called] = Quantity(correlation, structure.lowest_rho, 1.0, power)
         for name in self.model.estimate.shape:
             shift, place = marginal.likelihood.shape_shift(name), marginal.names[name].start
             power, label = 1.0, name
@@ -114,6 +138,9 @@ class Profile:
 
     def interval(self, quantity: Quantity, drop: float) -> tuple[float, float, float]:
         """Estimate and limits: the quantity where the likelihood has fallen by `drop`."""
+        if quantity.power != 1:
+            found = self.interval(quantity.to_its_power, drop)
+            return tuple(value ** (1 / quantity.power) for value in found)
         estimate = quantity(self.best)
         step = self._wald_step(quantity) * np.sqrt(2 * drop)
         limits = []
@@ -133,6 +160,7 @@ class Profile:
 
         nan where it is not found.
         """
+        values, quantity = values**quantity.power, quantity.to_its_power
         falls, middle = np.full(len(values), np.nan), np.searchsorted(values, quantity(self.best))
         for places in (range(middle, len(values)), range(middle - 1, -1, -1)):
             start = self._start(quantity)
@@ -160,6 +188,9 @@ class Profile:
     def _wald_step(self, quantity: Quantity) -> float:
         slope = self._gradient_of(quantity, self._vector(self._start(quantity)))
         step = float(np.sqrt(slope @ self.covariance @ slope))
+        if self.at_limit.any():
+            away = np.where(self.at_limit, starting_point(self.marginal), self.best)
+            step = max(step, abs(quantity(away) - quantity(self.best)))
         return step if np.isfinite(step) and step > 0 else 0.1 * (abs(quantity(self.best)) + 1e-3)
 
     def _fall(self, z: Array) -> tuple[float, Array]:
@@ -261,15 +292,19 @@ class Profile:
         return fall, z
 
     def _off_zero(self, z: Array) -> Array | None:
-        """A point where no standard deviation is zero, from which a search may leave zero.
+        """A point where no standard deviation is zero, and none else at a limit: away from it.
 
-        At zero the likelihood is level, whether or not it rises beside it. None where none is zero.
+        There the likelihood is level, whether or not it rises beside it. None where none is there.
         """
         vector, part = self._vector(z), self.marginal.names["theta"]
         at_zero = np.abs(vector[part]) < _BESIDE_ZERO
-        if not at_zero.any():
+        moderate = starting_point(self.marginal) if self.at_limit.any() else self.best
+        distance = np.abs(vector - moderate)
+        at_limit = self.at_limit & (distance > np.abs(self.best - moderate) - 1)
+        if not (at_zero.any() or at_limit.any()):
             return None
         vector[part][at_zero] = _OFF_ZERO
+        vector[at_limit] = moderate[at_limit]
         return np.linalg.solve(self.root, vector - self.best)
 
 

@@ -82,6 +82,8 @@ GAPS = (
             "binomial": "A binomial count is out of a known total. Out of how many are ticks?",
             "normal": "Ticks are whole numbers, many of them small.",
             "negative_binomial": "These ticks were made without overdispersion.",
+            "nbinom1": "These ticks were made without overdispersion.",
+            "nbinom2": "These ticks were made without overdispersion.",
             "logit": "The logit is for probabilities; a mean count may be any number above 0.",
             "identity": "Then effects add up, and a clean herd can get a negative mean.",
         },
@@ -118,6 +120,9 @@ GAPS = (
         slips={
             "germinated": "Germinated out of how many? The response needs its trials.",
             "germinated/seeds": "A proportion alone has lost how many seeds it comes from.",
+            "share": "A proportion alone has lost how many seeds it comes from.",
+            "prop(seeds,germinated)": "First those that germinated, then those that were sown.",
+            "cbind(germinated,seeds)": "cbind takes successes and failures; prop takes the trials.",
             "seeds": "The seeds are the trials. What shares one shift?",
             "variety": "That is what you compare. Which unit did the variety come on?",
             "extract": "That is what you compare. Which unit got the extract?",
@@ -143,6 +148,7 @@ GAPS = (
         hint="Diseased out of how many? And plots shall differ without an effect of the plot.",
         slips={
             "binomial": "It leaves no room for plots that differ.",
+            "beta-binomial": "Nearly: the name of the family has no hyphen.",
             "beta": "The beta is for shares that were not counted. Here the total is known.",
             "variety": "That is a group. Out of what were the diseased counted?",
         },
@@ -163,13 +169,15 @@ GAPS = (
     Gaps(
         "09.g1",
         line='model.means("___").contrasts("___")',
-        fills=(("period",), ("trt.vs.ctrl",)),
+        fills=(("period",), ("trt.vs.ctrl", 'trt.vs.ctrl", reference="1')),
         because="Means of the periods, and each of them against the first.",
         hint="First of what the means are, then the name for each against a control.",
         slips={
             "herd": "Herds are random. Means are taken of a fixed effect.",
             "consecutive": "That compares each with the one before. The first is asked for.",
             "tukey": "That is an adjustment for all pairs. Here each is set against the first.",
+            "dunnett": "His are the right contrasts. Here they are called treatments against a "
+            "control, in short.",
             "pairwise": "Those are all pairs. Here each is set against the first.",
         },
     ),
@@ -216,11 +224,13 @@ GAPS = (
     Gaps(
         "13.g1",
         line='gt.power(m, coef={"treatment[T.enriched]": np.log(___)}, along="___")',
-        fills=(("0.75", ".75", "3 / 4", "1 - 0.25"), ("pen",)),
+        fills=(("0.75", ".75", "3 / 4", "1 - 0.25", "1 - 1 / 4"), ("pen",)),
         because="A quarter less is a factor of three quarters; and straw is given to pens.",
         hint="The logarithm is of a ratio of rates; and the unit that got the treatment is varied.",
         slips={
             "0.25": "That is what is lost. The ratio is what remains.",
+            "0,75": "Python's decimals follow a point.",
+            "75": "A share of 1 is asked for, not percent.",
             "-0.25": "A logarithm of a negative number does not exist. Which share remains?",
             "1.25": "That is a quarter more.",
             "pig": "More pigs in the same pens leave the variance of the pens as it is.",
@@ -230,7 +240,7 @@ GAPS = (
     Gaps(
         "14.g1",
         line='gt.fit("prop(hatched, eggs) ~ warming + (1 | ___)", trays, "___")',
-        fills=(("machine/tray",), ("binomial",)),
+        fills=(("machine/tray", "machine) + (1 | machine:tray"), ("binomial",)),
         because="Machines, and trays in machines; and hatched eggs out of a number that is known.",
         hint="Both levels of the layout, the larger one first; and a distribution of successes out "
         "of a total.",
@@ -238,6 +248,7 @@ GAPS = (
             "machine": "Trays of one machine may differ by more than chance among their eggs.",
             "tray": "Tray 1 of one machine has nothing to do with tray 1 of another.",
             "machine:tray": "That is the trays. Machines differ too.",
+            "tray/machine": "The larger unit stands before the stroke.",
             "poisson": "Each tray has a total: at most all its eggs hatch.",
             "beta": "The eggs were counted, so the total says how exact each share is.",
         },

@@ -14,10 +14,11 @@ hide the truth. Nothing is computed before an answer is checked. Hints never giv
 
 from __future__ import annotations
 
-import re
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
@@ -34,11 +35,24 @@ _ANYWHERE: tuple[tuple[Callable[[float], float], str], ...] = (
     (lambda x: 100 * x, "That is 100 times too large. Is it in percent?"),
     (lambda x: x / 100, "That is 100 times too small. Is it a share where percent are asked for?"),
     (lambda x: 1 / x, "That looks like the reciprocal. Which of the two stands above the line?"),
-    (lambda x: 1 - x, "That looks like the rest to 1: the other outcome, or the part lost."),
+    (
+        lambda x: 1 - x if 0 < x < 1 else np.nan,
+        "That looks like the rest to 1: the other outcome, or the part lost.",
+    ),
     (np.square, "That looks like the square: a variance for a standard deviation?"),
     (np.sqrt, "That looks like the square root: a standard deviation for a variance?"),
     (np.log, "That looks like the logarithm, on the link scale. Take the exponential."),
     (logit, "That looks like log-odds. Apply the inverse link."),
+)
+_PERCENT = (
+    "That looks like the change in percent. Give the factor, which is 1 where nothing changes."
+)
+# and a factor x, which a reader of newspapers writes as a change
+_OF_A_FACTOR: tuple[tuple[Callable[[float], float], str], ...] = (
+    (lambda x: x - 1, "That looks like the change. Give the factor, which is 1 more."),
+    (lambda x: 1 - x, "That looks like the part lost. The factor is what remains."),
+    (lambda x: 100 * (x - 1), _PERCENT),
+    (lambda x: 100 * (1 - x), _PERCENT),
 )
 
 
@@ -71,6 +85,8 @@ class Number(Exercise):
     slips : callable
         Computes the usual wrong answers, each the key of its hint. A wrong sign, percent, a
         reciprocal and the like need no words here: every exercise knows them.
+    is_factor : bool
+        Whether the answer is a factor: then a change, and a change in percent, are slips too.
     """
 
     _: KW_ONLY
@@ -79,6 +95,7 @@ class Number(Exercise):
     because: str
     hint: str
     slips: Callable[[], dict[float, str]] = dict
+    is_factor: bool = False
 
     def __post_init__(self) -> None:
         """Compute once what several answers are compared with: it may take fits."""
@@ -108,9 +125,9 @@ class Number(Exercise):
             return False, f"Not yet. {slip}"
         if self.decimals and abs(value - right) <= 5 * self.unit:
             start = "Close. If you rounded on the way, carry more decimals. If not:"
-        elif slip := _nearest(value, _slips_anywhere(right)):
+        elif slip := _nearest(value, _slips_anywhere(right, self.is_factor)):
             return False, f"Not yet. {slip}"
-        elif isinstance(answer, Integral) is (self.decimals == 0):
+        elif value.is_integer() if self.decimals == 0 else not isinstance(answer, Integral):
             start = "Not yet."
         else:
             start = f"Not yet, and the task asks for {_IN_WORDS[self.decimals]}."
@@ -124,7 +141,7 @@ class Number(Exercise):
         coarsest = 0 if abs(right) >= 1 else 1  # the 1 of 0.62 is no part of it
         places = max(coarsest, _places(value))
         near = min(abs(value - right), abs(value - round(right, self.decimals)))
-        return places < self.decimals and near <= _half_a_unit(places)
+        return value != 0 and places < self.decimals and near <= _half_a_unit(places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,9 +203,10 @@ class Judgement(Exercise):
         )
 
 
-def _slips_anywhere(right: float) -> dict[float, str]:
+def _slips_anywhere(right: float, is_factor: bool) -> dict[float, str]:
+    known = (*_ANYWHERE, *_OF_A_FACTOR) if is_factor else _ANYWHERE
     with np.errstate(all="ignore"):
-        slips = {float(slip(right)): text for slip, text in _ANYWHERE}
+        slips = {float(slip(right)): text for slip, text in known}
     return {slip: text for slip, text in slips.items() if np.isfinite(slip)}
 
 
@@ -226,24 +244,16 @@ def _places(value: float) -> int:
 
 def _as_number(answer: Any, decimals: int) -> float | str:
     """The answer as a float, or the rest of a sentence that says what it is instead."""
-    if written := _written_with_a_comma(answer, decimals):
-        return written
     if isinstance(answer, str):
-        return "this is text. Write it without quotes."
+        return _as_written(answer, decimals)
+    if told := _with_a_decimal_comma(answer, decimals):
+        return told
     if answer is None:
         return "this is None. Does the line print it, and return nothing?"
     if isinstance(answer, (bool, np.bool_)):
         return f"this is {answer}, a truth value."
-    if not isinstance(answer, Real):
-        try:
-            values = np.asarray(answer)
-        except Exception:  # whatever a learner's object does, the check answers
-            values = np.empty(0, object)
-        if values.size > 1:
-            return f"this holds {values.size} values. Pick the one that is asked for."
-        if values.size == 0 or values.dtype.kind not in "iuf":
-            return f"this is of type {type(answer).__name__}."
-        answer = values.item()
+    if not isinstance(answer, (Real, Decimal)):
+        return _the_only_one(answer, decimals)
     try:
         value = float(answer)
     except (OverflowError, TypeError, ValueError):
@@ -253,21 +263,49 @@ def _as_number(answer: Any, decimals: int) -> float | str:
     return value
 
 
-def _written_with_a_comma(answer: Any, decimals: int) -> str:
+def _the_only_one(answer: Any, decimals: int) -> float | str:
+    """The number in a list, an array or a table of one."""
+    try:
+        values = np.asarray(answer)
+    except Exception:  # whatever a learner's object does, the check answers
+        values = np.empty(0, object)
+    if values.size > 1:
+        return f"this holds {values.size} values. Pick the one that is asked for."
+    is_held = values.ndim > 0 or isinstance(answer, np.ndarray)
+    if values.size == 1 and is_held and values.dtype.kind in "biufOU":
+        return _as_number(values.ravel().tolist()[0], decimals)
+    if inspect.isroutine(answer):
+        return f"this is the function {answer.__name__}. Are its parentheses missing?"
+    return f"this is of type {type(answer).__name__}. Take the number from it that is asked for."
+
+
+def _as_written(text: str, decimals: int) -> float | str:
+    """The number that a text says, with a point, a comma or a stroke.
+
+    >>> _as_written(" 0,25", 2), _as_written("1/4", 2), _as_written("6,147", 0)
+    (0.25, 0.25, 6147.0)
+    """
+    number = text.replace("−", "-").replace(",", "." if decimals else "")
+    above, stroke, below = number.partition("/")
+    try:
+        value = float(above) / (float(below) if stroke else 1.0)
+    except (ValueError, ZeroDivisionError):
+        value = float("nan")
+    return value if np.isfinite(value) else "this is text. Write the number alone, without quotes."
+
+
+def _with_a_decimal_comma(answer: Any, decimals: int) -> str:
     """What to say to 0,25, which Python reads as the two numbers 0 and 25; else nothing."""
-    parts: tuple = ()
-    if isinstance(answer, tuple) and all(type(part) is int for part in answer):
-        parts = tuple(str(part) for part in answer)
-    elif isinstance(answer, str) and re.fullmatch(r"[-+−]?\d+,\d+", answer.strip()):
-        parts = tuple(answer.strip().replace("−", "-").split(","))
-    if len(parts) != 2 or parts[1].startswith("-"):
+    is_pair = isinstance(answer, tuple) and [type(part) for part in answer] == [int, int]
+    if not is_pair or answer[1] < 0:
         return ""
     if decimals == 0:
-        return f"in Python it has no comma: {''.join(parts)}, without quotes."
-    return f"in Python its decimals follow a point: {'.'.join(parts)}, without quotes."
+        return f"in Python it has no comma: {answer[0]}{answer[1]}."
+    return f"in Python its decimals follow a point: {answer[0]}.{answer[1]}."
 
 
 def in_short(value: Any) -> str:
     """A value as Python writes it, where that is short; else its type."""
     text = f"{value!r}"
-    return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"
+    is_short = len(text) <= 40 and "\n" not in text
+    return text if is_short else f"a value of type {type(value).__name__}"

@@ -1,6 +1,7 @@
 """Exercises of lesson 01, Go from linear mixed models to GLMMs."""
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from glmmtools.course.exercises.fits import fit_to
@@ -21,6 +22,13 @@ def _cake(random: str = "", reml: bool = True) -> FittedModel:
 def _cake_ratio(random: str, term: str = "recipe[T.C]", reml: bool = True) -> float:
     """How many times as large as that of OLS the standard error is."""
     return _cake(random, reml).bse[term] / _cake().bse[term]
+
+
+def _marginal_cases() -> float:
+    """New cases in period 2, averaged over all herds."""
+    herd = pd.DataFrame({"period": ["2"], "size": [HERD_SIZE]})
+    model = fit_to("herds", "prop(incidence, size) ~ period + (1 | herd)", "binomial")
+    return HERD_SIZE * model.predict(herd, effects="marginal").iloc[0]
 
 
 def _herd_eta(*terms: str, u: float = HERD_U, random: str = " + (1 | herd)") -> float:
@@ -70,6 +78,7 @@ EXERCISES = (
         "01.3",
         solution=lambda: _cake_ratio(BATCH),
         decimals=2,
+        is_factor=True,
         because="Recipes were given to batches, so batches are the replicates. OLS counts 270 "
         "independent cakes and claims far too much.",
         hint="The batch is recipe × replicate; divide the LMM's standard error of recipe[T.C] by "
@@ -117,6 +126,9 @@ EXERCISES = (
             _herd_eta(*ETA): "That is η, on the log-odds scale. Apply the inverse link.",
             HERD_SIZE * _herd_eta(*ETA): "You multiplied η. First the inverse link, then the "
             "number of animals.",
+            _marginal_cases(): "That is averaged over all herds. This herd has a u of its own: "
+            "add it to the linear predictor.",
+            HERD_SIZE * expit(_herd_eta(*ETA, u=-HERD_U)): "The sign of u: it is added.",
         },
     ),
     Choice(

@@ -25,10 +25,11 @@ def _clipping(
     response: str = "fruits",
     nutrient: str = "1",
     random: str = " + (1 | genotype)",
+    status: str = " + status",
 ) -> float:
     """The coefficient of clipping among the plants with so much nutrient."""
     plants = load_data("arabidopsis")
-    formula = f"{response} ~ clipping + status{random}"
+    formula = f"{response} ~ clipping{status}{random}"
     chosen = plants[(plants["nutrient"] == nutrient) | (nutrient == "any")]
     return fit(formula, chosen, family).params["clipping[T.clipped]"]
 
@@ -62,6 +63,9 @@ EXERCISES = (
             expit(_lame(4)): "That is the probability after four winters.",
             stats.norm.cdf(_lame(4)) - stats.norm.cdf(_lame(3)): "That is with the inverse of the "
             "probit. Log-odds go back by that of the logit.",
+            expit(_lame(5)) - expit(_lame(4)): "That is the step from four winters to five.",
+            expit(_lame(3)): "That is the probability after three winters. Subtract it from that "
+            "after four.",
         },
     ),
     Choice(
@@ -81,6 +85,7 @@ EXERCISES = (
         "02.3",
         solution=lambda: np.exp(_clipping()),
         decimals=3,
+        is_factor=True,
         because="With a log link the exponential of a coefficient is a ratio of means, here for "
         "plants of one genotype and status, with few nutrients. With many the factor is estimated "
         "nearer to 1.",
@@ -113,6 +118,13 @@ EXERCISES = (
                 _clipping(nutrient="any")
             ): "Those are all plants, and clipping may do less where "
             "nutrients are many. Take the rows of `few`.",
+            np.exp(
+                _clipping(status="")
+            ): "That leaves the status out. Take the formula of the task.",
+            np.exp(
+                _clipping(status=" * status")
+            ): "That is clipping in one status only, by a model "
+            "with an interaction. Take the formula of the task.",
         },
     ),
     Number(
@@ -135,6 +147,8 @@ EXERCISES = (
             LOG_MEAN + LOG_SD**2 / 2: "That is still on the log scale. Take the exponential.",
             np.exp(LOG_MEAN) + LOG_SD**2 / 2: "You added half of the variance after going back. "
             "Add it on the log scale.",
+            np.exp(LOG_MEAN) + np.exp(LOG_SD**2 / 2): "You added two exponentials. Add on the log "
+            "scale, and take one exponential.",
         },
     ),
     Choice(

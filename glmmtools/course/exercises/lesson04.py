@@ -9,6 +9,7 @@ from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Judgement, Number
 from glmmtools.residuals.tests import ResidualTest
 
+BATCH = " + (1 | recipe:replicate)"
 RANDOM_LINES = "weight ~ diet * day + (day | rat)"
 
 
@@ -22,14 +23,20 @@ def _cane(family: str, random: str = " + (1 | variety)", conditional: bool = Tru
     return model.simulated_residuals(conditional=conditional).test_dispersion()
 
 
-def _aic(response: str) -> float:
-    return fit_to("cake", f"{response} ~ recipe + temperature + (1 | recipe:replicate)").aic
+def _pearson() -> float:
+    """The sum of squared Pearson residuals, by the rows less the parameters."""
+    model = fit_to("cane", "prop(diseased, shoots) ~ block + (1 | variety)", "binomial")
+    return (model.resid("pearson") ** 2).sum() / model.df_resid
 
 
-def _gain(jacobian: float = 2.0) -> float:
+def _aic(response: str, random: str, reml: bool, family: str = "normal") -> float:
+    return fit_to("cake", f"{response} ~ recipe + temperature{random}", family, reml=reml).aic
+
+
+def _gain(jacobian: float = 2.0, random: str = BATCH, reml: bool = False) -> float:
     """How much lower the AIC of log(angle) is; 2 is the right multiple of the sum of the logs."""
     logs = np.log(load_data("cake")["angle"]).sum()
-    return _aic("angle") - (_aic("log(angle)") + jacobian * logs)
+    return _aic("angle", random, reml) - (_aic("log(angle)", random, reml) + jacobian * logs)
 
 
 EXERCISES = (
@@ -65,12 +72,17 @@ EXERCISES = (
             fit_to("rats", RANDOM_LINES).variance_components["sd"].iloc[0]: "That is the "
             "standard deviation between rats, at day 0. The one around the rats' lines is asked "
             "for.",
+            fit_to("rats", RANDOM_LINES).resid().std(): "That is the spread of the residuals. The "
+            "predicted lines follow the rats, so it is too small; `dispersion` allows for that.",
+            _residual_sd("weight ~ diet * day + (0 + day | rat)"): "In that model the lines of the "
+            "rats start at one point. Give each its own level too: (day | rat).",
         },
     ),
     Number(
         "04.3",
         solution=lambda: _cane("binomial").effect,
         decimals=2,
+        is_factor=True,
         because="Plots of one variety differ far more than binomial counts with one probability "
         "would. The number of shoots is a known total, so the support is right; the variance is "
         "not.",
@@ -88,6 +100,9 @@ EXERCISES = (
             "effect divides it by what the model expects.",
             np.sqrt(_cane("binomial").effect): "That is a ratio of standard deviations. The ratio "
             "of variances is asked for.",
+            _pearson(): "That is the sum of squared Pearson residuals over the rows less the "
+            "parameters. The predicted varieties follow the data and make it too small; take "
+            "`test_dispersion()`.",
         },
     ),
     Number(
@@ -95,7 +110,7 @@ EXERCISES = (
         solution=_gain,
         decimals=1,
         because="The Jacobian 2 Σ log(angle) brings both to the scale of angle. The log fits "
-        "better, but not by the thousands that the two printed AICs seem to show.",
+        "better, but not by the nearly two thousand that the two printed AICs seem to show.",
         hint="The AIC of the model of log(angle) needs 2 Σ log(angle) on top. Then take it from "
         "the AIC of the first model.",
         slips=lambda: {
@@ -106,6 +121,12 @@ EXERCISES = (
             "by y, so the AIC on the scale of y is larger.",
             -_gain(): "That is the second minus the first. By how much is the second lower?",
             _gain() / 2: "That is the difference of the log-likelihoods. AIC has twice that.",
+            _gain(reml=True): "Those are fits by REML, whose AIC is another. Leave reml= out.",
+            _gain(random=""): "The batches are missing. Add (1 | recipe:replicate) to both models.",
+            _gain(random=" + (1 | replicate)"): "You grouped by replicate. A batch is a numbered "
+            "replicate of a recipe: (1 | recipe:replicate).",
+            _aic("angle", BATCH, False) - _aic("angle", BATCH, False, "gamma"): "That is for a "
+            "Gamma. The second model is a normal one of log(angle).",
         },
     ),
     Choice(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.model import FittedModel
@@ -28,6 +29,18 @@ def _oa75_on_cucumber() -> float:
     return _seeds()["Intercept"] + _seeds()[CUCUMBER]
 
 
+def _additive() -> pd.Series:
+    """The coefficients of a model without the interaction."""
+    formula = "prop(germinated, seeds) ~ variety + extract + (1 | plate)"
+    return fit_to("seeds", formula, "binomial").params
+
+
+def _mean_share() -> float:
+    """The mean of the shares of the plates of Oa73 on cucumber."""
+    plates = load_data("seeds").query("variety == 'Oa73' and extract == 'cucumber'")
+    return (plates["germinated"] / plates["seeds"]).mean()
+
+
 def _without(term: str) -> float:
     """The log-odds of Oa73 on cucumber, with one coefficient forgotten."""
     return _oa73("cucumber") - _seeds()[term]
@@ -49,6 +62,12 @@ def _period(number: int, random: str = " + (1 | herd)") -> float:
 
 def _sd() -> float:
     return _herds().variance_components["sd"].iloc[0]
+
+
+def _marginal() -> float:
+    """The mean probability of a new case in period 1, over all herds."""
+    new = pd.DataFrame({"period": ["1"], "size": [1]})
+    return _herds().predict(new, effects="marginal").iloc[0]
 
 
 def _herd(u: float) -> float:
@@ -78,12 +97,21 @@ EXERCISES = (
             expit(_oa75_on_cucumber()): "That is Oa75 on cucumber. Add the coefficient of Oa73 and "
             "the interaction.",
             expit(-_oa73("cucumber")): "That is the probability of not germinating.",
+            expit(
+                _without("variety[T.Oa73]")
+            ): "The coefficient of the variety is missing: Oa73 is not the base.",
+            expit(_without(CUCUMBER)): "The coefficient of cucumber is missing.",
+            expit(_additive().sum()): "That is from a model without the interaction. Take the "
+            "coefficients of the summary.",
+            _mean_share(): "That is the mean of the shares of five plates, small ones and "
+            "large ones alike. Take the coefficients of the summary.",
         },
     ),
     Number(
         "05.2",
         solution=lambda: np.exp(_cucumber_in_oa73()),
         decimals=2,
+        is_factor=True,
         because="Within Oa73 the extract changes η by the cucumber coefficient plus the "
         "interaction, and exp of a difference of log-odds is an odds ratio.",
         hint="Write η of Oa73 on cucumber and on bean, take the difference, then exp.",
@@ -105,6 +133,14 @@ EXERCISES = (
             expit(_oa73("cucumber")) - expit(_oa73("bean")): "That is a difference of "
             "probabilities. The ratio of the odds is asked for.",
             np.exp(_oa73("cucumber")): "That is the odds on cucumber. Divide by the odds on bean.",
+            np.exp(
+                _additive()[CUCUMBER]
+            ): "That is from a model without the interaction, which has "
+            "one odds ratio for both varieties.",
+            np.exp(
+                _oa73("cucumber") - _seeds()["Intercept"]
+            ): "That compares with Oa75 on bean. Both "
+            "are to be of Oa73, so the coefficient of the variety cancels.",
         },
     ),
     Number(
@@ -127,6 +163,15 @@ EXERCISES = (
             expit(_herd(0)): "That is the herd in the middle, with u = 0.",
             expit(_herd(0)) + 1.96 * _sd(): "You added log-odds to a probability. Add on the "
             "log-odds scale, then invert.",
+            _marginal(): "That is the mean probability over all herds. The end of their range "
+            "is asked for.",
+            expit(
+                _herd(1.645 * _sd())
+            ): "That is 1.645 standard deviations up, which leaves 5 % above. "
+            "Of the middle 95 % only 2.5 % lie above.",
+            expit(_herd(0))
+            + 1.96 * _sd() * expit(_herd(0)) * (1 - expit(_herd(0))): "You carried the "
+            "standard deviation to the probability scale. Add on the log-odds scale, then invert.",
         },
     ),
     Choice(
@@ -160,6 +205,7 @@ EXERCISES = (
         "05.6",
         solution=lambda: np.exp(_period(4) - _period(2)),
         decimals=2,
+        is_factor=True,
         because="Both coefficients compare with period 1, which cancels from their difference. Its "
         "exponential is the odds ratio of period 4 to period 2, given the herd.",
         hint="Fit the model with the herds as random effect, subtract the estimate of period 2 "
@@ -175,8 +221,8 @@ EXERCISES = (
             "the raw shares. The four rows of a herd share its shift.",
             expit(_herd(_period(4))): "That is the probability of a new case in period 4. The "
             "ratio of the odds is asked for.",
-            np.exp(_herd(_period(4))): "That is the odds in period 4. Divide by the odds in "
-            "period 2.",
+            np.exp(_herd(_period(4))): "That is the odds in period 4, or the probability. "
+            "Divide the odds by those in period 2.",
             expit(_herd(_period(4))) / expit(_herd(_period(2))): "That is a ratio of "
             "probabilities. Odds are p/(1 − p).",
             expit(_period(4) - _period(2)): "A difference of log-odds is no log-odds: the inverse "

@@ -12,6 +12,7 @@ from glmmtools.designs.simulation import simulate
 from glmmtools.model import FittedModel, fit
 
 AREA = 4.0  # square metres
+TRUE_LOG_RATE = 1 - 0.7  # of a treated plot at u = 0
 
 
 def _seizures_by_period(family: str = "poisson") -> float:
@@ -20,9 +21,11 @@ def _seizures_by_period(family: str = "poisson") -> float:
     return fit_to("epilepsy", formula, family).params["period"]
 
 
-def _by_stems(family: str = "nbinom1", stems: str = "log(stems)") -> float:
+def _by_stems(
+    family: str = "nbinom1", stems: str = "log(stems)", others: str = "block + (1 | variety)"
+) -> float:
     """The coefficient of the stems for the shoots of sugar cane; NB1 has the lowest AIC."""
-    return fit_to("cane", f"shoots ~ block + {stems} + (1 | variety)", family).params[stems]
+    return fit_to("cane", f"shoots ~ {others} + {stems}", family).params[stems]
 
 
 @cache
@@ -61,6 +64,16 @@ def _fruits_lost(part: str | None = None, nutrient: int = 1) -> float:
     return clipped / unclipped
 
 
+def _fruits_lost_on_average() -> float:
+    unclipped, clipped = _hurdle().means("clipping").frame["estimate"]
+    return clipped / unclipped
+
+
+def _fruits_lost_without_hurdle(family: str) -> float:
+    formula = "fruits ~ nutrient * clipping + rack + status + (1 | genotype)"
+    return np.exp(fit_to("arabidopsis", formula, family).params["clipping[T.clipped]"])
+
+
 def _fruiting_lost() -> float:
     unclipped, clipped = _fruits("zero")
     return (1 - clipped) / (1 - unclipped)
@@ -82,6 +95,7 @@ EXERCISES = (
         "06.1",
         solution=lambda: np.exp(3 * _seizures_by_period()),
         decimals=2,
+        is_factor=True,
         because="From period 1 to 4 are three steps: three times the coefficient on the log scale, "
         "so the rate ratio to the power of three.",
         hint="Add up the steps on the log scale, then take the exponential.",
@@ -94,14 +108,16 @@ EXERCISES = (
             "three times the ratio.",
             np.exp(4 * _seizures_by_period()): "From period 1 to period 4 are fewer steps than "
             "that.",
-            np.exp(3 * _seizures_by_period("negative_binomial")): "That is NB2's. The Poisson "
-            "model is asked for.",
-            np.exp(3 * _seizures_by_period("nbinom1")): "That is NB1's. The Poisson model is asked "
-            "for.",
+            np.exp(3 * _seizures_by_period("negative_binomial")): "That is a negative "
+            "binomial's. The Poisson model is asked for.",
+            np.exp(3 * _seizures_by_period("nbinom1")): "That is a negative binomial's. The "
+            "Poisson model is asked for.",
             1 - np.exp(3 * _seizures_by_period()): "That is the part by which the count falls. The "
             "factor is what remains.",
             np.exp(-3 * _seizures_by_period()): "That is the factor from period 4 back to period "
             "1.",
+            1 + 3 * _seizures_by_period(): "Is that 1 + 3β, or from the raw means? Take the "
+            "exponential of three times the coefficient.",
         },
     ),
     Choice(
@@ -123,6 +139,7 @@ EXERCISES = (
         "06.3",
         solution=lambda: 2 ** _by_stems(),
         decimals=3,
+        is_factor=True,
         because="NB1 has the lowest AIC. The expected count is proportional to stems to the power "
         "of the coefficient, so twice the stems is the factor two to that power. That is far from "
         "two: an offset would be wrong here.",
@@ -141,6 +158,10 @@ EXERCISES = (
             np.exp(_by_stems(stems="stems")): "That is for one stem more, by a model without the "
             "logarithm.",
             2 ** -_by_stems(): "That is half of the stems.",
+            2 ** _by_stems(others="block"): "That leaves the varieties out. Add (1 | variety).",
+            2
+            ** _by_stems(others="(1 | variety)"): "That leaves the blocks out. Take the right side "
+            "of the task.",
         },
     ),
     Number(
@@ -166,6 +187,9 @@ EXERCISES = (
             "rate of an untreated plot.",
             np.exp(_treated(_weeds("area")) + AREA): "Far too few. Is that from the model without "
             "the logarithm, or did you divide by the area? An area multiplies the rate.",
+            AREA
+            * np.exp(TRUE_LOG_RATE): "That is with the true coefficients. The fit of `right` is "
+            "asked for.",
         },
     ),
     Choice(
@@ -186,6 +210,7 @@ EXERCISES = (
         "06.6",
         solution=_fruits_lost,
         decimals=2,
+        is_factor=True,
         because="Without part= the means are those of all plants. Both parts are in them: clipped "
         "plants bear fruit less often, and fewer if they do. (The lesson's NB1 has the lower "
         "AIC all the same: the hurdle answers two questions, with the variance of NB2.)",
@@ -206,6 +231,13 @@ EXERCISES = (
             1 / _fruits_lost(): "That is the factor of not clipping against clipping.",
             1 - _fruits_lost(): "That is the part that is lost. The factor is what remains.",
             100 * _fruits_lost(): "That is in percent; a factor of 1 would mean no change.",
+            _fruits_lost_on_average(): "Is that averaged over the nutrients, or the probability "
+            "of any fruit? Take the means of all plants, by nutrient.",
+            _fruits_lost_without_hurdle(
+                "nbinom1"
+            ): "That is from the plain NB1. Fit the hurdle model.",
+            _fruits_lost_without_hurdle("negative_binomial"): "That is from the plain NB2. Fit the "
+            "hurdle model.",
         },
     ),
 )

@@ -50,6 +50,12 @@ def _cake_sd(random: str = BATCHES["right"], effects: str = "population") -> flo
     return np.sqrt(model.dispersion["phi"]) * _cake_mean(effects, model)
 
 
+def _cake_sd_of(**changed: object) -> float:
+    """By the Gamma, of other cakes with u = 0."""
+    mean = _cake("gamma").predict(CAKES.assign(**changed), effects="population").iloc[0]
+    return np.sqrt(_cake("gamma").dispersion["phi"]) * mean
+
+
 def _log_sd() -> float:
     """The standard deviation by the lognormal."""
     model = _cake("normal", response="log(angle)")
@@ -115,6 +121,7 @@ EXERCISES = (
         "07.3",
         solution=_inflation,
         decimals=3,
+        is_factor=True,
         because="The beta-binomial variance is the binomial one times (φ + N)/(φ + 1), with N the "
         "seeds on the plate.",
         hint="Divide the variance of a beta-binomial by that of a binomial with the same N and μ: "
@@ -160,8 +167,8 @@ EXERCISES = (
             "standard deviation over the mean. Multiply by the mean.",
             _cake("gamma").dispersion["phi"] * _cake_mean(): "φ is a variance over a squared mean. "
             "Take its root before you multiply.",
-            _cake("normal").dispersion["residual sd"]: "That is the normal model's, the same at "
-            "every mean. Compare the AICs.",
+            _cake("normal").dispersion["residual sd"]: "That is the normal model's or the "
+            "t's, the same at every mean. Compare the AICs.",
             np.sqrt(_cake("t").dispersion["phi"]): "That is the scale of the t model. Compare the "
             "AICs.",
             _log_sd(): "That is from a normal model of log(angle). Take the best of the three.",
@@ -177,6 +184,15 @@ EXERCISES = (
             "batch, it is smaller.",
             _cake("gamma").variance_components["sd"].iloc[0]: "That is the standard deviation "
             "between batches, on the log scale.",
+            _cake_mean(): "That is the mean angle. Its standard deviation is asked for.",
+            _cake_sd() ** 2: "That is the variance, φμ². Take its square root.",
+            _cake_sd(
+                effects="conditional"
+            ): "That is batch 1 of the recipe, whose own effect is in "
+            "it. A batch with u = 0 is asked for: effects='population'.",
+            _cake_sd_of(temperature=175): "That is at 175 °F.",
+            _cake_sd_of(recipe="B"): "That is recipe B.",
+            _cake_sd_of(recipe="C"): "That is recipe C.",
         },
     ),
     Choice(

@@ -9,6 +9,7 @@ from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
 from glmmtools.inference.influence import Influence
+from glmmtools.model import FittedModel
 from glmmtools.residuals.tests import ResidualTest
 
 SIMULATIONS, BELOW, EQUAL = 49, 20, 11  # exercise 08.1
@@ -32,10 +33,16 @@ def _p_value(counted: Callable = np.greater_equal, conditional: bool = False) ->
     return (1 + counted(simulated, observed).sum()) / (len(simulated) + 1)
 
 
+def _cane(random: str = " + (1 | variety)", family: str = "binomial") -> FittedModel:
+    return fit_to("cane", f"prop(diseased, shoots) ~ block{random}", family)
+
+
 @cache
-def _cane_dispersion(conditional: bool = True) -> ResidualTest:
-    model = fit_to("cane", "prop(diseased, shoots) ~ block + (1 | variety)", "binomial")
-    return model.simulated_residuals(conditional=conditional).test_dispersion()
+def _cane_dispersion(
+    conditional: bool = True, random: str = " + (1 | variety)", family: str = "binomial"
+) -> ResidualTest:
+    residuals = _cane(random, family).simulated_residuals(conditional=conditional)
+    return residuals.test_dispersion()
 
 
 @cache
@@ -94,6 +101,7 @@ EXERCISES = (
         "08.3",
         solution=lambda: _cane_dispersion().effect,
         decimals=2,
+        is_factor=True,
         because="Plots of one variety differ far more than shoots counted at one probability "
         "would.",
         hint="Take simulated_residuals() of the fit, then test_dispersion(): which of its numbers "
@@ -108,6 +116,15 @@ EXERCISES = (
             "predicted effects follow the data, so the model expects less than 1: look for the "
             "ratio of the two.",
             _cane_dispersion().p_value: "That is the p-value. The effect is asked for.",
+            _cane_dispersion(
+                random=""
+            ).effect: "That leaves the varieties out, so that what differs "
+            "between them counts as excess. Add (1 | variety).",
+            _cane_dispersion(family="betabinomial").effect: "That is the beta-binomial, which fits "
+            "its own dispersion. The binomial is asked for.",
+            (_cane().resid("pearson") ** 2).sum() / _cane().df_resid: "That is the sum of squared "
+            "Pearson residuals over the rows less the parameters. The predicted varieties follow "
+            "the data and make it too small; take `test_dispersion()`.",
         },
     ),
     Choice(
@@ -121,7 +138,7 @@ EXERCISES = (
             "c": "With new random effects the test is nearly blind to scatter within varieties, "
             "because the varieties differ so much. The blocks are compared within varieties.",
             "d": "Either estimates the scatter between plots, and the standard errors of the "
-            "blocks become three times as large or more. Then check the new model again.",
+            "blocks become about three times as large, or more. Then check the new model again.",
         },
     ),
     Choice(
@@ -152,8 +169,9 @@ EXERCISES = (
             "standard errors. Give milliseconds per day.",
             _moved(_left_out(), "Intercept"): "That is the change of the intercept. The slope is "
             "asked for.",
-            _left_out().change["days"].max(): "That is the largest change of the slope. Cook's "
-            "distance looks at the intercept as well: which person has the largest?",
+            _left_out().change["days"].max(): "That is the largest change of the slope, or from a "
+            "model without random slopes. Cook's distance looks at the intercept as well: which "
+            "person has the largest?",
             _moved(_left_out(group=None)): "You left out single rows. A whole person is asked for.",
             fit_to("sleep", "reaction ~ days + (days | subject)").params["days"]
             + _moved(_left_out()): "That is the slope without that person. By how much did it "

@@ -25,8 +25,8 @@ def _litters(reml: bool = False) -> pd.Series:
 
 
 @cache
-def _den_df(random: str, temperature: str = "temperature") -> pd.Series:
-    model = fit_to("cake", f"angle ~ recipe * {temperature}{random}", reml=bool(random))
+def _den_df(random: str, temperature: str = "temperature", joined: str = "*") -> pd.Series:
+    model = fit_to("cake", f"angle ~ recipe {joined} {temperature}{random}", reml=bool(random))
     return model.anova()["den_df"]
 
 
@@ -36,18 +36,27 @@ def _wheeze(
     smoke: str = "yes",
     child: str = " + (1 | child)",
     nagq: int = 15,
+    age: float = 7,
 ) -> float:
-    new = pd.DataFrame({"age": [7], "smoke": [smoke], "child": ["new"]})
+    new = pd.DataFrame({"age": [age], "smoke": [smoke], "child": ["new"]})
     model = fit_to("wheeze", f"wheeze ~ age + smoke{child}", "binomial", nagq=nagq)
     return model.predict(new, scale, effects).iloc[0]
+
+
+def _fitted_wheeze() -> float:
+    """The mean of the fitted probabilities of those children, each with its predicted effect."""
+    model = fit_to("wheeze", "wheeze ~ age + smoke + (1 | child)", "binomial", nagq=15)
+    aged_7 = load_data("wheeze").query("age == 7 and smoke == 'yes'").index
+    return model.fittedvalues.loc[aged_7].mean()
 
 
 def _raw_wheeze() -> float:
     return load_data("wheeze").query("age == 7 and smoke == 'yes'")["wheeze"].mean()
 
 
-def _plants_model(family: str = "nbinom1") -> FittedModel:
-    return fit_to("arabidopsis", "fruits ~ nutrient * clipping + region + (1 | genotype)", family)
+def _plants_model(family: str = "nbinom1", joined: str = "*") -> FittedModel:
+    formula = f"fruits ~ nutrient {joined} clipping + region + (1 | genotype)"
+    return fit_to("arabidopsis", formula, family)
 
 
 @cache
@@ -102,8 +111,8 @@ EXERCISES = (
             _litters()["p_value"] / 2: "Halved twice: the column reference of gt.compare says what "
             "it did already.",
             _litters()["statistic"]: "That is the likelihood ratio; its p-value is asked.",
-            _litters(reml=True)["p_value"]: "That is from REML fits. They may be compared here, "
-            "but maximum likelihood is asked for: leave reml= out.",
+            _litters(reml=True)["p_value"]: "Is that from REML fits, or without copper? They "
+            "may be compared here, but maximum likelihood is asked for, with both covariates.",
             stats.chi2.sf(_litters()["statistic"] / 2, 1) / 2: "The 2 in front of the difference "
             "of the log-likelihoods is missing.",
         },
@@ -129,6 +138,18 @@ EXERCISES = (
             "was compared within batches.",
             2: "Those are the numerator's: three recipes less one.",
             44: "45 batches less one is what all batches have; recipes take two more.",
+            _den_df(BATCHES, joined="+")[
+                "temperature"
+            ]: "That is the test of temperature, which was compared within batches.",
+            _den_df(BATCHES, "C(temperature)", "+").iloc[
+                1
+            ]: "That is the test of temperature, which was compared within batches.",
+            _den_df(" + (1 | replicate)", joined="+")["recipe"]: "(1 | replicate) takes batch 1 of "
+            "recipe A and batch 1 of recipe B as the same batch. Their numbers start again in each "
+            "recipe.",
+            _den_df("", joined="+")[
+                "recipe"
+            ]: "No batches are in that model: it takes every cake as a replicate of its recipe.",
         },
     ),
     Number(
@@ -151,12 +172,19 @@ EXERCISES = (
             "the GLMM of the cell.",
             _raw_wheeze(): "That is the share in the data at this one age. The model smooths over "
             "the ages; its share is asked for.",
+            _wheeze("marginal", age=8.5): "Is that at age 7, and for mothers who smoke? "
+            "At the mean age it would be this.",
+            _wheeze("population", age=8.5): "That is the child with u = 0, and at the mean age.",
+            _fitted_wheeze(): "That averages the predictions for the children of the study, with "
+            "their predicted effects, which are shrunken. Average over all children that there "
+            "could be: effects='marginal'.",
         },
     ),
     Number(
         "09.4",
         solution=lambda: _clipped_ratio("1"),
         decimals=3,
+        is_factor=True,
         because="With a log link the exponential of the difference is a ratio of means. With many "
         "nutrients the ratio is estimated nearer to 1, but these data do not show that the two "
         "differ. NB2, whose AIC is far higher, would have shown it.",
@@ -180,6 +208,8 @@ EXERCISES = (
             "nutrients, which interact with clipping. Use by=.",
             _fruits()["1", "clipped"] - _fruits()["1", "unclipped"]: "That is a difference of "
             "means, in fruits. A factor is asked for.",
+            np.exp(_plants_model(joined="+").params["clipping[T.clipped]"]): "That is from a model "
+            "without the interaction, which has one factor for all nutrients.",
         },
     ),
     Choice(

@@ -7,7 +7,7 @@ from scipy.special import logit
 from glmmtools.course.datasets import load_data
 from glmmtools.course.exercises.fits import fit_to
 from glmmtools.course.exercises.kinds import Choice, Number
-from glmmtools.model import FittedModel
+from glmmtools.model import FittedModel, gee
 
 _DAYS, _CORRELATION = 8, 0.6  # of exercise 10.1
 # the covariance of a plant at lag 0, 1, 2, as the lesson prints it
@@ -37,10 +37,18 @@ def _wheeze(child: str = " + (1 | child)", nagq: int = 25) -> FittedModel:
     return fit_to("wheeze", f"wheeze ~ age + smoke{child}", "binomial", nagq=nagq)
 
 
-def _at_7(effects: str = "marginal", model: FittedModel | None = None) -> np.ndarray:
+def _at_7(
+    effects: str = "marginal", model: FittedModel | None = None, age: float = 7
+) -> np.ndarray:
     """Chances of children of 7 whose mother does not smoke, and of those whose mother does."""
-    new = pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})
+    new = pd.DataFrame({"age": [age, age], "smoke": ["no", "yes"]})
     return (model or _wheeze()).predict(new, effects=effects).to_numpy()
+
+
+def _by_gee() -> np.ndarray:
+    data = load_data("wheeze")
+    fitted = gee("wheeze ~ age + smoke", data, "binomial", groups="child", working="exchangeable")
+    return fitted.predict(pd.DataFrame({"age": [7, 7], "smoke": ["no", "yes"]})).to_numpy()
 
 
 def _difference(two: np.ndarray) -> float:
@@ -57,6 +65,7 @@ EXERCISES = (
         "10.1",
         solution=_between,
         decimals=2,
+        is_factor=True,
         because="Diets differ between cows, so the factor is √(1 + (m − 1)ρ): the claimed "
         "standard error is less than half of the true one.",
         hint="A cow has one diet for good. Take the formula for an effect between subjects, with m "
@@ -114,6 +123,16 @@ EXERCISES = (
             "estimate. Its standard error is asked for.",
             _rats(" + ar1(day | rat)").bse["diet[T.2]"]: "The right model; this is the diet's "
             "effect at day 0. The growth is in the line with the colon.",
+            fit_to("rats", "weight ~ diet * day", residual="ar1(day | rat)", reml=True).bse[
+                "diet[T.2]:day"
+            ]: "That has AR(1) on the R side. The task has it as a random term, "
+            "beside which there is a residual of each day.",
+            _rats_error(
+                " + (day | rat) + ar1(day | rat)"
+            ): "That is a fourth model, of which the AIC is larger than that of one of the three.",
+            _rats(" + ar1(day | rat)").bse[
+                "day"
+            ]: "That is of the growth on diet 1. The difference of diet 2 is asked for.",
         },
     ),
     Number(
@@ -139,6 +158,10 @@ EXERCISES = (
             "coarse for four 0/1 answers of a child. Take the model `child` of the lesson.",
             _at_7()[1] / _at_7()[0]: "That is a ratio of probabilities. Subtract instead.",
             _at_7()[1]: "That is the probability where the mother smokes. Subtract the other one.",
+            _difference(_at_7(age=8.5)): "Is that at age 7? At the mean age it would be this.",
+            _difference(_by_gee()): "That is the GEE's. Answer from the GLMM `child`.",
+            _at_7()[0]: "That is the probability where the mother does not smoke. Take it from the "
+            "other one.",
         },
     ),
     Choice(
@@ -181,6 +204,9 @@ EXERCISES = (
             "with the colon is asked for.",
             _rats_test("ar1", day="day")["diet:day"]: "That has a straight line for each diet. "
             "C(day) gives each day a mean of its own.",
+            _rats_test("us")[
+                "diet:C(day)"
+            ]: "That is the unstructured covariance, which is none of the three.",
         },
     ),
 )

@@ -59,11 +59,13 @@ EXERCISES = (
             "left out.",
             _share(0, of=(0, 2)): "The large plots are missing below: they are part of the "
             "variance of a plot.",
-            _share(0, reml=False): "That is from a fit by maximum likelihood. `field_model` was "
-            "fitted by REML.",
+            _share(0, reml=False): "Is that from a fit by maximum likelihood, or without the "
+            "varieties? Take `field_model`.",
             np.sqrt(_oats()[0]) / np.sqrt(_oats()).sum(): "Those are standard deviations. "
             "Variances add up, standard deviations do not.",
             _oats()[0]: "That is the covariance. Divide it by the variance of a plot.",
+            _share(0, of=(0, 1)): "The residual is missing below: it is part of the variance of a "
+            "plot.",
         },
     ),
     Number(
@@ -84,6 +86,12 @@ EXERCISES = (
             "room holds both treatments.",
             np.sqrt(2 / _PENS * (_PEN + _PIG / 3 + _REST / 15)): "That is still with three pigs in "
             "a pen.",
+            np.sqrt(
+                2 / 16 * (_PEN + _PIG / 3 + _REST / 15)
+            ): "That is the trial as it was: eight rooms, and three pigs in a pen.",
+            np.sqrt(2 / _PENS * (_PEN + _PIG / _PIGS)): "The variance of the days is missing.",
+            np.sqrt(2 / _PENS * (_PEN + _REST / (_PIGS * _DAYS))): "The variance of the pigs is "
+            "missing.",
         },
     ),
     Number(

@@ -16,11 +16,13 @@ TRUE_SLOPE = -0.3  # of exercise 12.3
 SPLIT = "converted ~ x_within + x_mean + (1 | batch)"
 
 
-def _weight(column: str = "variance", n: int = CAKES, reml: bool = True) -> float:
+def _weight(
+    column: str = "variance", n: int = CAKES, reml: bool = True, batch: str = "recipe:replicate"
+) -> float:
     """The weight of a batch's own mean, from the variances of batches and of cakes in a batch."""
-    formula = "angle ~ recipe + temperature + (1 | recipe:replicate)"
-    batch, cake = fit_to("cake", formula, reml=reml).variance_components[column]
-    return batch / (batch + cake / n)
+    formula = f"angle ~ recipe + temperature + (1 | {batch})"
+    batches, cakes = fit_to("cake", formula, reml=reml).variance_components[column]
+    return batches / (batches + cakes / n)
 
 
 @cache
@@ -78,9 +80,15 @@ EXERCISES = (
             _weight(reml=False): "That is by maximum likelihood; the task asks for reml=True.",
             _weight(n=1): "That is the weight of a single cake. The variance of a mean of six is "
             "smaller.",
-            _weight(n=15): "Fifteen is the number of batches of a recipe. How many cakes has a "
-            "batch?",
+            _weight(n=15): "Is that with fifteen cakes, or grouped by replicate? A batch is a "
+            "replicate of one recipe. How many cakes has it?",
             1 - _weight(): "That is the weight of the model's mean; the batch's own is asked for.",
+            _weight(
+                batch="replicate"
+            ): "You grouped by replicate. A batch is a replicate of a recipe.",
+            _weight(n=18, batch="replicate"): "You grouped by replicate, with eighteen cakes "
+            "each. A batch is a replicate of one recipe. How many cakes has it?",
+            _weight(n=45): "45 is the number of batches. How many cakes has a batch?",
         },
     ),
     Choice(
@@ -101,6 +109,7 @@ EXERCISES = (
         "12.3",
         solution=lambda: np.exp(_attacks()),
         decimals=3,
+        is_factor=True,
         because="Who leaves depends on a count that was recorded, so the gaps are MAR: the "
         "likelihood of all rows, with persons in the model, is enough.",
         hint="Fit a Poisson GLMM with a random intercept of the person to the rows that inform "

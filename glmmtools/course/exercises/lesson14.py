@@ -20,13 +20,15 @@ def _trays() -> pd.DataFrame:
 
 
 @cache
-def _model(random: str = " + (1 | machine/tray)") -> FittedModel:
-    return fit(f"prop(hatched, eggs) ~ warming + stored{random}", _trays(), "binomial")
+def _model(
+    random: str = " + (1 | machine/tray)", stored: str = " + stored", family: str = "binomial"
+) -> FittedModel:
+    return fit(f"prop(hatched, eggs) ~ warming{stored}{random}", _trays(), family)
 
 
-def _limit(random: str = " + (1 | machine/tray)", df: str = "containment") -> float:
+def _limit(random: str = " + (1 | machine/tray)", df: str = "containment", **options: str) -> float:
     """The lower limit of the odds ratio of warming."""
-    return np.exp(_model(random).conf_int(df=df).loc["warming[T.4h]", "conf_low"])
+    return np.exp(_model(random, **options).conf_int(df=df).loc["warming[T.4h]", "conf_low"])
 
 
 def _paragraph() -> str:
@@ -96,6 +98,22 @@ EXERCISES = (
             "its interval is asked for.",
             np.exp(_model().conf_int(df="containment").loc["warming[T.4h]", "conf_high"]): "That "
             "is the upper limit.",
+            1
+            / np.exp(
+                _model().conf_int(df="containment").loc["warming[T.4h]", "conf_high"]
+            ): "That is with the warmed eggs as the base. Make it those that were not warmed.",
+            _limit(stored=""): "The days of storage are missing.",
+            _limit(
+                " + (1 | machine)", df="infinite"
+            ): "That is without an effect of the trays, and by z.",
+            _limit(
+                " + (1 | machine)", family="betabinomial"
+            ): "That is a beta-binomial, which does "
+            "nearly the same. The task asks for a random effect of the trays.",
+            _limit(
+                " + (1 | machine) + (1 | tray)"
+            ): "That takes tray 1 of one machine and tray 1 of "
+            "another as one tray. Write (1 | machine/tray).",
         },
     ),
     Judgement(
