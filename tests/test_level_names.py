@@ -10,6 +10,7 @@ import pytest
 import glmmtools as gt
 from glmmtools.shared import style
 from tests.quiet_fits import quietly
+from tests.slow import some_slow
 
 ORDINARY = ["Control (no fertilizer)", "Nitrogen 40 kg/ha", "Nitrogen 80 kg/ha",
             "Phosphorus 20 kg/ha", "N 40 + P 20 kg/ha", "N 80 + P 20 kg/ha"]  # fmt: skip
@@ -31,11 +32,13 @@ def overlapping(ax):
     return sum(one.overlaps(next_one) for one, next_one in itertools.pairwise(boxes))
 
 
-@pytest.mark.parametrize("by", [None, "site"])
-@pytest.mark.parametrize(
-    "names", [SHORT, ORDINARY, VARIETIES, VERY_LONG], ids=["short", "ordinary", "35", "very long"]
-)
-def test_names_of_levels_never_overlap_and_are_whole(names, by):
+NAMES = {"short": SHORT, "ordinary": ORDINARY, "35": VARIETIES, "very long": VERY_LONG}
+CASES = {f"{kind}, by {by}": (names, by) for kind, names in NAMES.items() for by in (None, "site")}
+
+
+@pytest.mark.parametrize("case", some_slow(CASES, "35, by site".__eq__))
+def test_names_of_levels_never_overlap_and_are_whole(case):
+    names, by = CASES[case]
     model = quietly("y ~ treatment * site + (1 | farm)", trial(names), reml=True)
     for ax in (model.means("treatment", by=by).plot(letters=True),
                model.plot_effects("treatment", by=by)):  # fmt: skip
