@@ -40,7 +40,7 @@ test: $(READY) ## Set up if needed, run the unit tests and then every notebook u
 	$(PY) -m pytest -c tests/nbval.ini --rootdir=. -n 2 notebooks
 
 test-slow: $(READY) ## Run the slow tests: simulations, stored studies made again
-	$(PY) -m pytest -m slow --ignore=tests/browser -n 2 $(ARGS)
+	$(PY) -m pytest -m slow --ignore=tests/browser -n 2 --maxschedchunk 1 $(ARGS)
 
 test-lowest: $(LOWEST)/.ready ## Run the unit tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest -m "not slow" --ignore=tests/browser -n 2 --dist loadfile $(ARGS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tools.execute_notebooks import set_environment
@@ -9,6 +11,30 @@ from tools.execute_notebooks import set_environment
 # Before NumPy is imported and before a kernel starts, both of which inherit it. The backend of
 # Matplotlib is not set here: kernels would inherit it, and store no figure.
 set_environment()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect the tests without the garbage collector, and hide them from it.
+
+    They are a million objects that stay to the end, and each full collection would spend half a
+    second on them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with those that take minutes: what begins last is waited for."""
+
+    def minutes(item):
+        return max((mark.kwargs.get("minutes", 0) for mark in item.iter_markers("slow")), default=0)
+
+    items.sort(key=minutes, reverse=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

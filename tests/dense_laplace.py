@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg, special
@@ -125,11 +126,15 @@ def lgamma(x: Jet) -> Jet:
 
 def log_rising(x: Jet, step: Array | float, count: Array) -> Jet:
     """``Σ log(x + j step)`` over j = 1, …, count - 1, row by row."""
-    j = np.arange(1, max(2, int(np.max(count))))[:, None]
-    counted = j < count
-    terms = np.where(counted, x.value + j * step, 1.0)
-    inverses = counted / terms
-    return x.through(np.log(terms).sum(axis=0), inverses.sum(axis=0), -(inverses**2).sum(axis=0))
+    shape = x.value.shape
+    terms = np.maximum(np.broadcast_to(count, shape).astype(int), 1) - 1
+    row = np.repeat(np.arange(len(terms)), terms)
+    j = np.arange(1, len(row) + 1) - np.repeat(np.cumsum(terms) - terms, terms)
+    each = x.value[row] + j * np.broadcast_to(step, shape)[row]
+    value, slope, curve = (
+        np.bincount(row, part, len(terms)) for part in (np.log(each), 1 / each, 1 / each**2)
+    )
+    return x.through(value, slope, -curve)
 
 
 # ------------------------------------------------------------------------ links and families
@@ -186,6 +191,11 @@ class Rows:
         """The rows that are kept."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return Rows(**{name: part[kept] if np.ndim(part) else part for name, part in parts.items()})
+
+    @cached_property
+    def scatter(self) -> Array:
+        """``Σ log(1 + j phi)`` over j = 1, …, y - 1: what of negative binomial rows has no eta."""
+        return log_rising(Jet(np.ones(len(self.y))), self.phi, self.y).value
 
     def mean(self, eta: Jet) -> Jet:
         return MEAN[self.link](eta) if self.link in MEAN else exp(self.log_mean(eta))
@@ -285,11 +295,9 @@ def _poisson(rows: Rows, eta: Jet) -> Jet:
 
 def _negative_binomial(rows: Rows, eta: Jet) -> Jet:
     some = _if_any(rows.y, rows.log_mean(eta))
-    scatter = log_rising(Jet(np.ones(len(rows.y))), rows.phi, rows.y)
     shrunk = log1p(rows.phi * rows.mean(eta))
-    return (
-        scatter + rows.y * some - (rows.y + 1 / rows.phi) * shrunk - special.gammaln(rows.y + 1)
-    )  # fmt: skip
+    constant = rows.scatter - special.gammaln(rows.y + 1)
+    return rows.y * some - (rows.y + 1 / rows.phi) * shrunk + constant
 
 
 def _nbinom1(rows: Rows, eta: Jet) -> Jet:

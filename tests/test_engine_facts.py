@@ -13,6 +13,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.quadrature import QuadratureMarginal
 from glmmtools.engine.start import starting_point
 from glmmtools.fitted.build import build_problem
+from tests.slow import some_slow
 from tests.test_engines_slow import random_problem
 
 
@@ -242,7 +243,7 @@ def quadrature_by_hand(data, X, point, nagq):
     return total
 
 
-@pytest.mark.parametrize("nagq", [5, 11])
+@pytest.mark.parametrize("nagq", some_slow([5, 11], lambda nagq: nagq > 5))
 def test_quadrature_is_that_by_hand_at_its_maximum_with_its_curvature(nagq):
     data = gt.load_data("herds")
     ours = gt.fit("prop(incidence, size) ~ period + (1 | herd)", data, "binomial", nagq=nagq)

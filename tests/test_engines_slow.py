@@ -192,6 +192,7 @@ SERIES_FAMILIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow(minutes=1)
 def test_no_series_ends_at_a_lower_maximum_where_the_data_tell_little_of_it():
     """Its likelihood has several maxima, and one search may miss the highest."""
     missed, fitted = [], 0

@@ -159,6 +159,13 @@ def test_a_slider_that_is_moved_draws_with_its_new_value(monkeypatch):
     assert seen[-1] == {"groups": 10, "size": 7, "ratio": 0.5}
 
 
+class Unrendered(Screen):
+    """One whose pictures nobody looks at: their axes are drawn, their pixels are not."""
+
+    def _as_image(self, axes, laid_out):
+        return ""
+
+
 class Recorder:
     """A drawing function that keeps the axes it returned."""
 
@@ -178,7 +185,7 @@ def test_the_axes_of_a_family_stay_while_its_curve_moves(name):
     ranges = MODULE._distribution_sliders(name)
     draw = Recorder(partial(explorers.draw_distribution, name))
     values = {key: slider.start for key, slider in ranges.items()}
-    screen = Screen(draw, [values | {"mu": ranges["mu"].high}])
+    screen = Unrendered(draw, [values | {"mu": ranges["mu"].high}])
     screen.show(**values)
     before = draw.limits()
     for share in (0.3, 0.5, 0.7):
@@ -198,7 +205,7 @@ def test_the_axes_of_a_probability_begin_near_1():
 
 def test_axes_grow_where_the_picture_needs_room_and_never_shrink():
     draw = Recorder(partial(explorers.draw_distribution, "poisson"))
-    screen = Screen(draw)
+    screen = Unrendered(draw)
     for mu in (2.0, 40.0, 2.0):
         screen.show(mu=mu)
         heights = draw.limits()[0]
@@ -272,7 +279,7 @@ def test_a_family_that_cannot_make_the_sample_scores_nothing():
 def test_the_axes_of_a_match_are_those_of_its_sample_whatever_the_guess(name):
     ranges = MODULE._match_sliders(name)
     draw = Recorder(partial(match.draw_match, name))
-    screen = Screen(draw, panels._middle_halves(ranges))
+    screen = Unrendered(draw, panels._middle_halves(ranges))
     for number in (1, 2, 5, 1):  # counts to 25, counts to 7, measurements
         y = match.unknown_sample(number)[2]
         screen.show(sample=number)

@@ -165,6 +165,16 @@ def test_a_combination_has_the_smallest_df_of_its_coefficients():
     assert model.contrast_df(L, df="containment").tolist() == [10, 51, 10, 5]
 
 
+def test_containment_does_not_depend_on_the_zero_of_a_covariate():
+    """Seconds since 1970: of the row of a type II test the coefficient of z is then a millionth."""
+    rng, group = np.random.default_rng(3), np.repeat(np.arange(12), 6)
+    data = pd.DataFrame({"g": group, "x": rng.normal(size=72), "z": np.where(group % 2, "a", "b")})
+    data["y"] = rng.normal(size=12)[group] + rng.normal(size=72)
+    for x in (data["x"], 86400 * (data["x"] + 2e4)):
+        table = gt.fit("y ~ z * x + (1 | g)", data.assign(x=x)).anova(df="containment")
+        np.testing.assert_allclose(table["den_df"], [10, 58, 58])
+
+
 def test_ten_thousand_units_are_counted():
     cluster, subject, time = np.indices((12, 900, 2)).reshape(3, -1)
     rng = np.random.default_rng(1)
@@ -224,6 +234,34 @@ def test_of_balanced_data_the_covariance_is_the_usual_one_with_the_df_of_varianc
     np.testing.assert_allclose(exact["statistic"], oats().anova()["statistic"], rtol=1e-6)
     squares = oats("variety + C(nitro) + block")
     np.testing.assert_allclose(squares.tidy(df="kenward-roger")["df"], 72 - 11)
+
+
+@pytest.mark.parametrize("structure", ["(t | g)", "(t || g)"])
+def test_kenward_roger_does_not_depend_on_the_units_of_a_covariate(structure):
+    rng, group, t = np.random.default_rng(3), np.repeat(np.arange(12), 6), np.tile(np.arange(6), 12)
+    data = pd.DataFrame({"g": group, "t": t, "z": np.where(group % 2, "a", "b")})
+    data["y"] = rng.normal(size=12)[group] + 0.3 * rng.normal(size=12)[group] * t
+    data["y"] += rng.normal(size=72)
+    years = {"days": 365.25 * t, "millennia": t / 1000}
+    if structure == "(t | g)":  # slopes that are independent of the mean at t = 0 have a year 0
+        years |= {"of our era": t + 2000, "by the Julian day": 365.25 * t + 2.4e6}
+    first = gt.fit(f"y ~ z * t + {structure}", data, reml=True).anova(df="kenward-roger")
+    for name, each in years.items():
+        model = gt.fit(f"y ~ z * t + {structure}", data.assign(t=each), reml=True)
+        table = model.anova(df="kenward-roger")
+        np.testing.assert_allclose(table[["statistic", "den_df"]], first[["statistic", "den_df"]],
+                                   rtol=1e-4, err_msg=name)  # fmt: skip
+    if structure == "(t | g)":
+        np.testing.assert_allclose(first["den_df"], 10, rtol=1e-4)  # balanced: those of 12 slopes
+
+
+@pytest.mark.parametrize("ratio", [1, 1e3, 1e5])
+def test_kenward_roger_of_groups_that_differ_far_more_than_their_rows(ratio):
+    rng, group = np.random.default_rng(0), np.repeat(np.arange(12), 6)
+    data = pd.DataFrame({"g": group, "z": np.where(group % 2, "a", "b"), "w": list("pq") * 36})
+    data["y"] = ratio * rng.normal(size=12)[group] + rng.normal(size=72)
+    table = gt.fit("y ~ z + w + (1 | g)", data, reml=True).anova(df="kenward-roger")
+    np.testing.assert_allclose(table["den_df"], [10, 59], rtol=1e-3)
 
 
 def test_prior_weights_change_kenward_roger_only_by_their_ratios():

@@ -77,13 +77,13 @@ def test_fifty_nine_patients_take_less_than_a_second():
         "seizures ~ treatment * log(base) + age + (1 | subject)", gt.load_data("epilepsy"),
         "poisson",
     )  # fmt: skip
-    seconds = []
-    for _ in range(3):
+
+    def seconds():
         start = time.process_time()
-        frame = model.influence("subject").frame
-        seconds.append(time.process_time() - start)
-    assert len(frame) == 59
-    assert min(seconds) < 1
+        assert len(model.influence("subject").frame) == 59
+        return time.process_time() - start
+
+    assert any(seconds() < 1 for _ in range(3))
 
 
 def test_a_group_that_alone_has_a_level_takes_its_coefficient_along():
@@ -129,6 +129,7 @@ def test_coefficients_that_are_infinite_do_not_hide_the_others():
     data = gt.load_data("epilepsy").assign(
         seizures=lambda d: np.where(d["period"] == 4, 0, d["seizures"])
     )
+    data = data[data["subject"].isin(data["subject"].unique()[::3])]
     formula = "seizures ~ age + C(period) + (1 | subject)"
     model = quietly(formula, data, "poisson")
     found = model.influence("subject")

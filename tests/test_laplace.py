@@ -14,6 +14,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.search import maximise
 from glmmtools.engine.start import starting_point
 from glmmtools.fitted.build import build_problem
+from tests.slow import some_slow
 
 NEXT_WEEK = np.array([0, 1, 3, 4, 8, 9, 11, 14])  # a series with gaps
 
@@ -109,10 +110,18 @@ GRADIENTS["negative_binomial, zeros and dispersion"] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("case", GRADIENTS.values(), ids=list(GRADIENTS))
+# In the fast suite each family has two of the six structures, and each structure a third of them.
+SLOW = {
+    f"{family}{zeros}, {structure}"
+    for i, family in enumerate(gt.FAMILIES) for j, structure in enumerate(STRUCTURES) if (i + j) % 3
+    for zeros in ("", ", zeros")
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", some_slow(GRADIENTS, SLOW.__contains__))
 def test_the_gradient_is_that_of_the_value(case):
     """Against a five-point difference of the value, at a random point near the start."""
-    name, terms, options = case
+    name, terms, options = GRADIENTS[case]
     marginal = Marginal(problem_of(name, terms, **options))
     near = options.get("link") in ("identity", "inverse")  # eta must stay positive
     point = starting_point(marginal, 0.2 if near else 1.0)

@@ -170,11 +170,16 @@ def test_many_rows_need_no_fixed_effects(reml):
     assert table["Residual"] == pytest.approx(within, rel=1e-5)
 
 
-@pytest.mark.parametrize("formula", ["y ~ x + (1 | a) + (1 | b)", "y ~ x + (x | a) + (1 | b)"])
-@pytest.mark.parametrize("family", ["normal", "poisson"])
-def test_leaving_zeros_between_two_large_factors_out_changes_no_number(
-    formula, family, monkeypatch
-):
+@pytest.mark.parametrize(
+    ("family", "terms"),
+    [
+        ("normal", "(1 | a) + (1 | b)"),
+        ("normal", "(x | a) + (1 | b)"),
+        ("poisson", "(1 | a) + (1 | b)"),
+        pytest.param("poisson", "(x | a) + (1 | b)", marks=pytest.mark.slow),
+    ],
+)
+def test_leaving_zeros_between_two_large_factors_out_changes_no_number(family, terms, monkeypatch):
     rng, n = np.random.default_rng(2), 5000
     data = pd.DataFrame(
         {"a": rng.integers(0, 500, n), "b": rng.integers(0, 300, n), "x": rng.normal(size=n)}
@@ -182,9 +187,9 @@ def test_leaving_zeros_between_two_large_factors_out_changes_no_number(
     eta = 0.5 + 0.2 * data["x"] + rng.normal(0, 0.5, 500)[data["a"]]
     eta = eta + rng.normal(0, 0.4, 300)[data["b"]] + rng.normal(0, 0.2, 500)[data["a"]] * data["x"]
     data["y"] = eta + rng.normal(size=n) if family == "normal" else rng.poisson(np.exp(eta))
-    sparse = gt.fit(formula, data, family)
+    sparse = gt.fit(f"y ~ x + {terms}", data, family)
     monkeypatch.setattr(effect_rows, "_LARGE", np.inf)
-    dense = gt.fit(formula, data, family)
+    dense = gt.fit(f"y ~ x + {terms}", data, family)
     assert sparse.llf == pytest.approx(dense.llf, abs=1e-6)
     np.testing.assert_allclose(sparse.bse, dense.bse, rtol=1e-5)
     one, other = (model.random_effects[["estimate", "std_error"]] for model in (sparse, dense))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from scipy import stats
 
 import glmmtools as gt
@@ -20,6 +21,13 @@ def test_both_panels_hold_the_link_and_its_inverse(name):
     eta, mu = right.get_lines()[0].get_data()
     np.testing.assert_allclose(mu, gt.link(name).inverse(eta))
     left.figure.canvas.draw()
+
+
+@LINKS
+def test_formulas_in_titles_are_set_as_formulas(name):
+    panels = [*gt.plot_link(name), *gt.plot_link_effect(name)]
+    titles = [text for ax in panels for text in ax.findobj(Text) if "$" in text.get_text()]
+    assert titles and all(text.get_parse_math() for text in titles)
 
 
 @LINKS

@@ -337,6 +337,19 @@ def test_arrows_of_equally_precise_means_are_half_an_interval_long():
     assert middle["estimate"] - middle["arrow_low"] == pytest.approx(half)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_arrows_and_their_picture_do_not_depend_on_the_units_of_the_response(unit):
+    data = gt.load_data("oats").iloc[:-9]
+    data = data.assign(small=unit * data["yield"])
+    means, other = (
+        gt.fit(f"{y} ~ C(nitro) + (1 | block)", data, reml=True).means("nitro")
+        for y in ("yield", "small")
+    )
+    frame, scaled = means.arrows().iloc[:, 1:], other.arrows().iloc[:, 1:]
+    np.testing.assert_allclose(scaled / unit, frame, rtol=1e-5)
+    assert len(other.plot(arrows=True).texts) == len(means.plot(arrows=True).texts) > 0
+
+
 def test_arrows_that_cannot_be_right_say_which_pairs_they_mislead_on():
     """Of means a, b below and c, d above only a, c and b, d differ: uₐ + d_c + u_b + d_d would
     have to be below 2 for these and above 2 for the other two pairs."""
@@ -462,6 +475,14 @@ def test_a_model_that_did_not_converge_is_refused_with_the_reason():
         ("seeds_binomial", {"factors": 3}, "factors must be a column"),
         ("seeds_binomial", {"factors": "variety", "by": "variety"}, "in factors and in by"),
         ("seeds_binomial", {"factors": "variety", "at": {"extract": "beans"}}, r"mean 'bean'"),
+        ("seeds_binomial", {"factors": "variety", "at": {"extract": [pd.NA]}}, "no level <NA>"),
+        ("seeds_binomial", {"factors": "variety", "at": {"extract": [["bean"]]}}, "one value of"),
+        ("cake_covariate", {"factors": "recipe", "at": {"temperature": np.eye(2)}}, "one value of"),
+        (
+            "cake_covariate",
+            {"factors": "recipe", "at": {"temperature": pd.Timestamp(0)}},
+            "numbers",
+        ),
         ("herds_binomial", {"factors": "period", "at": {"period": [1, 2]}}, "as text: '1', '2'"),
         ("cake_covariate", {"factors": "temperature"}, r"numeric.*at=\{.*C\(temperature\)"),
         ("cake_covariate", {"factors": "recipe", "at": {"temperature": "hot"}}, "needs numbers"),
@@ -490,6 +511,13 @@ def test_wrong_means_are_named(model_id, arguments, message):
         ("variety", {"method": {"one": [1, -1, 0]}}, "'one' needs 2 weights"),
         ("variety", {"method": {"one": {"Oa7": 1}}}, "did you mean 'Oa75'"),
         ("variety", {"method": {"one": [0, 0]}}, "not all of them zero"),
+        ("variety", {"method": {"one": ["a", "b"]}}, "weights of the contrast 'one' must be num"),
+        (
+            "variety",
+            {"method": {"one": {"Oa75": "a"}}},
+            "weights of the contrast 'one' must be num",
+        ),
+        ("variety", {"method": {}}, "an empty dict"),
         ("variety", {"by": "variety"}, "nothing is compared"),
         ("variety", {"by": "extract"}, "by='extract' is not a factor of these means"),
         ("variety", {"interaction": True}, "two factors or more"),
@@ -508,7 +536,7 @@ def test_contrasts_of_contrasts_need_an_interaction_in_the_model(oats):
 
 
 def test_a_contrast_needs_two_means_and_a_ratio_a_log_or_a_logit(seeds_model):
-    with pytest.raises(ValueError, match="at least two means; there is Oa75"):
+    with pytest.raises(ValueError, match="at least two means; there is 'Oa75'"):
         seeds_model.means("variety", at={"variety": "Oa75"}).contrasts()
     with pytest.raises(ValueError, match="with the identity link a contrast is a difference"):
         fitted("oats_split_plot").means("variety").contrasts(ratio=True)
@@ -516,6 +544,63 @@ def test_a_contrast_needs_two_means_and_a_ratio_a_log_or_a_logit(seeds_model):
         fitted("herds_cloglog").means("period").contrasts(ratio=True)
     with pytest.raises(ValueError, match="alpha must lie strictly between 0 and 1"):
         seeds_model.means("variety").letters(alpha=5)
+
+
+def test_polynomial_contrasts_say_in_which_order_they_take_the_levels():
+    """Doses that are text stand in the order of letters, which is not that of their numbers."""
+    data = pd.DataFrame(
+        {"dose": np.tile(["0", "10", "100", "20"], 20), "t": np.repeat([*"ab"], 40)}
+    )
+    data["y"] = np.random.default_rng(1).normal(size=80)
+    model = gt.fit("y ~ dose * t", data)
+    taken = "take as equally spaced: 0, 10, 100, 20."
+    assert taken in model.means("dose", by="t").contrasts("poly").describe()
+    both = model.means(["dose", "t"]).contrasts(interaction={"dose": "poly", "t": "pairwise"})
+    assert taken in both.describe()
+
+
+def test_groups_of_one_mean_have_no_contrasts_and_their_own_letter():
+    """Varieties of their own at each site, one of them alone: as where emmeans says (nothing)."""
+    site, variety, block = np.repeat(list("NNNSSW"), 5), np.repeat(np.arange(6), 5), np.arange(30)
+    data = pd.DataFrame({"site": site, "variety": variety.astype(str), "block": block % 5})
+    data["block"] = data["site"] + data["block"].astype(str)
+    data["y"] = np.random.default_rng(5).normal(size=30) + 3 * variety
+    with pytest.warns(gt.DataWarning, match="left out"):
+        model = gt.fit("y ~ site / variety + (1 | block)", data, reml=True)
+    means = model.means("variety", by="site")
+    contrasts = means.contrasts()
+    assert contrasts.frame["site"].tolist() == ["N", "N", "N", "S"]
+    assert "no contrasts: W." in contrasts.describe()
+    assert "adjusted for 1 to 3 contrasts within each group" in contrasts.describe()
+    assert contrasts.joint()["site"].tolist() == ["N", "S"]
+    assert means.letters()["letters"].tolist() == ["c", "b", "a", "b", "a", "a"]
+    ends = means.arrows().iloc[-1]
+    assert ends["arrow_low"] == ends["arrow_high"] == ends["estimate"]
+    means.plot(letters=True, arrows=True)
+
+
+@pytest.mark.parametrize(
+    ("factors", "given"),
+    [
+        ("nitro", {0.6: 1, 0.0: -1}), ("nitro", {"0.6": 1, "0": -1}),
+        ("nitro", pd.Series({0.6: 1, 0.0: -1})), ("nitro", pd.Series([-1, 0, 0, 1])),
+        (["variety", "nitro"], {("Victory", 0.6): 1, ("Victory", 0): -1}),
+    ],
+)  # fmt: skip
+def test_weights_of_a_contrast_are_taken_by_level(factors, given):
+    model = gt.fit("yield ~ variety + C(nitro)", gt.load_data("oats"))
+    found = model.means(factors).contrasts({"most minus none": given}).frame
+    assert found["estimate"][0] == pytest.approx(model.params["C(nitro)[T.0.6]"])
+
+
+def test_levels_that_are_no_text_may_be_given_as_they_are_or_by_their_text():
+    data = gt.load_data("cake")
+    data = data.assign(heat=pd.cut(data["temperature"], [170, 190, 230]))
+    model = gt.fit("angle ~ heat", data)
+    level = data["heat"].cat.categories[1]
+    expected = model.means("heat").frame["estimate"][1]
+    for given in (level, [level], str(level), np.array(str(level))):
+        assert model.means("heat", at={"heat": given}).frame["estimate"].tolist() == [expected]
 
 
 # ------------------------------------------------------------------------------ names of any kind

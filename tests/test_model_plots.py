@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 import glmmtools as gt
 from glmmtools.means.grid import label_of
 from glmmtools.shared import style
+from tests.slow import some_slow
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +257,10 @@ LEVELS = {
 }
 
 
-@pytest.mark.parametrize("kind", LEVELS)
+@pytest.mark.parametrize(
+    "kind",
+    some_slow(LEVELS, {"an ordered category", "intervals", "a category of numbers"}.__contains__),
+)
 def test_factors_of_every_kind_are_tested_and_drawn_as_the_same_factor_of_text(kind):
     rng, place = np.random.default_rng(16), np.resize([0, 1, 2, 1, 2, 0, 0, 1], 240)
     levels = pd.Series(LEVELS[kind])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,6 @@ from glmmtools.covariances import lookup as structures
 from glmmtools.covariances.levels import CompoundSymmetry
 from glmmtools.covariances.series import FirstOrderAutoregressive
 from glmmtools.families import lookup as families
-from tests.slow import some_slow
 
 PACKAGE = Path(gt.__file__).parent
 GROUPS, TIMES = 24, 6
@@ -444,7 +444,7 @@ def suggested(case):
     return {**found.candidates, **found.doubtful}
 
 
-@pytest.fixture(scope="module", params=list(gt.FAMILIES))
+@pytest.fixture(scope="module")
 def two_families(request):
     """What the functions are called with: of a family, and of the same under another name."""
     family, data = gt.family(request.param), layout()[: 12 * TIMES]
@@ -475,10 +475,16 @@ def two_families(request):
         yield case(family.name), case("renamed"), family
 
 
+# In the fast suite each family is given to a third of the functions, and each function to a third
+# of the families, but these for the slow suite.
 LONG = {"series", "zero inflation"}
+CALLED = [
+    pytest.param(family, name, marks=[pytest.mark.slow] * ((i + j) % 3 > 0 or name in LONG))
+    for i, family in enumerate(gt.FAMILIES) for j, name in enumerate(ALIKE)
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", some_slow(ALIKE, LONG.__contains__))
+@pytest.mark.parametrize(("two_families", "name"), CALLED, indirect=["two_families"])
 def test_a_family_under_another_name_is_treated_alike(name, two_families):
     known, renamed, family = two_families
     found = " ".join(said(ALIKE[name], renamed))
@@ -507,6 +513,7 @@ NAMES = {
 }
 
 
+@cache
 def strings(path):
     """The strings of a module that are neither docstrings nor default arguments."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

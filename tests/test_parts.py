@@ -338,3 +338,12 @@ def test_marginal_predictions_are_right_where_the_random_effects_have_an_sd_of_t
     mean = lambda z: special.expit(model.params.iloc[0] + sd * z) * stats.norm.pdf(z)  # noqa: E731
     exact = integrate.quad(mean, -9, 9, limit=1000, epsabs=1e-12)[0]
     assert model.predict(effects="marginal").iloc[0] == pytest.approx(exact, abs=1e-7)
+
+
+def test_means_of_a_part_say_what_the_part_holds():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"t": rng.choice(["a", "b"], 200), "x": rng.normal(size=200)})
+    data["y"] = rng.normal(size=200) * np.exp(0.3 * data["x"])
+    model = gt.fit("y ~ t", data, dispersion_formula="~ x")
+    with pytest.raises(ValueError, match=r"not in its dispersion part; .* which has x"):
+        model.means("t", part="dispersion")

@@ -47,6 +47,7 @@ def test_a_random_model_is_fitted_rightly_or_says_that_it_is_not(chunk):
     check(range(chunk, MODELS, CHUNKS))
 
 
+@pytest.mark.slow(minutes=3)
 def test_so_is_one_with_random_terms_of_the_zeros():
     """45 of them, in both parts: every third of the seeds."""
     check(range(FIRST_WITH_ZEROS + 1, FIRST_WITH_ZEROS + WITH_ZEROS, 3), MOST_WITH_ZEROS)

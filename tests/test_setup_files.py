@@ -242,7 +242,7 @@ def test_without_venv_the_installer_names_the_package_that_brings_it(folder, ins
     assert "sudo apt install python3.99-venv" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_the_offline_folder_installs_without_an_index_and_mends_itself(
     tmp_path, monkeypatch, install
 ):

@@ -277,7 +277,7 @@ def test_the_covariance_of_a_layout_holds_its_residuals(name):
     np.testing.assert_allclose(both, V + 4 * same, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", STATED)
+@pytest.mark.parametrize("name", [name for name in STATED if "by a matrix" not in name])
 def test_a_fit_recovers_the_residuals_that_made_its_data(name):
     """Each profile interval of 99.99 % covers, and its names are those of the truth."""
     parameters, _ = STATED[name]

@@ -80,6 +80,23 @@ def test_slopes_on_the_response_scale_are_changes_of_what_is_predicted():
         np.testing.assert_allclose(slopes["estimate"], (high - low) / 0.02, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("shift", "unit"), [(0, 1e-9), (0, 1e9), (200, 1), (200, 365.25)])
+def test_slopes_do_not_depend_on_the_units_of_the_column_or_its_zero(shift, unit):
+    rng, n = np.random.default_rng(1), 240
+    data = pd.DataFrame({"g": np.arange(n) % 12, "z": rng.choice(["a", "b"], n)})
+    data["x"] = rng.normal(size=n)
+    data["y"] = rng.poisson(np.exp(0.5 + 0.4 * data["x"] + rng.normal(0, 0.5, 12)[data["g"]]))
+    scaled = data.assign(x=unit * (data["x"] + shift))
+    for scale in ("link", "response"):
+        frame, other = (
+            gt.fit("y ~ z * x + I(x**2) + (1 | g)", each, "poisson").slopes("x", "z", scale=scale)
+            for each in (data, scaled)
+        )
+        for column in ("estimate", "std_error"):
+            np.testing.assert_allclose(unit * other.frame[column], frame.frame[column], rtol=2e-4)
+        assert len(other.contrasts().frame) == 1
+
+
 def test_the_errors_of_slopes_of_marginal_means_hold_those_of_the_variances():
     """With a log link the marginal slope is exp(sd²/2) times that of a typical group."""
     model = fitted("seizures ~ base + (1 | subject)", "epilepsy", "poisson")
@@ -124,7 +141,11 @@ def test_slopes_say_what_they_are():
     assert "differences of slopes" in slopes.contrasts().title()
     ax = slopes.plot()
     assert ax.get_xlabel() == "treatment"
-    assert ax.get_ylabel().startswith("change in the mean of seizures per unit of base")
+    assert (
+        ax.get_ylabel()
+        .replace("\n", " ")
+        .startswith("change in the mean of seizures per unit of base")
+    )
     with pytest.raises(ValueError, match="one number to draw"):
         model.slopes("base").plot()
 

@@ -14,9 +14,11 @@ import pytest
 from scipy import stats
 
 import glmmtools as gt
+from glmmtools.inference import replicates
 from glmmtools.inference.refit import refit
 from glmmtools.studies.options import StudyOptions
 from glmmtools.studies.plan import plan_study
+from tests.slow import some_slow
 
 LAYOUT = gt.designs.repeated(8, times=range(3), treatments=["old", "new"], time="day")
 FORMULA = "count ~ treatment + day + (1 | subject)"
@@ -48,6 +50,7 @@ def test_two_processes_give_the_numbers_of_one():
     same(counts(n_jobs=1), counts(n_jobs=2))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_dask_cluster_of_two_workers_gives_the_numbers_of_one_process():
     distributed = pytest.importorskip("distributed")
@@ -76,23 +79,25 @@ def test_the_first_replicates_of_a_longer_run_are_those_of_a_shorter_one():
 
 def test_a_stopped_study_goes_on_from_its_file_to_the_same_numbers(tmp_path, monkeypatch):
     path = tmp_path / "study.csv"
-    whole = counts(n=80)
+    monkeypatch.setattr(replicates, "_BATCH", 10)
+    monkeypatch.setattr(replicates, "_CHUNK", 2)
+    whole = counts(n=8)
     calls = iter(range(1000))
 
     def interrupted(model, y):
-        if next(calls) == 130:
+        if next(calls) == 13:
             raise KeyboardInterrupt
         return refit(model, y)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("glmmtools.inference.replicates.refit", interrupted)
-        counts(n=80, path=path)
-    assert len(path.read_text().splitlines()) == 102  # whose it is, names, a batch of 100 fits
-    same(counts(n=80, path=path), whole)
+        patch.setattr(replicates, "refit", interrupted)
+        counts(n=8, path=path)
+    assert len(path.read_text().splitlines()) == 12  # whose it is, names, a batch of 10 fits
+    same(counts(n=8, path=path), whole)
     before = path.stat().st_mtime_ns
-    same(counts(n=80, path=path, alpha=0.05), whole)
+    same(counts(n=8, path=path, alpha=0.05), whole)
     assert path.stat().st_mtime_ns == before  # read, not run again
-    same(counts(n=90, path=path), counts(n=90))  # a longer study appends
+    same(counts(n=9, path=path), counts(n=9))  # a longer study appends
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_in_a_notebook_the_bar_is_a_plain_line_and_a_stored_study_says_nothing(
 # ------------------------------------------------------------------------------ the numbers
 
 
-@pytest.mark.parametrize("size", [16, 40])
+@pytest.mark.parametrize("size", some_slow([16, 40], lambda size: size > 16))
 def test_the_power_of_a_two_group_trial_is_that_of_the_noncentral_t(size):
     layout = gt.designs.crd(["A", "B"], replicates=5)
     study = gt.power(
@@ -451,6 +456,7 @@ PAIRS = gt.designs.rcbd(["A", "B"], blocks=8)
 PAIRED = {"residual": "cs(treatment | block)", "sd": 2, "rho": 0.5, "coef": [10, 2]}
 
 
+@pytest.mark.slow
 def test_power_beside_correlated_residuals_is_that_of_the_paired_t_test():
     """The difference of two rows has the variance 2 sd² (1 - rho); t on n - 1."""
     study = gt.power("y ~ treatment", PAIRS, **PAIRED, n=600, analysis={"reml": True}, seed=2)

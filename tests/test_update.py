@@ -76,6 +76,9 @@ def test_offsets_and_weights_given_as_values_or_columns_stay():
     herds["share"] = herds["incidence"] / herds["size"]
     model = gt.fit("share ~ period + (1 | herd)", herds, "binomial", weights="size")
     same(model.update(), model)
+    same(model.update(data=herds), model)  # a column of new data is read there
+    with pytest.raises(ValueError, match="give weights= again"):
+        model.update(data=herds.drop(columns="size"))
     weighted = gt.fit("reaction ~ days", gt.load_data("sleep"), weights=np.arange(180) + 1.0)
     same(weighted.update(), weighted)
 

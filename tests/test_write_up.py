@@ -173,6 +173,36 @@ def test_a_group_may_be_called_residual_and_a_series_stands_beside_an_intercept(
     assert f"correlation was {model.variance_components['corr'][1]:.2f} in Residual (ar1" in text
 
 
+def test_what_stands_beside_the_formula_is_in_the_summary_the_paragraph_and_the_comparison():
+    data = gt.load_data("epilepsy")
+    rng = np.random.default_rng(1)
+    data = data.assign(w=rng.uniform(0.5, 2, len(data)), area=rng.uniform(1, 2, len(data)))
+    formula = "seizures ~ treatment + (1 | subject)"
+    plain, area, given = (
+        gt.fit(formula, data, "poisson", **options)
+        for options in ({}, {"offset": "area"}, {"offset": data["area"], "weights": "w"})
+    )
+    assert "offset" not in repr(plain) and "offset        area\n" in repr(area)
+    assert "offset        given as values\n" in repr(given) and "weights       w\n" in repr(given)
+    assert "weights w" in str(given.report()) and "weights" not in str(area.report())
+    assert gt.compare(plain, area)["formula"].tolist() == [formula, f"{formula}; offset area"]
+
+
+def test_the_ratio_of_two_ratios_of_means_is_written_so():
+    pigs = gt.load_data("pigs").query("feed > 0")
+    text = str(gt.fit("feed ~ copper * week + (1 | pig)", pigs, "gamma", link="log").report())
+    assert "(ratio of ratios of means)" in text
+
+
+def test_coefficients_of_the_dispersion_without_a_finite_estimate_are_no_numbers():
+    rng, group = np.random.default_rng(3), np.repeat(["a", "b"], 60)
+    y = np.where(group == "a", rng.poisson(4, 120), rng.negative_binomial(1, 0.2, 120))
+    y[:60] = np.tile([3, 4, 5], 20)  # less scatter than Poisson: phi has no finite estimate
+    with pytest.warns(gt.DataWarning, match="no finite"):
+        model = gt.fit("y ~ t", {"y": y, "t": group}, "negative_binomial", dispersion_formula="~ t")
+    assert "coefficient" not in str(model.report()).split("Rate ratios")[1]
+
+
 def test_the_mean_at_a_covariate_of_zero_is_left_out_where_zero_was_not_observed():
     data = gt.load_data("gasoline")
     model = gt.fit("converted ~ temp + (1 | batch)", data, "beta")

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 
 from glmmtools.covariances.base import ZERO_SD, Array, Structure
-from glmmtools.shared.matrices import spans, square_root
+from glmmtools.shared.matrices import are_same, spans, square_root
 from glmmtools.shared.text import listed
 
 
@@ -121,7 +121,7 @@ class _OfColumns(ColumnStructure):
             return False
         if other.unrestricted:
             return spans(other.Z, self.Z)
-        found = all(any(np.allclose(z, w) for w in other.Z.T) for z in self.Z.T)
+        found = all(any(are_same(z, w) for w in other.Z.T) for z in self.Z.T)
         return found and not self.correlation_names
 
 

@@ -117,7 +117,7 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
             Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.5)
         )
         if treatments and fontsize >= 5:
-            ax.text(c, r, label, ha="center", va="center", fontsize=fontsize)
+            ax.text(c, r, label, ha="center", va="center", fontsize=fontsize, parse_math=False)
     for depth, grouping in enumerate(groupings):
         if grouping.levels < len(frame):
             ax.add_collection(
@@ -132,13 +132,14 @@ def _draw_plan(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.tick_params(length=0)
     if treatments:
         handles = [
-            Patch(facecolor=color, edgecolor="0.6", label=text_of(level))
+            Patch(facecolor=color, edgecolor="0.6", label=style.series_name(text_of(level)))
             for level, color in color_of.items()
         ]
-        ax.legend(
+        legend = ax.legend(
             handles=handles, title=treatments[0], loc="upper left", bbox_to_anchor=(1.01, 1),
             frameon=False,
         )  # fmt: skip
+        style.as_written(legend)
     return style.label_axes(ax, title=_plan_title(groupings, len(frame)))
 
 
@@ -180,7 +181,7 @@ def _name_first_units(ax: Axes, frame: pd.DataFrame, grouping: Grouping, row: Ar
     ax.set_xticks([])
     apart = places["mean"].is_unique and grouping.levels < len(frame)
     ticks = [f"{grouping.name} {name}" for name in names]
-    ax.set_yticks(places["mean"] if apart else [], ticks if apart else [])
+    ax.set_yticks(places["mean"] if apart else [], ticks if apart else [], parse_math=False)
 
 
 def _plan_title(groupings: list[Grouping], plots: int) -> str:
@@ -214,7 +215,8 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
     ax.imshow(np.where(counts > 0, 0.25, 0.0), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     if counts.size <= 20 * MOST_NAMED:
         for (r, c), text in np.ndenumerate(written):
-            ax.text(c, r, text if counts[r, c] else "–", ha="center", va="center", fontsize=8)
+            shown = text if counts[r, c] else "–"
+            ax.text(c, r, shown, ha="center", va="center", fontsize=8, parse_math=False)
     ax.set_xticks(np.arange(1, second.levels) - 0.5, minor=True)
     ax.set_yticks(np.arange(1, first.levels) - 0.5, minor=True)
     ax.grid(which="minor", color="white", linewidth=2)
@@ -223,9 +225,12 @@ def _draw_grid(frame: pd.DataFrame, groupings, treatments: list[str], ax) -> Axe
         _labels(frame, g.path, ":").groupby(code).first().to_numpy()
         for g, code in zip(inner, codes, strict=True)
     )
-    ax.set_yticks(np.arange(first.levels), names, fontsize=8)
+    ax.set_yticks(np.arange(first.levels), names, fontsize=8, parse_math=False)
     crowded = max(map(len, others)) * second.levels > 60
-    ax.set_xticks(np.arange(second.levels), others, fontsize=8, rotation=90 if crowded else 0)
+    ax.set_xticks(
+        np.arange(second.levels), others, fontsize=8, rotation=90 if crowded else 0,
+        parse_math=False,
+    )  # fmt: skip
     ax.spines[:].set_visible(False)
     empty = int((counts == 0).sum())
     what = ", ".join(treatments) if treatments else "number of rows"

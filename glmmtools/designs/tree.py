@@ -77,10 +77,11 @@ def draw_tree(
     right = ["\n".join(filter(None, pair)) for pair in zip(roles, values, strict=True)]
     _write_beside(ax, places, beside, right)
     if treatment is not None:
-        ax.legend(
+        legend = ax.legend(
             title=treatments[0], loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
             ncols=6, columnspacing=1.2,
         )  # fmt: skip
+        style.as_written(legend)
     return ax
 
 
@@ -102,7 +103,7 @@ def _positions(codes: list[Array]) -> tuple[list[Array], list[Array], bool]:
 
 def _write_beside(ax: Axes, places: list[float], left: list[str], right: list[str]) -> None:
     ax.set_xticks([])
-    ax.set_yticks(places, left)
+    ax.set_yticks(places, left, parse_math=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     if any(right):
@@ -130,23 +131,25 @@ def _draw_units(ax: Axes, frame, names, level: int, codes: Array, x, y, treatmen
             markerfacecolor="white", markeredgecolor=style.INK, zorder=2,
         )  # fmt: skip
     for number, value in enumerate(levels_of(treatment) if constant else []):
-        look = style.series(number)
+        look, name = style.series(number), style.series_name(text_of(value))
         chosen = first[(treatment.iloc[first] == value).to_numpy()]
         ax.plot(
             x[chosen], y[chosen], linestyle="none", marker=look.marker, markersize=size,
             markerfacecolor=tint(look.color, 0.45) if named else look.color,
             markeredgecolor=look.color, zorder=2,
-            label=text_of(value) if text_of(value) not in labelled else None,
+            label=name if name not in labelled else None,
         )  # fmt: skip
     if named:
         for i, label in zip(first, labels, strict=True):
             ax.text(
-                x[i], y[i], label, ha="center", va="center_baseline", fontsize=8, zorder=3
+                x[i], y[i], label, ha="center", va="center_baseline", fontsize=8, zorder=3,
+                parse_math=False,
             )  # fmt: skip
     elif level == 0 and sum(map(len, labels)) <= _MOST_LETTERS:
         for i, label in zip(first, labels, strict=True):
             ax.annotate(
-                label, (x[i], y[i]), (0, 7), textcoords="offset points", ha="center", fontsize=8
+                label, (x[i], y[i]), (0, 7), textcoords="offset points", ha="center", fontsize=8,
+                parse_math=False,
             )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from glmmtools.covariances.base import Structure
 from glmmtools.engine.correlated import CorrelatedMarginal
 from glmmtools.engine.estimate import Estimate
 from glmmtools.engine.problem import Problem
+from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.shared.matrices import orthonormal
 
 Array = np.ndarray
@@ -43,7 +44,8 @@ def why_not(problem: Problem) -> str | None:
     if problem.residual is not None:
         return None
     for term in problem.design.random:
-        if term.structure.of_time or _basis(term.structure) is None:
+        sizes = np.linalg.norm(term.Z, axis=0)
+        if term.structure.of_time or _basis(term.structure, sizes) is None:
             return (
                 f"takes covariances that are sums of parameters, which those of {term.label} are "
                 "not"
@@ -53,21 +55,28 @@ def why_not(problem: Problem) -> str | None:
     return None
 
 
-def _basis(structure: Structure) -> Array | None:
+def _basis(structure: Structure, sizes: Array) -> Array | None:
     """Matrices, shape (n_params, q, q), whose combinations are the covariances of a structure.
 
-    None if its covariances span more than its parameters are.
+    Of effects times the `sizes` of their columns, shape (q,). None if its covariances span more
+    than its parameters are.
     """
-    rng = np.random.default_rng(0)
+    q = structure.q
+    if structure.n_params == q * (q + 1) // 2:
+        i, j = np.triu_indices(q)
+        matrices = np.zeros((len(i), q, q))
+        matrices[np.arange(len(i)), i, j] = matrices[np.arange(len(i)), j, i] = 1
+        return matrices
+    rng, units = np.random.default_rng(0), np.outer(sizes, sizes)
     drawn = [
-        structure.covariance(rng.normal(size=structure.n_params)).ravel()
-        for _ in range(structure.q**2 + 1)
+        (structure.covariance(rng.normal(size=structure.n_params)) * units).ravel()
+        for _ in range(q**2 + 1)
     ]
     _, size, rows = np.linalg.svd(np.array(drawn))
     rank = int(np.sum(size > _ROUNDING * size[0]))
     if rank > structure.n_params:
         return None
-    return rows[:rank].reshape(rank, structure.q, structure.q)
+    return rows[:rank].reshape(rank, q, q)
 
 
 class KenwardRoger:
@@ -149,7 +158,12 @@ class KenwardRoger:
         self._invert_information(traces)
 
     def _invert_information(self, traces: Array) -> None:
-        self.W = 2 * np.linalg.pinv(self._information(traces), rcond=_ROUNDING, hermitian=True)
+        information = self._information(traces)
+        root = np.sqrt(np.diag(information))
+        units = np.divide(1, root, out=np.zeros_like(root), where=root > 0)
+        units = np.outer(units, units)  # variances of any two sizes are told apart
+        inverse = np.linalg.pinv(information * units, rcond=_ROUNDING, hermitian=True)
+        self.W = 2 * inverse * units
 
     def _information(self, traces: Array) -> Array:
         """Twice the expected information of the variances."""
@@ -188,7 +202,10 @@ class KenwardRoger:
 
 
 def _spread(problem, estimate, root) -> tuple[Array, Array, list[Array]]:
-    """Z of all levels (n, m), the covariance of the effects (m, m), and what it is a sum of."""
+    """Z of all levels (n, m), the covariance of the effects (m, m), and what it is a sum of.
+
+    The columns of each term are those of :func:`_in_own_units`.
+    """
     terms = problem.design.random
     sizes = [len(term.levels) * len(term.names) for term in terms]
     m, first = sum(sizes), 0
@@ -196,12 +213,26 @@ def _spread(problem, estimate, root) -> tuple[Array, Array, list[Array]]:
     for term, found, size in zip(terms, estimate.terms, sizes, strict=True):
         block, q = slice(first, first + size), len(term.names)
         places = first + term.codes[:, None] * q + np.arange(q)
-        np.put_along_axis(Z, places, term.Z * root[:, None], axis=1)
+        columns, to_user, matrices = _in_own_units(term)
+        np.put_along_axis(Z, places, columns * root[:, None], axis=1)
         levels = np.eye(len(term.levels))
-        G[block, block] = np.kron(levels, found.covariance)
-        for matrix in _basis(term.structure):
+        G[block, block] = np.kron(levels, to_user @ found.covariance @ to_user.T)
+        for matrix in matrices:
             part = np.zeros((m, m))
             part[block, block] = np.kron(levels, matrix)
             parts.append(part)
         first += size
     return Z, G, parts
+
+
+def _in_own_units(term: RandomTerm) -> tuple[Array, Array, Array]:
+    """Columns C with ``Z = C R``, R, and matrices whose combinations are the covariances R G Rᵀ.
+
+    The units of a covariate, and how far it is from zero, then make no difference to what is told
+    from rounding. Covariances that may be any are so of orthonormal columns too.
+    """
+    q, sizes = term.structure.q, np.linalg.norm(term.Z, axis=0)
+    basis = _basis(term.structure, sizes)
+    if len(basis) == q * (q + 1) // 2:
+        return *np.linalg.qr(term.Z), basis
+    return term.Z / sizes, np.diag(sizes), basis

@@ -92,7 +92,11 @@ def _draw_link(ax, chosen: Link) -> None:
     reference_line(ax, y=0)
     _bounds(chosen, lambda value: reference_line(ax, x=value))
     label_axes(
-        ax, "mean μ", "linear predictor η", f"{chosen.name}: η = {_formula(chosen.equation)}"
+        ax,
+        "mean μ",
+        "linear predictor η",
+        f"{chosen.name}: η = {_formula(chosen.equation)}",
+        math=True,
     )
 
 
@@ -103,7 +107,7 @@ def _draw_inverse(ax, chosen: Link) -> None:
     if eta[0] < 0:
         reference_line(ax, x=0)
     title = f"inverse of {chosen.name}: μ = {_formula(chosen.inverse_equation)}"
-    label_axes(ax, "linear predictor η", "mean μ", title)
+    label_axes(ax, "linear predictor η", "mean μ", title, math=True)
 
 
 def _formula(latex: str) -> str:
@@ -212,7 +216,8 @@ def plot_link_effect(
     right.plot([], [], color=mark.color, linewidth=5, alpha=0.5, label=f"y: {response.name}")
     right.legend(frameon=False, fontsize="small")
     what = f"y / N, N = {shape['trials']}" if response.takes_trials else "y"
-    label_axes(right, "x", what, f"response scale: μ = {_formula(chosen.inverse_equation)}")
+    title = f"response scale: μ = {_formula(chosen.inverse_equation)}"
+    label_axes(right, "x", what, title, math=True)
     return axes
 
 

@@ -69,7 +69,7 @@ class Reference:
         if self.method == "kenward-roger":
             return self._kenward_roger.df(L)
         if self.method == "containment":
-            size = np.abs(L)
+            size = in_units_of_columns(self.model, L)
             used = size > _PART_OF_ROW * size.max(axis=1, keepdims=True, initial=0)
             return np.min(np.where(used, self.model.strata.df, np.inf), axis=1, initial=np.inf)
         return np.full(len(L), self.model.estimate.df[0] if self.is_finite else np.inf)
@@ -131,6 +131,11 @@ def reference(model: Fit, df: str = "auto") -> Reference:
     if df == "satterthwaite" and not model.problem.structured:
         return Reference(model, _RESIDUAL)
     return Reference(model, df)
+
+
+def in_units_of_columns(model: Fit, L: Array) -> Array:
+    """The sizes of the coefficients of combinations, whatever the units of the columns, (m, p)."""
+    return np.abs(L) / np.sqrt(np.mean(model.design.X**2, axis=0))
 
 
 def _uncorrelated(model: Fit, L: Array) -> Array:

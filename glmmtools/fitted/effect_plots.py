@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _DODGE = 0.16  # between the levels of `by` at one level of a factor
+_TITLE = 62  # letters of a line of the title
 _BESIDE = -0.2  # where observations stand that belong to no one level of `by`
 
 
@@ -90,10 +90,18 @@ def plot_effects(
         _draw_lines(ax, curves, places)
     for number, value in enumerate(curves.by_values):
         table = curves.table if by is None else curves.table[curves.table["by"] == value]
-        _draw_curve(ax, curves, table, places, number, "" if by is None else value_text(value))
+        _draw_curve(
+            ax,
+            curves,
+            table,
+            places,
+            number,
+            "" if by is None else style.series_name(value_text(value)),
+        )
     if not curves.numeric:
         ax.set_xlim(-0.5, len(places) - 0.5)
-    style.label_axes(ax, x, mean_label(model, scale), _effects_title(model, curves, effects, scale))
+    title = style.title_in_lines(ax, _effects_title(model, curves, effects), _TITLE)
+    style.label_axes(ax, x, mean_label(model, scale), title)
     if by is not None:
         style.legend_outside(ax, by)
     if not curves.numeric:
@@ -172,7 +180,7 @@ def _draw_curve(ax, curves: EffectCurves, table, places: dict, number: int, labe
     )  # fmt: skip
 
 
-def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -> str:
+def _effects_title(model: Fit, curves: EffectCurves, effects: str) -> str:
     parts = []
     if model.problem.random:
         groups = grouping_columns(model)
@@ -186,7 +194,7 @@ def _effects_title(model: Fit, curves: EffectCurves, effects: str, scale: str) -
     if curves.held:
         parts.append("held: " + ", ".join(f"{k} = {v}" for k, v in curves.held.items()))
     parts += [curves.offset] * bool(curves.offset)
-    return "\n".join(textwrap.wrap("; ".join(parts), 62))
+    return "; ".join(parts)
 
 
 def plot_fit(model: Fit, ax: Axes | None = None) -> Axes:

@@ -19,7 +19,6 @@ from glmmtools.families.links import OF_PROBABILITIES, Link
 from glmmtools.fitted.fit import Fit
 from glmmtools.formula.linear_predictor import random_predictor
 from glmmtools.formula.random_terms import RandomTerm
-from glmmtools.shared.matrices import square_root
 
 Array = np.ndarray
 _STEP_IN_ETA, _SHORTEST_STEP, _FARTHEST = 0.4, 0.004, 8.5  # the last two in sds
@@ -118,15 +117,14 @@ class ExpectedRows:
     def spread(self, model: Fit, combine: Callable[[Array], Array] = np.asarray) -> Array:
         """Rows whose products are the covariances of expected responses, or of averages of them.
 
-        They are nan where a response without a finite linear predictor is among them.
+        They are nan where a response without a finite linear predictor is among them. For rows that
+        need all parameters.
 
         Parameters
         ----------
         combine : callable, optional
             The m averages of values of the rows; default the values themselves.
         """
-        if not self.need_all_parameters(model):
-            return self._linear_spread(model, combine)
         known = np.isfinite(self.fixed)
         unknown = combine(1.0 * ~known)[:, None] > 0
         if not known.any():
@@ -146,13 +144,16 @@ class ExpectedRows:
 
         return np.where(unknown, np.nan, finite.joint.spread(expected))
 
-    def _linear_spread(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
-        """Where the coefficients alone decide: their covariance is that of any engine."""
+    def slopes_in_coefficients(self, model: Fit, combine: Callable[[Array], Array]) -> Array:
+        """Of averages of the expected responses, where the coefficients alone decide, (m, p).
+
+        Nan as in `spread`.
+        """
         known = np.isfinite(self.fixed)
         slope = np.where(known, model.link.derivatives(np.where(known, self.fixed, 0.0))[0], 0.0)
-        root = square_root(model.in_the_limit.estimate.cov_beta)
-        spread = combine(slope[:, None] * self._told(model)) @ root
-        return np.where(combine(1.0 * ~known)[:, None] > 0, np.nan, spread)
+        return np.where(
+            combine(1.0 * ~known)[:, None] > 0, np.nan, combine(slope[:, None] * self.X)
+        )
 
     def on_link_scale(self, model: Fit) -> tuple[Array, Array]:
         """The expected responses on the scale of the link, and their standard errors there."""

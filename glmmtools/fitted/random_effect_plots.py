@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,9 @@ def plot_random_effects(
         for name in ([None] if term.structure.of_time else term.names)
     ]
     named_levels = [len(term.levels) for _, term, _, name in panels if name is not None]
-    axes = _panels(ax, len(panels), max(named_levels, default=12))
+    each = {term.group: term.levels for _, term, _, name in panels if name is not None}
+    beside = sum(_room_for(levels) for levels in each.values())
+    axes = _panels(ax, len(panels), max(named_levels, default=12), beside)
     named = set()
     for panel, (own, term, modes, name) in zip(axes, panels, strict=True):
         if name is None:
@@ -100,7 +103,7 @@ def plot_random_effects(
         levels = [] if (own, term.group) in named else list(effects.index)
         _name_levels(panel, term.group, levels, len(effects))
         named.add((own, term.group))
-        style.label_axes(panel, f"{name}: effect{_unit(own)}", title=_title(own, term))
+        style.label_axes(panel, f"{name}: effect{_unit(own)}", title=_title(panel, own, term))
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -113,8 +116,9 @@ def _parts_with_effects(model: Fit, group: str | None, part: str | None) -> list
     return held or both[:1]
 
 
-def _title(own: Fit, term: RandomTerm) -> str:
-    return f"{term.group}, {own.quantity}" if isinstance(own, PartFit) else term.group
+def _title(ax: Axes, own: Fit, term: RandomTerm) -> str:
+    title = f"{term.group}, {own.quantity}" if isinstance(own, PartFit) else term.group
+    return style.title_in_lines(ax, title)
 
 
 def _sorted_effects(model: Fit, term: RandomTerm, name: str) -> pd.DataFrame:
@@ -145,7 +149,7 @@ def _unit(model: Fit) -> str:
 def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0.0) -> Array:
     """One axes a panel: those given, or of a new figure as high as the names of levels need.
 
-    `beside` is the room for a legend, in inches.
+    `beside` is the room for a legend and for long names, in inches.
     """
     if ax is not None:
         axes = np.atleast_1d(np.asarray(ax, object)).ravel()
@@ -165,14 +169,18 @@ def _panels(ax: Axes | Array | None, wanted: int, levels: int, beside: float = 0
     return axes[:wanted]
 
 
+def _room_for(levels: Sequence) -> float:
+    return style.room_for_names(map(str, levels)) if len(levels) <= _MOST_NAMES else 0.0
+
+
 def _name_levels(ax: Axes, group: str, levels: list, how_many: int) -> None:
     if levels and how_many <= _MOST_NAMES:
-        ax.set_yticks(range(how_many), levels, fontsize="small")
-        ax.set_ylabel(group)
+        ax.set_yticks(range(how_many), levels, fontsize="small", parse_math=False)
+        style.label_axes(ax, y=group)
     else:
         ax.set_yticks([])
         if levels:
-            ax.set_ylabel(f"{group} ({how_many} levels, sorted)")
+            style.label_axes(ax, y=f"{group} ({how_many} levels, sorted)")
     ax.set_ylim(-0.7, how_many - 0.3)
 
 
@@ -213,7 +221,8 @@ def plot_shrinkage(
     table = pooling(model, group)
     name, terms = table["group"].iloc[0], list(table["term"].unique())
     intercept_only = terms == ["Intercept"]
-    axes = _panels(ax, len(terms), table["level"].nunique(), beside=1.8)
+    beside = 1.8 + len(terms) * _room_for(table["level"].unique())
+    axes = _panels(ax, len(terms), table["level"].nunique(), beside)
     for panel, term in zip(axes, terms, strict=True):
         part = table[table["term"] == term].sort_values("no_pooling", na_position="first")
         part = part.reset_index(drop=True)

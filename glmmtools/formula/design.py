@@ -6,7 +6,7 @@ is said here and in `grammar`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -80,6 +80,8 @@ class Design:
     offset_beside : ndarray, shape (n,), or float
         What of it was given as values beside the data, which new rows do not have; or the number
         that new rows take.
+    given : dict
+        What stands beside the formula, ``"offset"`` and ``"weights"``, in words: the column.
     X : ndarray, shape (n, p)
         Fixed-effect columns.
     columns : tuple of ModelColumn, length p
@@ -109,6 +111,7 @@ class Design:
     model_spec: Any = field(repr=False)
     recipes: tuple[RandomRecipe, ...] = field(repr=False)
     offset_beside: Array | float = 0.0
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def y(self) -> Array:
@@ -235,6 +238,11 @@ def build_design(
         For whatever is wrong with the formula or the data; the message names column, row and value.
     """
     parsed = parse_formula(formula)
+    in_words = {
+        role: value if isinstance(value, str) else "given as values"
+        for role, value in (("offset", offset), ("weights", weights))
+        if value is not None
+    }
     if isinstance(offset, str):
         parsed, offset = replace(parsed, offsets=(*parsed.offsets, f"`{offset}`")), None
     whole = to_frame(data)
@@ -269,6 +277,7 @@ def build_design(
         offset_beside=beside,
         weights=None if takes_trials else prior,
         n_dropped=int((~complete).sum()),
+        given=in_words,
     )
 
 

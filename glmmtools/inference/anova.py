@@ -39,10 +39,12 @@ from glmmtools.formula.evaluation import BY_SUMS, evaluate
 from glmmtools.formula.rank import Rank, independent_columns
 from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.markup import html_text
+from glmmtools.shared.matrices import coordinates, spans
 from glmmtools.shared.messages import DataWarning, FewUnitsWarning, issue
 from glmmtools.shared.text import listed, plural
 
 Array = np.ndarray
+_ROUNDING = 1e-10  # relative, of a coefficient of a hypothesis that is none
 
 
 def anova(
@@ -264,7 +266,9 @@ def _independent(X: Array, columns: Sequence[int]) -> tuple[int, ...]:
 def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
     """Rows that give the coefficients of a model coded by sums to zero from those of this one."""
     X = _sum_coded(design)
-    to_sum = np.linalg.lstsq(X, design.X)[0]
+    to_sum = coordinates(X, design.X)
+    sizes = np.abs(to_sum) / np.linalg.norm(design.X, axis=0)
+    to_sum[sizes <= _ROUNDING * sizes.max(axis=1, keepdims=True)] = 0.0  # of infinite ones too
     return [to_sum[term.columns] for term in terms]
 
 
@@ -282,7 +286,7 @@ def _sum_coded(design: Design) -> Array:
     coded = [Term([recoded(f) for f in term.factors]) for term in design.model_spec.term_indices]
     X, spec = evaluate(coded, design.frame)
     places = [list(map(list, s.term_indices.values())) for s in (spec, design.model_spec)]
-    if not (places[0] == places[1] and np.allclose(X @ np.linalg.lstsq(X, design.X)[0], design.X)):
+    if not (places[0] == places[1] and spans(X, design.X)):
         raise ValueError(
             f"the fixed part {design.formula.fixed!r} cannot be coded by sums to zero without "
             "changing the model (empty cells, or own contrasts?), so it has no type III tests. "

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glmmtools.fitted.fit import Fit, require_converged, require_likelihood, require_maximum
+from glmmtools.fitted.fit import Fit, require_converged, require_likelihood
 from glmmtools.fitted.parameters import parameters
+from glmmtools.inference.comparable import check_comparable
 from glmmtools.inference.replicates import Replicate, as_series, check_count, run
 from glmmtools.shared.arguments import check_arguments, one_of
 from glmmtools.shared.shown import Content, Shown
@@ -249,7 +250,7 @@ def bootstrap_lrt(
     Parameters
     ----------
     smaller, larger : Fit
-        Of the same response, the smaller one a special case of the larger.
+        Of the same response, the smaller one, which stands first, a special case of the larger.
     n, seed, n_jobs, path, progress
         As in :func:`bootstrap`.
 
@@ -270,9 +271,12 @@ def bootstrap_lrt(
     0.02
     """
     check_arguments(bootstrap_lrt, locals())
-    for model in (smaller, larger):
-        require_maximum(model, "a likelihood ratio needs")
-        require_converged(model, "the bootstrap needs")
+    check_comparable((smaller, larger), "a likelihood ratio")
+    if larger.df_model <= smaller.df_model:
+        raise ValueError(
+            "bootstrap_lrt takes the smaller model first, then one that has more parameters: "
+            f"{smaller.formula!r} has {smaller.df_model}, {larger.formula!r} {larger.df_model}"
+        )
     task = Replicate(lean(smaller), (lean(smaller), lean(larger)), _ratio)
     observed = _ratio(smaller, larger)
     rows = _run(task, as_series(observed), n, seed, n_jobs, path, progress)

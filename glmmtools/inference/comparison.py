@@ -15,12 +15,13 @@ import pandas as pd
 from scipy import special
 
 from glmmtools.families.base import Family
-from glmmtools.fitted.fit import Fit, require_converged, require_maximum
+from glmmtools.fitted.fit import Fit
 from glmmtools.formula.fixed_part import FixedPart
 from glmmtools.formula.random_terms import RandomTerm
 from glmmtools.inference.bootstrap import bootstrap_lrt
+from glmmtools.inference.comparable import check_comparable
 from glmmtools.shared.arguments import check_arguments
-from glmmtools.shared.matrices import spans
+from glmmtools.shared.matrices import are_same, spans
 
 Array = np.ndarray
 
@@ -77,7 +78,7 @@ def compare(
             raise ValueError(
                 f"compare takes fitted models, one by one: compare(m0, m1); got {model!r:.60}"
             )
-    _check_comparable(models)
+    check_comparable(models, "compare()")
     ordered = sorted(models, key=lambda model: model.df_model)
     lowest = min(model.aic for model in models)
     relative = np.exp([(lowest - model.aic) / 2 for model in ordered])
@@ -106,6 +107,8 @@ def _label(model: Fit, models: Sequence[Fit]) -> str:
         parts.append(model.family.name)
     if len({other.link.name for other in models}) > 1:
         parts.append(f"{model.link.name} link")
+    if "offset" in model.design.given:
+        parts.append(f"offset {model.design.given['offset']}")
     if model.problem.dispersion is not None:
         parts.append(f"dispersion ~ {model.problem.dispersion.written}")
     if model.problem.residual is not None:
@@ -159,71 +162,6 @@ class _Extension:
     has_rho: bool
 
 
-# ------------------------------------------------------------------------------ refusals
-
-
-def _check_comparable(models: Sequence[Fit]) -> None:
-    """Raise ValueError if the log-likelihoods of the models are not of the same data."""
-    for model in models:
-        require_maximum(model, "compare() needs")
-        require_converged(model, "compare() needs")
-    first = models[0]
-    for other in models[1:]:
-        difference = (
-            _different_response(first, other)
-            or _different_weights(first, other)
-            or _different_criterion(first, other)
-        )
-        if difference:
-            raise ValueError(f"{first.formula!r} and {other.formula!r}: {difference}")
-
-
-def _different_response(one: Fit, other: Fit) -> str:
-    a, b = one.design, other.design
-    names = a.response.text, b.response.text
-    if a.n != b.n:
-        return (
-            f"they are fitted to different rows ({a.n} and {b.n}), because of missing values or "
-            "other data. Fit both to the rows without missing values: data.dropna(subset=[...])"
-        )
-    if (a.trials is None) != (b.trials is None):
-        return "one has a response with trials and the other has not; they are different responses"
-    same_trials = a.trials is None or np.array_equal(a.trials, b.trials)
-    if same_trials and np.allclose(a.y, b.y, rtol=1e-12):
-        return ""
-    if names[0] != names[1]:
-        return (
-            f"they have different responses, {names[0]} and {names[1]}, whose likelihoods are on "
-            "different scales. For a transformed response choose a link or a family on the "
-            "response itself: family='lognormal' instead of log(y)"
-        )
-    return f"they are fitted to different rows, or rows in another order: {names[0]} differs"
-
-
-def _different_weights(one: Fit, other: Fit) -> str:
-    weights = one.design.weights, other.design.weights
-    a, b = (np.ones(one.nobs) if w is None else w for w in weights)
-    return "" if np.allclose(a, b) else "they have different weights"
-
-
-def _different_criterion(one: Fit, other: Fit) -> str:
-    a, b = one.problem, other.problem
-    if a.reml != b.reml:
-        return "one is fitted by REML, the other by maximum likelihood; fit both with reml=False"
-    same = a.design.X.shape == b.design.X.shape and np.allclose(a.design.X, b.design.X)
-    if a.reml and not same:
-        return (
-            "REML likelihoods of different fixed parts are of different data (contrasts of the "
-            "response) and cannot be compared; fit both with reml=False"
-        )
-    if a.nagq != b.nagq:
-        return (
-            f"their likelihoods are approximated differently, nagq={a.nagq} and nagq={b.nagq}; "
-            "fit both with the same nagq"
-        )
-    return ""
-
-
 # ------------------------------------------------------------------------------ nesting
 
 
@@ -232,7 +170,7 @@ def _extension(smaller: Fit, larger: Fit) -> _Extension | None:
     a, b = smaller.problem, larger.problem
     same_fixed = (
         a.link.name == b.link.name
-        and np.allclose(a.design.offset, b.design.offset)
+        and are_same(a.design.offset, b.design.offset)
         and spans(b.design.X, a.design.X)
         and spans(_columns(b.dispersion, a.design.n), _columns(a.dispersion, a.design.n))
     )

@@ -116,7 +116,10 @@ class Influence(Shown):
             for place in np.argsort(-np.nan_to_num(distance))[:_SHOWN]:
                 if distance[place] > limit:
                     offset = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-                    ax.annotate(names[place], (place, distance[place]), fontsize=8, **offset)
+                    ax.annotate(
+                        names[place], (place, distance[place]), fontsize=8, parse_math=False,
+                        **offset,
+                    )  # fmt: skip
         return ax
 
 

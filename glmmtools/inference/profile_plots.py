@@ -12,7 +12,7 @@ from glmmtools.inference.intervals import profile_intervals
 from glmmtools.inference.profile import Profile
 from glmmtools.shared import style
 from glmmtools.shared.arguments import check_arguments
-from glmmtools.shared.numbers import with_digits
+from glmmtools.shared.numbers import percent, with_digits
 from glmmtools.shared.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -81,4 +81,6 @@ def plot_profile(model: Fit, term: str, level: float = 0.95, ax: Axes | None = N
     ax.set_ylim(top=0.05 * drop)
     kind = "restricted log-likelihood" if model.problem.reml else "log-likelihood"
     limits = " to ".join(with_digits([low, high], high - low, 3)).replace("-", "−")
-    return style.label_axes(ax, term, f"{kind} below its maximum", f"{level:.0%} interval {limits}")
+    return style.label_axes(
+        ax, term, f"{kind} below its maximum", f"{percent(level)} interval {limits}"
+    )

@@ -69,7 +69,7 @@ def r2(model: Fit) -> pd.Series:
     Raises
     ------
     ValueError
-        For a population-averaged model, or a fit that did not converge.
+        For a population-averaged model, a fit that did not converge, or infinite coefficients.
 
     Examples
     --------
@@ -81,6 +81,8 @@ def r2(model: Fit) -> pd.Series:
     Name: r2, dtype: float64
     """
     parts = variance_parts(model, "r2() needs")
+    if model.separated:
+        raise ValueError("r2() needs finite coefficients, and some of these are infinite")
     explained = {"marginal": parts.fixed, "conditional": parts.fixed + parts.random}
     if len(parts.groups) > 1:
         explained |= {f"conditional on {g}": parts.fixed + v for g, v in parts.groups.items()}

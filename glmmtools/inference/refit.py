@@ -87,7 +87,10 @@ def update(model: SomeFit, formula: str | None = None, data: Any = None, **chang
     if "family" in changes:
         arguments["link"] = None
     if data is not None:
-        _check_values_beside(arguments, changes)
+        column = model.design.given.get("weights")
+        if column is not None and column in data:
+            arguments["weights"] = column
+        _check_values_beside(arguments, changes, data)
     arguments |= changes
     engine = arguments.pop("engine")
     problem = build_problem(
@@ -123,9 +126,11 @@ def _whole_formula(model: Fit) -> str:
     return model.formula + "".join(f" + offset({text})" for text in beside)
 
 
-def _check_values_beside(arguments: dict[str, Any], changes: dict[str, Any]) -> None:
+def _check_values_beside(arguments: dict[str, Any], changes: dict[str, Any], data: Any) -> None:
     for name in ("offset", "weights"):
-        if arguments[name] is not None and name not in changes:
+        given = arguments[name]
+        in_data = isinstance(given, str) and given in data
+        if given is not None and not in_data and name not in changes:
             raise ValueError(
                 f"the model was fitted with {name}= as values of its rows, which new data do not "
                 f"have: give {name}= again"

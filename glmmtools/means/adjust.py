@@ -11,6 +11,7 @@ from scipy import special
 
 from glmmtools.fitted.wald import t_quantile, two_sided_p
 from glmmtools.means.studentized_range import studentized_range
+from glmmtools.shared.arguments import numbers
 from glmmtools.shared.text import listed, nearest
 
 Array = np.ndarray
@@ -44,9 +45,12 @@ def contrast_weights(
     k = len(labels)
     if k < 2:
         raise ValueError(
-            f"a contrast needs at least two means; there is {listed(labels) or 'none'}"
+            "a contrast needs at least two means; there is "
+            f"{listed(map(repr, labels)) if labels else 'none'}"
         )
     if isinstance(method, Mapping):
+        if not method:
+            raise ValueError("method is an empty dict; give at least one name with its weights")
         weights = [_custom(name, given, labels) for name, given in method.items()]
         return list(map(str, method)), np.array(weights).reshape(-1, k)
     if method not in METHODS:
@@ -84,9 +88,10 @@ def _custom(name: str, given: Any, labels: list[str]) -> Array:
     weights = np.zeros(len(labels))
     if isinstance(given, Mapping):
         for label, value in given.items():
-            weights[_place(label, labels, f"in the contrast {name!r},")] = value
+            place = _place(label, labels, f"in the contrast {name!r},")
+            weights[place] = numbers(f"the weights of the contrast {name!r}", value)
     else:
-        given = np.asarray(given, float)
+        given = numbers(f"the weights of the contrast {name!r}", given)
         if given.shape != weights.shape:
             raise ValueError(
                 f"the contrast {name!r} needs {len(labels)} weights, one for each of "
@@ -221,6 +226,8 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
     from scipy.optimize import linprog
 
     k, m = len(estimate), len(pairs)
+    unit = half_width.max()  # the search is in units of its own
+    estimate, half_width = estimate / unit, half_width / unit
     low_first = estimate[pairs[:, 0]] <= estimate[pairs[:, 1]]
     low, high = np.where(low_first, pairs.T, pairs[:, ::-1].T)
     gap = estimate[high] - estimate[low]
@@ -243,7 +250,8 @@ def arrow_lengths(estimate: Array, pairs: Array, half_width: Array) -> tuple[Arr
             break
     up, down = solution.x[:k], solution.x[k : 2 * k]
     up[~np.isin(np.arange(k), low)] = down[~np.isin(np.arange(k), high)] = 0.0
-    return up, down, (up[low] + down[high] >= gap) != (half_width >= gap)
+    wrong = (up[low] + down[high] >= gap) != (half_width >= gap)
+    return up * unit, down * unit, wrong
 
 
 def compact_letters(significant: Array, order: Array | None = None) -> list[str]:

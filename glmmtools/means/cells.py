@@ -11,7 +11,7 @@ import pandas as pd
 
 from glmmtools.engine.problem import ZERO
 from glmmtools.families.links import Link
-from glmmtools.fitted.degrees_of_freedom import Reference
+from glmmtools.fitted.degrees_of_freedom import Reference, in_units_of_columns
 from glmmtools.fitted.degrees_of_freedom import reference as reference_of
 from glmmtools.fitted.effects import offset_text
 from glmmtools.fitted.expected import ExpectedRows
@@ -29,7 +29,7 @@ from glmmtools.shared.tables import beside, hands_out_copies
 from glmmtools.shared.text import listed
 
 Array = np.ndarray
-ROUNDING = 1e-10  # coefficients of a combination that are none
+_ROUNDING = 1e-10  # coefficients of a combination that are none
 
 
 def table_content(
@@ -155,11 +155,20 @@ class Combinations(Shown):
         return df
 
     @property
+    def held(self) -> Array:
+        """Which coefficients each holds, but for rounding, shape (m, p)."""
+        largest = in_units_of_columns(self.model, self._parts()).max(initial=0)
+        return in_units_of_columns(self.model, self.L) > _ROUNDING * largest
+
+    def _parts(self) -> Array:
+        """Combinations of the size of what these are computed from."""
+        return self.L
+
+    @property
     def messages(self) -> tuple[FewUnitsWarning, ...]:
         """What is said where they go by z and by few units."""
-        held = np.any(np.abs(self.L) > ROUNDING, axis=0)
         columns = self.model.design.columns
-        terms = [column.term for column in itertools.compress(columns, held)]
+        terms = [column.term for column in itertools.compress(columns, self.held.any(axis=0))]
         return self.reference.few_units(dict.fromkeys(terms))
 
     def _content(self) -> Content:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from glmmtools.means.adjust import (
     contrast_weights,
     critical_values,
 )
-from glmmtools.means.cells import ROUNDING, CellMeans, Combinations, Values
+from glmmtools.means.cells import CellMeans, Combinations, Values
 from glmmtools.means.grid import distinct_labels, label_of, rows_of
 from glmmtools.shared.arguments import one_of, shown
 from glmmtools.shared.tables import beside
@@ -88,9 +88,11 @@ class Contrasts(Combinations):
         self.labels = pd.concat([family.names for family in families], ignore_index=True)
         self.numbers = self._numbers()
 
+    def _parts(self) -> Array:
+        return self.means.L
+
     def _numbers(self) -> pd.DataFrame:
-        held = (np.abs(self.L) > ROUNDING).any(axis=1)
-        constant = ~held & self.estimable & (self.other is None)
+        constant = ~self.held.any(axis=1) & self.estimable & (self.other is None)
         if constant.any():
             name = self.labels.iloc[constant.argmax(), -1]
             raise ValueError(
@@ -184,8 +186,11 @@ class Contrasts(Combinations):
         return f"differences on the {link.scale} scale"
 
     def notes(self) -> list[str]:
-        size = max(len(family.weights) for family in self.families)
-        contrasts = plural(size, "contrast") + " within each group" * (len(self.families) > 1)
+        sizes = sorted(len(family.weights) for family in self.families)
+        size, contrasts = sizes[-1], plural(sizes[-1], "contrast")
+        if len(sizes) > 1:
+            number = contrasts if sizes[0] == size else f"{sizes[0]} to {contrasts}"
+            contrasts = f"{number} within each group"
         intervals = "by Bonferroni" if self.adjust in ("holm", "fdr") else "are simultaneous"
         notes = [
             "P-values and intervals are not adjusted for the number of contrasts."
@@ -195,8 +200,17 @@ class Contrasts(Combinations):
         on_link = self.scale == "link" and not self.means.link.is_identity
         if self.means.scale == "response" and not self.ratio and on_link:
             notes.append(f"Contrasts of the {self.model.link.name} link stay on its scale.")
-        if any(isinstance(method, str) and method == "poly" for method in self.methods.values()):
-            notes.append("Polynomial contrasts take the levels as equally spaced.")
+        compared = [name for name in self.means.labels if name not in self.by]
+        for name, method in self.methods.items():
+            if isinstance(method, str) and method == "poly":
+                cells = distinct_labels(self.means.labels[[name] if name else compared])
+                levels = listed(dict.fromkeys(cells), 12)
+                notes.append(f"Polynomial contrasts take as equally spaced: {levels}.")
+        rows = np.concatenate([family.rows for family in self.families])
+        alone = self.means.labels.drop(index=rows)[list(self.by)]
+        if len(alone):
+            groups = ["/".join(map(label_of, key)) for key in rows_of(alone)]
+            notes.append(f"One mean only, so that there are no contrasts: {listed(groups, 12)}.")
         names = self.labels.astype(str).agg(": ".join, axis=1)
         return notes + self.without_estimate(names) + self.means.grid_notes()
 
@@ -247,13 +261,13 @@ def family_of(
     levels = {name: list(dict.fromkeys(cells[name])) for name in factors}
     if "" in methods:
         labels = distinct_labels(cells[factors])
+        keys, method = rows_of(cells[factors]), methods[""]
         if reference is not None:
             key = reference if isinstance(reference, tuple) else (reference,)
             if not all(isinstance(level, Hashable) and not pd.isna(level) for level in key):
                 raise ValueError(f"reference must be a level; got {shown(reference)}")
-            keys = rows_of(cells[factors])
-            reference = labels[keys.index(key)] if key in keys else " ".join(map(label_of, key))
-        contrasts, K = contrast_weights(methods[""], labels, sign, reference)
+            reference = _label(key, keys, labels)
+        contrasts, K = contrast_weights(_by_label(method, keys, labels), labels, sign, reference)
         names = pd.DataFrame({"contrast": contrasts})
     else:
         if np.prod(list(map(len, levels.values()))) != len(cells):
@@ -261,7 +275,8 @@ def family_of(
         names, K = [()], np.ones((1, 1))
         for factor, method in methods.items():
             labels = distinct_labels(pd.DataFrame({factor: levels[factor]}))
-            contrasts, weights = contrast_weights(method, labels, sign)
+            keys = [(level,) for level in levels[factor]]
+            contrasts, weights = contrast_weights(_by_label(method, keys, labels), labels, sign)
             names = [(*before, name) for before in names for name in contrasts]
             K = np.kron(K, weights)
         keys = list(itertools.product(*levels.values()))
@@ -269,6 +284,30 @@ def family_of(
         names, K = pd.DataFrame(names, columns=factors), K[:, places]
     within = cells[list(by)].iloc[[0] * len(names)]
     return ContrastFamily(beside(within, names), K, rows)
+
+
+def _label(key: Any, keys: list[tuple], labels: list[str]) -> str:
+    """The label of the mean with these levels, or the text of a key that no mean has."""
+    key = key if isinstance(key, tuple) else (key,)
+    return labels[keys.index(key)] if key in keys else " ".join(map(label_of, key))
+
+
+def _by_label(method: Any, keys: list[tuple], labels: list[str]) -> Any:
+    """A method whose weights by level, in dicts or Series, are by the labels of the means.
+
+    A Series that is numbered from 0 is in the order of the means, as a list is.
+    """
+    if not isinstance(method, Mapping):
+        return method
+    named = {}
+    for name, given in method.items():
+        if isinstance(given, pd.Series):
+            numbered = given.index.equals(pd.RangeIndex(len(given)))
+            given = given.to_numpy() if numbered else given.to_dict()
+        if isinstance(given, Mapping):
+            given = {_label(key, keys, labels): value for key, value in given.items()}
+        named[name] = given
+    return named
 
 
 def _responses(means: CellMeans, logarithms: bool) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.fitted.fit import Fit
+from glmmtools.fitted.parts import PartFit
 from glmmtools.formula.coding import variables_of
 from glmmtools.formula.columns import is_factor_column, levels_of
 from glmmtools.formula.design import FixedRows
 from glmmtools.formula.grammar import variables_in
 from glmmtools.formula.rank import estimable
 from glmmtools.shared import messages
+from glmmtools.shared.arguments import shown
 from glmmtools.shared.tables import hands_out_copies
 from glmmtools.shared.text import listed, nearest
 
@@ -102,7 +104,7 @@ class Grid:
         columns = dict.fromkeys([*(name for text in read for name in variables_in(text)), *offsets])
         targets = (*by, *factors)
         for name in (*at, *targets):
-            _check_known(name, columns, design)
+            _check_known(name, columns, model)
         for name in targets:
             if name not in known and name not in at:
                 raise ValueError(
@@ -112,7 +114,7 @@ class Grid:
                 )
         values, held = {}, {}
         for name in dict.fromkeys([*targets, *columns]):
-            given = _as_list(at[name]) if name in at else None
+            given = _as_list(name, at[name]) if name in at else None
             if name in known:
                 values[name] = known[name]
                 if given is not None:
@@ -253,41 +255,51 @@ def _factor_levels(model: Fit, expressions: Sequence[str]) -> dict[str, list]:
     return levels
 
 
-def _check_known(name: str, columns, design) -> None:
+def _check_known(name: str, columns, model: Fit) -> None:
+    design = model.design
+    part = f"its {model.part} part" if isinstance(model, PartFit) else "the fixed part"
     if name in columns:
         return
     if name in design.frame.columns:
         grouping = name in design.formula.groups
-        where = "a grouping factor of the random part" if grouping else "not in the fixed part"
+        where = "a grouping factor of the random part" if grouping else f"not in {part}"
         raise ValueError(
-            f"{name!r} is {where}; marginal means are of the fixed part, which has "
+            f"{name!r} is {where}; marginal means are of {part}, which has "
             f"{listed(columns) or 'no columns'}"
         )
     raise ValueError(
         f"there is no factor {name!r} in the model{nearest(name, columns)}. "
-        f"Columns of the fixed part: {listed(columns) or 'none'}"
+        f"Columns of {part}: {listed(columns) or 'none'}"
     )
 
 
-def _as_list(given: Any) -> list:
-    if isinstance(given, str) or np.isscalar(given):
-        return [given]
-    values = list(given)
+def _as_list(name: str, given: Any) -> list:
+    """One value of `at` or several as a list, each once."""
+    if isinstance(given, np.ndarray) and given.ndim == 0:
+        given = given.item()
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    values = [given] if single else list(given)
     if not values:
         raise ValueError("at= holds an empty list; give at least one value")
+    if not all(isinstance(value, Hashable) for value in values):
+        raise ValueError(f"at= needs one value of {name!r} after the other; got {shown(given)}")
     return list(dict.fromkeys(values))
 
 
 def _kept(given: list, levels: list, name: str, why_absent: str) -> list:
+    """The levels that are given, also by their text where they are none."""
+    known = dict.fromkeys(levels)
+    by_text = {label_of(level): level for level in levels if not isinstance(level, str)}
     for value in given:
-        if value not in levels:
+        if value not in known and not (isinstance(value, str) and value in by_text):
             texts = [label_of(level) for level in levels]
             as_text = " as text" if label_of(value) in texts else nearest(value, texts)
-            known = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
+            names = [repr(level) if isinstance(level, str) else label_of(level) for level in levels]
             raise ValueError(
-                f"{name!r} has no level {value!r}; levels{as_text}: {listed(known, 12)}{why_absent}"
+                f"{name!r} has no level {value!r}; levels{as_text}: {listed(names, 12)}{why_absent}"
             )
-    return given
+    found = (value if value in known else by_text[value] for value in given)
+    return list(dict.fromkeys(found))
 
 
 def _numbers(name: str, given: list, observed: Array, warn: bool) -> list[float]:

@@ -30,6 +30,7 @@ from glmmtools.means.grid import Grid
 from glmmtools.means.plots import plot_means
 from glmmtools.shared import messages
 from glmmtools.shared.arguments import check_arguments, names_of, one_of
+from glmmtools.shared.numbers import percent
 from glmmtools.shared.shown import Content, Shown
 from glmmtools.shared.tables import beside
 from glmmtools.shared.terminal import printable
@@ -300,6 +301,7 @@ class MarginalMeans(CellMeans):
         if within:
             groups = self.labels.groupby(list(within), sort=False, observed=True)
             rows = list(groups.indices.values())
+            rows = [each for each in rows if len(each) > 1] or rows
         sign = "/" if ratio else "-"
         families = [family_of(self, part, within, methods, sign, reference) for part in rows]
         if ratio and any(np.abs(family.weights.sum(axis=1)).max() > 1e-8 for family in families):
@@ -328,7 +330,7 @@ class MarginalMeans(CellMeans):
         """
         check_arguments(MarginalMeans.letters, locals())
         contrasts = self.contrasts("pairwise", adjust)
-        letters = np.empty(len(self.labels), object)
+        letters = np.where(self.finite, "a", "").astype(object)  # also of those without another
         p = contrasts.numbers["p_value"].to_numpy()
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             differ = np.zeros((len(family.rows), len(family.rows)), bool)
@@ -338,7 +340,6 @@ class MarginalMeans(CellMeans):
             known = np.flatnonzero(self.finite[family.rows])
             means = self.numbers["estimate"].to_numpy()[family.rows[known]]
             order = np.argsort(-means, kind="stable")
-            letters[family.rows] = ""
             letters[family.rows[known]] = compact_letters(differ[np.ix_(known, known)], order)
         return LetterTable.of(self.labels, self.numbers.assign(letters=letters))
 
@@ -364,7 +365,8 @@ class MarginalMeans(CellMeans):
         contrasts = self.contrasts("pairwise", adjust)
         ends = contrasts.numbers[["conf_low", "conf_high"]].to_numpy()
         half = np.diff(np.log(ends) if contrasts.ratio else ends)[:, 0] / 2
-        eta, ends, misled = self.eta, np.full((2, len(self.labels)), np.nan), []
+        eta, misled = self.eta, []
+        ends = np.array([eta, eta])
         for part, family in zip(contrasts.parts, contrasts.families, strict=True):
             pairs = np.array([np.flatnonzero(weights) for weights in family.weights])
             names = contrasts.labels.iloc[part, -1].to_numpy()
@@ -407,14 +409,14 @@ class MarginalMeans(CellMeans):
             numbers["letters"] = self.letters().iloc[:, -1].to_numpy()
         if arrows:
             numbers[["arrow_low", "arrow_high"]] = self.arrows().iloc[:, -2:].to_numpy()
-        label = f"{self.axis_label()} ({self.level:.0%} interval)"
+        label = f"{self.axis_label()} ({percent(self.level)} interval)"
         return plot_means(self.labels, numbers, self.factors, self.by, label, ax)
 
     def describe(self) -> str:
         """Say in English what these means are, and what not to conclude from them."""
         limits = (
-            f"The {self.level:.0%} intervals are of each mean on its own. Two that overlap may "
-            "still differ: compare means with .contrasts()."
+            f"The {percent(self.level)} intervals are of each mean on its own. Two that overlap "
+            "may still differ: compare means with .contrasts()."
         )
         few = map(str, self.messages)
         return printable("\n".join([f"{self.title()}.", *self.notes(), *few, limits]))

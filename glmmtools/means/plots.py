@@ -15,10 +15,14 @@ from glmmtools.shared.style import (
     name_levels,
     new_axes_for_names,
     series,
+    series_name,
+    title_in_lines,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_ROUNDING = 1e-6  # of two arrows together, below which one is none
 
 
 def plot_means(
@@ -53,7 +57,7 @@ def plot_means(
         y = part["estimate"].to_numpy()
         bars = np.abs(part[["conf_low", "conf_high"]].to_numpy().T - y)
         color, marker, line = series(i)
-        name = ", ".join(map(label_of, key)) or None
+        name = series_name(", ".join(map(label_of, key))) or None
         ax.errorbar(x, y, bars, fmt=marker, color=color, capsize=3, label=name)
         if rest:  # what belongs together
             ax.plot(x, y, color=color, linestyle=line, linewidth=0.8, zorder=1)
@@ -64,24 +68,24 @@ def plot_means(
             if arrows:
                 _draw_arrows(ax, place + 0.2 * dodge, row)
     ax.margins(x=0.05)
-    label_axes(ax, first, label, _title(letters, arrows, by))
+    label_axes(ax, first, label, title_in_lines(ax, _title(letters, arrows, by)))
     if rest:
         legend_outside(ax, ", ".join(rest))
     name_levels(ax, list(map(label_of, levels)))
     return ax
 
 
-def _title(letters: bool, arrows: bool, by: tuple[str, ...]) -> str | None:
+def _title(letters: bool, arrows: bool, by: tuple[str, ...]) -> str:
     """What letters and arrows say, and within what."""
     within = f" within {', '.join(by)}" if by else ""
     if arrows:
         return f"Arrows that overlap{within}: no difference shown (Tukey)"
-    return f"A letter shared{within}: no difference shown (Tukey)" if letters and by else None
+    return f"A letter shared{within}: no difference shown (Tukey)" if letters and by else ""
 
 
 def _draw_arrows(ax: Axes, place: float, row) -> None:
     style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     for end in (row.arrow_low, row.arrow_high):
-        if not np.isclose(end, row.estimate, rtol=1e-9):
+        if abs(end - row.estimate) > _ROUNDING * (row.arrow_high - row.arrow_low):
             ends = {"xy": (place, end), "xytext": (place, row.estimate)}
             ax.annotate("", **ends, arrowprops=style)

@@ -167,8 +167,11 @@ class Slopes(MarginalMeans):
             return average(self._per_unit(values))
 
         slopes = combine(above.means(self.model) - below.means(self.model))
-        spread = above.spread(self.model, combine) - below.spread(self.model, combine)
-        return Values(slopes, spread @ spread.T)
+        if above.need_all_parameters(self.model):
+            spread = above.spread(self.model, combine) - below.spread(self.model, combine)
+            return Values(slopes, spread @ spread.T)
+        changes = [each.slopes_in_coefficients(self.model, combine) for each in (above, below)]
+        return Values(slopes, self.model.estimate.combined_covariance(changes[0] - changes[1]))
 
     def title(self) -> str:
         within = f" within {' × '.join(self.factors)}" if self.factors else ""

@@ -8,9 +8,8 @@ import numpy as np
 from scipy import special
 
 from glmmtools.engine.estimate import TermEstimate
-from glmmtools.engine.problem import ZERO
 from glmmtools.fitted.fit import Fit
-from glmmtools.fitted.parts import zeros_in_words
+from glmmtools.fitted.parts import part_of, parts_of, zeros_in_words
 from glmmtools.formula.coding import Factor, Indicator, ModelColumn, Numeric
 from glmmtools.formula.random_terms import RandomTerm, ResidualTerm
 from glmmtools.shared.numbers import three_digits
@@ -86,17 +85,21 @@ def _dispersion_sentences(model: Fit) -> list[str]:
     if equations:
         sentences.append(f"{_the('dispersion parameter', equations)} {joined(equations)}.")
     probability = f"probability of {zeros_in_words(model)}"
-    for name, part in model.in_the_limit.problem.modelled.items():
-        values = model.estimate.predictors[name]
-        if name == ZERO and part.is_one_number:
-            sentences.append(f"The {probability} was {three_digits(special.expit(values[0]))}.")
-            continue
-        parameter = f"logit of the {probability}" if name == ZERO else "log dispersion"
-        texts = [
-            f"{three_digits(value)} ({_part_text(column)})"
-            for column, value in zip(part.columns, values, strict=True)
+    for part in [each for each in ("dispersion", "zero") if each in parts_of(model)]:
+        own = part_of(model, part)
+        finite = [
+            (column, value)
+            for column, value, se in zip(own.design.columns, own.params, own.bse, strict=True)
+            if np.isfinite(se)
         ]
-        sentences.append(f"{_the('coefficient', texts, f' of the {parameter}')} {joined(texts)}.")
+        if part == "zero" and model.problem.zero.is_one_number and finite:
+            chance = three_digits(special.expit(finite[0][1]))
+            sentences.append(f"The {probability} was {chance}.")
+        elif finite:
+            parameter = f"logit of the {probability}" if part == "zero" else "log dispersion"
+            texts = [f"{three_digits(value)} ({_part_text(column)})" for column, value in finite]
+            which = f" of the {parameter}"
+            sentences.append(f"{_the('coefficient', texts, which)} {joined(texts)}.")
     return sentences
 
 

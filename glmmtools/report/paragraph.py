@@ -119,6 +119,9 @@ def _model_sentence(model: Fit) -> str:
     parts = ["an intercept only as fixed part" if only else f"the fixed part {formula.fixed}"]
     parts += [f"the offset {unquoted(offset)}" for offset in formula.offsets]
     parts += ["an offset"] * problem.design.has_offset_of_values
+    if problem.design.weights is not None:
+        given = problem.design.given.get("weights", "")
+        parts.append(f"weights {given}")
     parts += list(map(_term_in_words, problem.design.random))
     if problem.residual is not None:
         parts.append(problem.residual.in_words)
@@ -162,7 +165,7 @@ def _method_sentence(model: Fit) -> str:
 
 def _estimate_sentences(model: Fit, level: float) -> list[str]:
     rows = tidy(model, level, part="mean")
-    percent = f"{100 * level:g} % Wald confidence intervals"
+    percent = f"{100 * level:.10g} % Wald confidence intervals"
     ratio = model.family.ratio_name(model.link)
     compared, plain, sentences = {}, [], []
     for column, (name, row) in zip(model.design.columns, rows.iterrows(), strict=True):
@@ -178,7 +181,7 @@ def _estimate_sentences(model: Fit, level: float) -> list[str]:
         elif not ratio:
             compared[column] = f"{text}: {_interval(row)}"
         else:
-            kind = f" (ratio of {ratio}s)" if len(column.factors) > 1 else ""
+            kind = f" (ratio of {_ratios_of(ratio)})" if len(column.factors) > 1 else ""
             compared[column] = f"{text}{kind}: {_interval(row, unit)}"
     if compared:
         heading, texts = _heading(model, ratio, list(compared)), "; ".join(compared.values())
@@ -205,7 +208,7 @@ def _unit(column: ModelColumn, row: pd.Series) -> float:
 
 def _heading(model: Fit, ratio: str, columns: Sequence[ModelColumn]) -> str:
     if ratio:
-        name = ratio.replace("ratio", "ratios", 1).capitalize()
+        name = _ratios_of(ratio).capitalize()
         if not model.mean_is_mu:
             return f"{name} of μ, where E(y) is {model.family.mean_text}"
         if model.problem.has_two_parts:
@@ -218,6 +221,11 @@ def _heading(model: Fit, ratio: str, columns: Sequence[ModelColumn]) -> str:
     kinds = ["Differences"] if any(isinstance(factor, Indicator) for factor in factors) else []
     kinds += ["slopes"] if any(isinstance(factor, Numeric) for factor in factors) else []
     return " and ".join(kinds).capitalize()
+
+
+def _ratios_of(ratio: str) -> str:
+    """The plural of ``"odds ratio"`` or ``"ratio of means"``."""
+    return ratio.replace("ratio", "ratios", 1)
 
 
 def _holds_on_average(model: Fit) -> bool:

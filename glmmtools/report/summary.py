@@ -29,6 +29,7 @@ def summary_content(model: Fit, df: str = "auto") -> Content:
         ("data", _data_line(model)),
         _fit_line(model),
     ]
+    facts[1:1] = model.design.given.items()
     if model.problem.residual is not None:
         facts.insert(2, ("residuals", model.problem.residual.text))
     if model.problem.penalty is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FEW_VALUES = 10  # with fewer distinct predictions quartiles are drawn at each, not as curves
+_DIGITS = 10  # of their range, in which predictions differ
 
 
 def plot_residuals(
@@ -74,7 +75,8 @@ def _draw_quantiles(ax: Axes, residuals: pd.Series) -> None:
 
 
 def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) -> None:
-    rank = fitted.round(10).rank().to_numpy()
+    levels = (fitted / np.ptp(fitted) if np.ptp(fitted) > 0 else fitted).round(_DIGITS)
+    rank = levels.rank().to_numpy()
     spread = np.ptp(rank)
     x = (rank - rank.min()) / spread if spread > 0 else np.full(len(rank), 0.5)
     for quartile in QUARTILES:
@@ -89,7 +91,7 @@ def _draw_against_prediction(ax: Axes, residuals: pd.Series, fitted: pd.Series) 
             marker=marker if len(at) < _FEW_VALUES else None, label=f"{quartile:g}",
         )  # fmt: skip
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    values = fitted.round(10).nunique()
+    values = levels.nunique()
     few = f" ({plural(values, 'value')})" if values < _FEW_VALUES else ""
     style.label_axes(
         ax, f"population prediction, ranks{few}", "residual", "Quartiles by prediction"

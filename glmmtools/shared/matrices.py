@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 Array = np.ndarray
-_ROUNDING = 1e-8  # relative
+_ROUNDING = 1e-8  # relative, of what was solved for
+_LAST_DIGITS = 1e-12  # relative, of what was computed in another order
 
 
 def spans(larger: Array, smaller: Array) -> bool:
@@ -18,10 +19,26 @@ def spans(larger: Array, smaller: Array) -> bool:
         return True
     if smaller.shape[1] > larger.shape[1]:
         return False
-    residual = smaller - larger @ np.linalg.lstsq(larger, smaller)[0]
-    return bool(
-        np.all(np.linalg.norm(residual, axis=0) <= _ROUNDING * np.linalg.norm(smaller, axis=0))
-    )
+    return are_same(smaller, larger @ coordinates(larger, smaller), _ROUNDING)
+
+
+def are_same(one: Array, other: Array, rounding: float = _LAST_DIGITS) -> bool:
+    """Whether columns agree up to rounding, which is relative to the column, whatever its units.
+
+    >>> are_same(np.array([1e-10, 2e-10]), np.array([2e-10, 1e-10]))
+    False
+    """
+    if one.shape != other.shape:
+        return False
+    left = np.linalg.norm(one - other, axis=0)
+    return bool(np.all(left <= rounding * np.linalg.norm(one, axis=0)))
+
+
+def coordinates(larger: Array, smaller: Array) -> Array:
+    """The combinations of the columns of one matrix that are nearest to those of another."""
+    sizes = np.linalg.norm(larger, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    return (np.linalg.lstsq(larger / sizes, smaller)[0].T / sizes).T
 
 
 def has_constant(X: Array) -> bool:

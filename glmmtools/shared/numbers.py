@@ -44,6 +44,15 @@ def with_digits(values: Iterable[float], size: float, digits: int) -> list[str]:
     return [fixed(value, decimals) for value in values]
 
 
+def percent(level: float) -> str:
+    """A confidence level, never rounded to one that it is not.
+
+    >>> percent(0.95), percent(0.999)
+    ('95%', '99.9%')
+    """
+    return f"{100 * level:.10g}%"
+
+
 def three_digits(value: float) -> str:
     """Three significant digits: ``"13.0"``, ``"0.0409"``, ``"1234"``."""
     if value == 0 or not 1e-4 <= abs(value) < 1e6:

@@ -16,6 +16,7 @@ from glmmtools.shared.arguments import check_arguments
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
 
 
 class Series(NamedTuple):
@@ -44,6 +45,12 @@ HEAT = "cividis"  # a colour map that is monotone in lightness, also for colour-
 _LETTER = 0.09  # inches that a letter of a name takes at most, on average
 _LINE = 0.17  # inches that a line of letters takes
 _SIZES = (10.0, 8.0)  # points, of the names of levels
+_BESIDE = 1.2  # how long a label may be, of its axis
+_FEWEST_LETTERS = 7  # of a line
+_ENTRY = 0.22  # inches that an entry of a legend takes
+_HANDLE = 0.7  # inches that its line takes, with the room around it
+_NAME = 20  # letters of a line of the name of a block
+_SMALL_LETTERS, _NAMES_BESIDE = 8.3, 1.0  # points, and inches, of names left of an axis
 _MOST_LINES = 3  # of a name; names that need more stand upright
 _FEW_POINTS = 2000  # beyond, points are drawn so that their density is seen
 _SMALL = 3.0  # inches: narrower axes stand in a row of panels
@@ -123,16 +130,58 @@ def new_panels(
 
 
 def label_axes(
-    ax: Axes, x: str | None = None, y: str | None = None, title: str | None = None
+    ax: Axes,
+    x: str | None = None,
+    y: str | None = None,
+    title: str | None = None,
+    math: bool = False,
 ) -> Axes:
-    """Set the labels that are given; the title is left-aligned and of normal weight."""
+    """Set the labels that are given; the title is left-aligned and of normal weight.
+
+    They may hold names of columns, in which ``$`` is a letter, but for titles in `math`. Labels
+    longer than their axis are wrapped.
+    """
+    wide, high = _inches(ax)
     if x is not None:
-        ax.set_xlabel(x)
+        ax.set_xlabel(_beside(x, wide), parse_math=False)
     if y is not None:
-        ax.set_ylabel(y)
+        ax.set_ylabel(_beside(y, high), parse_math=False)
     if title is not None:
-        ax.set_title(title, loc="left", fontsize="medium")
+        ax.set_title(title, loc="left", fontsize="medium", parse_math=math)
     return ax
+
+
+def _beside(label: str, axis: float) -> str:
+    if not label:
+        return label
+    return label if _width(label, _SIZES[0]) <= _BESIDE * axis else in_lines(label, axis)
+
+
+def in_lines(text: str, room: float, letters: int | None = None) -> str:
+    """A text in lines of at most so many inches, and letters, as far as its words allow.
+
+    >>> in_lines("mean of yield", 3.0), in_lines("mean of yield", 0.6)
+    ('mean of yield', 'mean of\\nyield')
+    """
+    letters = letters or len(text) or 1
+    while True:
+        lines = textwrap.wrap(text, letters, break_long_words=False)
+        widest = max((_width(line, _SIZES[0]) for line in lines), default=0.0)
+        if widest <= room or letters <= _FEWEST_LETTERS:
+            return "\n".join(lines)
+        letters = max(min(letters - 1, int(letters * room / widest)), _FEWEST_LETTERS)
+
+
+def title_in_lines(ax: Axes, text: str, letters: int | None = None) -> str:
+    """A title in lines that end with the figure, or among other axes with these."""
+    left, width = ax.get_position().x0, ax.figure.get_size_inches()[0]
+    alone = len(ax.figure.axes) == 1
+    return in_lines(text, width * (1 - left) if alone else _inches(ax)[0], letters)
+
+
+def series_name(name: str) -> str:
+    """A label of a legend; Matplotlib leaves out those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> None:
@@ -146,12 +195,27 @@ def reference_line(ax: Axes, x: float | None = None, y: float | None = None) -> 
 def legend_outside(ax: Axes, title: str | None = None) -> None:
     """Put the legend right of the axes, where it hides no data.
 
-    Among other axes whose layout makes no room for it, it stays within.
+    In a figure whose layout makes no room for it, it stays within the axes. A legend of many
+    entries is in columns, and the figure of axes that stand alone as much wider.
     """
-    if ax.figure.get_layout_engine() is None and len(ax.figure.axes) > 1:
-        ax.legend(title=title, fontsize="small")
-    else:
-        ax.legend(title=title, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    names = ax.get_legend_handles_labels()[1]
+    rows = int(ax.figure.get_figheight() / _ENTRY) - 2 - (title is not None)
+    columns = -(-len(names) // max(rows, 1))
+    look = {"title": title, "ncols": columns}
+    if ax.figure.get_layout_engine() is None:
+        as_written(ax.legend(fontsize="small", **look))
+        return
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, **look)
+    as_written(legend)
+    if columns > 1 and len(ax.figure.axes) == 1:
+        wide = max(_width(name, _SIZES[0]) for name in names) + _HANDLE
+        ax.figure.set_figwidth(ax.figure.get_figwidth() + (columns - 1) * wide)
+
+
+def as_written(legend: Legend) -> None:
+    """Let ``$`` be a letter in a legend, of names of the data."""
+    for text in (legend.get_title(), *legend.get_texts()):
+        text.set_parse_math(False)
 
 
 def points(count: int) -> dict[str, Any]:
@@ -171,6 +235,12 @@ def new_axes_for_names(ax: Axes | None, count: int) -> Axes:
     return new_axes(ax, (max(6.0, 1.6 + _LINE * count), 4.0))
 
 
+def room_for_names(names: Iterable[str]) -> float:
+    """Inches that names left of an axis take beyond those that a figure has for them."""
+    longest = max((_width(name, _SMALL_LETTERS) for name in names), default=0.0)
+    return max(longest - _NAMES_BESIDE, 0.0)
+
+
 def name_levels(ax: Axes, names: Sequence[str]) -> None:
     """Name the places 0, 1, … of the x axis so that no name runs into the next.
 
@@ -178,7 +248,7 @@ def name_levels(ax: Axes, names: Sequence[str]) -> None:
     on everything else that stands beside the axes.
     """
     places = range(len(names))
-    ax.set_xticks(places, names)
+    ax.set_xticks(places, names, parse_math=False)
     if sum(map(len, names)) * _LETTER < 0.5 * ax.figure.get_figwidth() * ax.get_position().width:
         return
     ax.figure.draw_without_rendering()  # lets the layout make room for titles and legends
@@ -189,12 +259,12 @@ def name_levels(ax: Axes, names: Sequence[str]) -> None:
         wrapped = [textwrap.wrap(name, max(letters, 1), break_long_words=False) for name in names]
         widest = max(_width(line, size) for lines in wrapped for line in lines)
         if widest < 0.95 * room and max(map(len, wrapped)) <= _MOST_LINES:
-            ax.set_xticks(places, list(map("\n".join, wrapped)), fontsize=size)
+            ax.set_xticks(places, list(map("\n".join, wrapped)), fontsize=size, parse_math=False)
             return
     lines = max(int(room / _LINE), 1)
     upright = [textwrap.fill(name, max(-(-len(name) // lines) + 3, 12)) for name in names]
     size = min(_SIZES[0], _SIZES[0] * room / _LINE)
-    ax.set_xticks(places, upright, rotation=90, fontsize=size)
+    ax.set_xticks(places, upright, rotation=90, fontsize=size, parse_math=False)
 
 
 def _width(line: str, size: float) -> float:
@@ -244,7 +314,7 @@ def draw_covariance(
     have no room for the label, for the group on the left and for what follows a ; in the title.
     """
     ax = new_axes(ax, (6.0, 4.8))
-    small = _inches_wide(ax) < _SMALL
+    small = _inches(ax)[0] < _SMALL
     image = heat_map(ax, matrix, "" if small else label)
     if numbered:
         _write_values(image, matrix)
@@ -254,21 +324,27 @@ def draw_covariance(
     ax.set_yticks([])
     if named is not None:
         upright = sum(map(len, named.names)) > _LONG
-        ax.set_xticks(named.centres, named.names, rotation=90 if upright else 0)
-        ax.set_yticks(named.centres, named.names)
+        names = [textwrap.fill(name, _NAME, break_long_words=False) for name in named.names]
+        look = {"fontsize": "x-small"} if "\n" in "".join(names) else {}
+        rotation = 90 if upright else 0
+        ax.set_xticks(named.centres, names, rotation=rotation, parse_math=False, **look)
+        ax.set_yticks(named.centres, names, parse_math=False, **look)
     group = group or (named.group if named is not None else "")
     title = title.partition(";")[0] if small else title
-    return label_axes(ax, group, "" if small else group, title)
+    return label_axes(ax, group, "" if small else group, title, math=True)
 
 
-def _inches_wide(ax: Axes) -> float:
-    return ax.get_position().width * ax.figure.get_size_inches()[0]
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes."""
+    box, (width, height) = ax.get_position(), ax.figure.get_size_inches()
+    return box.width * width, box.height * height
 
 
 def heat_map(ax: Axes, matrix: np.ndarray, label: str, shrink: float = 0.85) -> AxesImage:
     """Draw a covariance matrix, its colour bar beside it."""
     image = ax.imshow(matrix, cmap=HEAT, vmin=min(0.0, matrix.min()), vmax=matrix.max())
-    ax.figure.colorbar(image, ax=ax, shrink=shrink, label=label)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=shrink)
+    bar.set_label(label, parse_math=False)
     ax.tick_params(length=0)
     return image
 

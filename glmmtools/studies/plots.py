@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glmmtools.shared import style
+from glmmtools.shared.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _TARGET = 0.8  # the power that is customarily asked for
 _LABELS = {
     "power": "power (share of trials with p < {level:g})",
-    "coverage": "coverage (share of {level:.0%} intervals)",
+    "coverage": "coverage (share of {percent} intervals)",
     "recovery": "bias (in sd of the estimates)",
 }
 
@@ -47,7 +48,7 @@ def plot_study(
         frame[figures] = frame[figures].div(frame["sd"], axis=0)
     if not sizes:
         _points(ax, frame, figures)
-        style.label_axes(ax, x=_LABELS[kind].format(level=level))
+        style.label_axes(ax, x=_LABELS[kind].format(level=level, percent=percent(level)))
         style.reference_line(ax, x=_reference(kind, level))
         return ax
     lines = list(frame.groupby(["effect", *sizes[1:]], sort=False))
@@ -61,13 +62,15 @@ def plot_study(
         ax.errorbar(
             x, value, yerr=[value - low, high - value], color=look.color, marker=look.marker,
             linestyle=look.linestyle, markersize=5, capsize=2, elinewidth=1,
-            label=", ".join([str(key[0]), *(f"{size} of {name}" for name, size in others)]),
+            label=style.series_name(
+                ", ".join([str(key[0]), *(f"{size} of {name}" for name, size in others)])
+            ),
         )  # fmt: skip
     ax.set_xticks(places)
     if kind == "power":
         ax.set_ylim(-0.02, 1.02)
     style.reference_line(ax, y=_reference(kind, level))
-    label = _LABELS[kind].format(level=level)
+    label = _LABELS[kind].format(level=level, percent=percent(level))
     style.label_axes(ax, x=f"{sizes[0]} (number of levels)", y=label)
     if len(lines) > 1:
         style.legend_outside(ax)
@@ -84,7 +87,7 @@ def _points(ax: Axes, frame, figures: list[str]) -> None:
         value, place, xerr=[value - low, high - value], color=look.color, marker=look.marker,
         linestyle="none", capsize=2,
     )  # fmt: skip
-    ax.set_yticks(place, frame["effect"])
+    ax.set_yticks(place, frame["effect"], parse_math=False)
 
 
 def _reference(kind: str, level: float) -> float:
