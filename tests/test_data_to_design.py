@@ -191,6 +191,25 @@ def test_a_column_of_no_numbers_is_refused_with_what_to_write(column, message, f
         gt.fit(formula, data)
 
 
+@pytest.mark.parametrize(
+    "call", ["poly(when, 2)", "bs(`when`, df=4)", "scale(when)", "np.sin(when)"]
+)
+@pytest.mark.parametrize("dates", ["dates", "durations", "months"])
+def test_functions_take_no_dates_for_numbers(call, dates):
+    column, message = NO_NUMBERS[dates]
+    with pytest.raises(ValueError, match=f"^'when'.*{message}"):
+        gt.fit(f"height ~ {call} + (1 | g)", plots().assign(when=column))
+
+
+def test_numbers_made_of_dates_in_a_formula_are_numbers():
+    data = plots().assign(when=DATES, days=np.arange(200), month=DATES.month)
+    days = "np.maximum((when - when.min()).dt.days, 9)"
+    for made, column in ((days, "I(days.clip(9, 500))"), ("I(when.dt.month)", "month")):
+        assert gt.fit(f"height ~ {made}", data).llf == gt.fit(f"height ~ {column}", data).llf
+    with pytest.raises(ValueError, match=r"stands in I\(when\.dt\.month\)$"):
+        gt.fit("height ~ when.dt.month", data)
+
+
 # ------------------------------------------------------------------------- levels that occur
 
 

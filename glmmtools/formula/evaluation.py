@@ -6,9 +6,11 @@ factors of two levels.
 
 from __future__ import annotations
 
+import ast
 import re
 import warnings
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -115,11 +117,22 @@ class _Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr, metadata, spec):
-        values, *others = super()._evaluate(_with_identifiers(expr), metadata, spec)
+        expression = _with_identifiers(expr)
+        for name in filter(self.data.columns.__contains__, _given_to_functions(expression)):
+            _check_no_dates(name, self.data[name], self.data.columns)
+        values, *others = super()._evaluate(expression, metadata, spec)
         _check_no_dates(expr, values, self.data.columns)
         if isinstance(values, np.ndarray) and values.dtype.kind in "UO":  # text, as of np.where()
             values = pd.Series(values, index=self.data.index, dtype=object)
         return (values, *others)
+
+
+def _given_to_functions(expression: str) -> Iterator[str]:
+    """The columns that are arguments of functions, which may take dates for numbers."""
+    with suppress(SyntaxError):  # which is said where the expression is computed
+        for node in ast.walk(ast.parse(expression.strip(), mode="eval")):
+            if isinstance(node, ast.Call):
+                yield from (_called(each.id) for each in node.args if isinstance(each, ast.Name))
 
 
 def _check_no_dates(expression: str, values: Any, columns: Container[str]) -> None:
