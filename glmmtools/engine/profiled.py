@@ -19,6 +19,7 @@ from glmmtools.engine.marginal import Marginal
 from glmmtools.engine.nested_arrow import arrow_of
 from glmmtools.engine.problem import Problem
 from glmmtools.engine.search import Optimum, one_by_one
+from glmmtools.engine.start import starting_point
 from glmmtools.families.special import LOG_TWO_PI
 
 Array = np.ndarray
@@ -86,9 +87,14 @@ class Profiled:
         self.transposed = self.A.T
         self._last: tuple[Array, _At] | None = None
 
-    def start(self, vector: Array) -> Array:
-        """θ of a parameter vector of the marginal, relative to its φ."""
-        return vector[self.theta] / self._unit(np.exp(vector[self.marginal.names["phi"]][0]))
+    def first(self, factor: float) -> Array:
+        """Relative θ to start from, as by `starting_point`, where β is no effect among others."""
+        return self.start(starting_point(self.plain, factor), self.plain)
+
+    def start(self, vector: Array, marginal: Marginal | None = None) -> Array:
+        """θ of a parameter vector, by default of the marginal, relative to its φ."""
+        names = (marginal or self.marginal).names
+        return vector[names["theta"]] / self._unit(np.exp(vector[names["phi"]][0]))
 
     def _unit(self, phi: float) -> Array:
         """Of each θ, by which it is divided to be relative."""

@@ -68,7 +68,7 @@ def best_profiled(marginal: Marginal, worth: float = -np.inf) -> Optimum | None:
     they are where a series leaves next to nothing to the residual, which may as well be zero.
     """
     profiled = Profiled(marginal)
-    starts = (profiled.start(starting_point(marginal, f)) for f in _START_FACTORS)
+    starts = map(profiled.first, _START_FACTORS)
     best = _climbed(profiled, starts, worth=worth)
     if best is None or not best.converged:
         found = best and profiled.lifted(best)
