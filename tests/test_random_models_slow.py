@@ -1,4 +1,4 @@
-"""915 random models, most of them hard: right by an independent likelihood, or it says no."""
+"""825 random models, most of them hard: right by an independent likelihood, or it says no."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from tests.random_models import FIRST_OF_FURTHER, FIRST_WITH_ZEROS, RandomModel,
 
 pytestmark = pytest.mark.slow
 MODELS, CHUNKS = 600, 12
-FURTHER = 270  # of zeros, ones, truncation
+FURTHER = 270  # of zeros, ones, truncation, of which two of three are tried
 WITH_ZEROS = 135  # with random terms in the zero part, of which every third is tried
 SAME = 1e-3  # of log-likelihoods
 LONGEST = 10.0  # seconds of a processor, for one fit
@@ -53,7 +53,7 @@ def test_so_is_one_with_random_terms_of_the_zeros():
     check(range(FIRST_WITH_ZEROS + 1, FIRST_WITH_ZEROS + WITH_ZEROS, 3), MOST_WITH_ZEROS)
 
 
-@pytest.mark.parametrize("chunk", range(6))
+@pytest.mark.parametrize("chunk", (0, 1, 3, 4))
 def test_so_is_one_of_zeros_ones_and_truncation(chunk):
     """45 of them, of families that the first 600 do not have, and of two parts."""
     check(range(FIRST_OF_FURTHER + chunk, FIRST_OF_FURTHER + FURTHER, 6))
