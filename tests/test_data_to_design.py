@@ -192,7 +192,7 @@ def test_a_column_of_no_numbers_is_refused_with_what_to_write(column, message, f
 
 
 @pytest.mark.parametrize(
-    "call", ["poly(when, 2)", "bs(`when`, df=4)", "scale(when)", "np.sin(when)"]
+    "call", ["poly(when, 2)", "bs(`when`, df=4)", "scale(when)", "np.sin(when)", "bs(x=when, df=4)"]
 )
 @pytest.mark.parametrize("dates", ["dates", "durations", "months"])
 def test_functions_take_no_dates_for_numbers(call, dates):
@@ -209,6 +209,8 @@ def test_numbers_made_of_dates_in_a_formula_are_numbers():
         assert gt.fit(f"height ~ {made}", data).llf == gt.fit(f"height ~ {column}", data).llf
     with pytest.raises(ValueError, match=r"stands in I\(when\.dt\.month\)$"):
         gt.fit("height ~ when.dt.month", data)
+    with pytest.raises(ValueError, match=r"'dose\.per\.hou'.*did you mean 'dose\.per\.hour'"):
+        gt.fit("height ~ dose.per.hou", data.assign(**{"dose.per.hour": data["dose"]}))
 
 
 # ------------------------------------------------------------------------- levels that occur

@@ -99,7 +99,8 @@ def select(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
                 raise ValueError(f"{name!r} is the index of the data: give data.reset_index()")
             if name in _OF_R:
                 raise ValueError(f"there is no column {name!r}; in a formula write {_OF_R[name]}")
-            if name.partition(".")[0] in frame.columns:
+            column, _, attribute = name.partition(".")
+            if column in frame.columns and hasattr(frame[column], attribute.partition(".")[0]):
                 raise ValueError(
                     f"there is no column {name!r}; what is computed stands in I({name})"
                 )

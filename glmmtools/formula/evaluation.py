@@ -132,7 +132,8 @@ def _given_to_functions(expression: str) -> Iterator[str]:
     with suppress(SyntaxError):  # which is said where the expression is computed
         for node in ast.walk(ast.parse(expression.strip(), mode="eval")):
             if isinstance(node, ast.Call):
-                yield from (_called(each.id) for each in node.args if isinstance(each, ast.Name))
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                yield from (_called(each.id) for each in given if isinstance(each, ast.Name))
 
 
 def _check_no_dates(expression: str, values: Any, columns: Container[str]) -> None:
