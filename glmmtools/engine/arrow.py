@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from glmmtools.engine.effect_rows import EffectRows, apply, times
+from glmmtools.engine.effect_rows import EffectRows, apply, product
 
 Array = np.ndarray
 
@@ -59,7 +59,7 @@ class Arrow:
             S[0] -= (C.T @ self.K).toarray()
         else:
             shape = copies, len(C) // copies * q, m
-            self.K = (self.inverse * C if q == 1 else self.inverse @ C).reshape(shape)
+            self.K = product(self.inverse, C).reshape(shape)
             S -= C.reshape(shape).transpose(0, 2, 1) @ self.K
         self.border_inverse, logdet = inverses((S + S.transpose(0, 2, 1)) / 2)
         self.logdet = self.logdet + logdet
@@ -81,7 +81,7 @@ class Arrow:
         """``H⁻¹`` times columns of block effects and then those of the border; one copy."""
         blocks, q = self.inverse.shape[:2]
         size = blocks * q
-        inner = times(self.inverse, right[:size].reshape(blocks, q, -1)).reshape(size, -1)
+        inner = product(self.inverse, right[:size].reshape(blocks, q, -1)).reshape(size, -1)
         if not self.effects.has_border:
             return inner
         K = self.K if self.effects.pattern.is_sparse else self.K[0]

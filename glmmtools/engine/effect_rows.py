@@ -296,10 +296,11 @@ def _rowsum(a: Array, b: Array) -> Array:
     return np.einsum("nq,nq->n", a, b)
 
 
-def times(matrices: Array, columns: Array) -> Array:
+def product(matrices: Array, columns: Array) -> Array:
     """Stacked matrices times stacked columns; single numbers without the cost of many products."""
     return matrices * columns if matrices.shape[1:] == (1, 1) else matrices @ columns
 
 
 def apply(matrices: Array, vectors: Array) -> Array:
-    return times(matrices, vectors[:, :, None])[:, :, 0]
+    """Stacked matrices times a vector each."""
+    return product(matrices, vectors[:, :, None])[:, :, 0]

@@ -72,7 +72,8 @@ class Identification:
 
     def held(self, *numbers: int) -> list[int]:
         """Those of some parts without which the others give every covariance of them all."""
-        return [k for k in numbers if self._rank(*_without(k, numbers)) == self._rank(*numbers)]
+        rank = self._rank(*numbers)
+        return [k for k in numbers if self._rank(*_without(k, numbers)) == rank]
 
     def _rank(self, *numbers: int) -> int:
         if not numbers:

@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from glmmtools.engine.arrow import Arrow, inverses
-from glmmtools.engine.effect_rows import EffectRows, times
+from glmmtools.engine.effect_rows import EffectRows, product
 
 Array = np.ndarray
 
 
 class NestedArrow(Arrow):
-    """As `Arrow`, where the pattern has a nesting.
+    """As `Arrow`, where the pattern has a nesting; with inverses by stage in place of two.
 
     Stage 0 is that of the blocks, stage 1 that of the levels that they lie in, and so on.
 
@@ -43,8 +43,8 @@ class NestedArrow(Arrow):
             H[:, np.arange(size), np.arange(size)] += 1.0
             inverse, logdet = inverses(H)
             side = left[:, :size, size:]
-            K = times(inverse, side)
-            left = left[:, size:, size:] - times(side.transpose(0, 2, 1), K)
+            K = product(inverse, side)
+            left = left[:, size:, size:] - product(side.transpose(0, 2, 1), K)
             self.inverses.append(inverse)
             self.K.append(K)
             logdets.append(logdet.reshape(pattern.copies, -1).sum(axis=1))
@@ -62,17 +62,17 @@ class NestedArrow(Arrow):
     def _solve(self, block: Array, border: Array) -> tuple[Array, Array]:
         """Of c columns, shapes (blocks, q, c) and (m, c)."""
         above = self.effects.pattern.above
-        rights, told = [block], -times(self.K[0].transpose(0, 2, 1), block)
+        rights, told = [block], -product(self.K[0].transpose(0, 2, 1), block)
         for level, K, size in zip(above, self.K[1:], self.sizes[1:], strict=True):
             told = level.sums(told)
             rights.append(border[level.places] + told[:, :size])
-            told = told[:, size:] - times(K.transpose(0, 2, 1), rights[-1])
+            told = told[:, size:] - product(K.transpose(0, 2, 1), rights[-1])
         solved = border.copy()  # as it is where a level has no rows
-        outer = times(self.inverses[-1], rights[-1])
+        outer = product(self.inverses[-1], rights[-1])
         solved[above[-1].places] = outer
         for stage in reversed(range(len(above))):
             outer = outer[above[stage].of]
-            own = times(self.inverses[stage], rights[stage]) - times(self.K[stage], outer)
+            own = product(self.inverses[stage], rights[stage]) - product(self.K[stage], outer)
             if stage:
                 solved[above[stage - 1].places] = own
             outer = np.concatenate([own, outer], axis=1)
@@ -88,8 +88,8 @@ class NestedArrow(Arrow):
         found = [self.inverses[-1]]
         for stage in reversed(range(len(self.sizes) - 1)):
             outer, K = found[0][self.effects.pattern.above[stage].of], self.K[stage]
-            cross = times(K, outer)
-            own = self.inverses[stage] + times(cross, K.transpose(0, 2, 1))
+            cross = product(K, outer)
+            own = self.inverses[stage] + product(cross, K.transpose(0, 2, 1))
             below = np.concatenate([-cross.transpose(0, 2, 1), outer], axis=2)
             found.insert(0, np.concatenate([np.concatenate([own, -cross], axis=2), below], axis=1))
         return found

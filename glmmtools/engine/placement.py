@@ -96,7 +96,7 @@ class Blocks:
         If the arrow is `bordered` by fixed effects, no level stands alone.
         """
         codes = {term.group: term.codes for term in terms}
-        groups = sorted(codes, key=lambda group: -len(np.unique(codes[group])))
+        groups = sorted(codes, key=lambda group: -np.count_nonzero(np.bincount(codes[group])))
         pairs = [(codes[inner], codes[outer]) for inner, outer in pairwise(groups)]
         if pairs and not bordered and all(_is_nested(*pair) for pair in pairs):
             order = np.lexsort([codes[group] for group in groups])

@@ -55,8 +55,8 @@ def not_below_effects_of_rows(marginal: Marginal, best: Optimum) -> Optimum:
         return best
     if family.location_scale or family.normal_on_link_scale:
         return best
-    structures = [each.structure for each in marginal.placed if each.part != ZERO]
-    if not any(each.n_levels * each.q >= n for each in structures if not each.of_time):
+    of_mean = [each for each in marginal.placed if each.part != ZERO]
+    if not any(each.n_effects >= n for each in of_mean if not each.structure.of_time):
         return best
     return better_end(best, best_end(marginal, with_scatter_in_effects(marginal), best))
 

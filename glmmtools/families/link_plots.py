@@ -91,13 +91,8 @@ def _draw_link(ax, chosen: Link) -> None:
     ax.plot(mu, chosen(mu), color=series(0).color, linewidth=2)
     reference_line(ax, y=0)
     _bounds(chosen, lambda value: reference_line(ax, x=value))
-    label_axes(
-        ax,
-        "mean μ",
-        "linear predictor η",
-        f"{chosen.name}: η = {_formula(chosen.equation)}",
-        math=True,
-    )
+    title = f"{chosen.name}: η = {_formula(chosen.equation)}"
+    label_axes(ax, "mean μ", "linear predictor η", title, math=True)
 
 
 def _draw_inverse(ax, chosen: Link) -> None:

@@ -69,7 +69,7 @@ class Reference:
         if self.method == "kenward-roger":
             return self._kenward_roger.df(L)
         if self.method == "containment":
-            size = in_units_of_columns(self.model, L)
+            size = in_units_of_columns(self.model.design.X, L)
             used = size > _PART_OF_ROW * size.max(axis=1, keepdims=True, initial=0)
             return np.min(np.where(used, self.model.strata.df, np.inf), axis=1, initial=np.inf)
         return np.full(len(L), self.model.estimate.df[0] if self.is_finite else np.inf)
@@ -133,9 +133,9 @@ def reference(model: Fit, df: str = "auto") -> Reference:
     return Reference(model, df)
 
 
-def in_units_of_columns(model: Fit, L: Array) -> Array:
-    """The sizes of the coefficients of combinations, whatever the units of the columns, (m, p)."""
-    return np.abs(L) / np.sqrt(np.mean(model.design.X**2, axis=0))
+def in_units_of_columns(X: Array, L: Array) -> Array:
+    """The sizes of coefficients on columns, (m, p), whatever the units of these."""
+    return np.abs(L) / np.sqrt(np.mean(X**2, axis=0))
 
 
 def _uncorrelated(model: Fit, L: Array) -> Array:

@@ -90,14 +90,8 @@ def plot_effects(
         _draw_lines(ax, curves, places)
     for number, value in enumerate(curves.by_values):
         table = curves.table if by is None else curves.table[curves.table["by"] == value]
-        _draw_curve(
-            ax,
-            curves,
-            table,
-            places,
-            number,
-            "" if by is None else style.series_name(value_text(value)),
-        )
+        name = "" if by is None else style.series_name(value_text(value))
+        _draw_curve(ax, curves, table, places, number, name)
     if not curves.numeric:
         ax.set_xlim(-0.5, len(places) - 0.5)
     title = style.title_in_lines(ax, _effects_title(model, curves, effects), _TITLE)

@@ -30,7 +30,12 @@ from formulaic.parser.types import Term
 from scipy import special
 
 from glmmtools.engine import choice as engines
-from glmmtools.fitted.degrees_of_freedom import Reference, has_satterthwaite, reference
+from glmmtools.fitted.degrees_of_freedom import (
+    Reference,
+    has_satterthwaite,
+    in_units_of_columns,
+    reference,
+)
 from glmmtools.fitted.fit import Fit, require_converged, require_maximum
 from glmmtools.fitted.parts import PARTS, part_of
 from glmmtools.formula.coding import Variable, variables_of
@@ -267,7 +272,7 @@ def _type_three(design: Design, terms: Sequence[_Term]) -> list[Array]:
     """Rows that give the coefficients of a model coded by sums to zero from those of this one."""
     X = _sum_coded(design)
     to_sum = coordinates(X, design.X)
-    sizes = np.abs(to_sum) / np.linalg.norm(design.X, axis=0)
+    sizes = in_units_of_columns(design.X, to_sum)
     to_sum[sizes <= _ROUNDING * sizes.max(axis=1, keepdims=True)] = 0.0  # of infinite ones too
     return [to_sum[term.columns] for term in terms]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -87,6 +87,13 @@ class Profile:
             logarithms[self.marginal.names[name]] = True
         variances = np.diag(self.covariance)
         return logarithms & ~((variances > _NONE) & (variances < _LEVEL))
+
+    @cached_property
+    def moderate(self) -> Array:
+        """The maximum, but for what is at its limit there: that is where searches start."""
+        if not self.at_limit.any():
+            return self.best
+        return np.where(self.at_limit, starting_point(self.marginal), self.best)
 
     def quantities(self) -> dict[str, Quantity]:
         """All parameters by name."""
@@ -188,9 +195,7 @@ class Profile:
     def _wald_step(self, quantity: Quantity) -> float:
         slope = self._gradient_of(quantity, self._vector(self._start(quantity)))
         step = float(np.sqrt(slope @ self.covariance @ slope))
-        if self.at_limit.any():
-            away = np.where(self.at_limit, starting_point(self.marginal), self.best)
-            step = max(step, abs(quantity(away) - quantity(self.best)))
+        step = max(step, abs(quantity(self.moderate) - quantity(self.best)))
         return step if np.isfinite(step) and step > 0 else 0.1 * (abs(quantity(self.best)) + 1e-3)
 
     def _fall(self, z: Array) -> tuple[float, Array]:
@@ -298,13 +303,12 @@ class Profile:
         """
         vector, part = self._vector(z), self.marginal.names["theta"]
         at_zero = np.abs(vector[part]) < _BESIDE_ZERO
-        moderate = starting_point(self.marginal) if self.at_limit.any() else self.best
-        distance = np.abs(vector - moderate)
-        at_limit = self.at_limit & (distance > np.abs(self.best - moderate) - 1)
+        distance = np.abs(vector - self.moderate)
+        at_limit = self.at_limit & (distance > np.abs(self.best - self.moderate) - 1)
         if not (at_zero.any() or at_limit.any()):
             return None
         vector[part][at_zero] = _OFF_ZERO
-        vector[at_limit] = moderate[at_limit]
+        vector[at_limit] = self.moderate[at_limit]
         return np.linalg.solve(self.root, vector - self.best)
 
 

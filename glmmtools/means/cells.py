@@ -157,8 +157,9 @@ class Combinations(Shown):
     @property
     def held(self) -> Array:
         """Which coefficients each holds, but for rounding, shape (m, p)."""
-        largest = in_units_of_columns(self.model, self._parts()).max(initial=0)
-        return in_units_of_columns(self.model, self.L) > _ROUNDING * largest
+        X = self.model.design.X
+        largest = in_units_of_columns(X, self._parts()).max(initial=0)
+        return in_units_of_columns(X, self.L) > _ROUNDING * largest
 
     def _parts(self) -> Array:
         """Combinations of the size of what these are computed from."""
